@@ -1,0 +1,36 @@
+#!/bin/sh
+# The tests drive a real browser and a real terminal: Chromium and tmux. Installs what is missing on
+# Debian and Ubuntu; elsewhere says what to install.
+set -eu
+
+have_chromium() {
+    [ -n "${CHROMIUM:-}" ] && return 0
+    for name in chromium chromium-browser google-chrome; do
+        command -v "$name" >/dev/null 2>&1 && return 0
+    done
+    [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]
+}
+
+packages=""
+have_chromium || packages="$packages chromium"
+command -v tmux >/dev/null 2>&1 || packages="$packages tmux"
+[ -z "$packages" ] && exit 0
+
+give_up() {
+    printf 'The tests need these programs, and they are missing:%s\n%s\n' "$packages" "$1" >&2
+    exit 1
+}
+command -v apt-get >/dev/null 2>&1 ||
+    give_up "Install them with this system's package manager; a Chromium in an unusual place is named by CHROMIUM=/path/to/it."
+
+if [ "$(id -u)" = 0 ]; then
+    as_root=""
+elif command -v sudo >/dev/null 2>&1; then
+    as_root="sudo"
+else
+    give_up "Run as root: apt-get install -y$packages"
+fi
+echo "==> Installing for the tests:$packages"
+# shellcheck disable=SC2086 # both are lists of words
+{ $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $packages; } ||
+    give_up "apt-get could not install them. Install them by hand; a Chromium in an unusual place is named by CHROMIUM=/path/to/it."
