@@ -1,0 +1,21 @@
+//! The messages between the kernel and its evaluation process, and how they are framed.
+//!
+//! One Unix socket per kernel. The kernel listens, the evaluation process dials the path it finds in
+//! [`SOCKET_VARIABLE`]. Each side sends one enum: [`FromEvaluation`] towards the kernel,
+//! [`ToEvaluation`] towards the evaluation process. This crate knows neither Jupyter nor Polars: what
+//! a value looks like travels as a [`MimeBundle`], and nothing else about it is said.
+
+mod frame;
+mod message;
+mod mime;
+
+pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
+pub use message::{CellOutcome, FromEvaluation, LoadCell, Panic, Stream, ToEvaluation, Variable};
+pub use mime::MimeBundle;
+
+/// Environment variable that carries the socket's path to the evaluation process.
+pub const SOCKET_VARIABLE: &str = "PARTITA_BRIDGE";
+
+/// Environment variable that names the directory for data that does not fit in memory. The kernel
+/// removes it: the evaluation process may end without cleaning up.
+pub const SPILL_VARIABLE: &str = "PARTITA_SPILL";

@@ -1,0 +1,117 @@
+//! Refuses what would quietly mean something else in a partition than in the whole.
+
+use polars::polars_utils::arena::Node;
+use polars::prelude::*;
+use polars_plan::plans::{AExpr, IR, IRPlan, is_elementwise_rec};
+use polars_plan::utils::has_aexpr;
+
+use crate::engine::task::Step;
+use crate::error::{PartitaError, Result};
+use crate::plan::schema_after;
+use crate::shuffle::MAX_PARTITIONS;
+
+/// An error unless every row's result depends on that row alone: `select([col("a").sum()])` would
+/// give a sum a partition, `shift` would start anew in each.
+pub(super) fn elementwise(name: &str, step: &Step, schema: &SchemaRef) -> Result<()> {
+    let plan = plan(name, step, schema)?;
+    let exprs = top_expressions(&plan);
+    if let Some(node) = exprs.iter().find(|node| !is_elementwise_rec(**node, &plan.expr_arena)) {
+        return Err(beyond_its_row(name, &plan, *node));
+    }
+    if matches!(step, Step::Select(_))
+        && !exprs.is_empty()
+        && !exprs.iter().any(|node| reads_column(&plan, *node))
+    {
+        return Err(PartitaError::argument(
+            name,
+            "no expression looks at a column, so there would be one row a partition",
+            "use with_columns to add constants, or agg([…]) for one row in all",
+        ));
+    }
+    Ok(())
+}
+
+/// Keys as expressions of one column each, with their types: wildcards expanded, and refused if they
+/// look beyond their row or none looks at a column.
+pub(super) fn keys(name: &str, keys: &[Expr], schema: &SchemaRef) -> Result<Vec<(Expr, DataType)>> {
+    let mut out = Vec::new();
+    let mut any_column = keys.is_empty();
+    for key in keys {
+        let step = Step::Select(vec![key.clone()]);
+        let plan = plan(name, &step, schema)?;
+        let types = schema_after(schema, |lf| step.apply(lf))
+            .map_err(|cause| PartitaError::plan(name, cause, schema))?;
+        let mut exprs = Vec::new();
+        match plan.lp_arena.get(plan.lp_top) {
+            IR::Select { expr, .. } => {
+                for expr in expr {
+                    if !is_elementwise_rec(expr.node(), &plan.expr_arena) {
+                        return Err(beyond_its_row(name, &plan, expr.node()));
+                    }
+                    any_column |= reads_column(&plan, expr.node());
+                    exprs.push(expr.to_expr(&plan.expr_arena));
+                }
+            }
+            IR::SimpleProjection { columns, .. } => {
+                any_column = true;
+                exprs.extend(columns.iter_names().map(|column| col(column.clone())));
+            }
+            _ => {
+                any_column = true;
+                exprs.push(key.clone());
+            }
+        }
+        out.extend(exprs.into_iter().zip(types.iter_values().cloned()));
+    }
+    if !any_column {
+        let remedy = "name a column; for one result over all rows use agg([…])";
+        return Err(PartitaError::argument(
+            name,
+            "no key looks at a column, so all rows are one group",
+            remedy,
+        ));
+    }
+    Ok(out)
+}
+
+/// An error unless `n` is a number of partitions that can be worked with.
+pub(crate) fn partitions(name: &str, n: usize) -> Result<()> {
+    match n {
+        0 => Err(PartitaError::argument(name, "0 partitions can hold no rows", "give at least 1")),
+        n if n > MAX_PARTITIONS => Err(PartitaError::argument(
+            name,
+            format!("{n} partitions are more than the limit of {MAX_PARTITIONS}"),
+            "a few for each slot are plenty",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn plan(name: &str, step: &Step, schema: &SchemaRef) -> Result<IRPlan> {
+    let rows = DataFrame::empty_with_schema(schema).lazy().with_simplify_expr(false);
+    step.apply(rows).to_alp().map_err(|cause| PartitaError::plan(name, cause, schema))
+}
+
+fn top_expressions(plan: &IRPlan) -> Vec<Node> {
+    match plan.lp_arena.get(plan.lp_top) {
+        IR::Select { expr: exprs, .. } | IR::HStack { exprs, .. } => {
+            exprs.iter().map(|expr| expr.node()).collect()
+        }
+        IR::Filter { predicate, .. } => vec![predicate.node()],
+        _ => Vec::new(),
+    }
+}
+
+fn reads_column(plan: &IRPlan, node: Node) -> bool {
+    has_aexpr(node, &plan.expr_arena, |expr| matches!(expr, AExpr::Column(_)))
+}
+
+fn beyond_its_row(name: &str, plan: &IRPlan, node: Node) -> PartitaError {
+    let expr = polars_plan::plans::node_to_expr(node, &plan.expr_arena);
+    PartitaError::argument(
+        name,
+        format!("{expr} looks at more than one row, and here it would see only its own partition's"),
+        "for a total use agg([…]) or group_by(…).agg([…]); to mean each partition by itself use \
+         map_partitions(|lf| …)",
+    )
+}

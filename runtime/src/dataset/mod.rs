@@ -1,0 +1,166 @@
+//! Datasets: rows in partitions, and the steps from one to the next. A step only extends the plan;
+//! an action (in `actions`) runs it. A mistake in a step is kept and comes out at the action, as in a
+//! Polars `LazyFrame`, so steps chain without `?`.
+
+mod actions;
+pub(crate) mod check;
+mod show;
+mod wide;
+
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+pub use wide::{GroupedDataset, JoinOn};
+
+use crate::cache::StorageLevel;
+use crate::engine::panic_text;
+use crate::engine::task::Step;
+use crate::error::{PartitaError, Result};
+use crate::plan::placeholder::Template;
+use crate::plan::{Node, NodeRef, Op, schema_after};
+use crate::session::Session;
+
+/// Rows in partitions, computed when an action asks. Cheap to clone.
+#[derive(Clone)]
+pub struct Dataset {
+    session: Session,
+    plan: Result<NodeRef>,
+}
+
+impl Dataset {
+    pub(crate) fn new(session: Session, plan: Result<NodeRef>) -> Self {
+        Self { session, plan }
+    }
+
+    /// The columns and their types.
+    ///
+    /// # Errors
+    /// When a step before has a mistake.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        Ok(self.node()?.schema.clone())
+    }
+
+    /// How many partitions there are.
+    ///
+    /// # Errors
+    /// When a step before has a mistake.
+    pub fn partitions(&self) -> Result<usize> {
+        Ok(self.node()?.partitions())
+    }
+
+    /// The session it runs on.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Keeps the rows for which the predicate is true.
+    #[must_use]
+    pub fn filter(&self, predicate: Expr) -> Self {
+        self.narrow("filter", Step::Filter(predicate))
+    }
+
+    /// Computes the columns given, and only those, row by row.
+    #[must_use]
+    pub fn select(&self, exprs: impl AsRef<[Expr]>) -> Self {
+        self.narrow("select", Step::Select(exprs.as_ref().to_vec()))
+    }
+
+    /// Adds or replaces columns, row by row.
+    #[must_use]
+    pub fn with_columns(&self, exprs: impl AsRef<[Expr]>) -> Self {
+        self.narrow("with_columns", Step::WithColumns(exprs.as_ref().to_vec()))
+    }
+
+    /// Any Polars plan over each partition by itself: sorting within the partition, its own totals,
+    /// windows. The closure runs once, now, over a stand-in for the partition; the plan it builds
+    /// goes to the tasks.
+    #[must_use]
+    pub fn map_partitions(&self, build: impl FnOnce(LazyFrame) -> LazyFrame) -> Self {
+        self.step("map_partitions", |input| {
+            let template = Template::new(&input.schema, build).ok_or_else(|| {
+                PartitaError::argument(
+                    "map_partitions",
+                    "the closure's result does not come from the partition it was given",
+                    "build on the LazyFrame it gets and do not collect it: |lf| lf.filter(…)",
+                )
+            })?;
+            let schema = template
+                .lazy()
+                .collect_schema()
+                .map_err(|cause| PartitaError::plan("map_partitions", cause, &input.schema))?;
+            let step = Arc::new(Step::Map(Box::new(template)));
+            Ok(Node { op: Op::Narrow { input: input.clone(), step }, schema })
+        })
+    }
+
+    /// Keeps computed partitions in memory, and on disk what does not fit.
+    #[must_use]
+    pub fn cache(&self) -> Self {
+        self.persist(StorageLevel::default())
+    }
+
+    /// Keeps computed partitions where the level says. The next action that needs them fills the
+    /// cache; [`unpersist`](Self::unpersist) frees it, and so does dropping the last dataset built on it.
+    #[must_use]
+    pub fn persist(&self, level: StorageLevel) -> Self {
+        let lease = self.session.lease_cache();
+        self.step("persist", |input| {
+            let schema = input.schema.clone();
+            Ok(Node { op: Op::Cache { input: input.clone(), lease, level }, schema })
+        })
+    }
+
+    /// Frees what the last `cache` or `persist` keeps; the dataset stays usable and computes again.
+    /// A dataset that ends in another step has no effect.
+    pub fn unpersist(&self) -> &Self {
+        if let Ok(node) = self.node()
+            && let Op::Cache { lease, .. } = &node.op
+        {
+            self.session.engine().remove_cache(lease.id());
+        }
+        self
+    }
+
+    /// Partitions of this `cache`d dataset that are kept now: in memory, on disk.
+    pub fn cached_partitions(&self) -> (usize, usize) {
+        match self.node().map(|node| &node.op) {
+            Ok(Op::Cache { lease, .. }) => self.session.engine().cached_partitions(lease.id()),
+            _ => (0, 0),
+        }
+    }
+
+    /// Partitions live in a session's engine: two sessions' cannot be put together.
+    fn same_session(&self, other: &Self, step: &str) -> Result<()> {
+        if self.session.is(&other.session) {
+            return Ok(());
+        }
+        let remedy = "make both from one session, or collect() one and bring it over with frame()";
+        Err(PartitaError::argument(step, "the two datasets belong to different sessions", remedy))
+    }
+
+    fn node(&self) -> Result<&NodeRef> {
+        self.plan.as_ref().map_err(Clone::clone)
+    }
+
+    fn narrow(&self, name: &'static str, step: Step) -> Self {
+        self.step(name, |input| {
+            check::elementwise(name, &step, &input.schema)?;
+            let schema = schema_after(&input.schema, |lf| step.apply(lf))
+                .map_err(|cause| PartitaError::plan(name, cause, &input.schema))?;
+            Ok(Node { op: Op::Narrow { input: input.clone(), step: Arc::new(step) }, schema })
+        })
+    }
+
+    /// One more step, unless a step before has a mistake. Polars panics on some plans it cannot type;
+    /// a mistake in a cell must not unwind through it.
+    fn step(&self, name: &'static str, build: impl FnOnce(&NodeRef) -> Result<Node>) -> Self {
+        let plan = self.node().and_then(|input| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(input))).unwrap_or_else(|panic| {
+                let problem = format!("building the step ended in a {}", panic_text(&*panic));
+                Err(PartitaError::argument(name, problem, "check the expressions or the closure"))
+            })
+        });
+        Self { session: self.session.clone(), plan: plan.map(Arc::new) }
+    }
+}

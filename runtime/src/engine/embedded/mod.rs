@@ -1,0 +1,111 @@
+//! The embedded engine: a slot is a thread of this process, a shuffle moves pointers.
+
+use std::panic;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Once};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use polars_async::executor::ALLOW_RAYON_THREADS;
+
+use super::execute::{Stores, execute};
+use super::task::{Task, TaskEvent};
+use super::{Engine, INSIDE_TASK};
+use crate::cache::{CacheId, CacheStore};
+use crate::shuffle::{ShuffleId, ShuffleStore};
+
+const SLOT_THREAD: &str = "partita-slot-";
+
+/// Threads of this process as slots.
+pub(crate) struct EmbeddedEngine {
+    slots: usize,
+    queue: Sender<(Task, Sender<TaskEvent>)>,
+    stores: Stores,
+}
+
+impl EmbeddedEngine {
+    /// Starts `slots` threads (at least one) and a cache of at most `cache_bytes` of memory.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn start(slots: usize, cache_bytes: usize) -> std::io::Result<Self> {
+        quiet_slot_panics();
+        let slots = slots.max(1);
+        let stores = Stores {
+            shuffles: Arc::new(ShuffleStore::default()),
+            cache: Arc::new(CacheStore::new(cache_bytes)),
+        };
+        // Bounded by the tasks of the running jobs, which exist already.
+        let (queue, tasks) = unbounded();
+        for slot in 0..slots {
+            let (tasks, stores) = (tasks.clone(), stores.clone());
+            thread::Builder::new()
+                .name(format!("{SLOT_THREAD}{slot}"))
+                .spawn(move || run_slot(slot, &tasks, &stores))?;
+        }
+        Ok(Self { slots, queue, stores })
+    }
+}
+
+/// Takes tasks until the engine is dropped.
+fn run_slot(slot: usize, tasks: &Receiver<(Task, Sender<TaskEvent>)>, stores: &Stores) {
+    // One task, one core: Polars does this thread's work on this thread alone.
+    ALLOW_RAYON_THREADS.set(false);
+    INSIDE_TASK.set(true);
+    for (task, events) in tasks {
+        if task.cancelled.load(Ordering::Relaxed) {
+            continue;
+        }
+        let (stage, partition) = (task.stage, task.partition);
+        if events.send(TaskEvent::Started { stage, partition, slot }).is_err() {
+            continue;
+        }
+        let end = execute(&task, slot, stores);
+        let at = Instant::now();
+        // The task's share of its input goes before the scheduler may count memory as free.
+        drop(task);
+        // A job that was cancelled meanwhile does not listen any more.
+        let _ = events.send(TaskEvent::Ended { stage, partition, at, end });
+    }
+}
+
+/// A task's panic is reported as the job's error; the default hook would print it a second time.
+fn quiet_slot_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !thread::current().name().is_some_and(|name| name.starts_with(SLOT_THREAD)) {
+                previous(info);
+            }
+        }));
+    });
+}
+
+impl Engine for EmbeddedEngine {
+    fn slots(&self) -> usize {
+        self.slots
+    }
+
+    fn submit(&self, task: Task, events: Sender<TaskEvent>) {
+        // The threads leave only when `self.queue` is dropped.
+        let _ = self.queue.send((task, events));
+    }
+
+    fn open_shuffle(&self, shuffle: ShuffleId) {
+        self.stores.shuffles.open(shuffle);
+    }
+
+    fn remove_shuffle(&self, shuffle: ShuffleId) {
+        self.stores.shuffles.remove(shuffle);
+    }
+
+    fn remove_cache(&self, cache: CacheId) {
+        self.stores.cache.remove(cache);
+    }
+
+    fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
+        self.stores.cache.kept(cache)
+    }
+}

@@ -1,0 +1,216 @@
+//! Runs one task on the calling thread: composes its input into one Polars plan, so that Polars'
+//! optimiser sees from the source to the last step, collects it, and hands the rows to the output.
+
+use std::any::Any;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use polars::prelude::*;
+
+use super::one_core::collect;
+use super::task::{CACHE_LOST, Input, Output, Task, TaskResult};
+use crate::cache::CacheStore;
+use crate::events::TaskMetrics;
+use crate::shuffle::{ShuffleStore, sample};
+use crate::source::ReadStats;
+
+/// What a slot's tasks share.
+#[derive(Clone)]
+pub(super) struct Stores {
+    pub shuffles: Arc<ShuffleStore>,
+    pub cache: Arc<CacheStore>,
+}
+
+/// Runs a task; an error or a panic in it comes back as its message.
+pub(super) fn execute(
+    task: &Task,
+    slot: usize,
+    stores: &Stores,
+) -> Result<(TaskResult, TaskMetrics), String> {
+    let started = Instant::now();
+    let cpu = thread_cpu();
+    let mut run = Run { task, stores, metrics: TaskMetrics::default(), reads: Arc::default() };
+    let result =
+        catch_unwind(AssertUnwindSafe(|| run.run())).unwrap_or_else(|panic| Err(panic_text(&*panic)))?;
+    let reads = run.reads.snapshot();
+    let mut metrics = run.metrics;
+    metrics.slot = slot;
+    metrics.queue = started - task.queued;
+    metrics.rows_in += reads.rows_read;
+    metrics.bytes_read = reads.bytes_read;
+    metrics.row_groups_skipped = reads.row_groups_skipped;
+    metrics.cpu = thread_cpu().saturating_sub(cpu);
+    metrics.run = started.elapsed();
+    Ok((result, metrics))
+}
+
+struct Run<'a> {
+    task: &'a Task,
+    stores: &'a Stores,
+    metrics: TaskMetrics,
+    reads: Arc<ReadStats>,
+}
+
+impl Run<'_> {
+    fn run(&mut self) -> Result<TaskResult, String> {
+        let text = |error: PolarsError| error.to_string();
+        match &self.task.output {
+            Output::Count => {
+                let count = match &*self.task.input {
+                    Input::Frame(frame) => self.rows_in(frame.height()),
+                    Input::Range { start, end } => self.rows_in((end - start) as usize),
+                    input => {
+                        let frame =
+                            self.lazy(input).and_then(|lf| collect(lf.select([len()]))).map_err(text)?;
+                        let count = frame.columns()[0].get(0).and_then(|value| value.try_extract::<u64>());
+                        count.map_err(text)?
+                    }
+                };
+                self.metrics.rows_out = count;
+                Ok(TaskResult::Count(count))
+            }
+            Output::Collect => self.frame(&self.task.input).map(TaskResult::Frame).map_err(text),
+            Output::Sample { by, rows } => {
+                let frame = self.frame(&self.task.input).map_err(text)?;
+                let keys =
+                    sample(&frame, by, *rows, self.task.partition as u64).map_err(|e| e.to_string())?;
+                self.metrics.rows_out = keys.height() as u64;
+                Ok(TaskResult::Frame(keys))
+            }
+            Output::Shuffle { id, partitioner } => {
+                let frame = self.frame(&self.task.input).map_err(text)?;
+                let blocks =
+                    partitioner.split(&frame, self.task.partition).map_err(|error| error.to_string())?;
+                self.metrics.shuffle_out = blocks.iter().map(|block| block.estimated_size() as u64).sum();
+                self.stores.shuffles.put(*id, self.task.partition, blocks);
+                Ok(TaskResult::Nothing)
+            }
+            Output::Parquet { directory } => {
+                let mut frame = self.frame(&self.task.input).map_err(text)?;
+                let name = format!("part-{:05}.parquet", self.task.partition);
+                let (path, partial) = (directory.join(&name), directory.join(format!(".{name}.partial")));
+                let mut write = || -> PolarsResult<()> {
+                    let file = fs::File::create(&partial)?;
+                    ParquetWriter::new(file).set_parallel(false).finish(&mut frame)?;
+                    // Readers see whole files only.
+                    Ok(fs::rename(&partial, &path)?)
+                };
+                write().map_err(|error| format!("writing {}: {error}", path.display()))?;
+                Ok(TaskResult::Nothing)
+            }
+        }
+    }
+
+    /// The input, computed.
+    fn frame(&mut self, input: &Input) -> PolarsResult<DataFrame> {
+        let frame = match input {
+            Input::Frame(frame) => {
+                self.rows_in(frame.height());
+                frame.clone()
+            }
+            Input::Cache { .. }
+            | Input::Plan(_)
+            | Input::Shuffle { .. }
+            | Input::Range { .. }
+            | Input::Lost
+            | Input::Broadcast { .. } => self.rows(input)?,
+            input => collect(self.lazy(input)?)?,
+        };
+        self.metrics.rows_out = frame.height() as u64;
+        Ok(frame)
+    }
+
+    /// The input as one plan.
+    fn lazy(&mut self, input: &Input) -> PolarsResult<LazyFrame> {
+        match input {
+            Input::Piece(piece) => piece.scan(self.reads.clone()),
+            Input::Step { input, step } => Ok(step.apply(self.lazy(input)?)),
+            Input::Concat { inputs, .. } if !inputs.is_empty() => {
+                let inputs = inputs.iter().map(|input| self.lazy(input)).collect::<PolarsResult<Vec<_>>>()?;
+                concat(
+                    inputs,
+                    UnionArgs { parallel: false, rechunk: false, maintain_order: true, ..Default::default() },
+                )
+            }
+            Input::Join { left, right, join } => {
+                let (left, right) = (self.lazy(left)?, self.lazy(right)?);
+                Ok(join.apply(left, right))
+            }
+            input => Ok(self.rows(input)?.lazy()),
+        }
+    }
+
+    /// Inputs that are rows as they stand: nothing of a later step can be pushed into them.
+    fn rows(&mut self, input: &Input) -> PolarsResult<DataFrame> {
+        let frame = match input {
+            Input::Frame(frame) => frame.clone(),
+            Input::Range { start, end } => DataFrame::new_infer_height(vec![Column::new(
+                "id".into(),
+                (*start..*end).collect::<Vec<i64>>(),
+            )])?,
+            // Every task gets it whole: it says nothing of this partition's share.
+            Input::Broadcast { index, schema } => {
+                let rows = self.task.broadcasts.get(*index).cloned();
+                return Ok(rows.unwrap_or_else(|| DataFrame::empty_with_schema(schema)));
+            }
+            Input::Lost => polars_bail!(ComputeError: "{CACHE_LOST}"),
+            Input::Shuffle { id, partition, schema } => {
+                let started = Instant::now();
+                let blocks = self.stores.shuffles.fetch(*id, *partition);
+                let frame = stack(blocks, schema)?;
+                self.metrics.wait += started.elapsed();
+                self.metrics.shuffle_in += frame.estimated_size() as u64;
+                frame
+            }
+            Input::Cache { lease, partition, level, input } => {
+                if let Ok(Some(frame)) = self.stores.cache.get(lease.id(), *partition) {
+                    self.metrics.cache_hits += 1;
+                    frame
+                } else {
+                    let frame = self.frame(input)?;
+                    self.stores.cache.put(lease.id(), *partition, *level, &frame)?;
+                    return Ok(frame);
+                }
+            }
+            Input::Plan(plan) => (**plan).clone().collect()?,
+            Input::Concat { schema, .. } => DataFrame::empty_with_schema(schema),
+            Input::Piece(_) | Input::Step { .. } | Input::Join { .. } => return collect(self.lazy(input)?),
+        };
+        self.rows_in(frame.height());
+        Ok(frame)
+    }
+
+    fn rows_in(&mut self, rows: usize) -> u64 {
+        self.metrics.rows_in += rows as u64;
+        rows as u64
+    }
+}
+
+/// Frames of one schema, one under another, sharing their buffers.
+pub(crate) fn stack(frames: Vec<DataFrame>, schema: &SchemaRef) -> PolarsResult<DataFrame> {
+    let mut frames = frames.into_iter().filter(|frame| frame.height() > 0);
+    let Some(mut first) = frames.next() else { return Ok(DataFrame::empty_with_schema(schema)) };
+    for frame in frames {
+        first.vstack_mut(&frame)?;
+    }
+    Ok(first)
+}
+
+/// What a caught panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panic: {}", text.unwrap_or_else(|| "with a value that is no text".into()))
+}
+
+/// Processor time this thread has used.
+fn thread_cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a live, writable timespec; the clock id exists on Linux and macOS.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    if status == 0 { Duration::new(time.tv_sec as u64, time.tv_nsec as u32) } else { Duration::ZERO }
+}

@@ -1,0 +1,72 @@
+//! What runs tasks. The scheduler hands tasks to an [`Engine`] and hears of their ends; engines never
+//! call upwards. [`task`] says what a task is (its input, its output) and `execute` runs one on the
+//! calling thread: both are the same for every engine. [`embedded`] is threads in this process.
+
+pub(crate) mod embedded;
+mod execute;
+mod group;
+mod one_core;
+pub(crate) use execute::{panic_text, stack};
+pub(crate) mod task;
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use crate::cache::CacheId;
+use crate::shuffle::ShuffleId;
+use task::{Task, TaskEvent};
+
+thread_local! {
+    static INSIDE_TASK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is a slot: an action here would wait for the slot it runs on.
+pub(crate) fn inside_task() -> bool {
+    INSIDE_TASK.get()
+}
+
+/// One dataset's room in an engine's cache; freed when the last plan or task that needs it is dropped.
+pub(crate) struct CacheLease {
+    id: CacheId,
+    engine: Arc<dyn Engine>,
+}
+
+impl CacheLease {
+    pub fn new(id: CacheId, engine: Arc<dyn Engine>) -> Self {
+        Self { id, engine }
+    }
+
+    pub fn id(&self) -> CacheId {
+        self.id
+    }
+}
+
+impl Drop for CacheLease {
+    fn drop(&mut self) {
+        self.engine.remove_cache(self.id);
+    }
+}
+
+/// Something with slots that runs tasks.
+pub(crate) trait Engine: Send + Sync {
+    /// How many tasks run side by side, one core each.
+    fn slots(&self) -> usize;
+
+    /// Queues a task. `events` hears when it starts and how it ends; if nobody listens any more, the
+    /// task is dropped before it starts.
+    fn submit(&self, task: Task, events: Sender<TaskEvent>);
+
+    /// Makes room for a shuffle's blocks, before its map tasks are queued.
+    fn open_shuffle(&self, shuffle: ShuffleId);
+
+    /// Forgets a shuffle's blocks.
+    fn remove_shuffle(&self, shuffle: ShuffleId);
+
+    /// Forgets a dataset's cached partitions.
+    fn remove_cache(&self, cache: CacheId);
+
+    /// Partitions of a dataset that are cached: in memory, on disk.
+    fn cached_partitions(&self, cache: CacheId) -> (usize, usize);
+}

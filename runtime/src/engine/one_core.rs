@@ -1,0 +1,48 @@
+//! Collecting a plan on the calling thread alone.
+//!
+//! Two things in Polars leave the thread: its rayon pool, which a slot's thread has switched off, and
+//! the streaming engine, to which even the in-memory engine hands a `group_by` of few groups. Without
+//! a streaming engine to hand to, it stays here.
+
+use std::sync::Arc;
+
+use polars::polars_utils::arena::Node;
+use polars::prelude::*;
+use polars_expr::state::ExecutionState;
+use polars_mem_engine::create_physical_plan;
+use polars_plan::dsl::FileScanIR;
+use polars_plan::plans::{ArenaLpIter, IR, IRPlan};
+
+use super::group::OnePass;
+
+/// Optimises and runs a plan on this thread. A plan with a file scan of Polars' own needs its
+/// streaming engine and runs as Polars runs it.
+pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
+    let mut ir = plan.clone().to_alp_optimized()?;
+    let streams = |ir: &IR| match ir {
+        IR::Scan { scan_type, .. } => !matches!(**scan_type, FileScanIR::Anonymous { .. }),
+        IR::UnoptimizedDispatch { .. } | IR::Sink { .. } | IR::SinkMultiple { .. } => true,
+        _ => false,
+    };
+    if ir.lp_arena.iter(ir.lp_top).any(|(_, node)| streams(node)) {
+        return plan.collect();
+    }
+    // Innermost first: the input of an outer one may hold an inner one.
+    let nodes: Vec<Node> = ir.lp_arena.iter(ir.lp_top).map(|(node, _)| node).collect();
+    for node in nodes.into_iter().rev() {
+        if let Some(group_by) = OnePass::at(node, &ir) {
+            let rows = execute(&mut ir, group_by.input)?;
+            let groups = group_by.run(&rows, &mut ir)?;
+            let schema = groups.schema().clone();
+            ir.lp_arena
+                .replace(node, IR::DataFrameScan { df: Arc::new(groups), schema, output_schema: None });
+        }
+    }
+    let top = ir.lp_top;
+    execute(&mut ir, top)
+}
+
+fn execute(ir: &mut IRPlan, node: Node) -> PolarsResult<DataFrame> {
+    create_physical_plan(node, &mut ir.lp_arena, &mut ir.expr_arena, None)?
+        .execute(&mut ExecutionState::new())
+}

@@ -1,0 +1,166 @@
+//! What a task is: one partition's input as a tree of sources and narrow steps, and what becomes of
+//! the rows. Everything here is data and Polars plans, so that a task can travel.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use polars::prelude::*;
+
+use super::CacheLease;
+use crate::cache::StorageLevel;
+use crate::events::TaskMetrics;
+use crate::plan::aggregate::Decomposed;
+use crate::plan::placeholder::Template;
+use crate::shuffle::{Partitioner, ShuffleId};
+use crate::source::Piece;
+
+/// The error of a task that counted on a cached partition which is gone.
+pub(crate) const CACHE_LOST: &str = "a cached partition was evicted while the job was planned";
+
+/// One partition's rows, not yet computed.
+#[derive(Clone)]
+pub(crate) enum Input {
+    /// Rows in memory.
+    Frame(DataFrame),
+    /// The integers from `start` up to `end` in a column `id`.
+    Range { start: i64, end: i64 },
+    /// What a Polars plan of its own reads. Later steps are not pushed into it, so its rows count as
+    /// rows that came in.
+    Plan(Box<LazyFrame>),
+    /// A piece of a file source.
+    Piece(Arc<Piece>),
+    /// What all map tasks of a shuffle left for one reduce partition.
+    Shuffle { id: ShuffleId, partition: usize, schema: SchemaRef },
+    /// All rows of an earlier stage of the same job, by its index in [`Task::broadcasts`].
+    Broadcast { index: usize, schema: SchemaRef },
+    /// A narrow step over another input.
+    Step { input: Box<Input>, step: Arc<Step> },
+    /// Several inputs one after another, as one partition.
+    Concat { inputs: Vec<Input>, schema: SchemaRef },
+    /// Two inputs whose keys were brought together.
+    Join { left: Box<Input>, right: Box<Input>, join: Arc<JoinStep> },
+    /// An input that is kept once it was computed.
+    Cache { lease: Arc<CacheLease>, partition: usize, level: StorageLevel, input: Box<Input> },
+    /// What a partition in the cache was made from, left out because it is there. If it has been
+    /// evicted since, the task fails with [`CACHE_LOST`] and the job is planned again without the cache.
+    Lost,
+}
+
+/// A step that needs no other partition's rows.
+#[derive(Clone)]
+pub(crate) enum Step {
+    Filter(Expr),
+    Select(Vec<Expr>),
+    WithColumns(Vec<Expr>),
+    /// `map_partitions`: any Polars plan over the partition.
+    Map(Box<Template>),
+    /// Aggregation of rows that are all here.
+    Aggregate {
+        keys: Vec<Expr>,
+        aggs: Vec<Expr>,
+    },
+    /// The first half of an aggregation, before the shuffle.
+    Partial(Arc<Decomposed>),
+    /// The second half, after it.
+    Merge(Arc<Decomposed>),
+    Sort {
+        by: Vec<Expr>,
+        descending: Vec<bool>,
+        nulls_last: bool,
+    },
+    Distinct(Option<Vec<String>>),
+    Limit(usize),
+}
+
+impl Step {
+    /// Adds the step to a plan.
+    pub fn apply(&self, input: LazyFrame) -> LazyFrame {
+        match self {
+            Self::Filter(predicate) => input.filter(predicate.clone()),
+            Self::Select(exprs) => input.select(exprs),
+            Self::WithColumns(exprs) => input.with_columns(exprs),
+            Self::Map(template) => template.fill(input),
+            Self::Aggregate { keys, aggs } => input.group_by(keys).agg(aggs),
+            Self::Partial(aggregation) => aggregation.partial(input),
+            Self::Merge(aggregation) => aggregation.merge(input),
+            Self::Sort { by, descending, nulls_last } => input.sort_by_exprs(
+                by,
+                SortMultipleOptions::default()
+                    .with_order_descending_multi(descending.iter().copied())
+                    .with_nulls_last(*nulls_last)
+                    .with_multithreaded(false),
+            ),
+            Self::Distinct(columns) => {
+                let subset = columns.as_ref().map(|names| cols(names.iter().map(String::as_str)));
+                input.unique(subset, UniqueKeepStrategy::Any)
+            }
+            Self::Limit(n) => input.limit(IdxSize::try_from(*n).unwrap_or(IdxSize::MAX)),
+        }
+    }
+}
+
+/// A join of two co-partitioned inputs.
+#[derive(Debug, Clone)]
+pub(crate) struct JoinStep {
+    pub left_on: Vec<Expr>,
+    pub right_on: Vec<Expr>,
+    pub how: JoinType,
+}
+
+impl JoinStep {
+    /// The join as a plan.
+    pub fn apply(&self, left: LazyFrame, right: LazyFrame) -> LazyFrame {
+        left.join_builder()
+            .with(right)
+            .left_on(&self.left_on)
+            .right_on(&self.right_on)
+            .how(self.how.clone())
+            .allow_parallel(false)
+            .finish()
+    }
+}
+
+/// What becomes of a task's rows.
+#[derive(Clone)]
+pub(crate) enum Output {
+    /// They are split and kept for the reduce side.
+    Shuffle { id: ShuffleId, partitioner: Arc<Partitioner> },
+    /// A sample of the sort keys goes back, to find range bounds.
+    Sample { by: Vec<Expr>, rows: usize },
+    /// They go back.
+    Collect,
+    /// Only their number goes back.
+    Count,
+    /// They go to a Parquet file in this directory.
+    Parquet { directory: PathBuf },
+}
+
+/// One partition's work in one stage.
+#[derive(Clone)]
+pub(crate) struct Task {
+    pub stage: usize,
+    pub partition: usize,
+    pub input: Arc<Input>,
+    pub output: Output,
+    /// Rows of earlier stages that every task of the job may need.
+    pub broadcasts: Arc<Vec<DataFrame>>,
+    pub queued: Instant,
+    /// Set when the job is cancelled or failed: a task not yet started is dropped then.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// What a task gives back.
+#[derive(Debug)]
+pub(crate) enum TaskResult {
+    Nothing,
+    Frame(DataFrame),
+    Count(u64),
+}
+
+/// What the scheduler hears of a task.
+pub(crate) enum TaskEvent {
+    Started { stage: usize, partition: usize, slot: usize },
+    Ended { stage: usize, partition: usize, at: Instant, end: Result<(TaskResult, TaskMetrics), String> },
+}

@@ -1,0 +1,49 @@
+use std::{
+    env,
+    io::{self, BufWriter},
+    os::unix::net::UnixStream,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use partita_bridge::{FrameError, FromEvaluation, SOCKET_VARIABLE, write_frame};
+
+static BRIDGE: OnceLock<Bridge> = OnceLock::new();
+
+/// The connection to the kernel, if this process has one.
+#[must_use]
+pub fn bridge() -> Option<&'static Bridge> {
+    BRIDGE.get()
+}
+
+/// The sending end of the connection to the kernel. Messages are written at once and in order, so
+/// that what a cell said before a crash arrives.
+#[derive(Debug)]
+pub struct Bridge {
+    writer: Mutex<BufWriter<UnixStream>>,
+}
+
+impl Bridge {
+    /// Sends one message, waiting while the kernel is behind.
+    ///
+    /// # Errors
+    /// When the message is too large or the kernel is gone.
+    pub fn send(&self, message: &FromEvaluation) -> Result<(), FrameError> {
+        write_frame(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner), message)
+    }
+}
+
+/// Dials the kernel; the stream returned is the receiving end.
+pub(super) fn connect() -> io::Result<UnixStream> {
+    let path = env::var_os(SOCKET_VARIABLE).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("{SOCKET_VARIABLE} is not set; the kernel sets it, do not start this by hand"),
+        )
+    })?;
+    let stream = UnixStream::connect(path)?;
+    let writer = Mutex::new(BufWriter::with_capacity(64 << 10, stream.try_clone()?));
+    BRIDGE
+        .set(Bridge { writer })
+        .map_err(|_| io::Error::new(io::ErrorKind::AlreadyExists, "the bridge is connected already"))?;
+    Ok(stream)
+}

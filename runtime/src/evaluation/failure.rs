@@ -1,0 +1,53 @@
+use std::error::Error;
+
+/// What a `?` that leaves a cell carries: the error's text and its causes, outermost first.
+///
+/// Anything that turns into a boxed error turns into it: every [`Error`], `Box<dyn Error>`, and
+/// plain text.
+#[derive(Debug)]
+pub struct CellFailure {
+    chain: Vec<String>,
+}
+
+impl CellFailure {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { chain: vec![message.into()] }
+    }
+
+    pub(super) fn into_chain(self) -> Vec<String> {
+        self.chain
+    }
+}
+
+impl<E: Into<Box<dyn Error>>> From<E> for CellFailure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let mut chain = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some errors print their cause themselves and name it as source too.
+            if chain.last() != Some(&text) {
+                chain.push(text);
+            }
+            cause = error.source();
+        }
+        Self { chain }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_causes_of_an_error_follow_it_in_order() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::num::ParseIntError);
+        let inner = "x".parse::<i32>().unwrap_err();
+        let text = inner.to_string();
+        assert_eq!(CellFailure::from(Outer(inner)).into_chain(), ["outer".to_owned(), text]);
+        assert_eq!(CellFailure::from("plain").into_chain(), ["plain"]);
+    }
+}

@@ -1,0 +1,148 @@
+use std::{
+    io::{self, Write},
+    os::unix::net::UnixStream,
+    sync::mpsc,
+    thread,
+};
+
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use partita_bridge::{
+    CellOutcome, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation, read_frame,
+};
+
+use super::{Bridge, CellFunction, Scope, bridge, panics};
+use crate::{cancel, display};
+
+/// Cells are compiled without optimisation, which needs much stack.
+const STACK_BYTES: usize = 256 << 20;
+
+/// The evaluation process, from the connection to the kernel to its end. The kernel's binary loads
+/// this library and calls it; the result is the process's exit code.
+#[unsafe(no_mangle)]
+pub extern "C" fn partita_evaluation_main() -> i32 {
+    match serve() {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("partita: the evaluation process cannot work: {error}");
+            1
+        }
+    }
+}
+
+fn serve() -> Result<(), FrameError> {
+    let incoming = bridge::connect()?;
+    panics::install_hook();
+    display::send_to(send_display);
+    let (cells, queue) = mpsc::channel();
+    thread::Builder::new().name("bridge".into()).spawn(move || listen(incoming, &cells))?;
+    let worker = thread::Builder::new()
+        .name(panics::CELL_THREAD.into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || run_cells(&queue))?;
+    worker.join().unwrap_or_else(|_| Err(io::Error::other("the cell thread panicked outside a cell").into()))
+}
+
+/// Sends what a cell shows on its way.
+fn send_display(bundle: MimeBundle) {
+    if let Some(bridge) = bridge() {
+        // A display over the bridge's limit is said to be one; a kernel that is gone ends this process.
+        if let Err(FrameError::TooLarge(bytes)) = bridge.send(&FromEvaluation::Display { id: None, bundle }) {
+            super::write_text(
+                Stream::Stderr,
+                format_args!("a display of {bytes} bytes is too large to show\n"),
+            );
+        }
+    }
+}
+
+/// Listens to the kernel while cells run. When the kernel leaves there is nobody to work for.
+fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<LoadCell>) {
+    loop {
+        match read_frame(&mut incoming) {
+            Ok(Some(ToEvaluation::Run(cell))) => {
+                // Here, in the order of the messages: an interrupt that follows is this cell's.
+                cancel::next_cell();
+                if cells.send(cell).is_err() {
+                    leave(1);
+                }
+            }
+            Ok(Some(ToEvaluation::Interrupt)) => cancel::cancel(),
+            Ok(Some(ToEvaluation::Shutdown) | None) => leave(0),
+            Err(_) => leave(1),
+        }
+    }
+}
+
+/// Ends the process without running exit handlers, and without flushing: other threads may be in the
+/// middle of a cell, and one of them may hold the lock of a standard stream.
+fn leave(code: i32) -> ! {
+    // SAFETY: `_exit` takes any code and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+fn run_cells(queue: &mpsc::Receiver<LoadCell>) -> Result<(), FrameError> {
+    let Some(bridge) = bridge() else { return Ok(()) };
+    let scope = Scope::default();
+    bridge.send(&FromEvaluation::Ready {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rustc: crate::RUSTC_VERSION.to_owned(),
+    })?;
+    for cell in queue {
+        cell.forget.iter().for_each(|name| scope.forget(name));
+        let outcome = run_cell(&cell, &scope);
+        flush();
+        report(bridge, outcome, &scope)?;
+    }
+    Ok(())
+}
+
+/// Tells the kernel how the cell ended. What is too large to travel is replaced by words that say so:
+/// how the cell ended stays as it was, and so do its variables.
+fn report(bridge: &Bridge, outcome: CellOutcome, scope: &Scope) -> Result<(), FrameError> {
+    let done = FromEvaluation::Done { outcome, variables: scope.variables() };
+    match (bridge.send(&done), done) {
+        (Err(FrameError::TooLarge(bytes)), FromEvaluation::Done { outcome, variables }) => {
+            bridge.send(&FromEvaluation::Done { outcome: in_few_words(outcome, bytes), variables })
+        }
+        (sent, _) => sent,
+    }
+}
+
+fn in_few_words(outcome: CellOutcome, bytes: u64) -> CellOutcome {
+    let too_large = |what| format!("{what} of {bytes} bytes is too large to show; show a part of it");
+    match outcome {
+        CellOutcome::Finished(_) => {
+            CellOutcome::Finished(Some(MimeBundle::text(too_large("the value's display"))))
+        }
+        CellOutcome::Failed(_) => CellOutcome::Failed(vec![too_large("the error's text")]),
+        CellOutcome::Panicked(panic) => {
+            CellOutcome::Panicked(Panic { message: too_large("the panic's message"), ..panic })
+        }
+        CellOutcome::NotLoaded(_) => CellOutcome::NotLoaded(too_large("the loader's message")),
+    }
+}
+
+fn run_cell(cell: &LoadCell, scope: &Scope) -> CellOutcome {
+    // SAFETY: the kernel compiled the library against this very one; it has no initialisers of its
+    // own. Statics in it are found by later cells, hence global.
+    let library = match unsafe { Library::open(Some(&cell.library), RTLD_NOW | RTLD_GLOBAL) } {
+        Ok(library) => library,
+        Err(error) => return CellOutcome::NotLoaded(error.to_string()),
+    };
+    // SAFETY: the kernel generates the function with exactly this type.
+    let function = match unsafe { library.get::<CellFunction>(cell.symbol.as_bytes()) } {
+        Ok(symbol) => *symbol,
+        Err(error) => return CellOutcome::NotLoaded(error.to_string()),
+    };
+    // Variables may hold code of this library (drop glue, vtables) for as long as the process lives.
+    std::mem::forget(library);
+    function(scope)
+}
+
+/// Empties the buffers behind the process's own streams, Rust's and C's.
+fn flush() {
+    // Nothing can be done about a closed stream, and nobody reads it.
+    let _ = io::stdout().flush();
+    // SAFETY: a null stream asks for all of them.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+}

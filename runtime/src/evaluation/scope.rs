@@ -1,0 +1,126 @@
+use std::{
+    cell::RefCell,
+    future::Future,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::OnceLock,
+};
+
+use partita_bridge::{CellOutcome, MimeBundle, Panic, Stream};
+use tokio::runtime::Runtime;
+
+use super::{CellFailure, panics, store::Store, write_text};
+
+/// What a cell's body returns: what to show, or the error that left it.
+pub type CellResult = Result<Option<MimeBundle>, CellFailure>;
+
+/// The function that the kernel generates around a cell.
+pub type CellFunction = fn(&Scope) -> CellOutcome;
+
+/// What a running cell sees of the process: its variables. The generated code takes the variables
+/// that the cell names out of it, lends them to the body, and puts back those the body did not
+/// consume, however the body ended.
+#[derive(Default)]
+pub struct Scope {
+    store: RefCell<Store>,
+}
+
+/// A value on its way into the store. The type is written out in the compiler's MIR, from which the
+/// kernel reads it.
+pub struct Kept<T> {
+    name: &'static str,
+    value: T,
+}
+
+impl<T: 'static> Kept<T> {
+    /// Marks `value` to be kept under `name`.
+    #[inline(never)]
+    pub fn new(name: &'static str, value: T) -> Self {
+        Self { name, value }
+    }
+}
+
+impl Scope {
+    /// Says before anything runs whether `name` can be had as a `T`.
+    ///
+    /// # Errors
+    /// When it is not there or has another type.
+    pub fn expect<T: 'static>(&self, name: &str) -> Result<(), CellOutcome> {
+        self.store.borrow().check::<T>(name).map_err(CellOutcome::NotLoaded)
+    }
+
+    /// Takes a variable out, after [`expect`](Self::expect) allowed it.
+    ///
+    /// # Panics
+    /// When `expect` was not asked; the generated code always asks.
+    #[must_use]
+    pub fn take<T: 'static>(&self, name: &str) -> T {
+        let value = self.store.borrow_mut().take(name);
+        value.unwrap_or_else(|| panic!("variable `{name}` was taken without asking whether it is there"))
+    }
+
+    /// Stores what the body bound.
+    pub fn keep<T: 'static>(&self, kept: Kept<T>) {
+        // The old value is dropped after the borrow: its `drop` is the person's code.
+        let _old = self.store.borrow_mut().put(kept.name, kept.value);
+    }
+
+    /// Puts back a variable that the body was lent, unless the body bound the name anew.
+    pub fn restore<T: 'static>(&self, name: &str, value: T) {
+        if self.store.borrow().contains(name) {
+            release(name, value);
+            return;
+        }
+        self.store.borrow_mut().put(name, value);
+    }
+
+    /// Runs the body and turns every way it can end into an outcome.
+    pub fn run(&self, body: impl FnOnce() -> CellResult) -> CellOutcome {
+        panics::forget_last();
+        match catch_unwind(AssertUnwindSafe(body)) {
+            Ok(Ok(bundle)) => CellOutcome::Finished(bundle),
+            Ok(Err(failure)) => CellOutcome::Failed(failure.into_chain()),
+            Err(payload) => CellOutcome::Panicked(panics::last(payload)),
+        }
+    }
+
+    /// [`run`](Self::run) for a body that awaits.
+    pub fn run_async(&self, body: impl Future<Output = CellResult>) -> CellOutcome {
+        self.run(|| match runtime() {
+            Ok(runtime) => runtime.block_on(body),
+            Err(error) => Err(CellFailure::new(format!("cannot start the async runtime: {error}"))),
+        })
+    }
+
+    pub(super) fn forget(&self, name: &str) {
+        let value = self.store.borrow_mut().forget(name);
+        release(name, value);
+    }
+
+    pub(super) fn variables(&self) -> Vec<partita_bridge::Variable> {
+        self.store.borrow().variables()
+    }
+}
+
+/// Drops a variable's old value outside of any body. Its `drop` is the person's code: if it panics, that
+/// is said, and nothing else is lost.
+fn release<T>(name: &str, value: T) {
+    panics::forget_last();
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        let Panic { message, file, line, .. } = panics::last(payload);
+        write_text(
+            Stream::Stderr,
+            format_args!("dropping the old value of `{name}` panicked at {file}, line {line}: {message}\n"),
+        );
+    }
+}
+
+/// One runtime for all cells, so that a task spawned in one goes on in the next.
+fn runtime() -> io::Result<&'static Runtime> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let runtime = Runtime::new()?;
+    Ok(RUNTIME.get_or_init(|| runtime))
+}

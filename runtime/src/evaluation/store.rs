@@ -1,0 +1,78 @@
+use std::{any::Any, collections::BTreeMap};
+
+use partita_bridge::Variable;
+
+/// The variables between two cells, without their types: each cell names the type it expects.
+#[derive(Default)]
+pub(super) struct Store {
+    slots: BTreeMap<String, Slot>,
+}
+
+struct Slot {
+    value: Box<dyn Any>,
+    type_name: &'static str,
+}
+
+impl Store {
+    /// Keeps a value; the one that had the name before is returned, so that the caller drops it
+    /// when no lock is held.
+    pub(super) fn put<T: 'static>(&mut self, name: &str, value: T) -> Option<Box<dyn Any>> {
+        let slot = Slot { value: Box::new(value), type_name: std::any::type_name::<T>() };
+        self.slots.insert(name.to_owned(), slot).map(|old| old.value)
+    }
+
+    /// Says what stops `name` from being taken as a `T`.
+    pub(super) fn check<T: 'static>(&self, name: &str) -> Result<(), String> {
+        match self.slots.get(name) {
+            None => Err(format!("variable `{name}` is not in the evaluation process; run its cell again")),
+            Some(slot) if !slot.value.is::<T>() => Err(format!(
+                "variable `{name}` holds a `{}` where the cell expects a `{}`; run its cell again",
+                slot.type_name,
+                std::any::type_name::<T>()
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Hands a value out and leaves its slot empty.
+    pub(super) fn take<T: 'static>(&mut self, name: &str) -> Option<T> {
+        let slot = self.slots.remove(name)?;
+        match slot.value.downcast::<T>() {
+            Ok(value) => Some(*value),
+            Err(value) => {
+                self.slots.insert(name.to_owned(), Slot { value, type_name: slot.type_name });
+                None
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.slots.contains_key(name)
+    }
+
+    pub(super) fn forget(&mut self, name: &str) -> Option<Box<dyn Any>> {
+        self.slots.remove(name).map(|slot| slot.value)
+    }
+
+    pub(super) fn variables(&self) -> Vec<Variable> {
+        self.slots
+            .iter()
+            .map(|(name, slot)| Variable { name: name.clone(), type_name: slot.type_name.to_owned() })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_asked_for_as_another_type_stays_where_it_is() {
+        let mut store = Store::default();
+        store.put("x", vec![1u8]);
+        assert!(store.check::<String>("x").unwrap_err().contains("`x`"));
+        assert_eq!(store.take::<String>("x"), None);
+        assert_eq!(store.take::<Vec<u8>>("x"), Some(vec![1]));
+        assert!(!store.contains("x"));
+    }
+}

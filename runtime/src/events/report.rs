@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use polars::prelude::*;
+
+use super::{Event, Skew, TaskMetrics};
+
+/// What one job did: its stages, their tasks, and how evenly the work was spread.
+///
+/// Made from the job's events, so it can be read while the job runs. As a cell's last expression it
+/// shows as a table; [`tasks`](Self::tasks) gives the figures for your own analysis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobReport {
+    /// Job number in the session.
+    pub job: usize,
+    /// The action that started it.
+    pub action: String,
+    /// Slots the engine had.
+    pub slots: usize,
+    /// When it was submitted, from the session's start.
+    pub submitted: Duration,
+    /// From the action's call to its end, or to the last event so far.
+    pub wall: Duration,
+    /// Whether it has ended.
+    pub finished: bool,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+    /// Its stages, in the order they were submitted.
+    pub stages: Vec<StageReport>,
+}
+
+/// One stage of a job: tasks that can run side by side, because nothing is shuffled between them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageReport {
+    /// Stage number in the job.
+    pub stage: usize,
+    /// What it does.
+    pub name: String,
+    /// How many tasks it has.
+    pub partitions: usize,
+    /// When its tasks were queued, from the session's start.
+    pub submitted: Duration,
+    /// From its tasks being queued to the last one's end, or to the last event so far.
+    pub wall: Duration,
+    /// The finished tasks, by partition.
+    pub tasks: Vec<TaskReport>,
+}
+
+/// One finished task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskReport {
+    /// Partition number in the stage.
+    pub partition: usize,
+    /// When it ended, from the session's start.
+    pub ended: Duration,
+    /// What it did.
+    pub metrics: TaskMetrics,
+}
+
+impl StageReport {
+    /// How unevenly run time is spread over the partitions, in milliseconds.
+    pub fn time_skew(&self) -> Option<Skew> {
+        self.skew(|task| task.metrics.run.as_secs_f64() * 1e3)
+    }
+
+    /// How unevenly incoming rows are spread over the partitions.
+    pub fn row_skew(&self) -> Option<Skew> {
+        self.skew(|task| task.metrics.rows_in as f64)
+    }
+
+    /// How unevenly incoming bytes (of files and shuffles) are spread over the partitions.
+    pub fn byte_skew(&self) -> Option<Skew> {
+        self.skew(|task| (task.metrics.bytes_read + task.metrics.shuffle_in) as f64)
+    }
+
+    /// Sum of one figure over the tasks.
+    pub fn total(&self, figure: impl Fn(&TaskMetrics) -> u64) -> u64 {
+        self.tasks.iter().map(|task| figure(&task.metrics)).sum()
+    }
+
+    fn skew(&self, figure: impl Fn(&TaskReport) -> f64) -> Option<Skew> {
+        let mut skew = Skew::of(&self.tasks.iter().map(figure).collect::<Vec<_>>())?;
+        skew.worst = self.tasks[skew.worst].partition;
+        Some(skew)
+    }
+}
+
+impl JobReport {
+    /// Builds the report from one job's events, the first of which submits the job.
+    pub(crate) fn from_events(events: &[Event]) -> Self {
+        let mut report = Self {
+            job: 0,
+            action: String::new(),
+            slots: 0,
+            submitted: Duration::ZERO,
+            wall: Duration::ZERO,
+            finished: false,
+            error: None,
+            stages: Vec::new(),
+        };
+        for event in events {
+            report.apply(event);
+        }
+        for stage in &mut report.stages {
+            stage.tasks.sort_by_key(|task| task.partition);
+        }
+        report
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::JobSubmitted { job, action, slots, at } => {
+                (self.job, self.action, self.slots, self.submitted) = (*job, action.clone(), *slots, *at);
+            }
+            Event::StageSubmitted { stage, name, tasks, at, .. } => self.stages.push(StageReport {
+                stage: *stage,
+                name: name.clone(),
+                partitions: *tasks,
+                submitted: *at,
+                wall: Duration::ZERO,
+                tasks: Vec::with_capacity(*tasks),
+            }),
+            Event::TaskFinished { stage, partition, metrics, at, .. } => {
+                if let Some(stage) = self.stages.iter_mut().find(|s| s.stage == *stage) {
+                    stage.wall = at.saturating_sub(stage.submitted);
+                    let (partition, ended) = (*partition, *at);
+                    stage.tasks.push(TaskReport { partition, ended, metrics: metrics.clone() });
+                }
+            }
+            Event::JobFinished { error, .. } => {
+                self.finished = true;
+                self.error.clone_from(error);
+            }
+            Event::TaskStarted { .. } | Event::TaskFailed { .. } | Event::StageFinished { .. } => {}
+        }
+        let (Event::JobSubmitted { at, .. }
+        | Event::StageSubmitted { at, .. }
+        | Event::TaskStarted { at, .. }
+        | Event::TaskFinished { at, .. }
+        | Event::TaskFailed { at, .. }
+        | Event::StageFinished { at, .. }
+        | Event::JobFinished { at, .. }) = event;
+        self.wall = at.saturating_sub(self.submitted);
+    }
+
+    /// One row a task. Times in milliseconds (`start` and `end` from the job's submission), bytes as
+    /// in [`TaskMetrics`].
+    pub fn tasks(&self) -> DataFrame {
+        let rows: Vec<_> =
+            self.stages.iter().flat_map(|stage| stage.tasks.iter().map(move |task| (stage, task))).collect();
+        let ms = |f: &dyn Fn(&TaskReport) -> Duration| -> Vec<f64> {
+            rows.iter().map(|(_, task)| f(task).as_secs_f64() * 1e3).collect()
+        };
+        let count = |f: &dyn Fn(&TaskMetrics) -> u64| -> Vec<u64> {
+            rows.iter().map(|(_, task)| f(&task.metrics)).collect()
+        };
+        let end = ms(&|t| t.ended.saturating_sub(self.submitted));
+        let run = ms(&|t| t.metrics.run);
+        let start: Vec<f64> = end.iter().zip(&run).map(|(end, run)| end - run).collect();
+        df!(
+            "stage" => rows.iter().map(|(stage, _)| stage.stage as u32).collect::<Vec<_>>(),
+            "name" => rows.iter().map(|(stage, _)| stage.name.as_str()).collect::<Vec<_>>(),
+            "partition" => rows.iter().map(|(_, task)| task.partition as u32).collect::<Vec<_>>(),
+            "slot" => rows.iter().map(|(_, task)| task.metrics.slot as u32).collect::<Vec<_>>(),
+            "start_ms" => start,
+            "end_ms" => end,
+            "queue_ms" => ms(&|t| t.metrics.queue),
+            "wait_ms" => ms(&|t| t.metrics.wait),
+            "run_ms" => run,
+            "cpu_ms" => ms(&|t| t.metrics.cpu),
+            "rows_in" => count(&|m| m.rows_in),
+            "rows_out" => count(&|m| m.rows_out),
+            "bytes_read" => count(&|m| m.bytes_read),
+            "shuffle_in" => count(&|m| m.shuffle_in),
+            "shuffle_out" => count(&|m| m.shuffle_out),
+            "cache_hits" => count(&|m| m.cache_hits),
+        )
+        .expect("columns of one length")
+    }
+
+    /// One row a stage: totals and skew figures.
+    pub fn stage_totals(&self) -> DataFrame {
+        let stages = &self.stages;
+        let total = |f: fn(&TaskMetrics) -> u64| stages.iter().map(|s| s.total(f)).collect::<Vec<_>>();
+        let ratio = |f: fn(&StageReport) -> Option<Skew>| -> Vec<Option<f64>> {
+            stages.iter().map(|s| f(s).map(|skew| skew.ratio)).collect()
+        };
+        df!(
+            "stage" => stages.iter().map(|s| s.stage as u32).collect::<Vec<_>>(),
+            "name" => stages.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(),
+            "partitions" => stages.iter().map(|s| s.partitions as u32).collect::<Vec<_>>(),
+            "wall_ms" => stages.iter().map(|s| s.wall.as_secs_f64() * 1e3).collect::<Vec<_>>(),
+            "run_ms" => stages
+                .iter()
+                .map(|s| s.tasks.iter().map(|t| t.metrics.run.as_secs_f64() * 1e3).sum::<f64>())
+                .collect::<Vec<_>>(),
+            "rows_in" => total(|m| m.rows_in),
+            "rows_out" => total(|m| m.rows_out),
+            "bytes_read" => total(|m| m.bytes_read),
+            "shuffle_in" => total(|m| m.shuffle_in),
+            "shuffle_out" => total(|m| m.shuffle_out),
+            "time_max_over_median" => ratio(StageReport::time_skew),
+            "rows_max_over_median" => ratio(StageReport::row_skew),
+            "bytes_max_over_median" => ratio(StageReport::byte_skew),
+            "rows_gini" => stages.iter().map(|s| s.row_skew().map(|skew| skew.gini)).collect::<Vec<_>>(),
+            "slowest_partition" => stages
+                .iter()
+                .map(|s| s.time_skew().map(|skew| skew.worst as u32))
+                .collect::<Vec<_>>(),
+        )
+        .expect("columns of one length")
+    }
+}

@@ -1,0 +1,60 @@
+use std::time::{Duration, Instant};
+
+/// The times of one piece of work, repeated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// Every repeat, in the order they ran; warm-up runs are not among them.
+    pub runs: Vec<Duration>,
+}
+
+impl Measurement {
+    /// Runs `work` `warmup` times unmeasured, then at least once and `repeats` times measured. Gives
+    /// the last result too.
+    ///
+    /// # Errors
+    /// The first error of `work`.
+    pub fn of<R, E>(
+        warmup: usize,
+        repeats: usize,
+        mut work: impl FnMut() -> Result<R, E>,
+    ) -> Result<(Self, R), E> {
+        for _ in 0..warmup {
+            work()?;
+        }
+        let mut runs = Vec::with_capacity(repeats.max(1));
+        let mut timed = || {
+            let started = Instant::now();
+            let result = work();
+            runs.push(started.elapsed());
+            result
+        };
+        let mut last = timed()?;
+        for _ in 1..repeats {
+            last = timed()?;
+        }
+        Ok((Self { runs }, last))
+    }
+
+    /// The median, in milliseconds.
+    pub fn median_ms(&self) -> f64 {
+        self.quantile_ms(0.5)
+    }
+
+    /// A quantile by linear interpolation between the sorted runs (R's type 7), in milliseconds.
+    /// `q` is cut to 0 … 1.
+    ///
+    /// ```
+    /// use partita::experiment::Measurement;
+    /// use std::time::Duration;
+    /// let runs = [1, 2, 3, 10].map(Duration::from_millis).to_vec();
+    /// assert_eq!(Measurement { runs }.quantile_ms(0.5), 2.5);
+    /// ```
+    pub fn quantile_ms(&self, q: f64) -> f64 {
+        let mut sorted: Vec<f64> = self.runs.iter().map(|run| run.as_secs_f64() * 1e3).collect();
+        sorted.sort_by(f64::total_cmp);
+        let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+        let at = q.clamp(0.0, 1.0) * last as f64;
+        let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+        low + (high - low) * at.fract()
+    }
+}

@@ -1,0 +1,35 @@
+//! Partita's runtime: partitioned datasets on Polars that show what their partitions do.
+//!
+//! Dependencies point one way: `dataset` builds a `plan`, the `scheduler` cuts it into stages and
+//! runs their tasks on an `engine`; `events` is a leaf that all of them emit to; `plot`,
+//! `experiment` and `taxi` sit on top and nothing below uses them. `display` says how values look;
+//! `evaluation` is the half of a notebook kernel that lives beside the data: it loads compiled cells
+//! and keeps their variables. Nothing here knows Jupyter: in a plain Rust program the same code runs
+//! and `display` prints text.
+
+#![warn(missing_docs)]
+
+pub mod cache;
+pub mod cancel;
+pub mod dataset;
+pub mod display;
+mod engine;
+mod error;
+pub mod evaluation;
+pub mod events;
+pub mod experiment;
+pub mod plan;
+pub mod plot;
+pub mod prelude;
+mod scheduler;
+pub mod session;
+pub mod shuffle;
+pub mod source;
+pub mod taxi;
+
+pub use dataset::Dataset;
+pub use error::{PartitaError, Result};
+pub use session::Session;
+
+/// The compiler that built this library, as `rustc --version` prints it.
+pub const RUSTC_VERSION: &str = env!("PARTITA_RUSTC_VERSION");

@@ -1,0 +1,229 @@
+//! The logical plan of a dataset: what the user said, in Spark's terms, over Polars expressions. How
+//! it is cut into stages is `physical`'s matter; nothing here runs anything.
+
+pub mod aggregate;
+pub(crate) mod explain;
+pub(crate) mod physical;
+pub(crate) mod placeholder;
+mod reduction;
+
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+use crate::cache::StorageLevel;
+use crate::engine::CacheLease;
+use crate::engine::task::{JoinStep, Step};
+use crate::source::Piece;
+
+/// One step of a dataset and all before it. Immutable and shared: two datasets built from a third
+/// share its nodes.
+pub(crate) struct Node {
+    pub op: Op,
+    /// The columns that come out.
+    pub schema: SchemaRef,
+}
+
+pub(crate) type NodeRef = Arc<Node>;
+
+/// How rows find their partition in a `repartition`.
+#[derive(Debug, Clone)]
+pub enum Partitioning {
+    /// Each partition gives even runs of its rows to `n` partitions: even, whatever they hold.
+    RoundRobin(usize),
+    /// Rows with equal keys come together in one of `n` partitions.
+    Hash(Vec<Expr>, usize),
+    /// Rows in the same range of a sort order come together; ranges from a sample, so about even.
+    Range(Vec<Expr>, usize),
+    /// The expression says which partition, from 0 up to `n`.
+    Expr(Expr, usize),
+}
+
+impl Partitioning {
+    /// How many partitions come out.
+    pub fn partitions(&self) -> usize {
+        match self {
+            Self::RoundRobin(n) | Self::Hash(_, n) | Self::Range(_, n) | Self::Expr(_, n) => *n,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::RoundRobin(_) => "repartition: round robin",
+            Self::Hash(..) => "repartition: hash",
+            Self::Range(..) => "repartition: range",
+            Self::Expr(..) => "repartition: expression",
+        }
+    }
+}
+
+/// How a join brings keys together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JoinStrategy {
+    /// Broadcast if the right side is known to be small (10 MB, as Spark has it), else shuffle.
+    #[default]
+    Auto,
+    /// The right side goes whole to every partition of the left; nothing is shuffled.
+    Broadcast,
+    /// Both sides are shuffled by the hash of their keys.
+    Shuffle,
+}
+
+/// The steps.
+pub(crate) enum Op {
+    /// Rows in memory, a frame a partition.
+    Frames(Vec<DataFrame>),
+    /// The integers from `start` to `end` in `partitions` equal parts.
+    Range {
+        start: i64,
+        end: i64,
+        partitions: usize,
+    },
+    /// Polars plans that read something, one a partition.
+    Plans(Vec<LazyFrame>),
+    /// Pieces of files, one a partition.
+    Pieces(Vec<Arc<Piece>>),
+    /// No other partition's rows are needed.
+    Narrow {
+        input: NodeRef,
+        step: Arc<Step>,
+    },
+    Repartition {
+        input: NodeRef,
+        by: Partitioning,
+    },
+    /// Neighbouring partitions become one, without a shuffle.
+    Coalesce {
+        input: NodeRef,
+        partitions: usize,
+    },
+    GroupBy {
+        input: NodeRef,
+        keys: Vec<Expr>,
+        aggs: Vec<Expr>,
+        partitions: usize,
+        combine: bool,
+    },
+    Join {
+        left: NodeRef,
+        right: NodeRef,
+        join: Arc<JoinStep>,
+        strategy: JoinStrategy,
+        partitions: usize,
+    },
+    Sort {
+        input: NodeRef,
+        by: Vec<Expr>,
+        descending: Vec<bool>,
+        nulls_last: bool,
+        partitions: usize,
+    },
+    Distinct {
+        input: NodeRef,
+        columns: Option<Vec<String>>,
+        partitions: usize,
+    },
+    Limit {
+        input: NodeRef,
+        rows: usize,
+    },
+    Union(Vec<NodeRef>),
+    Cache {
+        input: NodeRef,
+        lease: Arc<CacheLease>,
+        level: StorageLevel,
+    },
+}
+
+impl Node {
+    /// How many partitions come out, as far as the plan says; a broadcast or a shuffle gives the same.
+    pub fn partitions(&self) -> usize {
+        match &self.op {
+            Op::Frames(frames) => frames.len(),
+            Op::Range { partitions, .. } => *partitions,
+            Op::Plans(plans) => plans.len(),
+            Op::Pieces(pieces) => pieces.len(),
+            Op::Narrow { input, .. } | Op::Cache { input, .. } => input.partitions(),
+            Op::Repartition { by, .. } => by.partitions(),
+            Op::Coalesce { input, partitions } => (*partitions).min(input.partitions()),
+            Op::GroupBy { input, keys, partitions, .. } => {
+                if keys.is_empty() {
+                    1
+                } else {
+                    (*partitions).min(shuffled(input, *partitions))
+                }
+            }
+            Op::Sort { input, partitions, .. } | Op::Distinct { input, partitions, .. } => {
+                shuffled(input, *partitions)
+            }
+            Op::Join { left, right, partitions, .. } => {
+                if self.broadcasts() {
+                    left.partitions()
+                } else {
+                    shuffled_pair(left, right, *partitions)
+                }
+            }
+            Op::Limit { .. } => 1,
+            Op::Union(inputs) => inputs.iter().map(|input| input.partitions()).sum(),
+        }
+    }
+
+    /// Whether a join node broadcasts its right side.
+    pub fn broadcasts(&self) -> bool {
+        /// Spark's `spark.sql.autoBroadcastJoinThreshold`.
+        const SMALL: usize = 10 << 20;
+        let Op::Join { right, join, strategy, .. } = &self.op else { return false };
+        match strategy {
+            JoinStrategy::Broadcast => true,
+            JoinStrategy::Shuffle => matches!(join.how, JoinType::Cross),
+            JoinStrategy::Auto => {
+                matches!(join.how, JoinType::Cross)
+                    || can_broadcast(&join.how) && right.bytes_at_most().is_some_and(|bytes| bytes <= SMALL)
+            }
+        }
+    }
+
+    /// An upper bound of the bytes that come out, if the plan alone tells.
+    fn bytes_at_most(&self) -> Option<usize> {
+        match &self.op {
+            Op::Frames(frames) => Some(frames.iter().map(DataFrame::estimated_size).sum()),
+            Op::Range { start, end, .. } => {
+                usize::try_from(i128::from(*end) - i128::from(*start)).ok()?.checked_mul(8)
+            }
+            Op::Narrow { input, step } => match **step {
+                Step::Filter(_) | Step::Limit(_) | Step::Distinct(_) => input.bytes_at_most(),
+                _ => None,
+            },
+            Op::Repartition { input, .. }
+            | Op::Coalesce { input, .. }
+            | Op::Cache { input, .. }
+            | Op::Limit { input, .. }
+            | Op::Distinct { input, .. }
+            | Op::Sort { input, .. } => input.bytes_at_most(),
+            Op::Union(inputs) => inputs.iter().map(|input| input.bytes_at_most()).sum(),
+            Op::Plans(_) | Op::Pieces(_) | Op::GroupBy { .. } | Op::Join { .. } => None,
+        }
+    }
+}
+
+/// Whether every left row may be joined without knowing the other left rows.
+pub(crate) fn can_broadcast(how: &JoinType) -> bool {
+    matches!(how, JoinType::Inner | JoinType::Left | JoinType::Semi | JoinType::Anti | JoinType::Cross)
+}
+
+/// A single partition is not shuffled: all its rows are together already.
+fn shuffled(input: &Node, partitions: usize) -> usize {
+    if input.partitions() <= 1 { 1 } else { partitions }
+}
+
+fn shuffled_pair(left: &Node, right: &Node, partitions: usize) -> usize {
+    if left.partitions() <= 1 && right.partitions() <= 1 { 1 } else { partitions }
+}
+
+/// The columns a plan over an empty frame of `schema` has.
+pub(crate) fn schema_after(
+    schema: &SchemaRef,
+    build: impl FnOnce(LazyFrame) -> LazyFrame,
+) -> PolarsResult<SchemaRef> {
+    build(DataFrame::empty_with_schema(schema).lazy()).collect_schema()
+}

@@ -1,0 +1,359 @@
+//! From a logical plan to stages: the plan is cut where rows change partitions. A stage is a list of
+//! inputs, one a task, and what becomes of their rows.
+
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+use super::aggregate::decompose;
+use super::{Node, NodeRef, Op, Partitioning};
+use crate::cache::CacheId;
+use crate::engine::task::{Input, JoinStep, Step};
+use crate::shuffle::{Partitioner, ShuffleId};
+
+/// Rows of each partition that a range partitioning looks at to find its bounds.
+const SAMPLE_ROWS: usize = 1024;
+
+/// Tasks that can run side by side once `after` are done.
+pub(crate) struct Stage {
+    /// What it does, for people.
+    pub name: String,
+    /// One input a task.
+    pub inputs: Vec<Arc<Input>>,
+    /// What becomes of the rows.
+    pub sink: Sink,
+    /// Stages, by index, whose output this one reads.
+    pub after: Vec<usize>,
+}
+
+/// What becomes of a stage's rows; like a task's output, but a partitioner may still need an earlier
+/// stage's sample.
+#[derive(Clone)]
+pub(crate) enum Sink {
+    Shuffle {
+        id: ShuffleId,
+        partitioner: Arc<Partitioner>,
+    },
+    /// The bounds come from the sample that stage `sample` takes.
+    RangeShuffle {
+        id: ShuffleId,
+        sample: usize,
+        by: Vec<Expr>,
+        descending: Vec<bool>,
+        nulls_last: bool,
+        n: usize,
+    },
+    Sample {
+        by: Vec<Expr>,
+        rows: usize,
+    },
+    /// The rows become broadcast number `index` of the job.
+    Broadcast {
+        index: usize,
+        schema: SchemaRef,
+    },
+    /// The job's result.
+    Result,
+}
+
+/// The stages of a job; the last one gives the result.
+pub(crate) struct PhysicalPlan {
+    pub stages: Vec<Stage>,
+    /// How many broadcasts the stages make.
+    pub broadcasts: usize,
+}
+
+/// Partitions on their way to a stage: their inputs, what was done on the way, the stages before.
+struct Flow {
+    inputs: Vec<Input>,
+    names: Vec<String>,
+    after: Vec<usize>,
+    schema: SchemaRef,
+}
+
+impl Flow {
+    fn then(mut self, step: &Arc<Step>, name: &str, schema: &SchemaRef) -> Self {
+        let wrap = |input| Input::Step { input: Box::new(input), step: step.clone() };
+        self.inputs = self.inputs.into_iter().map(wrap).collect();
+        self.names.push(name.to_owned());
+        self.schema = schema.clone();
+        self
+    }
+}
+
+/// Cuts a plan into stages. `next_shuffle` hands out shuffle ids; `kept` says how many partitions of a
+/// cached dataset are in the cache.
+pub(crate) fn stages_of(
+    node: &NodeRef,
+    next_shuffle: &dyn Fn() -> ShuffleId,
+    kept: &dyn Fn(CacheId) -> usize,
+) -> PhysicalPlan {
+    let mut planner = Planner { stages: Vec::new(), broadcasts: 0, next_shuffle, kept };
+    let flow = planner.flow(node);
+    planner.stage(flow, None, Sink::Result);
+    PhysicalPlan { stages: planner.stages, broadcasts: planner.broadcasts }
+}
+
+struct Planner<'a> {
+    stages: Vec<Stage>,
+    broadcasts: usize,
+    next_shuffle: &'a dyn Fn() -> ShuffleId,
+    kept: &'a dyn Fn(CacheId) -> usize,
+}
+
+impl Planner<'_> {
+    fn stage(&mut self, flow: Flow, why: Option<&str>, sink: Sink) -> usize {
+        let mut names = flow.names;
+        names.extend(why.map(str::to_owned));
+        let inputs = flow.inputs.into_iter().map(Arc::new).collect();
+        self.stages.push(Stage { name: names.join(" → "), inputs, sink, after: flow.after });
+        self.stages.len() - 1
+    }
+
+    /// Ends the flow in a shuffle into `n` partitions, and starts the next one behind it.
+    fn shuffle(&mut self, flow: Flow, why: &str, partitioner: Partitioner) -> Flow {
+        let n = partitioner.partitions();
+        let schema = flow.schema.clone();
+        let id = (self.next_shuffle)();
+        let stage = self.stage(flow, Some(why), Sink::Shuffle { id, partitioner: Arc::new(partitioner) });
+        Self::reduce(id, n, stage, schema)
+    }
+
+    fn shuffle_by_range(
+        &mut self,
+        flow: Flow,
+        why: &str,
+        by: &[Expr],
+        descending: &[bool],
+        nulls_last: bool,
+        n: usize,
+    ) -> Flow {
+        let schema = flow.schema.clone();
+        let again = Flow {
+            inputs: flow.inputs.clone(),
+            names: flow.names.clone(),
+            after: flow.after.clone(),
+            schema: schema.clone(),
+        };
+        let sample = self.stage(flow, Some("sample"), Sink::Sample { by: by.to_vec(), rows: SAMPLE_ROWS });
+        let id = (self.next_shuffle)();
+        let (by, descending) = (by.to_vec(), descending.to_vec());
+        let sink = Sink::RangeShuffle { id, sample, by, descending, nulls_last, n };
+        let stage = self.stage(again, Some(why), sink);
+        self.stages[stage].after.push(sample);
+        Self::reduce(id, n, stage, schema)
+    }
+
+    fn reduce(id: ShuffleId, n: usize, stage: usize, schema: SchemaRef) -> Flow {
+        let inputs =
+            (0..n).map(|partition| Input::Shuffle { id, partition, schema: schema.clone() }).collect();
+        Flow { inputs, names: vec!["shuffle read".into()], after: vec![stage], schema }
+    }
+
+    fn flow(&mut self, node: &NodeRef) -> Flow {
+        let schema = node.schema.clone();
+        let source = |inputs: Vec<Input>, name: &str| Flow {
+            inputs,
+            names: vec![name.to_owned()],
+            after: Vec::new(),
+            schema: schema.clone(),
+        };
+        match &node.op {
+            Op::Frames(frames) => source(frames.iter().cloned().map(Input::Frame).collect(), "frame"),
+            Op::Range { start, end, partitions } => {
+                source(ranges(*start, *end, *partitions).collect(), "range")
+            }
+            Op::Plans(plans) => {
+                source(plans.iter().map(|plan| Input::Plan(Box::new(plan.clone()))).collect(), "scan")
+            }
+            Op::Pieces(pieces) => source(pieces.iter().cloned().map(Input::Piece).collect(), "scan"),
+            Op::Narrow { input, step } => {
+                let name = match **step {
+                    Step::Filter(_) => "filter",
+                    Step::Select(_) => "select",
+                    Step::WithColumns(_) => "with_columns",
+                    _ => "map_partitions",
+                };
+                self.flow(input).then(step, name, &schema)
+            }
+            Op::Cache { input, lease, level } => {
+                // What is kept whole needs nothing of what it was made from.
+                let mut flow = if (self.kept)(lease.id()) == node.partitions() {
+                    source(vec![Input::Lost; node.partitions()], "cached")
+                } else {
+                    self.flow(input)
+                };
+                let wrap = |(partition, input)| Input::Cache {
+                    lease: lease.clone(),
+                    partition,
+                    level: *level,
+                    input: Box::new(input),
+                };
+                flow.inputs = flow.inputs.into_iter().enumerate().map(wrap).collect();
+                flow.names.push("cache".into());
+                flow
+            }
+            Op::Union(inputs) => {
+                let mut flow = source(Vec::new(), "union");
+                for input in inputs {
+                    let part = self.flow(input);
+                    flow.inputs.extend(part.inputs);
+                    flow.after.extend(part.after);
+                }
+                flow
+            }
+            Op::Coalesce { input, partitions } => coalesce(self.flow(input), *partitions),
+            Op::Repartition { input, by } => {
+                let flow = self.flow(input);
+                match by {
+                    Partitioning::RoundRobin(n) => {
+                        self.shuffle(flow, by.name(), Partitioner::RoundRobin { n: *n })
+                    }
+                    Partitioning::Hash(keys, n) => {
+                        self.shuffle(flow, by.name(), Partitioner::Hash { keys: keys.clone(), n: *n })
+                    }
+                    Partitioning::Expr(expr, n) => {
+                        self.shuffle(flow, by.name(), Partitioner::ByExpr { expr: expr.clone(), n: *n })
+                    }
+                    Partitioning::Range(keys, n) => {
+                        self.shuffle_by_range(flow, by.name(), keys, &vec![false; keys.len()], false, *n)
+                    }
+                }
+            }
+            Op::GroupBy { input, keys, aggs, partitions, combine } => {
+                self.group_by(input, keys, aggs, *partitions, *combine, &schema)
+            }
+            Op::Distinct { input, columns, partitions } => {
+                let step = Arc::new(Step::Distinct(columns.clone()));
+                let flow = self.flow(input).then(&step, "distinct", &schema);
+                if flow.inputs.len() <= 1 {
+                    return flow;
+                }
+                let keys = match columns {
+                    Some(columns) => columns.iter().map(|name| col(name.as_str())).collect(),
+                    None => schema.iter_names().map(|name| col(name.clone())).collect(),
+                };
+                let hash = Partitioner::Hash { keys, n: *partitions };
+                self.shuffle(flow, "shuffle by hash", hash).then(&step, "distinct", &schema)
+            }
+            Op::Limit { input, rows } => {
+                let step = Arc::new(Step::Limit(*rows));
+                let flow = self.flow(input).then(&step, "limit", &schema);
+                if flow.inputs.len() <= 1 {
+                    return flow;
+                }
+                let one = Partitioner::RoundRobin { n: 1 };
+                self.shuffle(flow, "shuffle to one", one).then(&step, "limit", &schema)
+            }
+            Op::Sort { input, by, descending, nulls_last, partitions } => {
+                let step = Arc::new(Step::Sort {
+                    by: by.clone(),
+                    descending: descending.clone(),
+                    nulls_last: *nulls_last,
+                });
+                let mut flow = self.flow(input);
+                if flow.inputs.len() > 1 {
+                    let why = "shuffle by range";
+                    flow = self.shuffle_by_range(flow, why, by, descending, *nulls_last, *partitions);
+                }
+                flow.then(&step, "sort", &schema)
+            }
+            Op::Join { left, right, join, partitions, .. } => self.join(node, left, right, join, *partitions),
+        }
+    }
+
+    fn group_by(
+        &mut self,
+        input: &NodeRef,
+        keys: &[Expr],
+        aggs: &[Expr],
+        n: usize,
+        combine: bool,
+        schema: &SchemaRef,
+    ) -> Flow {
+        let flow = self.flow(input);
+        let n = if keys.is_empty() { 1 } else { n };
+        let whole = Arc::new(Step::Aggregate { keys: keys.to_vec(), aggs: aggs.to_vec() });
+        let alone = flow.inputs.len() <= 1;
+        let halves = if combine { decompose(keys, aggs, &flow.schema).map(Arc::new) } else { None };
+        let partial = halves.and_then(|halves| {
+            let schema = super::schema_after(&flow.schema, |lf| halves.partial(lf)).ok()?;
+            Some((halves, schema))
+        });
+        let Some((halves, partial_schema)) = partial else {
+            let flow = if alone { flow } else { self.shuffle(flow, "shuffle by hash", hash(keys, n)) };
+            return flow.then(&whole, "group_by", schema);
+        };
+        // One partition needs no shuffle, but takes the same two halves: its time is then what the
+        // times of many partitions can be held against.
+        let mut flow =
+            flow.then(&Arc::new(Step::Partial(halves.clone())), "group_by: partial", &partial_schema);
+        if !alone {
+            flow = self.shuffle(flow, "shuffle by hash", hash(halves.merge_keys(), n));
+        }
+        flow.then(&Arc::new(Step::Merge(halves)), "group_by: final", schema)
+    }
+
+    fn join(&mut self, node: &Node, left: &NodeRef, right: &NodeRef, join: &Arc<JoinStep>, n: usize) -> Flow {
+        let mut left = self.flow(left);
+        let mut right = self.flow(right);
+        if node.broadcasts() {
+            let schema = right.schema.clone();
+            let index = self.broadcasts;
+            self.broadcasts += 1;
+            let stage =
+                self.stage(right, Some("broadcast"), Sink::Broadcast { index, schema: schema.clone() });
+            left.after.push(stage);
+            let pair = |left| Input::Join {
+                left: Box::new(left),
+                right: Box::new(Input::Broadcast { index, schema: schema.clone() }),
+                join: join.clone(),
+            };
+            left.inputs = left.inputs.into_iter().map(pair).collect();
+            left.names.push("join: broadcast".into());
+            left.schema = node.schema.clone();
+            return left;
+        }
+        if left.inputs.len() > 1 || right.inputs.len() > 1 {
+            left = self.shuffle(left, "shuffle by hash", hash(&join.left_on, n));
+            right = self.shuffle(right, "shuffle by hash", hash(&join.right_on, n));
+        }
+        let pairs = left.inputs.into_iter().zip(right.inputs);
+        let pair =
+            |(left, right)| Input::Join { left: Box::new(left), right: Box::new(right), join: join.clone() };
+        Flow {
+            inputs: pairs.map(pair).collect(),
+            names: vec!["join".into()],
+            after: left.after.into_iter().chain(right.after).collect(),
+            schema: node.schema.clone(),
+        }
+    }
+}
+
+/// By the keys' hash; without keys everything comes to the only partition.
+fn hash(keys: &[Expr], n: usize) -> Partitioner {
+    if keys.is_empty() { Partitioner::RoundRobin { n } } else { Partitioner::Hash { keys: keys.to_vec(), n } }
+}
+
+/// Joins neighbouring inputs so that at most `n` are left, as even in number as can be.
+fn coalesce(mut flow: Flow, n: usize) -> Flow {
+    let had = flow.inputs.len();
+    if had > n {
+        let mut rest = flow.inputs.into_iter();
+        flow.inputs = (0..n)
+            .map(|i| Input::Concat {
+                inputs: rest.by_ref().take(had * (i + 1) / n - had * i / n).collect(),
+                schema: flow.schema.clone(),
+            })
+            .collect();
+        flow.names.push("coalesce".into());
+    }
+    flow
+}
+
+fn ranges(start: i64, end: i64, n: usize) -> impl Iterator<Item = Input> {
+    let (start, n) = (i128::from(start), n as i128);
+    let rows = (i128::from(end) - start).max(0);
+    let at = move |i: i128| (start + rows * i / n) as i64;
+    (0..n).map(move |i| Input::Range { start: at(i), end: at(i + 1) })
+}

@@ -1,0 +1,121 @@
+//! A Polars plan with one hole in it. `map_partitions` runs the user's closure once, on the driver,
+//! over an empty frame that stands for "a partition"; each task then fills the hole with its own
+//! input. So a plan travels, never code.
+
+use std::sync::Arc;
+
+use polars::prelude::*;
+use polars_plan::dsl::DslPlan;
+
+/// A plan over a placeholder frame.
+#[derive(Clone)]
+pub(crate) struct Template {
+    plan: DslPlan,
+    hole: Arc<DataFrame>,
+}
+
+impl Template {
+    /// Builds the plan by running `build` on the placeholder. `None` if what comes back does not
+    /// read the placeholder: then the closure collected it, or ignored it.
+    pub fn new(schema: &SchemaRef, build: impl FnOnce(LazyFrame) -> LazyFrame) -> Option<Self> {
+        let hole = Arc::new(DataFrame::empty_with_schema(schema));
+        let scan = DslPlan::DataFrameScan { df: hole.clone(), schema: schema.clone() };
+        let plan = build(LazyFrame::from(scan)).logical_plan;
+        let template = Self { plan, hole };
+        let mut filled = 0;
+        template.replace(&template.plan, &template.plan, &mut filled);
+        (filled > 0).then_some(template)
+    }
+
+    /// The plan with `input` in the hole.
+    pub fn fill(&self, input: LazyFrame) -> LazyFrame {
+        let mut filled = 0;
+        LazyFrame::from(self.replace(&self.plan, &input.logical_plan, &mut filled))
+    }
+
+    /// The plan over the empty placeholder, for its schema.
+    pub fn lazy(&self) -> LazyFrame {
+        LazyFrame::from(self.plan.clone())
+    }
+
+    fn replace(&self, plan: &DslPlan, with: &DslPlan, filled: &mut usize) -> DslPlan {
+        if let DslPlan::DataFrameScan { df, .. } = plan
+            && Arc::ptr_eq(df, &self.hole)
+        {
+            *filled += 1;
+            return with.clone();
+        }
+        let mut one = |input: &Arc<DslPlan>| Arc::new(self.replace(input, with, filled));
+        let mut copy = plan.clone();
+        match &mut copy {
+            DslPlan::Filter { input, .. }
+            | DslPlan::Cache { input, .. }
+            | DslPlan::Select { input, .. }
+            | DslPlan::GroupBy { input, .. }
+            | DslPlan::HStack { input, .. }
+            | DslPlan::MatchToSchema { input, .. }
+            | DslPlan::Pivot { input, .. }
+            | DslPlan::Distinct { input, .. }
+            | DslPlan::Sort { input, .. }
+            | DslPlan::Slice { input, .. }
+            | DslPlan::MapFunction { input, .. }
+            | DslPlan::Sink { input, .. } => *input = one(input),
+            DslPlan::Join { input_left, input_right, .. } => {
+                *input_left = one(input_left);
+                *input_right = one(input_right);
+            }
+            DslPlan::Gather { input, idxs, .. } => {
+                *input = one(input);
+                *idxs = one(idxs);
+            }
+            DslPlan::ExtContext { input, contexts } => {
+                *input = one(input);
+                self.replace_all(contexts, with, filled);
+            }
+            DslPlan::PipeWithSchema { input, .. } => {
+                let mut inputs = input.to_vec();
+                self.replace_all(&mut inputs, with, filled);
+                *input = inputs.into();
+            }
+            DslPlan::Union { inputs, .. }
+            | DslPlan::HConcat { inputs, .. }
+            | DslPlan::SinkMultiple { inputs } => self.replace_all(inputs, with, filled),
+            // The converted form is a cache of `dsl`, and stale once a leaf changed.
+            DslPlan::IR { dsl, .. } => return self.replace(dsl, with, filled),
+            DslPlan::DataFrameScan { .. } | DslPlan::Scan { .. } => {}
+        }
+        copy
+    }
+
+    fn replace_all(&self, plans: &mut [DslPlan], with: &DslPlan, filled: &mut usize) {
+        for plan in plans {
+            *plan = self.replace(plan, with, filled);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::from_iter([Field::new("a".into(), DataType::Int64)]))
+    }
+
+    #[test]
+    fn every_use_of_the_partition_is_filled_also_in_joins_and_unions() {
+        let template = Template::new(&schema(), |lf| {
+            let doubled = lf.clone().select([(col("a") * lit(2)).alias("a")]);
+            concat([lf.clone(), doubled], UnionArgs::default()).unwrap().semi_join(lf, col("a"), col("a"))
+        })
+        .unwrap();
+        let input = df!("a" => [1i64, 2, 3]).unwrap().lazy();
+        let out = template.fill(input).sort(["a"], SortMultipleOptions::default()).collect().unwrap();
+        assert_eq!(out, df!("a" => [1i64, 2, 2, 3]).unwrap());
+    }
+
+    #[test]
+    fn a_closure_that_collects_its_partition_is_recognised() {
+        assert!(Template::new(&schema(), |lf| lf.collect().unwrap().lazy()).is_none());
+    }
+}

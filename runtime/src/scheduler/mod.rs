@@ -1,0 +1,86 @@
+//! Runs a job: submits each stage when the stages before it are done, hands its tasks to the engine,
+//! takes their results, and says all of it to the event bus. The one place where stages, failures and
+//! cancellation are decided, whatever the engine.
+
+mod job;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use polars::prelude::DataFrame;
+
+use crate::cache::CacheId;
+use crate::engine::Engine;
+use crate::engine::task::CACHE_LOST;
+use crate::error::{PartitaError, Result};
+use crate::events::EventBus;
+use crate::plan::NodeRef;
+use crate::plan::physical::stages_of;
+use crate::shuffle::ShuffleId;
+
+/// What an action wants of the last stage's rows.
+#[derive(Clone)]
+pub(crate) enum Action {
+    /// The rows.
+    Collect,
+    /// Their number.
+    Count,
+    /// Parquet files in a directory.
+    Parquet(PathBuf),
+}
+
+/// What a job gives: the frames in partition order, or the count.
+pub(crate) struct JobResult {
+    /// The job's number.
+    pub job: usize,
+    /// One frame a partition, for [`Action::Collect`].
+    pub frames: Vec<DataFrame>,
+    /// Rows, for [`Action::Count`].
+    pub count: u64,
+}
+
+/// Hands out numbers and runs jobs on one engine.
+pub(crate) struct Scheduler {
+    engine: Arc<dyn Engine>,
+    events: Arc<EventBus>,
+    next_job: AtomicUsize,
+    next_shuffle: AtomicU64,
+}
+
+impl Scheduler {
+    pub fn new(engine: Arc<dyn Engine>, events: Arc<EventBus>) -> Self {
+        Self { engine, events, next_job: AtomicUsize::new(0), next_shuffle: AtomicU64::new(0) }
+    }
+
+    /// Runs the plan's stages to the end and frees their shuffle blocks.
+    pub fn run(&self, node: &NodeRef, action: Action, name: &str) -> Result<JobResult> {
+        let kept = |cache| {
+            let (memory, disk) = self.engine.cached_partitions(cache);
+            memory + disk
+        };
+        match self.run_planned(node, action.clone(), name, &kept) {
+            Err(PartitaError::Task { cause, .. }) if cause.contains(CACHE_LOST) => {
+                self.run_planned(node, action, name, &|_| 0)
+            }
+            result => result,
+        }
+    }
+
+    fn run_planned(
+        &self,
+        node: &NodeRef,
+        action: Action,
+        name: &str,
+        kept: &dyn Fn(CacheId) -> usize,
+    ) -> Result<JobResult> {
+        let id = self.next_job.fetch_add(1, Ordering::Relaxed);
+        let plan = stages_of(node, &|| self.next_shuffle(), kept);
+        job::Job::new(id, name, &*self.engine, &self.events, plan, action).run()
+    }
+
+    /// A shuffle id nobody else has.
+    pub fn next_shuffle(&self) -> ShuffleId {
+        self.next_shuffle.fetch_add(1, Ordering::Relaxed)
+    }
+}

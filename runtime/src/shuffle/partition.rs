@@ -1,0 +1,182 @@
+use polars::prelude::*;
+
+use super::ShuffleError;
+use super::hash::hash_rows;
+use super::keys::{evaluate, evaluate_one};
+use super::range::{check_range, range_ids};
+
+/// The most partitions a frame is cut into.
+pub const MAX_PARTITIONS: usize = 1 << 20;
+
+/// How rows are assigned to output partitions.
+#[derive(Debug, Clone)]
+pub enum Partitioner {
+    /// Even pieces whatever the rows are. Each piece is a run of neighbouring rows, so that nothing is
+    /// copied; rows that do not divide evenly go to partitions that depend on the map partition, so that
+    /// many small inputs balance as well as one large one.
+    RoundRobin {
+        /// Number of output partitions.
+        n: usize,
+    },
+    /// Equal keys together, otherwise spread evenly. Equal is what `group_by` and `join` call equal: nulls
+    /// are, NaN are, -0.0 and 0.0 are, and categories are by their strings. Integers of different widths
+    /// and floats of different widths meet as well; an integer and a float do not. The same key goes to
+    /// the same partition in every process that runs the same version of Polars.
+    Hash {
+        /// The keys.
+        keys: Vec<Expr>,
+        /// Number of output partitions.
+        n: usize,
+    },
+    /// Ordered: what goes to one partition sorts before or with what goes to the next, so that sorted
+    /// partitions one after the other are the sorted whole. Rows equal to a bound go with what is before it.
+    /// There is one partition more than there are bounds.
+    Range {
+        /// The sort keys.
+        by: Vec<Expr>,
+        /// For each key, whether it is sorted descending.
+        descending: Vec<bool>,
+        /// Whether nulls sort after everything else, whichever the direction.
+        nulls_last: bool,
+        /// One column per key, sorted the same way: made by [`range_bounds`](super::range_bounds).
+        bounds: DataFrame,
+    },
+    /// The partition number is what the expression says, any integer in `0..n`.
+    ByExpr {
+        /// The expression.
+        expr: Expr,
+        /// Number of output partitions.
+        n: usize,
+    },
+}
+
+impl Partitioner {
+    /// Number of output partitions.
+    pub fn partitions(&self) -> usize {
+        match self {
+            Self::RoundRobin { n } | Self::Hash { n, .. } | Self::ByExpr { n, .. } => *n,
+            Self::Range { bounds, .. } => bounds.height() + 1,
+        }
+    }
+
+    /// Cuts the rows of map partition number `map_partition` into one frame per output partition, empty
+    /// ones included; rows keep their order within each.
+    ///
+    /// The frames are slices of one reordered copy (round robin: of `df` itself) and keep all of it in
+    /// memory while any of them lives.
+    ///
+    /// # Errors
+    /// When the number of partitions is zero or too large, or an expression fails or gives something that
+    /// cannot be partitioned by.
+    pub fn split(&self, df: &DataFrame, map_partition: usize) -> Result<Vec<DataFrame>, ShuffleError> {
+        let n = self.partitions();
+        match n {
+            0 => return Err(ShuffleError::NoPartitions),
+            n if n > MAX_PARTITIONS => return Err(ShuffleError::TooManyPartitions(n)),
+            _ => {}
+        }
+        let ids = match self {
+            Self::RoundRobin { .. } => return Ok(deal(df, n, map_partition)),
+            Self::Hash { keys, .. } if keys.is_empty() => return Err(ShuffleError::NoKeys),
+            Self::Hash { keys, .. } if n == 1 => evaluate(df, keys).map(|_| Vec::new())?,
+            Self::Hash { keys, .. } => hash_rows(df, keys)?.into_iter().map(|hash| scale(hash, n)).collect(),
+            Self::Range { by, descending, nulls_last, bounds } => {
+                check_range(by.len(), descending)?;
+                range_ids(df, by, descending, *nulls_last, bounds)?
+            }
+            Self::ByExpr { expr, .. } => expr_ids(df, expr, n)?,
+        };
+        if n == 1 { Ok(vec![df.clone()]) } else { gather(df, &ids, n) }
+    }
+}
+
+/// Contiguous even pieces, the first `rows % n` extra rows to partitions from a start on that walks around
+/// all partitions as the map partition counts up.
+fn deal(df: &DataFrame, n: usize, map_partition: usize) -> Vec<DataFrame> {
+    let (each, extra) = (df.height() / n, df.height() % n);
+    let start = (map_partition % n) * stride(n) % n;
+    let mut offset = 0;
+    (0..n)
+        .map(|partition| {
+            let length = each + usize::from((partition + n - start) % n < extra);
+            let piece = df.slice(offset as i64, length);
+            offset += length;
+            piece
+        })
+        .collect()
+}
+
+/// A step that visits all of `0..n` before it repeats and keeps neighbouring visits apart: near the golden
+/// section and coprime to `n`.
+fn stride(n: usize) -> usize {
+    let coprime = |step: &usize| {
+        let (mut a, mut b) = (n, *step);
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a == 1
+    };
+    let golden = (n as f64 * 0.618_033_988_75) as usize;
+    (golden.max(1)..=n).find(coprime).unwrap_or(1)
+}
+
+/// Maps a hash to `0..n` by its high bits, evenly for every `n`.
+fn scale(hash: u64, n: usize) -> u32 {
+    ((u128::from(hash) * n as u128) >> 64) as u32
+}
+
+/// The partition numbers an expression gives, checked.
+fn expr_ids(df: &DataFrame, expr: &Expr, n: usize) -> Result<Vec<u32>, ShuffleError> {
+    let values = evaluate_one(df, expr)?;
+    if !values.dtype().is_integer() {
+        return Err(ShuffleError::NotAnInteger { expr: expr.to_string(), dtype: values.dtype().clone() });
+    }
+    // A u64 past the range of i64 becomes null and so stays out of range.
+    let numbers = values.cast(&DataType::Int64)?;
+    let mut ids = Vec::with_capacity(values.len());
+    let mut bad = 0;
+    let mut first_bad = None;
+    for (row, number) in numbers.i64()?.iter().enumerate() {
+        match number.and_then(|number| u32::try_from(number).ok()).filter(|id| (*id as usize) < n) {
+            Some(id) => ids.push(id),
+            None => {
+                bad += 1;
+                first_bad.get_or_insert(row);
+            }
+        }
+    }
+    match first_bad {
+        None => Ok(ids),
+        Some(row) => Err(ShuffleError::OutOfRange {
+            expr: expr.to_string(),
+            value: values.get(row)?.to_string(),
+            bad,
+            rows: df.height(),
+            partitions: n,
+        }),
+    }
+}
+
+/// Brings the rows of each partition together with one counting sort and one gather.
+fn gather(df: &DataFrame, ids: &[u32], n: usize) -> Result<Vec<DataFrame>, ShuffleError> {
+    let mut lengths = vec![0usize; n];
+    for id in ids {
+        lengths[*id as usize] += 1;
+    }
+    let mut next: Vec<usize> = Vec::with_capacity(n);
+    let mut total = 0;
+    for length in &lengths {
+        next.push(total);
+        total += length;
+    }
+    let mut order: Vec<IdxSize> = vec![0; ids.len()];
+    for (row, id) in ids.iter().enumerate() {
+        let slot = &mut next[*id as usize];
+        order[*slot] = row as IdxSize;
+        *slot += 1;
+    }
+    let gathered = df.take(&IdxCa::from_vec(PlSmallStr::EMPTY, order))?;
+    // `next` has moved on to where each partition ends.
+    let pieces = lengths.iter().zip(&next);
+    Ok(pieces.map(|(length, end)| gathered.slice((end - length) as i64, *length)).collect())
+}

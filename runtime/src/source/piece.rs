@@ -1,0 +1,198 @@
+//! A piece: what one task reads of a source, and how it becomes the head of that task's plan.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::csv::CsvFile;
+use super::parquet::ParquetFile;
+use super::predicate::RowFilter;
+use super::read_stats::ReadStats;
+use super::{records, row_groups};
+
+/// What one task reads: stretches of one or more files, in order.
+#[derive(Clone)]
+pub struct Piece {
+    schema: SchemaRef,
+    stretches: Arc<[Stretch]>,
+}
+
+/// A contiguous stretch of one file.
+#[derive(Clone)]
+pub(super) enum Stretch {
+    RowGroups { file: Arc<ParquetFile>, groups: Range<usize> },
+    Records { file: Arc<CsvFile>, bytes: Range<u64> },
+}
+
+/// A stretch of one file, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The file.
+    pub path: PathBuf,
+    /// Its row groups, for Parquet.
+    pub row_groups: Option<Range<usize>>,
+    /// The bytes of its records, for CSV.
+    pub byte_range: Option<Range<u64>>,
+    /// Rows, where that is known without reading.
+    pub rows: Option<u64>,
+    /// Compressed bytes of all columns.
+    pub bytes: u64,
+}
+
+impl Piece {
+    pub(super) fn new(schema: SchemaRef, stretches: Vec<Stretch>) -> Self {
+        Self { schema, stretches: stretches.into() }
+    }
+
+    /// The schema of the source, which a scan of any piece has too.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The stretches of files it consists of, in order. None for a source without rows.
+    pub fn parts(&self) -> Vec<Part> {
+        self.stretches.iter().map(Stretch::part).collect()
+    }
+
+    /// Rows, where that is known without reading: always for Parquet, never for CSV.
+    pub fn rows(&self) -> Option<u64> {
+        self.stretches.iter().map(|stretch| stretch.part().rows).sum()
+    }
+
+    /// Compressed bytes of all columns.
+    pub fn bytes(&self) -> u64 {
+        self.stretches.iter().map(|stretch| stretch.part().bytes).sum()
+    }
+
+    /// A lazy frame over exactly the rows of this piece. It reads when it is collected, on the
+    /// calling thread, and only what the plan above it needs; it counts what it reads in `stats`.
+    /// Collect it with the in-memory engine.
+    pub fn scan(&self, stats: Arc<ReadStats>) -> PolarsResult<LazyFrame> {
+        let name = match self.stretches.first() {
+            Some(Stretch::Records { .. }) => "CSV PIECE",
+            _ => "PARQUET PIECE",
+        };
+        let args =
+            ScanArgsAnonymous { schema: Some(self.schema.clone()), name, ..ScanArgsAnonymous::default() };
+        LazyFrame::anonymous_scan(Arc::new(PieceScan { piece: self.clone(), stats }), args)
+    }
+
+    /// Reads what a plan asks for: see [`Request`].
+    fn read(&self, request: &Request, stats: &ReadStats) -> PolarsResult<DataFrame> {
+        stats.add_columns(request.schema.iter_names());
+        let mut frames = Vec::new();
+        let mut budget = request.rows;
+        for stretch in self.stretches.iter() {
+            if budget == 0 {
+                break;
+            }
+            match stretch {
+                Stretch::RowGroups { file, groups } => {
+                    row_groups::read(file, groups.clone(), request, &mut budget, stats, &mut frames)
+                }
+                Stretch::Records { file, bytes } => {
+                    records::read(file, bytes.clone(), request, &mut budget, stats, &mut frames)
+                }
+            }?;
+        }
+        // Chunks stay as they were read: making them contiguous would copy every value.
+        let mut frames = frames.into_iter();
+        let Some(mut whole) = frames.next() else {
+            return Ok(DataFrame::empty_with_schema(&request.schema));
+        };
+        for frame in frames {
+            whole.vstack_mut(&frame)?;
+        }
+        Ok(whole)
+    }
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.parts()).finish()
+    }
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, part) in self.parts().into_iter().enumerate() {
+            if at > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{}", part.path.display())?;
+            if let Some(groups) = part.row_groups {
+                write!(f, " row groups {}..{}", groups.start, groups.end)?;
+            }
+            if let Some(bytes) = part.byte_range {
+                write!(f, " bytes {}..{}", bytes.start, bytes.end)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stretch {
+    fn part(&self) -> Part {
+        match self {
+            Stretch::RowGroups { file, groups } => Part {
+                path: file.path.clone(),
+                row_groups: Some(groups.clone()),
+                byte_range: None,
+                rows: Some(groups.clone().map(|group| file.rows(group)).sum()),
+                bytes: groups.clone().map(|group| file.bytes(group)).sum(),
+            },
+            Stretch::Records { file, bytes } => Part {
+                path: file.path.clone(),
+                row_groups: None,
+                byte_range: Some(bytes.clone()),
+                rows: None,
+                bytes: bytes.end - bytes.start,
+            },
+        }
+    }
+}
+
+/// What the plan above a scan asks of it.
+pub(super) struct Request {
+    /// The columns wanted, in the order wanted.
+    pub schema: SchemaRef,
+    /// Rows that may pass at all.
+    pub filter: Option<RowFilter>,
+    /// How many rows to look at, counted before the filter.
+    pub rows: usize,
+}
+
+/// The anonymous scan behind [`Piece::scan`].
+struct PieceScan {
+    piece: Piece,
+    stats: Arc<ReadStats>,
+}
+
+impl AnonymousScan for PieceScan {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn allows_projection_pushdown(&self) -> bool {
+        true
+    }
+
+    fn allows_predicate_pushdown(&self) -> bool {
+        true
+    }
+
+    fn scan(&self, args: AnonymousScanArgs) -> PolarsResult<DataFrame> {
+        let schema = match &args.with_columns {
+            Some(columns) => Arc::new(self.piece.schema.try_project(columns.iter())?),
+            None => self.piece.schema.clone(),
+        };
+        let filter = args.predicate.map(|predicate| RowFilter::new(predicate, &schema)).transpose()?;
+        let request = Request { schema, filter, rows: args.n_rows.unwrap_or(usize::MAX) };
+        self.piece.read(&request, &self.stats)
+    }
+}

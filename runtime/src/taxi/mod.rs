@@ -1,0 +1,45 @@
+//! New York taxi trips: real ones and generated ones, in one schema.
+//!
+//! The Taxi and Limousine Commission (TLC) has published its trip records in three schemas over the
+//! years. [`schema_of`] tells them apart by their columns and [`TlcSchema::normalise`] brings each to
+//! the one schema below, as a plain `LazyFrame` expression pipeline. [`read`] does that for files and
+//! keeps count of dirty rows ([`dirty_rules`], [`QualityReport`]): they are marked and reported, never
+//! dropped in silence. [`generate`] makes any number of trips of the same schema from a seed, with
+//! distributions that follow the published figures.
+//!
+//! `partitioned` makes datasets of them: [`Session::read_trips`](crate::Session::read_trips). No trip
+//! record is part of the library.
+//!
+//! # The schema of a trip
+//!
+//! | column | type | unit and meaning |
+//! |---|---|---|
+//! | `pickup_at`, `dropoff_at` | `Datetime(us)` | local New York time, without a time zone |
+//! | `passengers` | `Int32` | as entered by the driver; null where not recorded |
+//! | `distance_miles` | `Float64` | miles, from the taximeter |
+//! | `pickup_zone`, `dropoff_zone` | `Int32` | TLC taxi zone, 1 to 263 (264 unknown, 265 outside the city); null before July 2016 |
+//! | `pickup_lon`, `pickup_lat`, `dropoff_lon`, `dropoff_lat` | `Float64` | degrees, WGS 84; null since July 2016 |
+//! | `payment` | `String` | `credit card`, `cash`, `no charge`, `dispute`, `unknown`, `voided` or `flex fare` |
+//! | `fare`, `tip`, `tolls`, `total` | `Float64` | US dollars; `total` also holds surcharges and taxes; cash tips are not recorded |
+
+mod city;
+mod error;
+mod generate;
+mod partitioned;
+mod quality;
+mod read;
+mod schema;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod trips;
+mod zones;
+
+pub use error::TaxiError;
+pub use generate::{TripGenerator, TripSpec, generate};
+pub use partitioned::PartitionedTrips;
+pub use quality::{QualityReport, dirty_rules};
+pub use read::{TripFile, Trips, read};
+pub use schema::{DIRTY, TlcSchema, schema_of, trip_schema};
+pub use sources::Era;
+pub use zones::zones;
