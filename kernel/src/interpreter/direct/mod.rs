@@ -1,0 +1,436 @@
+//! The direct evaluator: one `rustc` call a cell, against the `partita` library that was compiled
+//! once ([`WarmBuild`]). Here is the road of a cell: its items join those of earlier cells
+//! (`items`), a crate is written around it (`generate`), compiled (`compile`), run in the evaluation
+//! process, and what it changed is noted (`variables`).
+//!
+//! Rust decides what is right; two things it cannot know beforehand are found by trying. A variable
+//! that the cell moves out cannot be put back, and a borrow cannot outlive its cell: the compiler's
+//! error about the generated line says so (`blame`), and the cell is compiled again without the line.
+//! The same way an item of an earlier cell leaves that does not fit a redefinition.
+//!
+//! Variables are lent to the cell's body, which is a closure: what it only borrows or changes in
+//! place is put back however the body ends, by a panic or a `?` too; what it moves is the body's, and
+//! is gone with it.
+
+pub(super) mod blame;
+pub(super) mod compile;
+mod diagnostics;
+mod generate;
+mod interrupts;
+pub(super) mod items;
+pub(super) mod report;
+pub(super) mod source;
+pub(super) mod types;
+pub(super) mod variables;
+mod warm_build;
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use partita_bridge::{CellOutcome, LoadCell, Stream, Variable};
+use tempfile::TempDir;
+use thiserror::Error;
+
+pub use self::warm_build::{DIRECTORY_VARIABLE, WarmBuild, WarmBuildError};
+use self::{
+    blame::{Blame, blame},
+    compile::{Compiled, Compiler, Depth},
+    generate::{CellPlan, Generated, generate},
+    interrupts::Interrupts,
+    items::{Items, Kind},
+    source::CellSource,
+    variables::{Known, Variables},
+};
+use super::{
+    Cell, CellError, Evaluator, Interrupter, Outcome, OutputSender,
+    evaluation_process::{EvaluationProcess, Gone, Outputs, SpawnError},
+    split::{self, Split, hidden_static},
+};
+
+/// How often a cell is compiled before its errors count as its own.
+const ATTEMPTS: usize = 8;
+
+const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has changed";
+
+/// Why the direct evaluator could not be started.
+#[derive(Debug, Error)]
+pub enum DirectError {
+    /// There is nothing to compile cells against.
+    #[error(transparent)]
+    WarmBuild(#[from] WarmBuildError),
+    /// There is no process to run them.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The kernel and the library are of different versions.
+    #[error("this kernel is version {kernel}, but the partita library is {library}: install them together")]
+    OtherVersion {
+        /// The kernel's.
+        kernel: &'static str,
+        /// The library's.
+        library: String,
+    },
+    /// A directory could not be made.
+    #[error("cannot prepare a directory for cells: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Partita's own evaluator. See the module's text.
+pub struct DirectEvaluator {
+    build: WarmBuild,
+    compiler: Compiler,
+    executable: PathBuf,
+    /// `None` after it ended and could not be started again.
+    process: Option<EvaluationProcess>,
+    outputs: Outputs,
+    interrupts: Interrupts,
+    items: Items,
+    variables: Variables,
+    /// Variables to be dropped by the next cell that runs.
+    forget: BTreeSet<String>,
+    labels: BTreeSet<String>,
+    /// Whether it was said that some statics begin anew in each cell.
+    said_anew: bool,
+    serial: u64,
+    // Last: the directory goes when everything that uses it is gone.
+    directory: TempDir,
+}
+
+/// A cell that compiled.
+struct Ready {
+    compiled: Compiled,
+    generated: Generated,
+    items: Items,
+    /// Variables that go when it runs, because of what it redefines.
+    outdated: Vec<String>,
+    moved: BTreeSet<String>,
+    unkept: Vec<(String, &'static str)>,
+    dropped: Vec<String>,
+    depth: Depth,
+}
+
+impl DirectEvaluator {
+    /// Finds the warm build beside `executable` and starts that as the evaluation process.
+    ///
+    /// # Errors
+    /// When the build is missing or does not fit, or the process does not come up.
+    pub fn start(executable: &Path, background: OutputSender) -> Result<Self, DirectError> {
+        let build = WarmBuild::locate(executable)?;
+        let directory = tempfile::Builder::new()
+            .prefix("partita-")
+            // Cells and their data are the person's own.
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir()?;
+        let sysroot = build.make_sysroot(directory.path())?;
+        let outputs = Outputs::new(background);
+        let compiler = Compiler::new(build.clone(), directory.path().to_path_buf(), sysroot);
+        let mut evaluator = Self {
+            compiler,
+            build,
+            executable: executable.to_path_buf(),
+            process: None,
+            interrupts: Interrupts::new(outputs.clone()),
+            outputs,
+            items: Items::default(),
+            variables: Variables::default(),
+            forget: BTreeSet::new(),
+            labels: BTreeSet::new(),
+            said_anew: false,
+            serial: 0,
+            directory,
+        };
+        evaluator.spawn()?;
+        Ok(evaluator)
+    }
+
+    fn spawn(&mut self) -> Result<(), DirectError> {
+        self.process = None;
+        let process = EvaluationProcess::spawn(
+            &self.executable,
+            &self.build.library,
+            self.directory.path(),
+            &self.outputs,
+        )?;
+        self.build.check_compiler(process.rustc())?;
+        if process.version() != env!("CARGO_PKG_VERSION") {
+            let library = process.version().to_owned();
+            return Err(DirectError::OtherVersion { kernel: env!("CARGO_PKG_VERSION"), library });
+        }
+        self.process = Some(process);
+        Ok(())
+    }
+
+    fn evaluate(&mut self, cell: &Cell) -> Result<Outcome, CellError> {
+        self.compiler.check_unchanged().map_err(|error| report::trouble(&error.to_string()))?;
+        if self.process.is_none() {
+            self.spawn().map_err(|error| report::trouble(&error.to_string()))?;
+        }
+        let source =
+            Arc::new(CellSource { label: self.label(cell.number), code: cell.code.replace("\r\n", "\n") });
+        let split = split::split(&source.code).ok();
+        if split.as_ref().is_some_and(|split| split.items.is_empty() && !split.has_statements) {
+            return Ok(Outcome::Finished(None));
+        }
+        let ready = self.prepare(&source, split.as_ref())?;
+        report::warnings(&ready.compiled.diagnostics, &source.label, &ready.generated.files)
+            .into_iter()
+            .for_each(|warning| self.outputs.text(Stream::Stderr, warning));
+        let hidden =
+            split.as_ref().and_then(|split| split.items.iter().find_map(|item| hidden_static(&item.item)));
+        if let Some(name) = hidden.filter(|_| !self.said_anew) {
+            self.said_anew = true;
+            self.outputs.text(Stream::Stderr, report::begins_anew(&name));
+        }
+        if ready.depth == Depth::Check {
+            self.leave_behind(&source.label, &ready);
+            self.items = ready.items;
+            return Ok(Outcome::Finished(None));
+        }
+        self.run_compiled(&source, split.as_ref(), ready)
+    }
+
+    /// Drops what does not fit what the cell redefines, and says so.
+    fn leave_behind(&mut self, label: &str, ready: &Ready) {
+        if let Some(notice) = report::left_behind(&ready.outdated, &ready.dropped) {
+            self.outputs.text(Stream::Stderr, notice);
+        }
+        for name in &ready.outdated {
+            self.variables.remove(name, format!("was dropped when {label} redefined what it is made of"));
+            self.forget.insert(name.clone());
+        }
+    }
+
+    fn label(&mut self, number: u32) -> String {
+        let mut label = format!("cell {number}");
+        // Front ends count; should one not, files still need names of their own.
+        while !self.labels.insert(label.clone()) {
+            label.push('\'');
+        }
+        label
+    }
+
+    /// Compiles until what is wrong, if anything, is the cell's own fault.
+    fn prepare(&mut self, source: &Arc<CellSource>, split: Option<&Split>) -> Result<Ready, CellError> {
+        let mut items = self.items.clone();
+        let mut changes = split.map(|split| items.add(source, &split.items)).unwrap_or_default();
+        let mut outdated = self.variables.outdated_by(&changes);
+        let mut moved = BTreeSet::new();
+        let mut unkept: Vec<(String, &'static str)> = Vec::new();
+        let mut dropped = Vec::new();
+        for attempt in 1.. {
+            let skipped = unkept.iter().map(|(name, _)| name.clone()).collect();
+            self.serial += 1;
+            let generated = generate(&CellPlan {
+                cell: source,
+                split,
+                items: &items,
+                variables: &self.variables,
+                outdated: &outdated,
+                moved: &moved,
+                unkept: &skipped,
+                serial: self.serial,
+            });
+            let depth = match split {
+                Some(split) if !split.has_statements => Depth::Check,
+                _ if generated.kept.is_empty() => Depth::Link,
+                _ => Depth::LinkAndTypes,
+            };
+            let compiled = self
+                .compiler
+                .compile(&generated, depth, self.serial, &self.interrupts)
+                .map_err(|error| report::trouble(&format!("cannot run the compiler: {error}")))?;
+            if self.interrupts.asked() {
+                return Err(report::interrupted(NOT_RUN));
+            }
+            if compiled.succeeded {
+                return Ok(Ready { compiled, generated, items, outdated, moved, unkept, dropped, depth });
+            }
+            let errors: Vec<_> =
+                compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+            let blames: Vec<Blame> =
+                errors.iter().map(|error| blame(error, &generated.files, &items, source)).collect();
+            let own = blames.iter().any(|blame| {
+                *blame == Blame::Cell || matches!(blame, Blame::Item(_)) && changes.affected.is_empty()
+            });
+            if blames.is_empty() || own || attempt == ATTEMPTS {
+                return Err(report::compile_error(&compiled, &blames, &generated.files, &self.variables));
+            }
+            let mut leaving = BTreeSet::new();
+            for blame in blames {
+                match blame {
+                    Blame::Moved(name) => drop(moved.insert(name)),
+                    Blame::CannotKeep(name, why) if unkept.iter().all(|(known, _)| *known != name) => {
+                        unkept.push((name, why));
+                    }
+                    Blame::CannotTake(name) => {
+                        self.variables.remove(&name, "has a type that cells cannot name".into());
+                        self.forget.insert(name);
+                    }
+                    Blame::Item(index) => drop(leaving.insert(index)),
+                    Blame::CannotKeep(..) | Blame::Cell => {}
+                }
+            }
+            for index in leaving.into_iter().rev() {
+                dropped.push(items.remove(index, &mut changes).describe());
+            }
+            outdated = self.variables.outdated_by(&changes);
+        }
+        Err(report::trouble("the cell was given up after too many attempts"))
+    }
+
+    fn run_compiled(
+        &mut self,
+        source: &Arc<CellSource>,
+        split: Option<&Split>,
+        ready: Ready,
+    ) -> Result<Outcome, CellError> {
+        let Some(control) = self.process.as_ref().map(EvaluationProcess::control) else {
+            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
+        };
+        let load = LoadCell {
+            library: ready.compiled.library.clone(),
+            symbol: ready.generated.symbol.clone(),
+            forget: self.forget.iter().chain(&ready.outdated).cloned().collect(),
+        };
+        let interrupts = self.interrupts.clone();
+        let start = || {
+            control.run(load);
+            control
+        };
+        let Some(watch) = interrupts.running(start) else {
+            let _ = fs::remove_file(&ready.compiled.library);
+            return Err(report::interrupted(NOT_RUN));
+        };
+        self.leave_behind(&source.label, &ready);
+        self.forget.clear();
+        let Some(process) = &mut self.process else {
+            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
+        };
+        let ran = process.finish();
+        drop(watch);
+        // The process has it mapped; the name is needed no more.
+        let _ = fs::remove_file(&ready.compiled.library);
+        let (outcome, stored) = match ran {
+            Ok(ran) => ran,
+            Err(gone) => return Err(self.bury(&gone)),
+        };
+        let label = &source.label;
+        let succeeded = matches!(outcome, CellOutcome::Finished(_));
+        for name in &ready.moved {
+            self.variables
+                .remove(name, format!("was moved in {label}; clone it there (`{name}.clone()`) to keep it"));
+        }
+        if succeeded {
+            self.commit(label, split, ready);
+        }
+        // What the process has is what there is.
+        let lost: Vec<String> = self
+            .variables
+            .list()
+            .into_iter()
+            .map(|variable| variable.name)
+            .filter(|name| stored.iter().all(|stored| stored.name != *name))
+            .collect();
+        for name in lost {
+            self.variables.remove(&name, format!("was lost when {label} failed"));
+        }
+        match outcome {
+            CellOutcome::Finished(bundle) => Ok(Outcome::Finished(bundle)),
+            CellOutcome::Failed(chain) => Err(report::failure(&chain, self.interrupts.asked())),
+            CellOutcome::Panicked(panic) => Err(report::panic(&panic, source, &self.items)),
+            CellOutcome::NotLoaded(why) => Err(report::trouble(&format!("the cell could not be run: {why}"))),
+        }
+    }
+
+    /// Takes over what a cell that ran to its end has defined and bound.
+    fn commit(&mut self, label: &str, split: Option<&Split>, ready: Ready) {
+        self.items = ready.items;
+        for (index, symbol) in ready.generated.statics {
+            if let Some(Kind::Static(item)) = self.items.kept.get_mut(index).map(|item| &mut item.kind) {
+                item.symbol = Some(symbol);
+            }
+        }
+        let found = types::kept_types(&ready.compiled.mir);
+        let bindings = split.map_or(&[][..], |split| &split.bindings);
+        for (number, name) in ready.generated.kept.into_iter().enumerate() {
+            let mutable = bindings.iter().any(|binding| binding.name == name && binding.mutable);
+            match found.get(&number) {
+                Some(ty) => match types::unwritable(ty) {
+                    None => self.variables.insert(name, Known { ty: ty.clone(), mutable }),
+                    Some(why) => {
+                        self.variables.remove(&name, format!("was not kept after {label}: {why}"));
+                        self.forget.insert(name);
+                    }
+                },
+                // Never reached by the cell, says the compiler; so nothing was stored.
+                None => self.variables.remove(&name, format!("was never stored by {label}")),
+            }
+        }
+        for (name, why) in ready.unkept {
+            // The name meant something else before; that value is shadowed now.
+            if self.variables.contains(&name) {
+                self.forget.insert(name.clone());
+            }
+            self.variables.remove(&name, format!("was not kept after {label}: {why}"));
+        }
+    }
+
+    /// The process ended in the middle of a cell: says so, and starts another.
+    fn bury(&mut self, gone: &Gone) -> CellError {
+        let killed = self.interrupts.killed();
+        self.variables.clear("was lost with the evaluation process");
+        self.items.forget_statics();
+        self.forget.clear();
+        self.process = None;
+        let restarted = if self.interrupts.closing() { Ok(()) } else { self.spawn() };
+        report::death(gone, killed, restarted.err().map(|error| error.to_string()))
+    }
+}
+
+/// Ends a cell, also one over which the evaluator panics.
+struct Over {
+    outputs: Outputs,
+    interrupts: Interrupts,
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.outputs.set_cell(None);
+        self.interrupts.end();
+    }
+}
+
+impl Evaluator for DirectEvaluator {
+    fn run(&mut self, cell: &Cell, outputs: &OutputSender) -> Outcome {
+        self.interrupts.begin();
+        self.outputs.set_cell(Some(outputs.clone()));
+        let over = Over { outputs: self.outputs.clone(), interrupts: self.interrupts.clone() };
+        let outcome = self.evaluate(cell).unwrap_or_else(Outcome::Failed);
+        drop(over);
+        // Positions were kept for this cell alone.
+        proc_macro2::extra::invalidate_current_thread_spans();
+        outcome
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        self.interrupts.interrupter()
+    }
+
+    fn terminator(&self) -> Interrupter {
+        self.interrupts.terminator()
+    }
+
+    fn variables(&self) -> Vec<Variable> {
+        self.variables.list()
+    }
+
+    fn shutdown(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.shutdown();
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use partita_bridge::Variable;
+
+use super::{items::Changes, types};
+
+/// A variable in the store, as the next cell writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its type, with paths that can be written.
+    pub ty: String,
+    /// Whether it was bound `mut`.
+    pub mutable: bool,
+}
+
+/// What the kernel knows about the variables in the evaluation process, and about those that are no
+/// longer there.
+#[derive(Debug, Default)]
+pub struct Variables {
+    known: BTreeMap<String, Known>,
+    absent: BTreeMap<String, String>,
+}
+
+impl Variables {
+    /// The variables among `named`.
+    pub fn taken_by<'a>(&'a self, named: &BTreeSet<String>) -> Vec<(&'a String, &'a Known)> {
+        self.known.iter().filter(|(name, _)| named.contains(*name)).collect()
+    }
+
+    /// A cell stored a variable.
+    pub fn insert(&mut self, name: String, known: Known) {
+        self.absent.remove(&name);
+        self.known.insert(name, known);
+    }
+
+    /// A variable is gone, and why: `was moved in cell 4`.
+    pub fn remove(&mut self, name: &str, why: String) {
+        self.known.remove(name);
+        self.absent.insert(name.to_owned(), why);
+    }
+
+    /// Everything is gone.
+    pub fn clear(&mut self, why: &str) {
+        for name in std::mem::take(&mut self.known).into_keys() {
+            self.absent.insert(name, why.to_owned());
+        }
+    }
+
+    /// Why a name that a cell asks for is not there, if it once was.
+    pub fn why_absent(&self, name: &str) -> Option<&str> {
+        self.absent.get(name).map(String::as_str)
+    }
+
+    /// The variables whose values no longer fit what the cells' items say, or whose name an item
+    /// takes over.
+    pub fn outdated_by(&self, changes: &Changes) -> Vec<String> {
+        self.known
+            .iter()
+            .filter(|(name, known)| {
+                changes.affected.contains(*name)
+                    || types::heads(&known.ty).iter().any(|head| changes.affected.contains(head))
+            })
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// Whether there is a variable of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.known.contains_key(name)
+    }
+
+    /// For people.
+    pub fn list(&self) -> Vec<Variable> {
+        self.known
+            .iter()
+            .map(|(name, known)| Variable { name: name.clone(), type_name: types::short(&known.ty) })
+            .collect()
+    }
+}

@@ -1,0 +1,207 @@
+use std::{
+    env, fs, io,
+    os::unix::fs::{MetadataExt, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use thiserror::Error;
+
+/// Environment variable with a directory that holds `libpartita.so` and `deps/`.
+pub const DIRECTORY_VARIABLE: &str = "PARTITA_WARM_BUILD";
+
+/// Why cells cannot be compiled here. Each says what to do.
+#[derive(Debug, Error)]
+pub enum WarmBuildError {
+    /// Nothing was built, or it is elsewhere.
+    #[error(
+        "the partita library is not in {0}: build it with `cargo build --release`, or name the directory that has \
+         it in {DIRECTORY_VARIABLE}"
+    )]
+    Missing(String),
+    /// No compiler.
+    #[error("cannot run `rustc`: {0}; cells need the Rust toolchain from https://rustup.rs on the PATH")]
+    NoCompiler(io::Error),
+    /// A compiler that cannot be understood.
+    #[error("`rustc` answered something unexpected: {0}")]
+    StrangeCompiler(String),
+    /// Built by one compiler, to be used with another.
+    #[error(
+        "the partita library was built by `{built}`, but cells would be compiled by `{now}`: run \
+         `cargo build --release` again, or select the old toolchain"
+    )]
+    OtherCompiler {
+        /// The compiler of the library.
+        built: String,
+        /// The one on the PATH.
+        now: String,
+    },
+    /// The library changed while the kernel was using it.
+    #[error("Partita was rebuilt since this kernel started; restart the kernel")]
+    Rebuilt,
+    /// A file could not be read or made.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What happened.
+        error: io::Error,
+    },
+}
+
+/// The `partita` library as a shared object, compiled once, with its dependencies' metadata and the
+/// compiler that made it: what every cell is compiled against.
+#[derive(Debug, Clone)]
+pub struct WarmBuild {
+    /// `libpartita.so`.
+    pub library: PathBuf,
+    /// The metadata of its dependencies.
+    pub dependencies: PathBuf,
+    /// The compiler itself, not rustup's proxy, which costs time on every call.
+    pub rustc: PathBuf,
+    version: String,
+    sysroot: PathBuf,
+    host: String,
+    stamp: Stamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl WarmBuild {
+    /// Finds the build: in the directory named by [`DIRECTORY_VARIABLE`], or beside `executable`.
+    ///
+    /// # Errors
+    /// When there is none, or no compiler to go with it.
+    pub fn locate(executable: &Path) -> Result<Self, WarmBuildError> {
+        let directory = match env::var_os(DIRECTORY_VARIABLE) {
+            Some(directory) => PathBuf::from(directory),
+            None => profile_directory(executable),
+        };
+        let library = newest_library(&directory)
+            .ok_or_else(|| WarmBuildError::Missing(directory.display().to_string()))?;
+        let dependencies = directory.join("deps");
+        let verbose = ask_compiler(&directory, &["--version", "--verbose"])?;
+        let version = verbose.lines().next().unwrap_or_default().to_owned();
+        let host = verbose
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .ok_or_else(|| WarmBuildError::StrangeCompiler(verbose.clone()))?
+            .to_owned();
+        let sysroot = PathBuf::from(ask_compiler(&directory, &["--print", "sysroot"])?);
+        let own = sysroot.join("bin/rustc");
+        let rustc = if own.is_file() { own } else { PathBuf::from("rustc") };
+        let stamp = stamp(&library)?;
+        Ok(Self { library, dependencies, rustc, version, sysroot, host, stamp })
+    }
+
+    /// Checks that the library was built by the compiler that will compile the cells.
+    ///
+    /// # Errors
+    /// When it was another one.
+    pub fn check_compiler(&self, built: &str) -> Result<(), WarmBuildError> {
+        if built == self.version {
+            return Ok(());
+        }
+        Err(WarmBuildError::OtherCompiler { built: built.to_owned(), now: self.version.clone() })
+    }
+
+    /// Checks that the library on disk is still the one that the evaluation process has loaded.
+    ///
+    /// # Errors
+    /// When it was replaced or removed.
+    pub fn check_unchanged(&self) -> Result<(), WarmBuildError> {
+        match stamp(&self.library) {
+            Ok(stamp) if stamp == self.stamp => Ok(()),
+            _ => Err(WarmBuildError::Rebuilt),
+        }
+    }
+
+    /// Makes a sysroot for cells in `directory`: the compiler's own, without the shared standard
+    /// library. `libpartita.so` has the standard library inside; were a second one in sight, rustc
+    /// would want to link both and refuse.
+    ///
+    /// # Errors
+    /// When links cannot be made.
+    pub fn make_sysroot(&self, directory: &Path) -> Result<PathBuf, WarmBuildError> {
+        let root = directory.join("sysroot");
+        let make = || -> io::Result<()> {
+            let inside = Path::new("lib/rustlib").join(&self.host);
+            fs::create_dir_all(root.join(&inside).join("lib"))?;
+            let tools = self.sysroot.join(&inside).join("bin");
+            if tools.is_dir() {
+                symlink(tools, root.join(&inside).join("bin"))?;
+            }
+            for entry in fs::read_dir(self.sysroot.join(&inside).join("lib"))? {
+                let path = entry?.path();
+                let shared =
+                    path.extension().is_some_and(|extension| extension == "so" || extension == "dylib");
+                if let (false, Some(name)) = (shared, path.file_name()) {
+                    symlink(&path, root.join(&inside).join("lib").join(name))?;
+                }
+            }
+            Ok(())
+        };
+        match make() {
+            Ok(()) => Ok(root),
+            Err(error) => Err(WarmBuildError::Io {
+                what: format!("cannot make the cells' sysroot in {}", root.display()),
+                error,
+            }),
+        }
+    }
+}
+
+/// `target/release`, also for a test binary, which lives in its `deps`.
+fn profile_directory(executable: &Path) -> PathBuf {
+    let directory = executable.parent().unwrap_or(Path::new("."));
+    let directory =
+        if directory.ends_with("deps") { directory.parent().unwrap_or(directory) } else { directory };
+    directory.to_path_buf()
+}
+
+/// `cargo build` puts the library into the profile's directory, `cargo test` only into `deps`.
+fn newest_library(directory: &Path) -> Option<PathBuf> {
+    let name = format!("{}partita{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    [directory.join(&name), directory.join("deps").join(&name)]
+        .into_iter()
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .reduce(|first, second| if second.0 > first.0 { second } else { first })
+        .map(|(_, path)| path)
+}
+
+/// Asks in the library's directory: where the notebook lies, a `rust-toolchain.toml` may choose
+/// another compiler.
+fn ask_compiler(directory: &Path, arguments: &[&str]) -> Result<String, WarmBuildError> {
+    let mut command = Command::new("rustc");
+    let output =
+        command.current_dir(directory).args(arguments).output().map_err(WarmBuildError::NoCompiler)?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() && !text.is_empty() {
+        return Ok(text);
+    }
+    Err(WarmBuildError::StrangeCompiler(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+fn stamp(path: &Path) -> Result<Stamp, WarmBuildError> {
+    let metadata = fs::metadata(path)
+        .map_err(|error| WarmBuildError::Io { what: format!("cannot read {}", path.display()), error })?;
+    Ok(Stamp { inode: metadata.ino(), seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_build_names_the_directory_and_the_remedy() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = WarmBuild::locate(&directory.path().join("partita")).unwrap_err().to_string();
+        assert!(error.contains(&directory.path().display().to_string()), "{error}");
+        assert!(error.contains("cargo build --release"), "{error}");
+    }
+}

@@ -1,0 +1,11 @@
+//! The process that runs cells: starting it (it is this very binary, started again, see
+//! [`run_if_child`]), talking to it over the bridge, carrying its outputs to whoever listens, and
+//! saying how it ended. What is in a cell is not known here.
+
+mod child;
+mod outputs;
+mod process;
+
+pub use child::run_if_child;
+pub use outputs::Outputs;
+pub use process::{EvaluationProcess, Gone, ProcessControl, SpawnError};

@@ -1,0 +1,58 @@
+use std::sync::Arc;
+
+use partita_bridge::{MimeBundle, Variable};
+
+use super::OutputSender;
+
+/// One cell as the person wrote it.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// The execution count, which positions in errors name: `cell 3, line 2`.
+    pub number: u32,
+    /// The source.
+    pub code: String,
+}
+
+/// Why a cell did not finish, as Jupyter splits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellError {
+    /// Short kind: `CompileError`, `Panic`, `Error`, `Interrupted`, `EvaluationProcessDied`.
+    pub name: String,
+    /// One line that says what happened.
+    pub message: String,
+    /// The whole rendering, with ANSI colours, one entry a line.
+    pub traceback: Vec<String>,
+}
+
+/// How a cell ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran to its end; the last expression's value, if it has one.
+    Finished(Option<MimeBundle>),
+    /// It did not.
+    Failed(CellError),
+}
+
+/// Asks a running cell to stop; callable from any thread while [`Evaluator::run`] blocks.
+pub type Interrupter = Arc<dyn Fn() + Send + Sync>;
+
+/// Something that can run cells. One thread owns it and calls [`run`](Self::run) one cell at a time.
+pub trait Evaluator: Send {
+    /// Runs a cell to its end, sending outputs as they come. Never panics for a bad cell, and leaves
+    /// the evaluator ready for the next one.
+    fn run(&mut self, cell: &Cell, outputs: &OutputSender) -> Outcome;
+
+    /// A handle that interrupts whatever runs.
+    fn interrupter(&self) -> Interrupter;
+
+    /// A handle that ends whatever runs, at once and for good; [`shutdown`](Self::shutdown) follows.
+    fn terminator(&self) -> Interrupter {
+        self.interrupter()
+    }
+
+    /// The variables in the store after the last cell.
+    fn variables(&self) -> Vec<Variable>;
+
+    /// Ends the evaluation process.
+    fn shutdown(&mut self);
+}

@@ -1,0 +1,281 @@
+use std::{
+    env,
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use partita_bridge::Variable;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Cell, CellError, Evaluator, Interrupter, Outcome, OutputSender,
+    direct::{DirectError, DirectEvaluator},
+    evcxr::{EvcxrError, EvcxrEvaluator},
+};
+
+/// The parser of cells is recursive.
+const STACK_BYTES: usize = 256 << 20;
+
+/// Which evaluator runs the cells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EvaluatorKind {
+    /// Partita's own: one `rustc` call a cell.
+    #[default]
+    Direct,
+    /// evcxr, linked to the same warm build.
+    Evcxr,
+}
+
+impl FromStr for EvaluatorKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "direct" => Ok(Self::Direct),
+            "evcxr" => Ok(Self::Evcxr),
+            other => Err(format!("there is no evaluator `{other}`; choose `direct` or `evcxr`")),
+        }
+    }
+}
+
+/// Why an evaluator could not be started. The text says what to do.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The direct evaluator's.
+    #[error(transparent)]
+    Direct(#[from] DirectError),
+    /// The evcxr evaluator's.
+    #[error(transparent)]
+    Evcxr(#[from] EvcxrError),
+    /// The operating system gave no thread, or does not know this program's path.
+    #[error("cannot start the evaluator: {0}")]
+    System(#[from] std::io::Error),
+}
+
+enum Command {
+    Run { cell: Cell, outputs: OutputSender, reply: oneshot::Sender<Outcome> },
+    Restart { reply: oneshot::Sender<Result<(), StartError>> },
+    Shutdown,
+}
+
+/// What front ends talk to: owns the evaluator and its thread. Cheap to clone; when the last clone
+/// goes, the evaluation process ends and its files are removed.
+#[derive(Clone)]
+pub struct Interpreter {
+    commands: mpsc::UnboundedSender<Command>,
+    shared: Arc<Shared>,
+    owner: Arc<Owner>,
+}
+
+struct Shared {
+    interrupter: Mutex<Interrupter>,
+    terminator: Mutex<Interrupter>,
+    variables: Mutex<Vec<Variable>>,
+}
+
+/// Ends the thread with the last clone of the interpreter.
+struct Owner {
+    commands: mpsc::UnboundedSender<Command>,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+impl Owner {
+    fn shutdown(&self) {
+        // A send error means that the thread is gone already.
+        let _ = self.commands.send(Command::Shutdown);
+        let terminator = Arc::clone(&lock(&self.shared.terminator));
+        terminator();
+        if let Some(handle) = lock(&self.thread).take() {
+            // A panic in it has been reported by the hook.
+            let _ = handle.join();
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl Interpreter {
+    /// Starts the evaluator on its own thread. Outputs that arrive while no cell runs (a widget's
+    /// update, text of a thread a cell left behind) go to `background`.
+    ///
+    /// # Errors
+    /// When the warm build is missing or does not fit this toolchain, or the evaluation process
+    /// does not come up.
+    pub fn start(kind: EvaluatorKind, background: OutputSender) -> Result<Self, StartError> {
+        Self::start_as(kind, &env::current_exe()?, background)
+    }
+
+    /// [`start`](Self::start) for programs that are not the `partita` binary: `executable` is, or does
+    /// what it does first ([`run_if_child`](super::evaluation_process::run_if_child)).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_as(
+        kind: EvaluatorKind,
+        executable: &Path,
+        background: OutputSender,
+    ) -> Result<Self, StartError> {
+        let factory = Factory { kind, executable: executable.to_path_buf(), background };
+        let evaluator = factory.create()?;
+        let shared = Arc::new(Shared {
+            interrupter: Mutex::new(evaluator.interrupter()),
+            terminator: Mutex::new(evaluator.terminator()),
+            variables: Mutex::default(),
+        });
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let seen = Arc::clone(&shared);
+        let handle = thread::Builder::new()
+            .name("evaluator".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || serve(&factory, evaluator, receiver, &seen))?;
+        let thread = Mutex::new(Some(handle));
+        let owner = Owner { commands: commands.clone(), shared: Arc::clone(&shared), thread };
+        Ok(Self { commands, shared, owner: Arc::new(owner) })
+    }
+
+    /// Runs a cell to its end; cells asked for meanwhile wait their turn.
+    pub async fn execute(&self, cell: Cell, outputs: OutputSender) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        if self.commands.send(Command::Run { cell, outputs, reply }).is_err() {
+            return gone();
+        }
+        outcome.await.unwrap_or_else(|_| gone())
+    }
+
+    /// [`execute`](Self::execute) for front ends without a tokio runtime on this thread.
+    pub fn execute_blocking(&self, cell: Cell, outputs: OutputSender) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        if self.commands.send(Command::Run { cell, outputs, reply }).is_err() {
+            return gone();
+        }
+        outcome.blocking_recv().unwrap_or_else(|_| gone())
+    }
+
+    /// Asks the running cell to stop: first its job, with every variable kept; a second time, if it
+    /// did not, the evaluation process. Nothing happens when no cell runs.
+    pub fn interrupt(&self) {
+        let interrupter = Arc::clone(&lock(&self.shared.interrupter));
+        interrupter();
+    }
+
+    /// Forgets everything: variables, items, imports. Waits for the running cell; interrupt it first.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn restart(&self) -> Result<(), StartError> {
+        let (reply, done) = oneshot::channel();
+        if self.commands.send(Command::Restart { reply }).is_err() {
+            return Ok(());
+        }
+        done.await.unwrap_or(Ok(()))
+    }
+
+    /// Ends the evaluation process, in the middle of a cell if need be, and waits until it is gone
+    /// and its files are removed. Cells asked for later fail.
+    pub fn shutdown(&self) {
+        self.owner.shutdown();
+    }
+
+    /// The variables as they were when the last cell ended.
+    pub fn variables(&self) -> Vec<Variable> {
+        lock(&self.shared.variables).clone()
+    }
+}
+
+struct Factory {
+    kind: EvaluatorKind,
+    executable: PathBuf,
+    background: OutputSender,
+}
+
+impl Factory {
+    fn create(&self) -> Result<Box<dyn Evaluator>, StartError> {
+        match self.kind {
+            EvaluatorKind::Direct => {
+                Ok(Box::new(DirectEvaluator::start(&self.executable, self.background.clone())?))
+            }
+            EvaluatorKind::Evcxr => {
+                Ok(Box::new(EvcxrEvaluator::start(&self.executable, self.background.clone())?))
+            }
+        }
+    }
+}
+
+fn serve(
+    factory: &Factory,
+    mut evaluator: Box<dyn Evaluator>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    shared: &Shared,
+) {
+    while let Some(command) = commands.blocking_recv() {
+        match command {
+            Command::Run { cell, outputs, reply } => {
+                let outcome = guarded(|| evaluator.run(&cell, &outputs));
+                *lock(&shared.variables) = evaluator.variables();
+                // The front end may have stopped waiting; the cell ran all the same.
+                let _ = reply.send(outcome);
+            }
+            Command::Restart { reply } => {
+                evaluator.shutdown();
+                let started = factory.create().map(|fresh| {
+                    *lock(&shared.interrupter) = fresh.interrupter();
+                    *lock(&shared.terminator) = fresh.terminator();
+                    lock(&shared.variables).clear();
+                    evaluator = fresh;
+                });
+                let _ = reply.send(started);
+            }
+            Command::Shutdown => break,
+        }
+    }
+    evaluator.shutdown();
+}
+
+/// A panic of ours costs the cell its outcome, and not the session its variables.
+fn guarded(run: impl FnOnce() -> Outcome) -> Outcome {
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+        let said = payload.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        let message = format!(
+            "Partita itself failed over this cell ({said}); write it another way, and please report it. \
+             Variables and items are kept"
+        );
+        Outcome::Failed(CellError { name: "InternalError".into(), traceback: vec![message.clone()], message })
+    })
+}
+
+/// A panic while a lock was held leaves plain data behind, still good to read.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn gone() -> Outcome {
+    let message = "the interpreter has been shut down; restart the kernel".to_owned();
+    Outcome::Failed(CellError {
+        name: "EvaluationProcessDied".into(),
+        traceback: vec![message.clone()],
+        message,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_an_evaluator_is_an_error_of_its_cell() {
+        let Outcome::Failed(error) = guarded(|| panic!("span {}", 7)) else { panic!("it cannot finish") };
+        assert_eq!(error.name, "InternalError");
+        assert!(error.message.contains("span 7"), "{}", error.message);
+        assert_eq!(guarded(|| Outcome::Finished(None)), Outcome::Finished(None));
+    }
+}

@@ -1,0 +1,154 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jupyter_protocol::{
+    ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecuteResult, ExecutionCount, ExpressionResult,
+    JupyterMessage, ReplyError, ReplyStatus, Transient, UnknownMessage,
+};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::mime::media;
+use super::outputs::{Forwarder, OUTPUT_QUEUE};
+use super::shell::Shell;
+use super::sockets::{Received, reply};
+use crate::interpreter::{Cell, CellError, Outcome};
+
+/// After a failure, how long the socket must be quiet before the queue counts as complete. Front ends
+/// send "run all" in one go; the failed cell's reply waits, so none of it answers that reply.
+const ABORT_WINDOW: Duration = Duration::from_millis(10);
+/// Requests taken from the queue after a failure, at most.
+const ABORT_LIMIT: usize = 1024;
+
+impl Shell {
+    /// Runs a cell and replies. After a failure that is to stop what follows, returns the requests
+    /// that waited behind it.
+    pub(super) async fn execute(
+        &mut self,
+        request: &Arc<JupyterMessage>,
+        execute: &ExecuteRequest,
+        queue: &mut mpsc::Receiver<Received>,
+    ) -> Vec<Received> {
+        let counted = execute.store_history && !execute.silent && !execute.code.trim().is_empty();
+        let number = self.count + 1;
+        if counted {
+            self.count = number;
+        }
+        let outcome = self.run_cell(request, execute, number).await;
+        let execution_count = ExecutionCount::new(number as usize);
+        let mut answer = ExecuteReply {
+            execution_count,
+            user_expressions: Some(HashMap::new()),
+            ..ExecuteReply::default()
+        };
+        let mut shown = String::new();
+        let mut waited = Vec::new();
+        match outcome {
+            Outcome::Finished(value) => {
+                if let Some(bundle) = value.filter(|bundle| !bundle.is_empty()) {
+                    bundle.get("text/plain").unwrap_or_default().clone_into(&mut shown);
+                    if !execute.silent {
+                        let transient = Some(Transient::default());
+                        let result = ExecuteResult {
+                            transient,
+                            ..ExecuteResult::new(execution_count, media(&bundle))
+                        };
+                        self.publisher.publish(result, Some(request)).await;
+                    }
+                }
+                let expressions = execute.user_expressions.as_ref();
+                answer.user_expressions = Some(self.expressions(request, expressions, number).await);
+            }
+            Outcome::Failed(error) => {
+                if !execute.silent {
+                    self.publisher.publish(error_output(&error), Some(request)).await;
+                }
+                let CellError { name, message, traceback } = error;
+                answer.status = ReplyStatus::Error;
+                answer.error = Some(Box::new(ReplyError { ename: name, evalue: message, traceback }));
+                if execute.stop_on_error {
+                    waited = waiting(queue).await;
+                }
+            }
+        }
+        if counted {
+            self.history.add(number as usize, &execute.code, &shown);
+        }
+        reply(&mut self.replies, answer.as_child_of(request)).await;
+        waited
+    }
+
+    async fn run_cell(
+        &mut self,
+        request: &Arc<JupyterMessage>,
+        execute: &ExecuteRequest,
+        number: u32,
+    ) -> Outcome {
+        if execute.code.trim().is_empty() {
+            return Outcome::Finished(None);
+        }
+        if !execute.silent {
+            let execution_count = ExecutionCount::new(number as usize);
+            let input = ExecuteInput { code: execute.code.clone(), execution_count };
+            self.publisher.publish(input, Some(request)).await;
+            self.last_parent.send_replace(Some(Arc::clone(request)));
+        }
+        self.run_code(request, number, execute.code.clone(), execute.silent).await
+    }
+
+    async fn run_code(&self, request: &JupyterMessage, number: u32, code: String, silent: bool) -> Outcome {
+        let (sender, mut outputs) = mpsc::channel(OUTPUT_QUEUE);
+        let running = self.worker.execute(Cell { number, code }, sender);
+        Forwarder::new(&self.publisher, Some(request), silent).until(&mut outputs, running).await
+    }
+
+    /// Evaluates what the front end wants to know besides; their outputs are not shown.
+    async fn expressions(
+        &self,
+        request: &JupyterMessage,
+        expressions: Option<&HashMap<String, String>>,
+        number: u32,
+    ) -> HashMap<String, ExpressionResult> {
+        let mut results = HashMap::new();
+        for (name, code) in expressions.into_iter().flatten() {
+            let result = match self.run_code(request, number, code.clone(), true).await {
+                Outcome::Finished(bundle) => ExpressionResult::Ok {
+                    data: media(&bundle.unwrap_or_default()),
+                    metadata: serde_json::Map::new(),
+                },
+                Outcome::Failed(CellError { name, message, traceback }) => {
+                    ExpressionResult::Error { ename: name, evalue: message, traceback }
+                }
+            };
+            results.insert(name.clone(), result);
+        }
+        results
+    }
+
+    /// Replies to a cell that is not run because one before it failed.
+    pub(super) async fn abort(&mut self, request: &JupyterMessage) {
+        // The typed reply has an execution count, which would number a cell that never ran.
+        let content = json!({"status": "aborted"});
+        let answer = UnknownMessage { msg_type: "execute_reply".to_owned(), content };
+        reply(&mut self.replies, answer.as_child_of(request)).await;
+    }
+}
+
+fn error_output(error: &CellError) -> ErrorOutput {
+    ErrorOutput {
+        ename: error.name.clone(),
+        evalue: error.message.clone(),
+        traceback: error.traceback.clone(),
+    }
+}
+
+async fn waiting(queue: &mut mpsc::Receiver<Received>) -> Vec<Received> {
+    let mut waiting = Vec::new();
+    while waiting.len() < ABORT_LIMIT
+        && let Ok(Some(received)) = tokio::time::timeout(ABORT_WINDOW, queue.recv()).await
+    {
+        waiting.push(received);
+    }
+    waiting
+}

@@ -1,0 +1,248 @@
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use jupyter_protocol::{
+    ConnectionInfo, Header, JupyterMessage, JupyterMessageContent, Status, UnknownMessage,
+};
+use jupyter_zmq_client::{
+    KernelControlConnection, KernelHeartbeatConnection, KernelIoPubXPubConnection, KernelShellConnection,
+    KernelStdinConnection, RawMessage, RouterRecvConnection, RouterSendConnection, RuntimeError,
+    create_kernel_control_connection, create_kernel_heartbeat_connection,
+    create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
+};
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use zeromq::{SocketRecv, ZmqError};
+
+use super::iopub::Publisher;
+
+/// How long one message may wait for a front end that does not read.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The kernel's five sockets, bound.
+pub struct Sockets {
+    pub shell: KernelShellConnection,
+    pub control: KernelControlConnection,
+    pub iopub: KernelIoPubXPubConnection,
+    pub stdin: KernelStdinConnection,
+    pub heartbeat: KernelHeartbeatConnection,
+}
+
+impl Sockets {
+    /// Binds all five.
+    pub async fn bind(info: &ConnectionInfo, file: &Path) -> anyhow::Result<Self> {
+        let session = uuid::Uuid::new_v4().to_string();
+        let why = |socket: &str, endpoint: String| {
+            format!(
+                "the {socket} socket cannot be bound to {endpoint}, as connection file {} asks; \
+                 if another process holds the port, start the kernel from Jupyter again",
+                file.display()
+            )
+        };
+        Ok(Self {
+            shell: create_kernel_shell_connection(info, &session)
+                .await
+                .with_context(|| why("shell", info.shell_url()))?,
+            control: create_kernel_control_connection(info, &session)
+                .await
+                .with_context(|| why("control", info.control_url()))?,
+            iopub: create_kernel_iopub_xpub_connection(info, &session)
+                .await
+                .with_context(|| why("iopub", info.iopub_url()))?,
+            stdin: create_kernel_stdin_connection(info, &session)
+                .await
+                .with_context(|| why("stdin", info.stdin_url()))?,
+            heartbeat: create_kernel_heartbeat_connection(info)
+                .await
+                .with_context(|| why("heartbeat", info.hb_url()))?,
+        })
+    }
+}
+
+/// Why there is no message.
+#[derive(Debug, Error)]
+pub enum ReceiveError {
+    /// The socket itself failed.
+    #[error("socket: {0}")]
+    Socket(#[from] ZmqError),
+    /// The frames are not a message signed with our key: nobody to answer.
+    #[error("not a signed Jupyter message: {0}")]
+    Untrusted(#[from] RuntimeError),
+    /// Properly signed, but header or metadata are not JSON as the protocol has it.
+    #[error("malformed message: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Properly signed and addressed, but the content does not fit its type. The message inside has
+    /// the header to answer to and its content as it came.
+    #[error("content does not fit its message type: {0}")]
+    Content(#[source] serde_json::Error, Box<JupyterMessage>),
+}
+
+/// Receives one message. `Connection::read` would do, were it not for requests that clients send in
+/// practice and strict types refuse, and for telling who sent the content that is refused.
+pub async fn receive(connection: &mut RouterRecvConnection) -> Result<JupyterMessage, ReceiveError> {
+    let raw = RawMessage::from_multipart(connection.socket.recv().await?, &connection.mac)?;
+    decode(raw)
+}
+
+fn decode(raw: RawMessage) -> Result<JupyterMessage, ReceiveError> {
+    let header: Header = serde_json::from_slice(&raw.jparts[0])?;
+    let content: Value = serde_json::from_slice(&raw.jparts[3])?;
+    let content = with_defaults(&header.msg_type, content);
+    let mut message = JupyterMessage {
+        zmq_identities: raw.zmq_identities,
+        parent_header: serde_json::from_slice(&raw.jparts[1]).ok(),
+        metadata: serde_json::from_slice(&raw.jparts[2])?,
+        content: UnknownMessage { msg_type: header.msg_type.clone(), content: content.clone() }.into(),
+        buffers: raw.jparts[4..].to_vec(),
+        channel: None,
+        header,
+    };
+    match JupyterMessageContent::from_type_and_content(&message.header.msg_type, content) {
+        Ok(content) => {
+            message.content = content;
+            Ok(message)
+        }
+        Err(error) => Err(ReceiveError::Content(error, Box::new(message))),
+    }
+}
+
+/// `jupyter_client` leaves out what the protocol gives a default to; the typed requests want it all.
+fn with_defaults(msg_type: &str, mut content: Value) -> Value {
+    let defaults = match msg_type {
+        "execute_request" => json!({"silent": false, "store_history": true}),
+        "shutdown_request" => json!({"restart": false}),
+        "history_request" => json!({
+            "hist_access_type": "tail", "output": false, "raw": true, "session": 0, "start": 0,
+            "stop": i32::MAX, "n": 1000, "pattern": "*", "unique": false,
+        }),
+        _ => return content,
+    };
+    if let (Value::Object(content), Value::Object(defaults)) = (&mut content, defaults) {
+        for (key, default) in defaults {
+            let value = content.entry(key).or_insert(Value::Null);
+            if value.is_null() {
+                *value = default;
+            }
+        }
+    }
+    content
+}
+
+/// What status messages do when iopub's queue is full.
+#[derive(Debug, Clone, Copy)]
+pub enum WhenFull {
+    /// They wait for room.
+    Wait,
+    /// They are left out: who publishes must not wait.
+    Skip,
+}
+
+/// What a request reader passes on.
+pub type Received = Result<JupyterMessage, ReceiveError>;
+
+/// Takes a request out of what was received. The rest is logged and, where somebody waits for an
+/// answer, refused: nothing a peer sends ends the kernel.
+pub async fn accept(
+    socket: &str,
+    received: Received,
+    replies: &mut RouterSendConnection,
+    (publisher, when_full): (&Publisher, WhenFull),
+) -> Option<JupyterMessage> {
+    match received {
+        Ok(request) => Some(request),
+        Err(ReceiveError::Content(error, request)) => {
+            let kind = &request.header.msg_type;
+            tracing::warn!("{socket}: `{kind}` refused: {error}");
+            publisher.publish_status(Status::busy(), &request, when_full).await;
+            if let Some(kind) = kind.strip_suffix("_request") {
+                let evalue = format!("the content of `{kind}_request` does not fit the protocol: {error}");
+                let content = json!({
+                    "status": "error", "ename": "InvalidRequest", "evalue": evalue, "traceback": [],
+                });
+                let answer = UnknownMessage { msg_type: format!("{kind}_reply"), content };
+                reply(replies, answer.as_child_of(&request)).await;
+            }
+            publisher.publish_status(Status::idle(), &request, when_full).await;
+            None
+        }
+        Err(ReceiveError::Untrusted(RuntimeError::VerifyError(_))) => {
+            tracing::warn!("{socket}: a message whose signature was not made with our key is ignored");
+            None
+        }
+        Err(error) => {
+            tracing::warn!("{socket}: {error}");
+            None
+        }
+    }
+}
+
+/// Reads requests into a bounded queue, for as long as somebody takes them.
+pub async fn read_requests(mut connection: RouterRecvConnection, requests: mpsc::Sender<Received>) {
+    loop {
+        let received = receive(&mut connection).await;
+        let pause = matches!(received, Err(ReceiveError::Socket(_)));
+        if requests.send(received).await.is_err() {
+            return;
+        }
+        if pause {
+            // A socket that keeps failing must not keep a core busy.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Sends a reply to whoever asked; a front end that is gone or does not read is no reason to stop.
+pub async fn reply(connection: &mut RouterSendConnection, message: JupyterMessage) {
+    let kind = message.header.msg_type.clone();
+    within(PATIENCE, &kind, connection.send(stamped(message))).await;
+}
+
+/// Awaits a send, for as long as `patience` at most, and logs if it came to nothing. Whether the front
+/// end took what was sent.
+pub async fn within(
+    patience: Duration,
+    kind: &str,
+    send: impl Future<Output = jupyter_zmq_client::Result<()>>,
+) -> bool {
+    match tokio::time::timeout(patience, send).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => tracing::warn!("{kind} was not sent: {error}"),
+        Err(_) => tracing::warn!("{kind} was dropped: the front end has not read for {patience:?}"),
+    }
+    false
+}
+
+/// Puts our protocol version and name into a header made by the protocol crate.
+pub fn stamped(mut message: JupyterMessage) -> JupyterMessage {
+    super::info::PROTOCOL_VERSION.clone_into(&mut message.header.version);
+    "partita".clone_into(&mut message.header.username);
+    message
+}
+
+/// Answers heartbeats until the kernel ends.
+pub async fn beat(mut heartbeat: KernelHeartbeatConnection) {
+    loop {
+        if let Err(error) = heartbeat.single_heartbeat().await {
+            tracing::debug!("heartbeat: {error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Keeps the stdin socket read. Cells have no standard input, so an `input_reply` answers nothing.
+pub async fn ignore_input(stdin: KernelStdinConnection) {
+    let (_replies, mut stdin) = stdin.split();
+    loop {
+        match receive(&mut stdin).await {
+            Ok(message) => tracing::warn!("{} on stdin: nothing was asked", message.header.msg_type),
+            Err(ReceiveError::Socket(error)) => {
+                tracing::debug!("stdin: {error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => tracing::warn!("stdin: {error}"),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use partita_bridge::Variable;
+use tokio::sync::OnceCell;
+
+use crate::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, OutputSender, StartError};
+
+/// How long the evaluation process may take to end. Jupyter kills a kernel after five seconds.
+const END_PATIENCE: Duration = Duration::from_secs(4);
+/// How often a cell that still runs is interrupted. The first time cancels its job; what it takes to
+/// end a cell that does not listen is the evaluator's to decide.
+const INTERRUPT_PERIOD: Duration = Duration::from_millis(100);
+
+/// The interpreter, started in the background. While it starts, the front end is answered already;
+/// if it cannot start, the cells say why, where the person looks, and each tries again.
+#[derive(Clone)]
+pub struct Worker {
+    kind: EvaluatorKind,
+    background: OutputSender,
+    interpreter: Arc<OnceCell<Interpreter>>,
+    /// The kernel is leaving; nothing is started any more.
+    leaving: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Begins to start the interpreter.
+    pub fn start(kind: EvaluatorKind, background: OutputSender) -> Self {
+        let worker = Self { kind, background, interpreter: Arc::default(), leaving: Arc::default() };
+        let starting = worker.clone();
+        tokio::spawn(async move {
+            if let Err(error) = starting.interpreter().await {
+                tracing::warn!("{error}");
+            }
+        });
+        worker
+    }
+
+    async fn interpreter(&self) -> Result<&Interpreter, StartError> {
+        let start = || async {
+            if self.leaving.load(Ordering::SeqCst) {
+                return Err(std::io::Error::other("the kernel is leaving").into());
+            }
+            let (kind, background) = (self.kind, self.background.clone());
+            tokio::task::spawn_blocking(move || Interpreter::start(kind, background))
+                .await
+                .unwrap_or_else(|panic| Err(std::io::Error::other(panic).into()))
+        };
+        self.interpreter.get_or_try_init(start).await
+    }
+
+    /// Runs a cell to its end.
+    pub async fn execute(&self, cell: Cell, outputs: OutputSender) -> Outcome {
+        match self.interpreter().await {
+            Ok(interpreter) => interpreter.execute(cell, outputs).await,
+            Err(error) => {
+                let message = error.to_string();
+                let traceback = message.lines().map(str::to_owned).collect();
+                Outcome::Failed(CellError { name: "KernelNotReady".into(), message, traceback })
+            }
+        }
+    }
+
+    /// Asks the running cell to stop.
+    pub fn interrupt(&self) {
+        if let Some(interpreter) = self.interpreter.get() {
+            interpreter.interrupt();
+        }
+    }
+
+    /// The variables after the last cell.
+    pub fn variables(&self) -> Vec<Variable> {
+        self.interpreter.get().map(Interpreter::variables).unwrap_or_default()
+    }
+
+    /// Ends the evaluation process, whatever it does. If it is just being started, that is waited for:
+    /// left alone it would stay behind, with its files.
+    pub async fn end(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+        if tokio::time::timeout(END_PATIENCE, self.end_what_was_started()).await.is_err() {
+            tracing::warn!("the evaluation process did not end within {} seconds", END_PATIENCE.as_secs());
+        }
+    }
+
+    async fn end_what_was_started(&self) {
+        // An error says that nothing was started.
+        let Ok(interpreter) = self.interpreter().await.cloned() else { return };
+        let ending = interpreter.clone();
+        let ended = tokio::task::spawn_blocking(move || ending.shutdown());
+        let insist = async {
+            let mut period = tokio::time::interval(INTERRUPT_PERIOD);
+            loop {
+                period.tick().await;
+                interpreter.interrupt();
+            }
+        };
+        tokio::select! {
+            _ = ended => {}
+            () = insist => {}
+        }
+    }
+}

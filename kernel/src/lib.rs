@@ -1,0 +1,9 @@
+//! Partita's kernel as a library, so that its parts can be tested without the binary: `interpreter`
+//! turns cells into outcomes; the front ends stand on top of it. Nothing here links Polars or the
+//! `partita` library.
+
+pub mod install;
+pub mod interpreter;
+
+pub mod jupyter;
+pub mod repl;

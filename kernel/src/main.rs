@@ -1,0 +1,149 @@
+//! `partita`: the Jupyter kernel, the terminal REPL and what installs them.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use partita_kernel::install::{self, DEFAULT_NAME, Kernelspec, Place};
+use partita_kernel::interpreter::{EvaluatorKind, evaluation_process, evcxr};
+use partita_kernel::jupyter::{self, KernelOptions};
+use partita_kernel::repl::{self, ReplOptions};
+use tracing_subscriber::EnvFilter;
+
+/// Rust cells over partitioned data: a Jupyter kernel and a terminal REPL.
+#[derive(Parser)]
+#[command(name = "partita", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    evaluator: EvaluatorArg,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a notebook; Jupyter calls this.
+    Kernel {
+        /// The connection file Jupyter wrote.
+        #[arg(short = 'f', long, value_name = "FILE")]
+        connection_file: PathBuf,
+        #[command(flatten)]
+        evaluator: EvaluatorArg,
+    },
+    /// Type cells in the terminal (the default).
+    Repl {
+        #[command(flatten)]
+        evaluator: EvaluatorArg,
+    },
+    /// Make the kernel known to Jupyter.
+    Install {
+        #[command(flatten)]
+        place: PlaceArgs,
+        #[command(flatten)]
+        evaluator: EvaluatorArg,
+    },
+    /// Take the kernel out of Jupyter again.
+    Uninstall {
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+}
+
+#[derive(Args)]
+struct EvaluatorArg {
+    /// What runs the cells: `direct` (the default) or `evcxr`.
+    #[arg(long, value_name = "NAME", value_parser = known_evaluator)]
+    evaluator: Option<String>,
+}
+
+fn known_evaluator(name: &str) -> Result<String, String> {
+    name.parse::<EvaluatorKind>().map(|_| name.to_owned())
+}
+
+impl EvaluatorArg {
+    fn kind(&self) -> EvaluatorKind {
+        self.evaluator.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default()
+    }
+}
+
+#[derive(Args)]
+struct PlaceArgs {
+    #[command(flatten)]
+    place: PlaceChoice,
+    /// Name of the kernelspec.
+    #[arg(long, default_value = DEFAULT_NAME)]
+    name: String,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct PlaceChoice {
+    /// For this user (the default).
+    #[arg(long)]
+    user: bool,
+    /// Into the active Python environment.
+    #[arg(long)]
+    sys_prefix: bool,
+    /// Below this directory, as DIR/share/jupyter.
+    #[arg(long, value_name = "DIR")]
+    prefix: Option<PathBuf>,
+    /// For everybody on this machine.
+    #[arg(long)]
+    system: bool,
+}
+
+impl PlaceChoice {
+    fn place(self) -> Place {
+        match self.prefix {
+            Some(directory) => Place::Prefix(directory),
+            None if self.sys_prefix => Place::SysPrefix,
+            None if self.system => Place::System,
+            None => Place::User,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // Before anything else: the kernel starts itself again as its evaluation process.
+    evaluation_process::run_if_child();
+    evcxr::run_if_child();
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("PARTITA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let stderr = std::io::stderr;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr)
+        .init();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("partita: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => repl::run(ReplOptions { evaluator: cli.evaluator.kind() }),
+        Some(Command::Repl { evaluator }) => repl::run(ReplOptions { evaluator: evaluator.kind() }),
+        Some(Command::Kernel { connection_file, evaluator }) => {
+            jupyter::run(&KernelOptions { connection_file, evaluator: evaluator.kind() })
+        }
+        Some(Command::Install { place, evaluator }) => {
+            let program = std::env::current_exe().context("the path of this program cannot be found")?;
+            let spec = Kernelspec { name: place.name, program, evaluator: evaluator.evaluator };
+            let directory = install::install(&spec, &place.place.place())?;
+            println!("Installed the kernel `{}` in {}", spec.name, directory.display());
+            Ok(())
+        }
+        Some(Command::Uninstall { place }) => {
+            let directory = install::uninstall(&place.name, &place.place.place())?;
+            println!("Removed {}", directory.display());
+            Ok(())
+        }
+    }
+}
