@@ -1,0 +1,182 @@
+"""How long a person waits for a cell: Partita's kernel and stock evcxr, over the Jupyter protocol.
+
+Prints medians and their ratios and judges nothing. Both kernels get the same cells, and stock evcxr
+the same Polars with the same features. Environment:
+
+  BENCH_RUNS    how often each cell is run (default 10)
+  BENCH_STOCK   polars (default): stock evcxr with `:dep polars`, as a notebook would have it;
+                std: stock evcxr, cells without Polars only; skip: Partita alone
+  BENCH_CACHE   where stock evcxr is built and kept (default ~/.cache/partita/bench)
+
+Stock evcxr is built once; its first `:dep polars` compiles Polars, which takes a quarter of an hour
+on two cores, and later runs find it in evcxr's own cache (`:cache`). That is reported as set-up time.
+"""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jupyter_client.manager import KernelManager
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("BENCH_CACHE", Path.home() / ".cache" / "partita" / "bench"))
+RUNS = int(os.environ.get("BENCH_RUNS", "10"))
+STOCK = os.environ.get("BENCH_STOCK", "polars")
+EVCXR = "0.22.0"
+SETUP_SECONDS = 3600
+CELL_SECONDS = 300
+
+FRAME = 'let df = df!["key" => (0..100_000i64).map(|i| i % 100).collect::<Vec<_>>(), "value" => (0..100_000i64).collect::<Vec<_>>()].unwrap();'
+FIRST = FRAME + "\ndf"
+CHAIN = 'df.clone().lazy().group_by([col("key")]).agg([col("value").sum()]).sort(["key"], Default::default()).collect().unwrap()'
+# Name, cell, whether it needs Polars, and how it ends.
+CELLS = [
+    ("1 + 1", "1 + 1", False, "ok"),
+    ("compile error", 'let wrong: i32 = "text";', False, "error"),
+    ("DataFrame", 'df!["a" => [1, 2, 3]].unwrap()', True, "ok"),
+    ("group_by chain", CHAIN, True, "ok"),
+]
+
+
+@dataclass
+class Measured:
+    """Seconds, by what was waited for."""
+
+    setup: float = 0.0
+    medians: dict = field(default_factory=dict)
+
+
+class Kernel:
+    """One kernel process and the clock on its cells."""
+
+    def __init__(self, name, environment):
+        self.started = time.perf_counter()
+        self.manager = KernelManager(kernel_name=name)
+        self.manager.start_kernel(env={**os.environ, **environment}, cwd=str(CACHE))
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=CELL_SECONDS)
+
+    def run(self, code, ends="ok", timeout=CELL_SECONDS):
+        """Runs a cell; the seconds until its reply and all its output were there."""
+        began = time.perf_counter()
+        seen = []
+        reply = self.client.execute_interactive(code, timeout=timeout, output_hook=seen.append)
+        took = time.perf_counter() - began
+        status = reply["content"]["status"]
+        if status != ends:
+            text = "\n".join(json.dumps(message["content"])[:2000] for message in seen)
+            sys.exit(f"{self.manager.kernel_name}: the cell {code!r} ended with {status}, not {ends}:\n{text}")
+        return took
+
+    def alive_for(self):
+        """Seconds since the process was asked for."""
+        return time.perf_counter() - self.started
+
+    def stop(self):
+        """Ends the process."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+def measure(name, setup, with_polars, environment):
+    """Starts a kernel twice: to warm what is set up once, and for the figures."""
+    result = Measured()
+    warm = Kernel(name, environment)
+    try:
+        for cell in setup:
+            result.setup += warm.run(cell, timeout=SETUP_SECONDS)
+    finally:
+        warm.stop()
+
+    kernel = Kernel(name, environment)
+    try:
+        result.medians["start to kernel ready"] = kernel.alive_for()
+        for cell in setup:
+            kernel.run(cell, timeout=SETUP_SECONDS)
+        if with_polars:
+            kernel.run(FIRST)
+            result.medians["start to first DataFrame shown"] = kernel.alive_for()
+        for title, code, needs_polars, ends in CELLS:
+            if with_polars or not needs_polars:
+                result.medians[title] = statistics.median(kernel.run(code, ends) for _ in range(RUNS))
+    finally:
+        kernel.stop()
+    return result
+
+
+def stock_environment():
+    """Builds stock evcxr into the cache, once, and makes its kernelspec visible to this process."""
+    root = CACHE / f"evcxr-{EVCXR}"
+    program = root / "bin" / "evcxr_jupyter"
+    if not program.exists():
+        print(f"==> Building evcxr_jupyter {EVCXR} into {root}, once", flush=True)
+        build = {**os.environ, "CARGO_TARGET_DIR": str(CACHE / "evcxr-target")}
+        command = ["cargo", "install", "evcxr_jupyter", "--version", EVCXR, "--locked", "--root", str(root)]
+        subprocess.run(command, check=True, env=build)
+    data = CACHE / "jupyter"
+    subprocess.run(
+        [program, "--install"], check=True, stdout=subprocess.DEVNULL, env={**os.environ, "JUPYTER_PATH": str(data)}
+    )
+    os.environ["JUPYTER_PATH"] = str(data)
+    # evcxr's settings and compiled dependencies: its own, not this person's.
+    configuration = CACHE / "evcxr-config"
+    configuration.mkdir(exist_ok=True)
+    return {"EVCXR_CONFIG_DIR": str(configuration), "XDG_CACHE_HOME": str(CACHE / "evcxr-cache")}
+
+
+def stock_setup():
+    """The cells that give stock evcxr the Polars that Partita's cells have."""
+    if STOCK == "std":
+        return []
+    listing = subprocess.run(
+        ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"],
+        cwd=CHECKOUT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    packages = {package["name"]: package for package in json.loads(listing.stdout)["packages"]}
+    polars = next(item for item in packages["partita"]["dependencies"] if item["name"] == "polars")
+    features = ", ".join(json.dumps(feature) for feature in polars["features"])
+    locked = re.search(r'name = "polars"\nversion = "([^"]+)"', (CHECKOUT / "Cargo.lock").read_text())[1]
+    dependency = f'polars = {{ version = "={locked}", default-features = false, features = [{features}] }}'
+    return [":cache 8000", f":dep {dependency}\nuse polars::prelude::*;"]
+
+
+def table(ours, stock):
+    """The figures as a Markdown table."""
+    lines = ["| median of seconds | Partita | stock evcxr | ratio |", "|---|---:|---:|---:|"]
+    for title, seconds in ours.medians.items():
+        other = stock.medians.get(title) if stock else None
+        cells = (f"{other:.3f}", f"{other / seconds:.1f}×") if other else ("–", "–")
+        lines.append(f"| {title} | {seconds:.3f} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines)
+
+
+def main():
+    """Measures and prints."""
+    if STOCK not in ("polars", "std", "skip"):
+        sys.exit(f"BENCH_STOCK is {STOCK!r}; it is one of polars, std, skip")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    stock = None
+    if STOCK != "skip":
+        environment = stock_environment()
+        print("==> Measuring stock evcxr", flush=True)
+        stock = measure("rust", stock_setup(), STOCK == "polars", environment)
+    print("==> Measuring Partita", flush=True)
+    ours = measure("partita", [], True, {})
+    print(f"\n{RUNS} runs of each cell; start-up figures are of one start with everything built before.\n")
+    print(table(ours, stock))
+    if stock and stock.setup:
+        print(f"\nSetting stock evcxr up took {stock.setup:.1f} s in its first kernel of this run.")
+
+
+if __name__ == "__main__":
+    main()

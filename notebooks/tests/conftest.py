@@ -1,0 +1,13 @@
+"""What all notebook tests share."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_kernels_of_this_environment(tmp_path_factory):
+    """Kernels and settings of the person who runs the tests are not seen by them."""
+    for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
+        os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))
+    os.environ.pop("JUPYTER_PATH", None)

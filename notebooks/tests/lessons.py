@@ -1,0 +1,105 @@
+"""The lessons as the tests see them: where they are, and what their outputs say.
+
+A lesson states its results in two machine-readable ways:
+
+* lines `check: <what> = <value>` on standard output; `<what>` may end in `in <n> partitions`;
+* Polars DataFrames, whose `text/plain` is the table Polars prints.
+"""
+
+import re
+from pathlib import Path
+
+import nbformat
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent
+LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
+
+CHECK = re.compile(r"^check: (?P<what>.+?) = (?P<value>.+?)\s*$", re.MULTILINE)
+IN_PARTITIONS = re.compile(r"^(?P<what>.+) in (?P<count>\d+) partitions?$")
+
+
+def load(path):
+    """The notebook, with any outputs it was saved with removed."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in code_cells(notebook):
+        cell.outputs = []
+        cell.execution_count = None
+    return notebook
+
+
+SOLUTION = re.compile(r"<details>\s*<summary>Solution</summary>\s*```rust\n(?P<code>.*?)```", re.DOTALL)
+
+
+def with_solutions(notebook):
+    """The notebook with each folded solution as a cell behind its exercise."""
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "markdown":
+            cells += [nbformat.v4.new_code_cell(found["code"]) for found in SOLUTION.finditer(cell.source)]
+    notebook.cells = cells
+    return notebook
+
+
+def code_cells(notebook):
+    """The cells that run."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def outputs(notebook):
+    """Every output, in order."""
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def errors(notebook):
+    """The text of every error output."""
+    return ["\n".join(output.traceback) for output in outputs(notebook) if output.output_type == "error"]
+
+
+def standard_output(notebook):
+    """Everything the lesson printed."""
+    return "".join(
+        output.text for output in outputs(notebook) if output.output_type == "stream" and output.name == "stdout"
+    )
+
+
+def plots(notebook):
+    """The MIME types of every output that is a picture."""
+    bundles = [sorted(output.get("data", {})) for output in outputs(notebook)]
+    return [mimes for mimes in bundles if any(mime.startswith("image/") for mime in mimes)]
+
+
+def checks(notebook):
+    """What the lesson's `check:` lines say: name to value, both text."""
+    return {match["what"]: match["value"] for match in CHECK.finditer(standard_output(notebook))}
+
+
+def across_partitions(notebook):
+    """The checks that were repeated for several partition counts: name to {count: value}."""
+    found = {}
+    for what, value in checks(notebook).items():
+        if match := IN_PARTITIONS.match(what):
+            found.setdefault(match["what"], {})[int(match["count"])] = value
+    return found
+
+
+def frames(notebook):
+    """The DataFrames among the results, each as {column: [text of each value shown]}."""
+    tables = (parse_frame(output.data.get("text/plain", "")) for output in outputs(notebook) if "data" in output)
+    return [table for table in tables if table is not None]
+
+
+def parse_frame(text):
+    """Reads the table Polars prints; `None` if the text is something else."""
+    lines = text.strip().splitlines()
+    if not lines or not re.match(r"^shape: \([\d_]+, [\d_]+\)$", lines[0]):
+        return None
+    body = next((i for i, line in enumerate(lines) if line.startswith("╞")), None)
+    if body is None:
+        return None
+    rows = [[part.strip() for part in line.strip("│").split("┆")] for line in lines if line.startswith("│")]
+    names = rows[0]
+    shown = [
+        [part.strip() for part in line.strip("│").split("┆")] for line in lines[body + 1 :] if line.startswith("│")
+    ]
+    return {name: [row[i] for row in shown] for i, name in enumerate(names)}
