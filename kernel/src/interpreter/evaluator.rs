@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use partita_bridge::{MimeBundle, Variable};
+use partita_bridge::{Command, MimeBundle, ToEvaluation, Variable};
 
 use super::OutputSender;
 
@@ -36,11 +36,22 @@ pub enum Outcome {
 /// Asks a running cell to stop; callable from any thread while [`Evaluator::run`] blocks.
 pub type Interrupter = Arc<dyn Fn() + Send + Sync>;
 
+/// Carries a message that belongs to no cell, or answers a running one, to the evaluation process;
+/// callable from any thread. What nobody is there to read is lost.
+pub type Messenger = Arc<dyn Fn(&ToEvaluation) + Send + Sync>;
+
 /// Something that can run cells. One thread owns it and calls [`run`](Self::run) one cell at a time.
 pub trait Evaluator: Send {
     /// Runs a cell to its end, sending outputs as they come. Never panics for a bad cell, and leaves
     /// the evaluator ready for the next one.
     fn run(&mut self, cell: &Cell, outputs: &OutputSender) -> Outcome;
+
+    /// Runs a command on what the cells have left, without a compiler, as [`run`](Self::run) runs a
+    /// cell.
+    fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome;
+
+    /// A handle that speaks to the evaluation process, also after it was started anew.
+    fn messenger(&self) -> Messenger;
 
     /// A handle that interrupts whatever runs.
     fn interrupter(&self) -> Interrupter;

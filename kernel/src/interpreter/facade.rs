@@ -7,12 +7,12 @@ use std::{
     thread,
 };
 
-use partita_bridge::Variable;
+use partita_bridge::{Comm, Command, ToEvaluation, Variable};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Outcome, OutputSender,
+    Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
     direct::{DirectError, DirectEvaluator},
     evcxr::{EvcxrError, EvcxrEvaluator},
 };
@@ -56,8 +56,9 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
-enum Command {
+enum Request {
     Run { cell: Cell, outputs: OutputSender, reply: oneshot::Sender<Outcome> },
+    Command { command: Command, outputs: OutputSender, reply: oneshot::Sender<Outcome> },
     Restart { reply: oneshot::Sender<Result<(), StartError>> },
     Shutdown,
 }
@@ -66,7 +67,7 @@ enum Command {
 /// goes, the evaluation process ends and its files are removed.
 #[derive(Clone)]
 pub struct Interpreter {
-    commands: mpsc::UnboundedSender<Command>,
+    requests: mpsc::UnboundedSender<Request>,
     shared: Arc<Shared>,
     owner: Arc<Owner>,
 }
@@ -74,12 +75,13 @@ pub struct Interpreter {
 struct Shared {
     interrupter: Mutex<Interrupter>,
     terminator: Mutex<Interrupter>,
+    messenger: Mutex<Messenger>,
     variables: Mutex<Vec<Variable>>,
 }
 
 /// Ends the thread with the last clone of the interpreter.
 struct Owner {
-    commands: mpsc::UnboundedSender<Command>,
+    requests: mpsc::UnboundedSender<Request>,
     shared: Arc<Shared>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
@@ -87,7 +89,7 @@ struct Owner {
 impl Owner {
     fn shutdown(&self) {
         // A send error means that the thread is gone already.
-        let _ = self.commands.send(Command::Shutdown);
+        let _ = self.requests.send(Request::Shutdown);
         let terminator = Arc::clone(&lock(&self.shared.terminator));
         terminator();
         if let Some(handle) = lock(&self.thread).take() {
@@ -129,32 +131,57 @@ impl Interpreter {
         let shared = Arc::new(Shared {
             interrupter: Mutex::new(evaluator.interrupter()),
             terminator: Mutex::new(evaluator.terminator()),
+            messenger: Mutex::new(evaluator.messenger()),
             variables: Mutex::default(),
         });
-        let (commands, receiver) = mpsc::unbounded_channel();
+        let (requests, receiver) = mpsc::unbounded_channel();
         let seen = Arc::clone(&shared);
         let handle = thread::Builder::new()
             .name("evaluator".into())
             .stack_size(STACK_BYTES)
             .spawn(move || serve(&factory, evaluator, receiver, &seen))?;
         let thread = Mutex::new(Some(handle));
-        let owner = Owner { commands: commands.clone(), shared: Arc::clone(&shared), thread };
-        Ok(Self { commands, shared, owner: Arc::new(owner) })
+        let owner = Owner { requests: requests.clone(), shared: Arc::clone(&shared), thread };
+        Ok(Self { requests, shared, owner: Arc::new(owner) })
     }
 
     /// Runs a cell to its end; cells asked for meanwhile wait their turn.
     pub async fn execute(&self, cell: Cell, outputs: OutputSender) -> Outcome {
         let (reply, outcome) = oneshot::channel();
-        if self.commands.send(Command::Run { cell, outputs, reply }).is_err() {
+        if self.requests.send(Request::Run { cell, outputs, reply }).is_err() {
             return gone();
         }
         outcome.await.unwrap_or_else(|_| gone())
     }
 
+    /// Runs a command in turn with the cells.
+    pub async fn command(&self, command: Command, outputs: OutputSender) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        if self.requests.send(Request::Command { command, outputs, reply }).is_err() {
+            return gone();
+        }
+        outcome.await.unwrap_or_else(|_| gone())
+    }
+
+    /// Passes on a comm's message from the front end, whether a cell runs or not.
+    pub fn comm(&self, comm: Comm) {
+        self.tell(&ToEvaluation::Comm(comm));
+    }
+
+    /// Answers [`Output::InputRequest`](super::Output::InputRequest): the line, or why there is none.
+    pub fn input(&self, line: Result<String, String>) {
+        self.tell(&ToEvaluation::Input(line));
+    }
+
+    fn tell(&self, message: &ToEvaluation) {
+        let messenger = Arc::clone(&lock(&self.shared.messenger));
+        messenger(message);
+    }
+
     /// [`execute`](Self::execute) for front ends without a tokio runtime on this thread.
     pub fn execute_blocking(&self, cell: Cell, outputs: OutputSender) -> Outcome {
         let (reply, outcome) = oneshot::channel();
-        if self.commands.send(Command::Run { cell, outputs, reply }).is_err() {
+        if self.requests.send(Request::Run { cell, outputs, reply }).is_err() {
             return gone();
         }
         outcome.blocking_recv().unwrap_or_else(|_| gone())
@@ -173,7 +200,7 @@ impl Interpreter {
     /// As [`start`](Self::start).
     pub async fn restart(&self) -> Result<(), StartError> {
         let (reply, done) = oneshot::channel();
-        if self.commands.send(Command::Restart { reply }).is_err() {
+        if self.requests.send(Request::Restart { reply }).is_err() {
             return Ok(());
         }
         done.await.unwrap_or(Ok(()))
@@ -213,28 +240,34 @@ impl Factory {
 fn serve(
     factory: &Factory,
     mut evaluator: Box<dyn Evaluator>,
-    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut requests: mpsc::UnboundedReceiver<Request>,
     shared: &Shared,
 ) {
-    while let Some(command) = commands.blocking_recv() {
-        match command {
-            Command::Run { cell, outputs, reply } => {
+    while let Some(request) = requests.blocking_recv() {
+        match request {
+            Request::Run { cell, outputs, reply } => {
                 let outcome = guarded(|| evaluator.run(&cell, &outputs));
                 *lock(&shared.variables) = evaluator.variables();
                 // The front end may have stopped waiting; the cell ran all the same.
                 let _ = reply.send(outcome);
             }
-            Command::Restart { reply } => {
+            Request::Command { command, outputs, reply } => {
+                let outcome = guarded(|| evaluator.command(&command, &outputs));
+                *lock(&shared.variables) = evaluator.variables();
+                let _ = reply.send(outcome);
+            }
+            Request::Restart { reply } => {
                 evaluator.shutdown();
                 let started = factory.create().map(|fresh| {
                     *lock(&shared.interrupter) = fresh.interrupter();
                     *lock(&shared.terminator) = fresh.terminator();
+                    *lock(&shared.messenger) = fresh.messenger();
                     lock(&shared.variables).clear();
                     evaluator = fresh;
                 });
                 let _ = reply.send(started);
             }
-            Command::Shutdown => break,
+            Request::Shutdown => break,
         }
     }
     evaluator.shutdown();

@@ -13,7 +13,7 @@ pub mod output;
 pub mod split;
 
 pub use complete::{Completeness, is_complete};
-pub use evaluator::{Cell, CellError, Evaluator, Interrupter, Outcome};
+pub use evaluator::{Cell, CellError, Evaluator, Interrupter, Messenger, Outcome};
 pub use facade::{EvaluatorKind, Interpreter, StartError};
 pub use output::{Output, OutputSender};
-pub use partita_bridge::Variable;
+pub use partita_bridge::{Comm, CommAction, Command, Event, Variable};

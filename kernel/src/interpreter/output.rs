@@ -1,4 +1,4 @@
-use partita_bridge::{MimeBundle, Stream};
+use partita_bridge::{Comm, Event, MimeBundle, Stream};
 
 /// What a running cell sends before it ends, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,14 @@ pub enum Output {
     UpdateDisplay { id: String, bundle: MimeBundle },
     /// Clears the cell's output so far.
     ClearOutput { wait: bool },
+    /// A comm's message to the front end.
+    Comm(Comm),
+    /// The running cell waits for a line; [`Interpreter::input`](super::Interpreter::input) brings it.
+    InputRequest { prompt: String, password: bool },
+    /// Something for the pager, once the cell has ended.
+    Page(MimeBundle),
+    /// What jobs did, in order.
+    Events(Vec<Event>),
 }
 
 /// Where outputs go. Bounded: a cell that prints faster than the front end reads is slowed, not

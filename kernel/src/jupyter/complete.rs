@@ -164,8 +164,11 @@ mod tests {
     use super::*;
 
     fn variables() -> Vec<Variable> {
-        let variable =
-            |name: &str, kind: &str| Variable { name: name.to_owned(), type_name: kind.to_owned() };
+        let variable = |name: &str, kind: &str| Variable {
+            name: name.to_owned(),
+            type_name: kind.to_owned(),
+            bytes: None,
+        };
         vec![variable("trips", "DataFrame"), variable("größe", "f64")]
     }
 

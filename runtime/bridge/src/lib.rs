@@ -3,14 +3,19 @@
 //! One Unix socket per kernel. The kernel listens, the evaluation process dials the path it finds in
 //! [`SOCKET_VARIABLE`]. Each side sends one enum: [`FromEvaluation`] towards the kernel,
 //! [`ToEvaluation`] towards the evaluation process. This crate knows neither Jupyter nor Polars: what
-//! a value looks like travels as a [`MimeBundle`], and nothing else about it is said.
+//! a value looks like travels as a [`MimeBundle`], what a job does as [`Event`]s, and nothing else about
+//! either is said.
 
+mod event;
 mod frame;
 mod message;
 mod mime;
 
+pub use event::{Event, TaskMetrics};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
-pub use message::{CellOutcome, FromEvaluation, LoadCell, Panic, Stream, ToEvaluation, Variable};
+pub use message::{
+    CellOutcome, Comm, CommAction, Command, FromEvaluation, LoadCell, Panic, Stream, ToEvaluation, Variable,
+};
 pub use mime::MimeBundle;
 
 /// Environment variable that carries the socket's path to the evaluation process.

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::MimeBundle;
+use crate::{Event, MimeBundle};
 
 /// Which standard stream a piece of text belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Variable {
     pub name: String,
     /// The type as `std::any::type_name` prints it: for people, not always writable in code.
     pub type_name: String,
+    /// Memory it holds, in bytes: its own and, where the type is known to say, what it points to.
+    /// `None` where nobody has asked the value.
+    pub bytes: Option<u64>,
 }
 
 /// Where and with what a cell panicked.
@@ -59,8 +62,61 @@ pub struct LoadCell {
     pub forget: Vec<String>,
 }
 
-/// Messages to the kernel.
+/// What one side of a comm tells the other. A comm is Jupyter's channel between a front end's code
+/// and the kernel's; either side may open one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comm {
+    /// The comm's id, chosen by who opened it.
+    pub id: String,
+    /// What happens to it.
+    pub action: CommAction,
+    /// JSON object, as text: this crate does not look into it.
+    pub data: String,
+    /// JSON object, as text.
+    pub metadata: String,
+    /// Binary data beside the JSON.
+    pub buffers: Vec<Vec<u8>>,
+}
+
+/// The three messages a comm has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommAction {
+    /// It begins; `target` says who is to answer.
+    Open {
+        /// The target's name.
+        target: String,
+    },
+    /// Data on an open comm.
+    Message,
+    /// It ends.
+    Close,
+}
+
+/// Work on what the cells have left that needs no compiler. It runs where cells run, in turn with
+/// them, and ends like one: with [`FromEvaluation::Done`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// A Polars SQL query over the `DataFrame`s, `LazyFrame`s and `Dataset`s among the variables.
+    Sql {
+        /// The query.
+        query: String,
+    },
+    /// The plan of a `LazyFrame` or `Dataset`.
+    Explain {
+        /// The variable that holds it.
+        variable: String,
+    },
+    /// The jobs of this process, the last ones in a table; one of them whole.
+    Jobs {
+        /// The job to show whole, by number.
+        job: Option<usize>,
+    },
+    /// The workers of this process's sessions with their slots and caches.
+    Workers,
+}
+
+/// Messages to the kernel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromEvaluation {
     /// First message on the socket: the evaluation process is up.
     Ready {
@@ -95,7 +151,20 @@ pub enum FromEvaluation {
         /// Wait until there is something new to show.
         wait: bool,
     },
-    /// The cell asked for by the last [`ToEvaluation::Run`] ended; variables now in the store.
+    /// A comm's message to the front end.
+    Comm(Comm),
+    /// The running cell waits for a line from the person; [`ToEvaluation::Input`] answers.
+    InputRequest {
+        /// What to ask.
+        prompt: String,
+        /// Do not show what is typed.
+        password: bool,
+    },
+    /// Something to read in the front end's pager when the cell has ended.
+    Page(MimeBundle),
+    /// What jobs did since the last batch; a batch at most every 50 ms.
+    Events(Vec<Event>),
+    /// The cell or command asked for last ended; variables now in the store.
     Done {
         /// How it ended.
         outcome: CellOutcome,
@@ -109,6 +178,12 @@ pub enum FromEvaluation {
 pub enum ToEvaluation {
     /// Load a cell and run it.
     Run(LoadCell),
+    /// Run a command.
+    Command(Command),
+    /// A comm's message from the front end.
+    Comm(Comm),
+    /// The line asked for by [`FromEvaluation::InputRequest`], or why there is none.
+    Input(Result<String, String>),
     /// Cancel the running job, if there is one.
     Interrupt,
     /// Leave.

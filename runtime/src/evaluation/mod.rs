@@ -4,7 +4,10 @@
 //! is the kernel's business, and nothing here knows Jupyter.
 
 mod bridge;
+mod commands;
+mod comms;
 mod failure;
+mod input;
 mod panics;
 mod print;
 mod process;

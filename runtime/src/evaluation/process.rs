@@ -7,14 +7,21 @@ use std::{
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use partita_bridge::{
-    CellOutcome, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation, read_frame,
+    CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation,
+    read_frame,
 };
 
-use super::{Bridge, CellFunction, Scope, bridge, panics};
+use super::{Bridge, CellFunction, Scope, bridge, commands, comms, input, panics};
 use crate::{cancel, display};
 
 /// Cells are compiled without optimisation, which needs much stack.
 const STACK_BYTES: usize = 256 << 20;
+
+/// What the kernel asks for, one at a time.
+enum Work {
+    Cell(LoadCell),
+    Command(Command),
+}
 
 /// The evaluation process, from the connection to the kernel to its end. The kernel's binary loads
 /// this library and calls it; the result is the process's exit code.
@@ -56,16 +63,24 @@ fn send_display(bundle: MimeBundle) {
 }
 
 /// Listens to the kernel while cells run. When the kernel leaves there is nobody to work for.
-fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<LoadCell>) {
+fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
     loop {
         match read_frame(&mut incoming) {
             Ok(Some(ToEvaluation::Run(cell))) => {
                 // Here, in the order of the messages: an interrupt that follows is this cell's.
                 cancel::next_cell();
-                if cells.send(cell).is_err() {
+                if cells.send(Work::Cell(cell)).is_err() {
                     leave(1);
                 }
             }
+            Ok(Some(ToEvaluation::Command(command))) => {
+                cancel::next_cell();
+                if cells.send(Work::Command(command)).is_err() {
+                    leave(1);
+                }
+            }
+            Ok(Some(ToEvaluation::Comm(comm))) => comms::receive(comm),
+            Ok(Some(ToEvaluation::Input(line))) => input::answer(line),
             Ok(Some(ToEvaluation::Interrupt)) => cancel::cancel(),
             Ok(Some(ToEvaluation::Shutdown) | None) => leave(0),
             Err(_) => leave(1),
@@ -80,16 +95,21 @@ fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-fn run_cells(queue: &mpsc::Receiver<LoadCell>) -> Result<(), FrameError> {
+fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
     let Some(bridge) = bridge() else { return Ok(()) };
     let scope = Scope::default();
     bridge.send(&FromEvaluation::Ready {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         rustc: crate::RUSTC_VERSION.to_owned(),
     })?;
-    for cell in queue {
-        cell.forget.iter().for_each(|name| scope.forget(name));
-        let outcome = run_cell(&cell, &scope);
+    for work in queue {
+        let outcome = match work {
+            Work::Cell(cell) => {
+                cell.forget.iter().for_each(|name| scope.forget(name));
+                run_cell(&cell, &scope)
+            }
+            Work::Command(command) => commands::run(&command, &scope),
+        };
         flush();
         report(bridge, outcome, &scope)?;
     }

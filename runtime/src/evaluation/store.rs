@@ -57,7 +57,11 @@ impl Store {
     pub(super) fn variables(&self) -> Vec<Variable> {
         self.slots
             .iter()
-            .map(|(name, slot)| Variable { name: name.clone(), type_name: slot.type_name.to_owned() })
+            .map(|(name, slot)| Variable {
+                name: name.clone(),
+                type_name: slot.type_name.to_owned(),
+                bytes: None,
+            })
             .collect()
     }
 }

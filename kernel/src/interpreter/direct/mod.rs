@@ -32,7 +32,7 @@ use std::{
     sync::Arc,
 };
 
-use partita_bridge::{CellOutcome, LoadCell, Stream, Variable};
+use partita_bridge::{CellOutcome, Command, LoadCell, Stream, ToEvaluation, Variable};
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -47,8 +47,8 @@ use self::{
     variables::{Known, Variables},
 };
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Outcome, OutputSender,
-    evaluation_process::{EvaluationProcess, Gone, Outputs, SpawnError},
+    Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
+    evaluation_process::{EvaluationProcess, Gone, Line, Outputs, SpawnError},
     split::{self, Split, hidden_static},
 };
 
@@ -86,6 +86,7 @@ pub struct DirectEvaluator {
     executable: PathBuf,
     /// `None` after it ended and could not be started again.
     process: Option<EvaluationProcess>,
+    line: Line,
     outputs: Outputs,
     interrupts: Interrupts,
     items: Items,
@@ -133,6 +134,7 @@ impl DirectEvaluator {
             build,
             executable: executable.to_path_buf(),
             process: None,
+            line: Line::default(),
             interrupts: Interrupts::new(outputs.clone()),
             outputs,
             items: Items::default(),
@@ -160,6 +162,7 @@ impl DirectEvaluator {
             let library = process.version().to_owned();
             return Err(DirectError::OtherVersion { kernel: env!("CARGO_PKG_VERSION"), library });
         }
+        self.line.connect(process.control());
         self.process = Some(process);
         Ok(())
     }
@@ -298,7 +301,7 @@ impl DirectEvaluator {
         };
         let interrupts = self.interrupts.clone();
         let start = || {
-            control.run(load);
+            control.start(&ToEvaluation::Run(load));
             control
         };
         let Some(watch) = interrupts.running(start) else {
@@ -318,6 +321,7 @@ impl DirectEvaluator {
             Ok(ran) => ran,
             Err(gone) => return Err(self.bury(&gone)),
         };
+        self.variables.sized(&stored);
         let label = &source.label;
         let succeeded = matches!(outcome, CellOutcome::Finished(_));
         for name in &ready.moved {
@@ -343,6 +347,36 @@ impl DirectEvaluator {
             CellOutcome::Failed(chain) => Err(report::failure(&chain, self.interrupts.asked())),
             CellOutcome::Panicked(panic) => Err(report::panic(&panic, source, &self.items)),
             CellOutcome::NotLoaded(why) => Err(report::trouble(&format!("the cell could not be run: {why}"))),
+        }
+    }
+
+    fn run_command(&mut self, command: &Command) -> Result<Outcome, CellError> {
+        if self.process.is_none() {
+            self.spawn().map_err(|error| report::trouble(&error.to_string()))?;
+        }
+        let Some(process) = &mut self.process else {
+            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
+        };
+        let control = process.control();
+        let start = || {
+            control.start(&ToEvaluation::Command(command.clone()));
+            control
+        };
+        let Some(watch) = self.interrupts.running(start) else {
+            return Err(report::interrupted(
+                "the command was interrupted before it ran; nothing has changed",
+            ));
+        };
+        let ran = process.finish();
+        drop(watch);
+        match ran {
+            Ok((CellOutcome::Finished(bundle), _)) => Ok(Outcome::Finished(bundle)),
+            Ok((CellOutcome::Failed(chain), _)) => Err(report::failure(&chain, self.interrupts.asked())),
+            Ok((CellOutcome::Panicked(panic), _)) => {
+                Err(report::trouble(&format!("the command failed: {}", panic.message)))
+            }
+            Ok((CellOutcome::NotLoaded(why), _)) => Err(report::trouble(&why)),
+            Err(gone) => Err(self.bury(&gone)),
         }
     }
 
@@ -414,6 +448,19 @@ impl Evaluator for DirectEvaluator {
         // Positions were kept for this cell alone.
         proc_macro2::extra::invalidate_current_thread_spans();
         outcome
+    }
+
+    fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome {
+        self.interrupts.begin();
+        self.outputs.set_cell(Some(outputs.clone()));
+        let over = Over { outputs: self.outputs.clone(), interrupts: self.interrupts.clone() };
+        let outcome = self.run_command(command).unwrap_or_else(Outcome::Failed);
+        drop(over);
+        outcome
+    }
+
+    fn messenger(&self) -> Messenger {
+        self.line.messenger()
     }
 
     fn interrupter(&self) -> Interrupter {

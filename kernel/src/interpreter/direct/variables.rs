@@ -18,6 +18,8 @@ pub struct Known {
 #[derive(Debug, Default)]
 pub struct Variables {
     known: BTreeMap<String, Known>,
+    /// What each value holds, as the evaluation process last said.
+    bytes: BTreeMap<String, u64>,
     absent: BTreeMap<String, String>,
 }
 
@@ -69,11 +71,20 @@ impl Variables {
         self.known.contains_key(name)
     }
 
+    /// Takes over what the process says its variables hold.
+    pub fn sized(&mut self, stored: &[Variable]) {
+        self.bytes = stored.iter().filter_map(|one| Some((one.name.clone(), one.bytes?))).collect();
+    }
+
     /// For people.
     pub fn list(&self) -> Vec<Variable> {
         self.known
             .iter()
-            .map(|(name, known)| Variable { name: name.clone(), type_name: types::short(&known.ty) })
+            .map(|(name, known)| Variable {
+                name: name.clone(),
+                type_name: types::short(&known.ty),
+                bytes: self.bytes.get(name).copied(),
+            })
             .collect()
     }
 }

@@ -3,9 +3,11 @@
 //! saying how it ended. What is in a cell is not known here.
 
 mod child;
+mod line;
 mod outputs;
 mod process;
 
 pub use child::run_if_child;
+pub use line::Line;
 pub use outputs::Outputs;
 pub use process::{EvaluationProcess, Gone, ProcessControl, SpawnError};

@@ -15,8 +15,8 @@ use std::{
 };
 
 use partita_bridge::{
-    CellOutcome, FrameError, FromEvaluation, LoadCell, SOCKET_VARIABLE, SPILL_VARIABLE, ToEvaluation,
-    Variable, read_frame, write_frame,
+    CellOutcome, FrameError, FromEvaluation, SOCKET_VARIABLE, SPILL_VARIABLE, ToEvaluation, Variable,
+    read_frame, write_frame,
 };
 use tempfile::TempDir;
 use thiserror::Error;
@@ -76,9 +76,9 @@ impl ProcessControl {
         let _ = self.send(&ToEvaluation::Interrupt);
     }
 
-    /// Starts a compiled cell; [`EvaluationProcess::finish`] has its end.
-    pub fn run(&self, cell: LoadCell) {
-        if self.send(&ToEvaluation::Run(cell)).is_err() {
+    /// Starts a compiled cell or a command; [`EvaluationProcess::finish`] has its end.
+    pub fn start(&self, work: &ToEvaluation) {
+        if self.send(work).is_err() {
             // It is gone or cannot be reached, and then the wait for the cell ends too.
             self.kill();
         }
@@ -87,6 +87,12 @@ impl ProcessControl {
     /// Ends the process at once, with the programs that its cells have started.
     pub fn kill(&self) {
         kill_group(self.pid);
+    }
+
+    /// Sends a message that belongs to no cell, or answers a running one.
+    pub fn tell(&self, message: &ToEvaluation) {
+        // A process that is gone, or ends with its cell, needs no message.
+        let _ = self.send(message);
     }
 
     fn send(&self, message: &ToEvaluation) -> Result<(), FrameError> {
@@ -261,6 +267,22 @@ fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes,
             }
             FromEvaluation::ClearOutput { wait } => {
                 outputs.send(Output::ClearOutput { wait });
+                continue;
+            }
+            FromEvaluation::Comm(comm) => {
+                outputs.send(Output::Comm(comm));
+                continue;
+            }
+            FromEvaluation::InputRequest { prompt, password } => {
+                outputs.send(Output::InputRequest { prompt, password });
+                continue;
+            }
+            FromEvaluation::Page(bundle) => {
+                outputs.send(Output::Page(bundle));
+                continue;
+            }
+            FromEvaluation::Events(events) => {
+                outputs.send(Output::Events(events));
                 continue;
             }
             FromEvaluation::Ready { version, rustc } => Answer::Ready { version, rustc },

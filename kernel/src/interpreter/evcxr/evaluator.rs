@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use evcxr::{CompilationError, Error, EvalOutputs};
-use partita_bridge::{CellOutcome, MimeBundle, Stream, Variable};
+use partita_bridge::{CellOutcome, Command, MimeBundle, Stream, Variable};
 
 use super::commands::without_commands;
 use super::compiled_file::CompiledFile;
@@ -22,7 +22,7 @@ use crate::interpreter::direct::types::unwritable;
 use crate::interpreter::direct::variables::{Known, Variables};
 use crate::interpreter::evaluation_process::Gone;
 use crate::interpreter::split::{Split, split};
-use crate::interpreter::{Cell, CellError, Evaluator, Interrupter, Outcome, Output, OutputSender};
+use crate::interpreter::{Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, Output, OutputSender};
 
 /// How often a cell is checked before its errors count as its own.
 const ATTEMPTS: usize = 8;
@@ -332,6 +332,20 @@ impl Evaluator for EvcxrEvaluator {
             Ok(bundle) => Outcome::Finished(bundle),
             Err(error) => Outcome::Failed(error),
         }
+    }
+
+    fn command(&mut self, _command: &Command, _outputs: &OutputSender) -> Outcome {
+        let message = "the evcxr evaluator has no such command; the direct one has (`--evaluator direct`)";
+        Outcome::Failed(CellError {
+            name: "NotAvailable".into(),
+            message: message.into(),
+            traceback: vec![message.into()],
+        })
+    }
+
+    fn messenger(&self) -> Messenger {
+        // Its child has no bridge.
+        Arc::new(|_| {})
     }
 
     fn interrupter(&self) -> Interrupter {

@@ -1,0 +1,2 @@
+/// Takes the line that a cell waits for.
+pub(super) fn answer(_line: Result<String, String>) {}
