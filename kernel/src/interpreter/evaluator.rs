@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use partita_bridge::{Command, MimeBundle, ToEvaluation, Variable};
 
@@ -63,6 +63,21 @@ pub trait Evaluator: Send {
 
     /// The variables in the store after the last cell.
     fn variables(&self) -> Vec<Variable>;
+
+    /// The items that cells have defined and that later ones see, as a notice calls them.
+    fn items(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it works with, for a person who asks: the compiler, the library.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Processor time that the evaluation process has used since it started, if that is known.
+    fn processor_time(&self) -> Option<Duration> {
+        None
+    }
 
     /// What completion may know of what the cells have left.
     fn snapshot(&self) -> Snapshot;

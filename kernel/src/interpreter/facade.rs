@@ -5,6 +5,7 @@ use std::{
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 use partita_bridge::{Comm, Command, MimeBundle, ToEvaluation, Variable};
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Cell, CellError, Completions, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
+    commands,
     completion::Completer,
     direct::{DirectError, DirectEvaluator},
     evcxr::{EvcxrError, EvcxrEvaluator},
@@ -262,6 +264,70 @@ impl Factory {
     }
 }
 
+/// The evaluator where it runs, as the cells' commands may use it.
+pub(super) struct Workplace<'a> {
+    factory: &'a Factory,
+    evaluator: &'a mut Box<dyn Evaluator>,
+    shared: &'a Shared,
+}
+
+impl Workplace<'_> {
+    pub(super) fn kind(&self) -> EvaluatorKind {
+        self.factory.kind
+    }
+
+    /// Runs code without commands.
+    pub(super) fn run(&mut self, cell: &Cell, outputs: &OutputSender) -> Outcome {
+        let outcome = guarded(|| self.evaluator.run(cell, outputs));
+        self.note();
+        outcome
+    }
+
+    /// Asks the evaluation process.
+    pub(super) fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome {
+        let outcome = guarded(|| self.evaluator.command(command, outputs));
+        self.note();
+        outcome
+    }
+
+    pub(super) fn variables(&self) -> Vec<Variable> {
+        self.evaluator.variables()
+    }
+
+    pub(super) fn items(&self) -> Vec<String> {
+        self.evaluator.items()
+    }
+
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        self.evaluator.facts()
+    }
+
+    pub(super) fn processor_time(&self) -> Option<Duration> {
+        self.evaluator.processor_time()
+    }
+
+    pub(super) fn completer(&self) -> &Completer {
+        &self.shared.completer
+    }
+
+    /// Puts a new evaluator in the old one's place.
+    pub(super) fn restart(&mut self) -> Result<(), StartError> {
+        self.evaluator.shutdown();
+        *self.evaluator = self.factory.create()?;
+        *lock(&self.shared.interrupter) = self.evaluator.interrupter();
+        *lock(&self.shared.terminator) = self.evaluator.terminator();
+        *lock(&self.shared.messenger) = self.evaluator.messenger();
+        self.note();
+        Ok(())
+    }
+
+    /// What the cells have left is seen by other threads.
+    fn note(&self) {
+        *lock(&self.shared.variables) = self.evaluator.variables();
+        self.shared.completer.update(self.evaluator.snapshot());
+    }
+}
+
 fn serve(
     factory: &Factory,
     mut evaluator: Box<dyn Evaluator>,
@@ -271,29 +337,19 @@ fn serve(
     while let Some(request) = requests.blocking_recv() {
         match request {
             Request::Run { cell, outputs, reply } => {
-                let outcome = guarded(|| evaluator.run(&cell, &outputs));
-                *lock(&shared.variables) = evaluator.variables();
-                shared.completer.update(evaluator.snapshot());
+                let mut place = Workplace { factory, evaluator: &mut evaluator, shared };
+                let outcome = guarded(|| commands::execute(&mut place, &cell, &outputs));
                 // The front end may have stopped waiting; the cell ran all the same.
                 let _ = reply.send(outcome);
             }
             Request::Command { command, outputs, reply } => {
-                let outcome = guarded(|| evaluator.command(&command, &outputs));
-                *lock(&shared.variables) = evaluator.variables();
-                shared.completer.update(evaluator.snapshot());
+                let mut place = Workplace { factory, evaluator: &mut evaluator, shared };
+                let outcome = place.command(&command, &outputs);
                 let _ = reply.send(outcome);
             }
             Request::Restart { reply } => {
-                evaluator.shutdown();
-                let started = factory.create().map(|fresh| {
-                    *lock(&shared.interrupter) = fresh.interrupter();
-                    *lock(&shared.terminator) = fresh.terminator();
-                    *lock(&shared.messenger) = fresh.messenger();
-                    lock(&shared.variables).clear();
-                    shared.completer.update(fresh.snapshot());
-                    evaluator = fresh;
-                });
-                let _ = reply.send(started);
+                let mut place = Workplace { factory, evaluator: &mut evaluator, shared };
+                let _ = reply.send(place.restart());
             }
             Request::Shutdown => break,
         }

@@ -3,6 +3,7 @@
 //! statements and a last expression, whether it is complete) is said here too; Jupyter and the
 //! terminal are not known here, nor is Polars.
 
+pub mod commands;
 pub mod complete;
 pub mod completion;
 pub mod direct;

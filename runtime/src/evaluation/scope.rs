@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     cell::RefCell,
     future::Future,
     io,
@@ -95,6 +96,21 @@ impl Scope {
     pub(super) fn forget(&self, name: &str) {
         let value = self.store.borrow_mut().forget(name);
         release(name, value);
+    }
+
+    /// Shows every variable to `look`, which must not come back here.
+    pub(super) fn each(&self, look: impl FnMut(&str, &dyn Any)) {
+        self.store.borrow().each(look);
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.store.borrow().contains(name)
+    }
+
+    /// Keeps a value that no cell made.
+    pub(super) fn insert<T: 'static>(&self, name: &str, value: T) {
+        let old = self.store.borrow_mut().put(name, value);
+        release(name, old);
     }
 
     pub(super) fn variables(&self) -> Vec<partita_bridge::Variable> {
