@@ -20,6 +20,8 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     evaluator: EvaluatorArg,
+    #[command(flatten)]
+    colour: ColourArg,
 }
 
 #[derive(Subcommand)]
@@ -36,6 +38,8 @@ enum Command {
     Repl {
         #[command(flatten)]
         evaluator: EvaluatorArg,
+        #[command(flatten)]
+        colour: ColourArg,
     },
     /// Make the kernel known to Jupyter.
     Install {
@@ -49,6 +53,13 @@ enum Command {
         #[command(flatten)]
         place: PlaceArgs,
     },
+}
+
+#[derive(Args)]
+struct ColourArg {
+    /// No colours (nor with NO_COLOR set).
+    #[arg(long)]
+    no_color: bool,
 }
 
 #[derive(Args)]
@@ -126,10 +137,14 @@ fn main() -> ExitCode {
     }
 }
 
+fn repl_options(evaluator: &EvaluatorArg, colour: &ColourArg) -> ReplOptions {
+    ReplOptions { evaluator: evaluator.kind(), no_color: colour.no_color }
+}
+
 fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
-        None => repl::run(ReplOptions { evaluator: cli.evaluator.kind() }),
-        Some(Command::Repl { evaluator }) => repl::run(ReplOptions { evaluator: evaluator.kind() }),
+        None => repl::run(repl_options(&cli.evaluator, &cli.colour)),
+        Some(Command::Repl { evaluator, colour }) => repl::run(repl_options(&evaluator, &colour)),
         Some(Command::Kernel { connection_file, evaluator }) => {
             jupyter::run(&KernelOptions { connection_file, evaluator: evaluator.kind() })
         }

@@ -17,10 +17,15 @@ struct Terminal {
 
 impl Terminal {
     fn start(data_home: &Path) -> Self {
+        Self::start_with(data_home, "", (100, 50))
+    }
+
+    /// With more of an environment, and of another size in columns and rows.
+    fn start_with(data_home: &Path, environment: &str, (columns, rows): (u16, u16)) -> Self {
         let socket = format!("partita-{}-{}", std::process::id(), data_home.file_name().unwrap().display());
         let terminal = Self { socket };
         let program = format!(
-            "exec env XDG_DATA_HOME='{0}' TMPDIR='{0}' '{1}'",
+            "exec env -u NO_COLOR XDG_DATA_HOME='{0}' TMPDIR='{0}' {environment} '{1}'",
             data_home.display(),
             env!("CARGO_BIN_EXE_partita")
         );
@@ -32,9 +37,9 @@ impl Terminal {
             "-s",
             "repl",
             "-x",
-            "100",
+            &columns.to_string(),
             "-y",
-            "50",
+            &rows.to_string(),
             &program,
         ]);
         terminal
@@ -74,6 +79,22 @@ impl Terminal {
     /// The screen, with what has scrolled off it.
     fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-S", "-", "-t", "repl"])
+    }
+
+    /// The screen as it is now, with its colours.
+    fn coloured(&self) -> String {
+        self.tmux(&["capture-pane", "-e", "-p", "-t", "repl"])
+    }
+
+    /// From now on everything the program writes goes into a file too, as it is.
+    fn record(&self, file: &Path) {
+        self.tmux(&["pipe-pane", "-t", "repl", &format!("cat > '{}'", file.display())]);
+    }
+
+    /// Pastes text as a terminal does, where the program has asked to be told.
+    fn paste(&self, text: &str) {
+        self.tmux(&["set-buffer", text]);
+        self.tmux(&["paste-buffer", "-p", "-t", "repl"]);
     }
 
     fn wait_for(&self, text: &str) {
@@ -146,6 +167,153 @@ fn a_session_in_a_terminal_shows_values_tables_and_errors_and_remembers_its_line
     again.wait_for("[1] >>");
     again.keys(&["Up"]);
     again.wait_for("x + 1000");
+}
+
+#[test]
+fn a_cell_of_many_lines_is_indented_coloured_pasted_and_found_again() {
+    let data_home = tempfile::Builder::new().prefix("edit-").tempdir().unwrap();
+    let terminal = Terminal::start(data_home.path());
+    terminal.wait_for("[1] >>");
+    terminal.line("fn half(n: f64) -> f64 {");
+    // Coloured although the bracket is open.
+    terminal.wait_until("coloured keyword", || terminal.coloured().contains("\x1b[35mfn"));
+    terminal.line("n / 2.0");
+    terminal.text("}");
+    terminal.wait_for("f64 {\n    n / 2.0\n}");
+    terminal.keys(&["Enter"]);
+    terminal.wait_for("[2] >>");
+
+    terminal.paste("let pasted = [\n    half(3.0),\n\n    half(5.0),\n];\npasted.iter().sum::<f64>()");
+    terminal.wait_for("sum::<f64>()");
+    terminal.keys(&["Enter"]);
+    terminal.wait_for("[3] >>");
+    terminal.wait_for("\n4.0\n");
+
+    // Ctrl-R finds the first cell, all its lines.
+    terminal.keys(&["C-r"]);
+    terminal.text("half(n");
+    terminal.wait_for("(reverse-i-search)`half(n'");
+    terminal.keys(&["C-e"]);
+    terminal.wait_for("[3] >> fn half(n: f64) -> f64 {\n    n / 2.0\n}");
+    terminal.keys(&["C-c"]);
+
+    // A variable, then a command, are completed from their first letters.
+    terminal.text("past");
+    terminal.keys(&["Tab"]);
+    terminal.text("[0]");
+    terminal.wait_for(">> pasted[0]");
+    terminal.keys(&["Enter"]);
+    terminal.wait_for("\n1.5\n");
+    terminal.text(":worke");
+    terminal.keys(&["Tab"]);
+    terminal.wait_for(">> :workers");
+}
+
+/// A job whose tasks wait until the file is there, and print a line each.
+fn waiting_job(gate: &Path) -> String {
+    format!(
+        "Session::embedded(2)?.range(0, 800, 8).with_columns([col(\"id\").map(|column| {{ \
+         println!(\"a task\"); \
+         while !std::path::Path::new({gate:?}).exists() {{ \
+         std::thread::sleep(std::time::Duration::from_millis(5)) }} \
+         Ok(column) }}, |_, field| Ok(field.clone()))]).count()?"
+    )
+}
+
+#[test]
+fn a_job_is_shown_while_it_runs_and_leaves_one_line() {
+    for size in [(100, 50), (40, 20)] {
+        let data_home = tempfile::Builder::new().prefix("live-").tempdir().unwrap();
+        let gate = data_home.path().join("gate");
+        let terminal = Terminal::start_with(data_home.path(), "", size);
+        terminal.wait_for("[1] >>");
+        terminal.line(&waiting_job(&gate));
+        terminal.wait_until("picture of the running job below the printed text", || {
+            let screen = terminal.screen();
+            let text = screen.rfind("a task");
+            let job = screen.rfind("job 0 count");
+            let lane = screen.rfind("slot 1 ▶ stage 0");
+            text.is_some() && text < job && job < lane && screen.contains("0/8") && screen.contains('▶')
+        });
+        std::fs::write(&gate, "").unwrap();
+        terminal.wait_for("[2] >>");
+        let screen = terminal.screen();
+        assert_eq!(screen.matches("a task").count() - 1, 8, "{screen}");
+        assert!(screen.contains("✓ job 0 count: 1 stage, 8 tasks"), "{screen}");
+        assert!(screen.contains("\n800\n"), "{screen}");
+        assert!(!screen.contains("slot 1 ▶"), "{screen}");
+    }
+}
+
+#[test]
+fn an_interrupted_job_is_marked_and_its_session_goes_on() {
+    let data_home = tempfile::Builder::new().prefix("cancelled-").tempdir().unwrap();
+    let gate = data_home.path().join("gate");
+    let terminal = Terminal::start(data_home.path());
+    terminal.wait_for("[1] >>");
+    terminal.cell(1, "let kept = 41;");
+    terminal.line(&waiting_job(&gate));
+    terminal.wait_for("slot 1 ▶ stage 0");
+    terminal.keys(&["C-c"]);
+    terminal.wait_for("[3] >>");
+    terminal.wait_for("■ job 0 count: cancelled");
+    std::fs::write(&gate, "").unwrap();
+    terminal.cell(3, "kept + 1");
+    terminal.wait_for("\n42\n");
+}
+
+const PLOT: &str = r#"plot::bar(&df!["a" => ["x", "y"], "b" => [1, 2]]?, "a", "b")"#;
+
+#[test]
+fn a_plot_is_drawn_in_blocks_where_the_terminal_shows_no_pictures() {
+    let data_home = tempfile::Builder::new().prefix("blocks-").tempdir().unwrap();
+    let terminal = Terminal::start_with(data_home.path(), "COLORTERM=truecolor", (80, 40));
+    terminal.wait_for("[1] >>");
+    terminal.cell(1, PLOT);
+    let screen = terminal.screen();
+    assert!(screen.contains("plot saved to"), "{screen}");
+    let blocks = terminal.coloured();
+    assert!(blocks.contains('▀') && blocks.matches("48;2;").count() > 100, "{blocks}");
+}
+
+#[test]
+fn a_plot_is_sent_by_the_protocol_asked_for() {
+    for (name, begin) in [("sixel", "\x1bP0;1;0q\"1;1;"), ("kitty", "\x1bPtmux;\x1b\x1b_Ga=T,f=100")] {
+        let data_home = tempfile::Builder::new().prefix(name).tempdir().unwrap();
+        let terminal = Terminal::start_with(data_home.path(), &format!("PARTITA_PICTURES={name}"), (100, 50));
+        terminal.wait_for("[1] >>");
+        let record = data_home.path().join("record");
+        terminal.record(&record);
+        terminal.cell(1, PLOT);
+        terminal.wait_until("picture in the program's output", || {
+            std::fs::read(&record).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(begin))
+        });
+    }
+}
+
+#[test]
+fn without_colours_there_is_no_colour_anywhere() {
+    for environment in ["NO_COLOR=1", "TERM=dumb"] {
+        let data_home = tempfile::Builder::new().prefix("plain-").tempdir().unwrap();
+        let terminal = Terminal::start_with(data_home.path(), environment, (100, 50));
+        terminal.wait_for("[1] >>");
+        terminal.cell(1, "let x: i32 = \"text\";");
+        terminal.wait_for("mismatched types");
+        let shown = terminal.coloured();
+        assert!(!shown.contains("\x1b["), "{environment}: {shown}");
+    }
+}
+
+#[test]
+fn a_job_in_a_script_on_a_pipe_leaves_no_trace_on_the_output() {
+    let script = "\
+let slow = col(\"id\").map(|c| { std::thread::sleep(std::time::Duration::from_millis(150)); Ok(c) }, \
+|_, f| Ok(f.clone()));
+Session::embedded(2)?.range(0, 10, 2).with_columns([slow]).count()?
+";
+    let output = piped(script, &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((String::from_utf8_lossy(&output.stdout), stderr), ("10\n".into(), "".into()));
 }
 
 #[test]

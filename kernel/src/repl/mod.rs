@@ -1,13 +1,16 @@
-//! The terminal front end: reads cells line by line or from a pipe, shows their text, values and
-//! errors, writes pictures as files, interrupts. What a cell means is the interpreter's matter, and
-//! Jupyter is not known here.
+//! The terminal front end: reads cells in an editor or from a pipe, shows their text, values, pictures,
+//! errors and running jobs, asks for input, interrupts. What a cell means is the interpreter's matter,
+//! and Jupyter is not known here.
 
 mod editor;
 mod leave;
+mod live;
+mod pager;
 mod pictures;
 mod piped;
 mod printer;
 mod session;
+mod settings;
 mod terminal;
 
 use std::io::IsTerminal;
@@ -19,6 +22,17 @@ use crate::interpreter::EvaluatorKind;
 pub struct ReplOptions {
     /// Which evaluator runs the cells.
     pub evaluator: EvaluatorKind,
+    /// Whether colours are not wanted.
+    pub no_color: bool,
+}
+
+impl ReplOptions {
+    /// Whether what is printed may have colours: somebody sees them, and nobody asked for none.
+    fn colour(self) -> bool {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        !self.no_color && !set("NO_COLOR") && !dumb && std::io::stdout().is_terminal()
+    }
 }
 
 /// Runs cells from standard input until it ends or the person leaves. A terminal gets a line editor;
@@ -27,5 +41,6 @@ pub struct ReplOptions {
 /// # Errors
 /// When the evaluator cannot be started, and with piped input when a cell fails.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
+    console::set_colors_enabled(options.colour());
     if std::io::stdin().is_terminal() { terminal::run(options) } else { piped::run(options) }
 }

@@ -11,7 +11,7 @@ use crate::interpreter::{Completeness, Outcome, commands, is_complete};
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
     let mut source = String::new();
     std::io::stdin().read_to_string(&mut source).context("cannot read cells from standard input")?;
-    let (mut session, mut idle_outputs) = Session::start(options)?;
+    let (mut session, mut idle_outputs) = Session::start(options, false)?;
     // Nobody waits for what comes after the last cell, but a full channel would stop the evaluator.
     thread::spawn(move || while idle_outputs.blocking_recv().is_some() {});
     for cell in cells(&source) {

@@ -1,53 +1,130 @@
 use std::io::{self, IsTerminal, Write};
 
-use partita_bridge::{MimeBundle, Stream};
+use console::{Term, measure_text_width, strip_ansi_codes};
+use partita_bridge::{Event, MimeBundle, Stream};
 
-use super::pictures::Pictures;
+use super::live::LiveView;
+use super::pager;
+use super::pictures::{Picture, Pictures};
 use crate::interpreter::{CellError, Output};
 
-/// Puts outputs on the standard streams. Write errors are ignored: they mean that nobody reads, and
-/// the cell runs all the same.
+/// A line that is longer than this before it ends is taken for ended.
+const LONGEST_OPEN_LINE: usize = 16 << 10;
+
+/// Puts outputs on the standard streams, above the picture of the running jobs if there is one. Write
+/// errors are ignored: they mean that nobody reads, and the cell runs all the same.
 pub struct Printer {
     pictures: Pictures,
     /// Whether stdout is a terminal: what was printed can then be replaced.
     terminal: bool,
     /// Whether stderr is the terminal too: errors then have colours.
     shared: bool,
-    stdout_open: bool,
+    /// Whether errors and values may have colours.
+    colour: bool,
+    /// The running jobs, where they can be shown.
+    live: Option<LiveView>,
+    /// What was printed of a line and not ended yet.
+    open_line: String,
     last_display: Option<Shown>,
+    /// Rows that the cell has printed; `None` after a picture, whose rows nobody knows.
+    rows: Option<usize>,
+    /// The cell's output goes when there is new.
+    clear_next: bool,
+    /// Texts for the pager when the cell has ended.
+    pages: Vec<MimeBundle>,
 }
 
 /// The display printed last, while nothing came after it.
 struct Shown {
     id: String,
-    lines: usize,
+    rows: usize,
 }
 
 impl Printer {
-    /// A printer for this process's streams.
-    pub fn new() -> Self {
+    /// A printer for this process's streams. `interactive` if a person sits there.
+    pub fn new(interactive: bool, colour: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         Self {
-            pictures: Pictures::default(),
-            terminal: io::stdout().is_terminal(),
-            shared: io::stdout().is_terminal() && io::stderr().is_terminal(),
-            stdout_open: false,
+            pictures: Pictures::new(terminal),
+            terminal: terminal && !dumb,
+            shared: terminal && io::stderr().is_terminal(),
+            colour,
+            live: (interactive && terminal && !dumb).then(LiveView::default),
+            open_line: String::new(),
             last_display: None,
+            rows: Some(0),
+            clear_next: false,
+            pages: Vec::new(),
         }
     }
 
     /// Shows one output of a running cell.
-    pub fn output(&mut self, output: &Output) {
+    pub fn output(&mut self, output: Output) {
         match output {
-            Output::Text { stream, text } => self.text(*stream, text),
-            Output::Display { id, bundle } => self.display(id.as_deref(), bundle),
+            Output::Text { stream, text } => self.text(stream, &text),
+            Output::Display { id, bundle } => self.display(id.as_deref(), &bundle),
             Output::UpdateDisplay { id, bundle } => {
-                self.erase(id);
-                self.display(Some(id), bundle);
+                self.erase(&id);
+                self.display(Some(&id), &bundle);
             }
-            // What a terminal has shown stays.
-            Output::ClearOutput { .. } => {}
-            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events { .. } => {}
+            Output::ClearOutput { wait: true } => self.clear_next = true,
+            Output::ClearOutput { wait: false } => self.clear(),
+            Output::Page(bundle) => self.pages.push(bundle),
+            Output::Events { session, events } => self.events(session, &events),
+            // A terminal has no front end's code to talk to; who asks for input is answered elsewhere.
+            Output::Comm(_) | Output::InputRequest { .. } => {}
         }
+    }
+
+    /// Whether [`refresh`](Self::refresh) is to be called as time goes by.
+    pub fn is_live(&self) -> bool {
+        self.live.as_ref().is_some_and(LiveView::is_running)
+    }
+
+    /// Draws the running jobs anew.
+    pub fn refresh(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        if !live.is_due() {
+            self.hide_jobs();
+            return;
+        }
+        if !live.is_shown() && !self.open_line.is_empty() {
+            // From here on the picture shows the line.
+            let width = usize::from(Term::stdout().size().1);
+            let fits = measure_text_width(&self.open_line) < width;
+            let _ = write_all(io::stdout(), if fits { "\r\x1b[K" } else { "\n" });
+            if !fits {
+                self.open_line.clear();
+            }
+        }
+        live.draw(&self.open_line);
+    }
+
+    /// Takes the running jobs off the screen until they are drawn again.
+    pub fn hide_jobs(&mut self) {
+        if let Some(live) = &mut self.live
+            && live.is_shown()
+        {
+            live.clear();
+            let _ = write_all(io::stdout(), &self.open_line);
+        }
+    }
+
+    /// The cell has ended: its jobs are no longer shown, and what is for the pager is.
+    pub fn end_cell(&mut self) {
+        self.hide_jobs();
+        if let Some(live) = &mut self.live {
+            live.forget();
+        }
+        for page in std::mem::take(&mut self.pages) {
+            let text = self.plain_or_coloured(page.get("text/plain").unwrap_or_default());
+            if self.live.is_none() || !pager::show(&text) {
+                self.note(&format!("{}\n", text.trim_end()));
+            }
+        }
+        self.rows = Some(0);
+        self.clear_next = false;
     }
 
     /// Shows the value of a cell's last expression.
@@ -61,8 +138,8 @@ impl Printer {
         if text.is_empty() {
             text = format!("{}: {}", error.name, error.message);
         }
-        if !self.shared {
-            text = without_colours(&text);
+        if !self.shared || !self.colour {
+            text = strip_ansi_codes(&text).into_owned();
         }
         self.line_start();
         let _ = writeln!(io::stderr(), "{}", text.trim_end());
@@ -77,9 +154,8 @@ impl Printer {
 
     /// Ends the line a cell left open, so that a prompt stands on its own.
     pub fn line_start(&mut self) {
-        if self.stdout_open {
-            let _ = writeln!(io::stdout());
-            self.stdout_open = false;
+        if !self.open_line.is_empty() {
+            self.put(Stream::Stdout, "\n");
         }
     }
 
@@ -87,28 +163,81 @@ impl Printer {
         if text.is_empty() {
             return;
         }
-        let _ = match stream {
-            Stream::Stdout => write_all(io::stdout(), text),
-            Stream::Stderr => write_all(io::stderr(), text),
-        };
-        if stream == Stream::Stdout || self.shared {
-            self.stdout_open = !text.ends_with('\n');
-        }
+        self.clear_if_asked();
+        self.put(stream, text);
         self.last_display = None;
     }
 
-    fn display(&mut self, id: Option<&str>, bundle: &MimeBundle) {
-        let mut text = bundle.get("text/plain").unwrap_or_default().trim_end().to_owned();
-        let saved = match self.pictures.save(id, bundle) {
-            Ok(Some(path)) => Some(format!("plot saved to {}", path.display())),
-            Ok(None) => None,
-            Err(error) => Some(format!("the plot could not be saved: {error}")),
+    /// Writes text where it belongs.
+    fn put(&mut self, stream: Stream, text: &str) {
+        let visible = stream == Stream::Stdout || self.shared;
+        if !visible || !self.live.as_ref().is_some_and(LiveView::is_shown) {
+            write_to(stream, text);
+            if visible {
+                self.take_lines(text);
+            }
+            return;
+        }
+        let whole = self.take_lines(text);
+        if let Some(live) = &mut self.live {
+            if !whole.is_empty() {
+                live.suspend(|| write_to(stream, &whole));
+            }
+            live.draw(&self.open_line);
+        }
+    }
+
+    /// Adds to the open line; returns the lines that are whole now.
+    fn take_lines(&mut self, text: &str) -> String {
+        self.open_line.push_str(text);
+        let end = match self.open_line.rfind('\n') {
+            Some(end) => end + 1,
+            None if self.open_line.len() > LONGEST_OPEN_LINE => self.open_line.len(),
+            None => return String::new(),
         };
-        if let Some(saved) = saved {
-            if !text.is_empty() {
+        let rest = self.open_line.split_off(end);
+        let whole = std::mem::replace(&mut self.open_line, rest);
+        let width = usize::from(Term::stdout().size().1);
+        self.rows = self.rows.map(|before| before + rows(&whole, width));
+        whole
+    }
+
+    fn events(&mut self, session: u64, events: &[Event]) {
+        let Some(live) = &mut self.live else { return };
+        let summaries = live.apply(session, events);
+        if !summaries.is_empty() {
+            let text = summaries.join("\n") + "\n";
+            if live.is_shown() {
+                // Above the line that the cell has open, which the picture shows.
+                live.suspend(|| write_to(Stream::Stdout, &text));
+                self.rows = self.rows.map(|rows| rows + summaries.len());
+                self.last_display = None;
+            } else {
+                self.note(&text);
+            }
+        }
+        self.refresh();
+    }
+
+    fn display(&mut self, id: Option<&str>, bundle: &MimeBundle) {
+        self.clear_if_asked();
+        let mut text = self.plain_or_coloured(bundle.get("text/plain").unwrap_or_default().trim_end());
+        let mut exact = true;
+        let (drawn, said) = match self.pictures.show(id, bundle) {
+            Ok(Some(Picture::Drawn(drawn))) => {
+                exact = false;
+                (drawn, None)
+            }
+            Ok(Some(Picture::Coarse(drawn, path))) => (drawn, Some(saved(&path))),
+            Ok(Some(Picture::Saved(path))) => (String::new(), Some(saved(&path))),
+            Ok(None) => (String::new(), None),
+            Err(error) => (String::new(), Some(format!("the plot could not be saved: {error}"))),
+        };
+        for part in [drawn.trim_end_matches('\n'), said.as_deref().unwrap_or_default()] {
+            if !text.is_empty() && !part.is_empty() {
                 text.push('\n');
             }
-            text.push_str(&saved);
+            text.push_str(part);
         }
         if text.is_empty() && !bundle.is_empty() {
             let types: Vec<&str> = bundle.data.keys().map(String::as_str).collect();
@@ -116,20 +245,71 @@ impl Printer {
         }
         self.line_start();
         text.push('\n');
-        self.text(Stream::Stdout, &text);
-        if let Some(id) = id {
-            self.last_display = Some(Shown { id: id.to_owned(), lines: text.lines().count() });
+        self.put(Stream::Stdout, &text);
+        let width = usize::from(Term::stdout().size().1);
+        self.last_display =
+            id.filter(|_| exact).map(|id| Shown { id: id.to_owned(), rows: rows(&text, width) });
+        if !exact {
+            self.rows = None;
         }
     }
 
     /// Makes room for an update in place, where the terminal still shows the old state last.
     fn erase(&mut self, id: &str) {
-        if self.terminal
-            && let Some(shown) = self.last_display.take_if(|shown| shown.id == id)
-        {
-            let _ = write_all(io::stdout(), &format!("\x1b[{}A\x1b[J", shown.lines));
+        if let Some(shown) = self.last_display.take_if(|shown| shown.id == id) {
+            self.take_back(shown.rows);
         }
     }
+
+    fn clear_if_asked(&mut self) {
+        if std::mem::take(&mut self.clear_next) {
+            self.clear();
+        }
+    }
+
+    /// Takes what the cell has printed off the screen, as far as it has not scrolled away.
+    fn clear(&mut self) {
+        if let Some(rows) = self.rows {
+            self.line_start();
+            let now = self.rows.unwrap_or(rows);
+            self.take_back(now);
+        }
+        self.last_display = None;
+    }
+
+    fn take_back(&mut self, rows: usize) {
+        let screen = usize::from(Term::stdout().size().0);
+        let rows = rows.min(screen.saturating_sub(1));
+        if !self.terminal || rows == 0 || !self.open_line.is_empty() {
+            return;
+        }
+        let sequence = format!("\x1b[{rows}A\x1b[J");
+        match self.live.as_ref() {
+            Some(live) => live.suspend(|| write_to(Stream::Stdout, &sequence)),
+            None => write_to(Stream::Stdout, &sequence),
+        }
+        self.rows = self.rows.map(|before| before.saturating_sub(rows));
+    }
+
+    fn plain_or_coloured(&self, text: &str) -> String {
+        if self.terminal && self.colour { text.to_owned() } else { strip_ansi_codes(text).into_owned() }
+    }
+}
+
+fn saved(path: &std::path::Path) -> String {
+    format!("plot saved to {}", path.display())
+}
+
+/// Rows of a terminal `width` columns wide that the text takes.
+pub fn rows(text: &str, width: usize) -> usize {
+    text.lines().map(|line| measure_text_width(line).div_ceil(width.max(1)).max(1)).sum()
+}
+
+fn write_to(stream: Stream, text: &str) {
+    let _ = match stream {
+        Stream::Stdout => write_all(io::stdout(), text),
+        Stream::Stderr => write_all(io::stderr(), text),
+    };
 }
 
 fn write_all(mut stream: impl Write, text: &str) -> io::Result<()> {
@@ -137,27 +317,14 @@ fn write_all(mut stream: impl Write, text: &str) -> io::Result<()> {
     stream.flush()
 }
 
-/// `text` without ANSI colour sequences.
-pub fn without_colours(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("\x1b[") {
-        plain.push_str(&rest[..start]);
-        let sequence = &rest[start + 2..];
-        let end = sequence.find(|c: char| ('@'..='~').contains(&c)).map_or(sequence.len(), |end| end + 1);
-        rest = &sequence[end..];
-    }
-    plain.push_str(rest);
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn colours_go_and_text_stays() {
-        assert_eq!(without_colours("\x1b[1;31merror\x1b[0m: é [x]"), "error: é [x]");
-        assert_eq!(without_colours("cut \x1b[3"), "cut ");
+    fn rows_are_counted_as_the_terminal_wraps_them() {
+        assert_eq!(rows("a\n\nb\n", 80), 3);
+        assert_eq!(rows("\x1b[31m12345678901\x1b[0m\n", 10), 2);
+        assert_eq!(rows("", 80), 0);
     }
 }

@@ -1,13 +1,17 @@
 use std::pin::pin;
 
 use anyhow::Context;
+use rustyline::error::ReadlineError;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
-use super::ReplOptions;
 use super::leave::LeaveSignals;
+use super::live::REDRAWN_EVERY;
 use super::printer::Printer;
+use super::settings::Without;
+use super::{ReplOptions, editor};
 use crate::interpreter::{Cell, Interpreter, Outcome, Output};
 
 /// How many outputs may wait to be printed before the cell waits.
@@ -20,11 +24,13 @@ pub struct Session {
     runtime: Runtime,
     interrupts: Signal,
     next_cell: u32,
+    /// Whether a person sits there, who can be asked.
+    interactive: bool,
 }
 
 impl Session {
-    /// Starts the evaluator. Outputs that come while no cell runs are received on the second value.
-    pub fn start(options: ReplOptions) -> anyhow::Result<(Self, mpsc::Receiver<Output>)> {
+    /// Starts the evaluator; `interactive` if a person sits there. Outputs that come while no cell runs are received on the second value.
+    pub fn start(options: ReplOptions, interactive: bool) -> anyhow::Result<(Self, mpsc::Receiver<Output>)> {
         let (background, idle_outputs) = mpsc::channel(WAITING_OUTPUTS);
         // One of its own: this one waits for signals while the other stands still between cells.
         let leaving = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -41,7 +47,8 @@ impl Session {
             let _inside = runtime.enter();
             signal(SignalKind::interrupt())?
         };
-        let session = Self { interpreter, printer: Printer::new(), runtime, interrupts, next_cell: 1 };
+        let printer = Printer::new(interactive, options.colour());
+        let session = Self { interpreter, printer, runtime, interrupts, next_cell: 1, interactive };
         Ok((session, idle_outputs))
     }
 
@@ -54,24 +61,36 @@ impl Session {
     pub fn run(&mut self, code: &str) -> Outcome {
         let cell = Cell { number: self.next_cell, code: code.to_owned() };
         self.next_cell += 1;
-        let Self { interpreter, printer, runtime, interrupts, .. } = self;
+        // What is typed meanwhile comes to the next prompt, and not into the picture of the jobs.
+        let _quiet = self.interactive.then(|| Without::modes(libc::STDIN_FILENO, libc::ECHO));
+        let Self { interpreter, printer, runtime, interrupts, interactive, .. } = self;
         let outcome = runtime.block_on(async {
             let (sender, mut outputs) = mpsc::channel(WAITING_OUTPUTS);
+            let mut redraw = tokio::time::interval(REDRAWN_EVERY);
+            redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut running = pin!(interpreter.execute(cell, sender));
             loop {
+                // Outputs last: a cell that prints without end must not hide an interrupt.
                 tokio::select! {
                     biased;
-                    Some(output) = outputs.recv() => printer.output(&output),
                     Some(()) = interrupts.recv() => interpreter.interrupt(),
+                    _ = redraw.tick(), if printer.is_live() => printer.refresh(),
+                    Some(output) = outputs.recv() => match output {
+                        Output::InputRequest { prompt, password } => {
+                            answer(interpreter, printer, *interactive, &prompt, password);
+                        }
+                        output => printer.output(output),
+                    },
                     outcome = &mut running => {
                         while let Ok(output) = outputs.try_recv() {
-                            printer.output(&output);
+                            printer.output(output);
                         }
                         break outcome;
                     }
                 }
             }
         });
+        printer.end_cell();
         match &outcome {
             Outcome::Finished(Some(bundle)) => self.printer.value(bundle),
             Outcome::Finished(None) => {}
@@ -79,6 +98,26 @@ impl Session {
         }
         outcome
     }
+}
+
+/// Gives a cell the line it wants, or says why there is none.
+fn answer(interpreter: &Interpreter, printer: &mut Printer, interactive: bool, prompt: &str, password: bool) {
+    if !interactive {
+        let why = "no input can be given: standard input is not a terminal but the script itself";
+        interpreter.input(Err(why.into()));
+        return;
+    }
+    printer.hide_jobs();
+    printer.line_start();
+    interpreter.input(match editor::ask(prompt, password) {
+        Ok(line) => Ok(line),
+        Err(ReadlineError::Interrupted) => {
+            interpreter.interrupt();
+            Err("the input was interrupted by Ctrl-C".into())
+        }
+        Err(ReadlineError::Eof) => Err("the input was ended by Ctrl-D".into()),
+        Err(error) => Err(format!("no input can be read from this terminal: {error}")),
+    });
 }
 
 impl Drop for Session {

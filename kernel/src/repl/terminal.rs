@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::thread;
 
 use anyhow::Context;
@@ -6,53 +5,53 @@ use rustyline::ExternalPrinter;
 use rustyline::error::ReadlineError;
 use tokio::sync::mpsc;
 
-use super::editor::{self, LineEditor};
+use super::ReplOptions;
+use super::editor::{self, History, LineEditor};
 use super::session::Session;
-use super::{ReplOptions, printer};
-use crate::interpreter::{Output, commands};
+use crate::interpreter::{Outcome, Output, commands};
 
 /// The interactive loop: read a cell, run it, until Ctrl-D or `:quit`.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
-    let history = history_file();
-    let mut editor = editor::new(history.as_deref()).context("cannot use this terminal")?;
-    println!(
-        "Partita {}: Rust cells on partitioned data. :help says more, Ctrl-D leaves.",
-        env!("CARGO_PKG_VERSION")
-    );
-    let (mut session, idle_outputs) = Session::start(options)?;
+    let mut editor = editor::new(options.colour()).context("cannot use this terminal")?;
+    let mut history = History::of_user();
+    if let Some(history) = &history {
+        history.load(&mut editor);
+    }
+    println!("{}", banner());
+    let (mut session, idle_outputs) = Session::start(options, true)?;
+    if let Some(helper) = editor.helper_mut() {
+        helper.interpreter = Some(session.interpreter.clone());
+    }
     print_between_cells(&mut editor, idle_outputs);
+    let mut failed = false;
     loop {
         session.printer.line_start();
         let plain = format!("[{}] >> ", session.next_cell());
-        let styled = format!("\x1b[1;32m{plain}\x1b[0m");
-        match editor.readline(&(plain, styled)) {
-            Ok(line) if line.trim().is_empty() => {}
-            Ok(line) if commands::is_quit(&line) => break,
-            Ok(line) => {
-                session.run(&line);
-            }
+        let styled = format!("\x1b[1;{}m{plain}\x1b[0m", if failed { 31 } else { 32 });
+        let entered = editor.readline(&(plain, styled));
+        if let Some(history) = &mut history {
+            history.save(&mut editor);
+        }
+        match entered {
+            Ok(cell) if cell.trim().is_empty() => {}
+            Ok(cell) if commands::is_quit(&cell) => break,
+            Ok(cell) => failed = matches!(session.run(&cell), Outcome::Failed(_)),
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,
             Err(error) => return Err(error).context("cannot read from the terminal"),
         }
     }
-    if let Some(path) = history
-        && let Err(error) = save(&mut editor, &path)
-    {
-        eprintln!("the history could not be saved to {}: {error}", path.display());
-    }
     Ok(())
 }
 
-fn history_file() -> Option<PathBuf> {
-    Some(dirs::data_dir()?.join("partita").join("history.txt"))
-}
-
-fn save(editor: &mut LineEditor, path: &std::path::Path) -> rustyline::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    editor.append_history(path)
+fn banner() -> String {
+    let slots = thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "Partita {}: Rust cells on partitioned data, {slots} slot{} here.\n\
+         :help says what there is, Tab completes, Ctrl-R searches, Ctrl-D leaves.",
+        env!("CARGO_PKG_VERSION"),
+        if slots == 1 { "" } else { "s" }
+    )
 }
 
 /// Prints above the prompt what arrives while none runs: text of threads that a cell left behind.
@@ -64,7 +63,7 @@ fn print_between_cells(editor: &mut LineEditor, mut outputs: mpsc::Receiver<Outp
             let text = match output {
                 Output::Text { text, .. } => text,
                 Output::Display { bundle, .. } | Output::UpdateDisplay { bundle, .. } => {
-                    printer::without_colours(bundle.get("text/plain").unwrap_or_default())
+                    console::strip_ansi_codes(bundle.get("text/plain").unwrap_or_default()).into_owned()
                 }
                 Output::ClearOutput { .. } | Output::Events { .. } => continue,
                 Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) => continue,

@@ -135,11 +135,12 @@ impl JobView {
     }
 
     /// The stage whose slowest task is furthest from the median one: stage, partition and how many
-    /// times the median. Only of stages that have finished more than one task.
+    /// times the median. Only where the slowest task took a part of the job's time that matters.
     pub fn skew(&self) -> Option<(usize, usize, f64)> {
+        let matters = self.elapsed() / 20;
         let skews = self.stages.iter().filter_map(|stage| {
-            let (partition, ratio) = stage.skew()?;
-            Some((stage.stage, partition, ratio))
+            let (partition, slowest, ratio) = stage.skew()?;
+            (slowest >= matters).then_some((stage.stage, partition, ratio))
         });
         skews.max_by(|a, b| a.2.total_cmp(&b.2))
     }
@@ -169,8 +170,9 @@ impl JobView {
 }
 
 impl StageView {
-    /// The slowest partition and how many times the median its time is.
-    fn skew(&self) -> Option<(usize, f64)> {
+    /// The slowest partition, its time, and how many times the median that is; `None` before two tasks
+    /// have finished.
+    fn skew(&self) -> Option<(usize, Duration, f64)> {
         let times: Vec<(usize, Duration)> = self
             .states
             .iter()
@@ -184,7 +186,7 @@ impl StageView {
         sorted.sort_by(f64::total_cmp);
         let median = (sorted.get(sorted.len().checked_sub(1)? / 2)? + sorted.get(sorted.len() / 2)?) / 2.0;
         let (partition, slowest) = *times.iter().max_by_key(|(_, run)| *run)?;
-        (times.len() > 1 && median > 0.0).then(|| (partition, slowest.as_secs_f64() / median))
+        (times.len() > 1 && median > 0.0).then(|| (partition, slowest, slowest.as_secs_f64() / median))
     }
 }
 

@@ -19,7 +19,8 @@ pub fn lines(view: &JobView, now: Duration, width: usize, height: usize) -> Vec<
     let lanes = lanes(view, now);
     // Partitions of stages that have finished go first when there is no room.
     let room = height.saturating_sub(1 + lanes.len());
-    let with_partitions = |stage: &StageView| stage.tasks > 1 && (!stage.finished || view.stages.len() * 2 <= room);
+    let with_partitions =
+        |stage: &StageView| stage.tasks > 1 && (!stage.finished || view.stages.len() * 2 <= room);
     let mut stages = Vec::new();
     for stage in &view.stages {
         stages.push(bar(stage, width));
@@ -43,7 +44,8 @@ pub fn summary(view: &JobView, width: usize) -> String {
         Some(End::Failed(_)) => (Style::new().red().apply_to("✗"), "failed, ".to_owned()),
         None => (Style::new().yellow().apply_to("…"), "still running, ".to_owned()),
     };
-    let tasks = if done == all { counted(all, "task") } else { format!("{done} of {}", counted(all, "task")) };
+    let tasks =
+        if done == all { counted(all, "task") } else { format!("{done} of {}", counted(all, "task")) };
     let mut line = format!(
         "{mark} job {} {}: {how}{}, {tasks}, {}",
         view.job,
@@ -70,13 +72,18 @@ fn title(view: &JobView, now: Duration) -> String {
 /// ` 0 group_by: partial  ━━━━━━━━───  6/8  1.2 M rows`
 fn bar(stage: &StageView, width: usize) -> String {
     let roomy = width >= ROOMY;
-    let name_width = if roomy { 24 } else { 12 };
+    let name_width = (width / 3).clamp(12, 40);
     let name = console::pad_str(&stage.name, name_width, console::Alignment::Left, Some("…")).into_owned();
     let count = format!("{}/{}", stage.done, stage.tasks);
-    let rows = if roomy && stage.rows_out > 0 { format!("  {} rows", rows(stage.rows_out)) } else { String::new() };
+    let rows =
+        if roomy && stage.rows_out > 0 { format!("  {} rows", rows(stage.rows_out)) } else { String::new() };
     let fixed = 4 + name_width + 1 + 2 + count.len() + 16;
     let length = width.saturating_sub(fixed).clamp(6, 40);
-    let filled = if stage.tasks == 0 { length } else { (length as u128 * stage.done as u128 / stage.tasks as u128) as usize };
+    let filled = if stage.tasks == 0 {
+        length
+    } else {
+        (length as u128 * stage.done as u128 / stage.tasks as u128) as usize
+    };
     let failed = stage.states.contains(&Task::Failed);
     let done = if failed { Style::new().red() } else { Style::new().green() };
     format!(

@@ -20,8 +20,6 @@ const USUAL_SIZE: (u16, u16) = (24, 80);
 pub struct LiveView {
     jobs: Vec<Shown>,
     bar: Option<ProgressBar>,
-    /// The line that the cell has begun and not ended; it stands above the picture.
-    open_line: String,
 }
 
 struct Shown {
@@ -35,6 +33,10 @@ struct Shown {
 impl Shown {
     fn now(&self) -> Duration {
         self.view.last + self.heard.elapsed()
+    }
+
+    fn is_due(&self) -> bool {
+        self.since.elapsed() >= SHOWN_AFTER
     }
 }
 
@@ -75,19 +77,25 @@ impl LiveView {
         self.bar.is_some()
     }
 
-    /// Draws the picture anew, or removes it when no job is left that lasts.
-    pub fn draw(&mut self) {
+    /// Whether a job has lasted long enough to be shown.
+    pub fn is_due(&self) -> bool {
+        self.jobs.iter().any(Shown::is_due)
+    }
+
+    /// Draws the picture anew, below the line that the cell has begun and not ended.
+    pub fn draw(&mut self, open_line: &str) {
         let (height, width) = size();
-        let lasting: Vec<&Shown> = self.jobs.iter().filter(|job| job.since.elapsed() >= SHOWN_AFTER).collect();
-        if lasting.is_empty() {
-            self.clear();
+        let lasting: Vec<&Shown> = self.jobs.iter().filter(|job| job.is_due()).collect();
+        if lasting.is_empty() && self.bar.is_none() {
             return;
         }
         // One line stays free for what was printed last, and one for the cursor.
         let room = height.saturating_sub(2).max(1);
         let mut lines = Vec::new();
-        if !self.open_line.is_empty() {
-            lines.push(console::truncate_str(&self.open_line, width, "…").into_owned());
+        if !open_line.is_empty() {
+            // What a carriage return has overwritten is not seen.
+            let seen = open_line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
+            lines.push(console::truncate_str(seen, width, "…").into_owned());
         }
         for job in &lasting {
             let height = (room.saturating_sub(lines.len()) / lasting.len()).max(1);
@@ -96,15 +104,15 @@ impl LiveView {
         lines.truncate(room);
         let bar = self.bar.get_or_insert_with(|| {
             let target = ProgressDrawTarget::stdout_with_hz(20);
-            let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style =
+                ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::with_draw_target(None, target).with_style(style)
         });
         bar.set_message(lines.join("\n"));
         bar.tick();
     }
 
-    /// Takes the picture off the screen; what the cell has left of a line is returned by
-    /// [`take_open_line`](Self::take_open_line).
+    /// Takes the picture off the screen.
     pub fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -119,26 +127,8 @@ impl LiveView {
         }
     }
 
-    /// Adds text to the line that the cell has begun, and returns the lines that are whole now.
-    pub fn add_text(&mut self, text: &str) -> String {
-        self.open_line.push_str(text);
-        match self.open_line.rfind('\n') {
-            Some(end) => {
-                let rest = self.open_line.split_off(end + 1);
-                std::mem::replace(&mut self.open_line, rest)
-            }
-            None => String::new(),
-        }
-    }
-
-    /// What the cell has printed of a line and not ended.
-    pub fn take_open_line(&mut self) -> String {
-        std::mem::take(&mut self.open_line)
-    }
-
     /// The cell has ended: what it left of jobs is no longer followed.
-    pub fn end(&mut self) {
-        self.clear();
+    pub fn forget(&mut self) {
         self.jobs.clear();
     }
 }

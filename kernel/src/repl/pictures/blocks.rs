@@ -14,7 +14,8 @@ const WIDEST: u32 = 160;
 /// The picture as lines of half blocks, as wide as the screen allows.
 pub fn draw(image: &RgbaImage, colours: Colours) -> String {
     let screen = Screen::now();
-    let most = ((screen.columns - 1).clamp(1, WIDEST), screen.rows.saturating_sub(super::FREE_ROWS + 1).max(8) * 2);
+    let most =
+        ((screen.columns - 1).clamp(1, WIDEST), screen.rows.saturating_sub(super::FREE_ROWS + 1).max(8) * 2);
     let (width, height) = fit(image.dimensions(), most);
     lines(&resize(image, width, height, FilterType::Triangle), colours)
 }
@@ -31,6 +32,9 @@ fn lines(image: &RgbaImage, colours: Colours) -> String {
                     (None, None) => write!(text, "\x1b[0m"),
                     (Some(upper), None) => write!(text, "\x1b[0;38;{}m", colours.of(upper)),
                     (None, Some(lower)) => write!(text, "\x1b[0;38;{}m", colours.of(lower)),
+                    (Some(upper), Some(lower)) if upper == lower => {
+                        write!(text, "\x1b[48;{}m", colours.of(upper))
+                    }
                     (Some(upper), Some(lower)) => {
                         write!(text, "\x1b[38;{};48;{}m", colours.of(upper), colours.of(lower))
                     }
@@ -38,7 +42,8 @@ fn lines(image: &RgbaImage, colours: Colours) -> String {
                 last = Some((upper, lower));
             }
             text.push(match (upper, lower) {
-                (None, None) => ' ',
+                // An even area is empty, so that copied text is not full of blocks.
+                _ if upper == lower => ' ',
                 (None, Some(_)) => '▄',
                 _ => '▀',
             });
@@ -59,7 +64,8 @@ mod tests {
 
     #[test]
     fn a_character_is_two_pixels_and_colours_are_written_once() {
-        let image = RgbaImage::from_fn(2, 3, |_, y| Rgba(if y == 0 { [1, 2, 3, 255] } else { [4, 5, 6, 255] }));
+        let image =
+            RgbaImage::from_fn(2, 3, |_, y| Rgba(if y == 0 { [1, 2, 3, 255] } else { [4, 5, 6, 255] }));
         assert_eq!(
             lines(&image, Colours::True),
             "\x1b[38;2;1;2;3;48;2;4;5;6m▀▀\x1b[0m\n\x1b[0;38;2;4;5;6m▀▀\x1b[0m\n"
@@ -69,6 +75,6 @@ mod tests {
     #[test]
     fn with_few_colours_the_nearest_of_the_fixed_ones_are_taken() {
         let image = RgbaImage::from_pixel(1, 2, Rgba([255, 0, 0, 255]));
-        assert_eq!(lines(&image, Colours::Few), "\x1b[38;5;196;48;5;196m▀\x1b[0m\n");
+        assert_eq!(lines(&image, Colours::Few), "\x1b[48;5;196m \x1b[0m\n");
     }
 }

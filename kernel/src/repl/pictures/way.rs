@@ -6,6 +6,8 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use crate::repl::settings::Without;
+
 /// Set to `kitty`, `iterm2`, `sixel`, `blocks` or `files` where the choice made is not the right one.
 const VARIABLE: &str = "PARTITA_PICTURES";
 
@@ -44,9 +46,8 @@ impl Colours {
 /// The nearest of the 256 colours: a cube of six steps a side, and 24 greys.
 fn nearest([red, green, blue]: [u8; 3]) -> u32 {
     const STEPS: [i32; 6] = [0, 95, 135, 175, 215, 255];
-    let step = |part: u8| {
-        (0..6).min_by_key(|&step| (STEPS[step] - i32::from(part)).abs()).unwrap_or_default()
-    };
+    let step =
+        |part: u8| (0..6).min_by_key(|&step| (STEPS[step] - i32::from(part)).abs()).unwrap_or_default();
     let grey = ((u32::from(red) + u32::from(green) + u32::from(blue)) / 3).saturating_sub(3) / 10;
     let grey = grey.min(23);
     let distance = |r: i32, g: i32, b: i32| {
@@ -137,7 +138,8 @@ impl Way {
 fn ask() -> std::io::Result<String> {
     let mut terminal = std::fs::File::options().read(true).write(true).open("/dev/tty")?;
     let descriptor = terminal.as_raw_fd();
-    let _raw = Raw::set(descriptor)?;
+    let _at_once =
+        Without::modes(descriptor, libc::ICANON | libc::ECHO).ok_or(std::io::ErrorKind::Unsupported)?;
     // Keys typed ahead are not to be taken for the answer.
     if readable(descriptor, Duration::ZERO) {
         return Err(std::io::ErrorKind::WouldBlock.into());
@@ -165,37 +167,6 @@ fn readable(descriptor: i32, wait: Duration) -> bool {
     let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: one valid entry; the caller has the descriptor open.
     unsafe { libc::poll(&raw mut poll, 1, wait) > 0 }
-}
-
-/// The terminal gives every byte at once and shows none, until this is dropped.
-struct Raw {
-    descriptor: i32,
-    before: libc::termios,
-}
-
-impl Raw {
-    fn set(descriptor: i32) -> std::io::Result<Self> {
-        // SAFETY: all zeros are a valid `termios`, which the call fills in.
-        unsafe {
-            let mut before: libc::termios = std::mem::zeroed();
-            if libc::tcgetattr(descriptor, &raw mut before) != 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            let mut raw = before;
-            raw.c_lflag &= !(libc::ICANON | libc::ECHO);
-            if libc::tcsetattr(descriptor, libc::TCSANOW, &raw const raw) != 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            Ok(Self { descriptor, before })
-        }
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        // SAFETY: these are settings that the terminal had.
-        unsafe { libc::tcsetattr(self.descriptor, libc::TCSANOW, &raw const self.before) };
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,76 @@
+//! Keys that mean something else in a cell than in a line.
+
+use rustyline::{
+    Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyCode, KeyEvent, Modifiers, Movement,
+    RepeatCount,
+};
+
+use super::{INDENT, LineEditor, goes_on};
+
+/// Binds them.
+pub fn bind(editor: &mut LineEditor) {
+    let mut bind = |key, handler: Box<dyn ConditionalEventHandler>| {
+        editor.bind_sequence(key, EventHandler::Conditional(handler));
+    };
+    bind(KeyEvent(KeyCode::Enter, Modifiers::NONE), Box::new(Enter));
+    bind(KeyEvent(KeyCode::Tab, Modifiers::NONE), Box::new(Tab));
+    bind(KeyEvent(KeyCode::Backspace, Modifiers::NONE), Box::new(Backspace));
+    for bracket in ['}', ')', ']'] {
+        bind(KeyEvent(KeyCode::Char(bracket), Modifiers::NONE), Box::new(Close(bracket)));
+    }
+    // A new line wherever the cell is complete already.
+    editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), EventHandler::Simple(Cmd::Newline));
+}
+
+/// What stands before the cursor on its line, if it is spaces and nothing else.
+fn indentation<'a>(context: &'a EventContext<'_>) -> Option<&'a str> {
+    let before = context.line().get(..context.pos())?;
+    let line = before.rsplit('\n').next()?;
+    line.chars().all(|c| c == ' ').then_some(line)
+}
+
+/// Begins the next line with the indentation it needs.
+struct Enter;
+
+impl ConditionalEventHandler for Enter {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
+        if context.pos() < context.line().len() {
+            return None;
+        }
+        let indent = goes_on(context.line())?;
+        Some(Cmd::Insert(1, format!("\n{indent}")))
+    }
+}
+
+/// Indents at the beginning of a line, and completes elsewhere.
+struct Tab;
+
+impl ConditionalEventHandler for Tab {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
+        let line = indentation(context)?;
+        // On an empty prompt it would look as if nothing happened.
+        (!context.line().is_empty()).then(|| Cmd::Insert(1, " ".repeat(INDENT - line.len() % INDENT)))
+    }
+}
+
+/// Takes back a level of indentation at once.
+struct Backspace;
+
+impl ConditionalEventHandler for Backspace {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
+        let line = indentation(context)?;
+        let whole = line.len() >= INDENT && line.len().is_multiple_of(INDENT);
+        whole.then_some(Cmd::Kill(Movement::BackwardChar(INDENT as RepeatCount)))
+    }
+}
+
+/// A closing bracket at the beginning of a line stands a level to the left.
+struct Close(char);
+
+impl ConditionalEventHandler for Close {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
+        let line = indentation(context)?;
+        (line.len() >= INDENT)
+            .then(|| Cmd::Replace(Movement::BackwardChar(INDENT as RepeatCount), Some(self.0.to_string())))
+    }
+}
