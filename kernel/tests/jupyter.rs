@@ -11,8 +11,8 @@ use std::collections::HashMap;
 
 use client::{Kernel, connection_file, kernel_command, streams, within};
 use jupyter_protocol::{
-    CommInfoRequest, CompleteRequest, ConnectionInfo, DebugReply, DebugRequest, ExecuteRequest, HistoryEntry,
-    HistoryRequest, IsCompleteReplyStatus, IsCompleteRequest, JupyterMessage,
+    CommInfoRequest, CompleteRequest, ConnectionInfo, DebugReply, DebugRequest, ExecuteRequest,
+    ExecutionState, HistoryEntry, HistoryRequest, IsCompleteReplyStatus, IsCompleteRequest, JupyterMessage,
     JupyterMessageContent as Content, KernelInfoRequest, ReplyStatus, ShutdownRequest, Transport,
     UnknownMessage,
 };
@@ -385,4 +385,19 @@ async fn an_unusable_connection_file_ends_the_kernel_with_file_reason_and_remedy
     for part in ["kernel-7.json", "transport", "start the kernel from"] {
         assert!(message.contains(part), "{part} not in: {message}");
     }
+}
+
+#[tokio::test]
+async fn completion_does_not_wait_for_the_cell_that_runs() {
+    let mut kernel = Kernel::start().await;
+    kernel.run("let distance = 3.5;").await;
+    let cell = kernel.send(ExecuteRequest::new(ENDLESS.into())).await;
+    kernel.publishes("the cell's text", |content| matches!(content, Content::StreamContent(_))).await;
+    let id = kernel.send(CompleteRequest { code: "let d = dist".into(), cursor_pos: 12 }).await;
+    // The cell's reply has not come.
+    let Content::CompleteReply(reply) = kernel.reply(&id).await else { panic!("no complete_reply") };
+    assert_eq!(reply.matches, ["distance"]);
+    kernel.publishes("busy again", |content| client::state(content) == Some(ExecutionState::Idle)).await;
+    let status = kernel.publishes("busy again", |content| client::state(content).is_some()).await;
+    assert_eq!(client::parent_id(&status), Some(cell.as_str()));
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use partita_bridge::{Command, MimeBundle, ToEvaluation, Variable};
 
-use super::OutputSender;
+use super::{OutputSender, completion::Snapshot};
 
 /// One cell as the person wrote it.
 #[derive(Debug, Clone)]
@@ -63,6 +63,9 @@ pub trait Evaluator: Send {
 
     /// The variables in the store after the last cell.
     fn variables(&self) -> Vec<Variable>;
+
+    /// What completion may know of what the cells have left.
+    fn snapshot(&self) -> Snapshot;
 
     /// Ends the evaluation process.
     fn shutdown(&mut self);

@@ -7,12 +7,13 @@ use std::{
     thread,
 };
 
-use partita_bridge::{Comm, Command, ToEvaluation, Variable};
+use partita_bridge::{Comm, Command, MimeBundle, ToEvaluation, Variable};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
+    Cell, CellError, Completions, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
+    completion::Completer,
     direct::{DirectError, DirectEvaluator},
     evcxr::{EvcxrError, EvcxrEvaluator},
 };
@@ -77,6 +78,7 @@ struct Shared {
     terminator: Mutex<Interrupter>,
     messenger: Mutex<Messenger>,
     variables: Mutex<Vec<Variable>>,
+    completer: Completer,
 }
 
 /// Ends the thread with the last clone of the interpreter.
@@ -133,7 +135,9 @@ impl Interpreter {
             terminator: Mutex::new(evaluator.terminator()),
             messenger: Mutex::new(evaluator.messenger()),
             variables: Mutex::default(),
+            completer: Completer::default(),
         });
+        shared.completer.update(evaluator.snapshot());
         let (requests, receiver) = mpsc::unbounded_channel();
         let seen = Arc::clone(&shared);
         let handle = thread::Builder::new()
@@ -216,6 +220,27 @@ impl Interpreter {
     pub fn variables(&self) -> Vec<Variable> {
         lock(&self.shared.variables).clone()
     }
+
+    /// What could stand at byte `cursor` of `code`. Does not wait for a running cell, but may call
+    /// the compiler, and so blocks for about a tenth of a second.
+    pub fn complete(&self, code: &str, cursor: usize) -> Completions {
+        self.shared.completer.complete(code, cursor)
+    }
+
+    /// What the name at byte `cursor` of `code` is: its signature, then its docs, as `text/plain` and
+    /// `text/markdown`. Blocks as [`complete`](Self::complete) does.
+    pub fn inspect(&self, code: &str, cursor: usize) -> Option<MimeBundle> {
+        self.shared.completer.inspect(code, cursor)
+    }
+
+    /// The type of an expression as a cell would see it, without running it. Blocks as
+    /// [`complete`](Self::complete) does.
+    ///
+    /// # Errors
+    /// What the compiler says against the expression.
+    pub fn type_of(&self, expression: &str) -> Result<String, String> {
+        self.shared.completer.type_of(expression)
+    }
 }
 
 struct Factory {
@@ -248,12 +273,14 @@ fn serve(
             Request::Run { cell, outputs, reply } => {
                 let outcome = guarded(|| evaluator.run(&cell, &outputs));
                 *lock(&shared.variables) = evaluator.variables();
+                shared.completer.update(evaluator.snapshot());
                 // The front end may have stopped waiting; the cell ran all the same.
                 let _ = reply.send(outcome);
             }
             Request::Command { command, outputs, reply } => {
                 let outcome = guarded(|| evaluator.command(&command, &outputs));
                 *lock(&shared.variables) = evaluator.variables();
+                shared.completer.update(evaluator.snapshot());
                 let _ = reply.send(outcome);
             }
             Request::Restart { reply } => {
@@ -263,6 +290,7 @@ fn serve(
                     *lock(&shared.terminator) = fresh.terminator();
                     *lock(&shared.messenger) = fresh.messenger();
                     lock(&shared.variables).clear();
+                    shared.completer.update(fresh.snapshot());
                     evaluator = fresh;
                 });
                 let _ = reply.send(started);

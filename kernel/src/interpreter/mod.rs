@@ -4,6 +4,7 @@
 //! terminal are not known here, nor is Polars.
 
 pub mod complete;
+pub mod completion;
 pub mod direct;
 pub mod evaluation_process;
 pub mod evaluator;
@@ -13,6 +14,7 @@ pub mod output;
 pub mod split;
 
 pub use complete::{Completeness, is_complete};
+pub use completion::{Completion, Completions};
 pub use evaluator::{Cell, CellError, Evaluator, Interrupter, Messenger, Outcome};
 pub use facade::{EvaluatorKind, Interpreter, StartError};
 pub use output::{Output, OutputSender};

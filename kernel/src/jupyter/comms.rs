@@ -3,14 +3,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jupyter_protocol::{
     CommClose, CommId, CommInfo, CommInfoReply, CommMsg, CommOpen, JupyterMessage, JupyterMessageContent,
-    Status,
 };
 use partita_bridge::{Comm, CommAction};
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
 
 use super::front_end::FrontEnd;
-use super::sockets::Received;
 
 /// Comms a front end may have open at once.
 const MAX_OPEN: usize = 4096;
@@ -95,8 +92,8 @@ impl Comms {
         CommClose { comm_id: id.clone(), data: Map::new() }
     }
 
-    /// Whether a message is one of an open comm, which waits for no cell.
-    fn is_at_once(&self, request: &JupyterMessage) -> bool {
+    /// Whether a message is one of a comm that is open.
+    pub fn has(&self, request: &JupyterMessage) -> bool {
         match &request.content {
             JupyterMessageContent::CommMsg(CommMsg { comm_id, .. })
             | JupyterMessageContent::CommClose(CommClose { comm_id, .. }) => {
@@ -129,36 +126,6 @@ pub async fn deliver(front_end: &FrontEnd, request: &JupyterMessage) {
         // The protocol's answer to a target nobody here has.
         let close = front_end.comms.close(&open.comm_id);
         front_end.publisher.publish(close, Some(request)).await;
-    }
-}
-
-/// Passes requests on to the shell, but for the messages of open comms: those are delivered while a
-/// cell runs, or a widget could not stop what it shows. A comm is opened in turn, because the cell
-/// before it may say who answers it.
-pub async fn divert(
-    mut received: mpsc::Receiver<Received>,
-    shell: mpsc::Sender<Received>,
-    front_end: FrontEnd,
-) {
-    while let Some(received) = received.recv().await {
-        match received {
-            Ok(request) if front_end.comms.is_at_once(&request) => {
-                // Held until the end: a cell that ends meanwhile says so after it.
-                let running = front_end.running.lock().await;
-                front_end.publisher.publish(Status::busy(), Some(&request)).await;
-                deliver(&front_end, &request).await;
-                front_end.publisher.publish(Status::idle(), Some(&request)).await;
-                if let Some(running) = &*running {
-                    // Front ends take the last status for the kernel's.
-                    front_end.publisher.publish(Status::busy(), Some(running)).await;
-                }
-            }
-            received => {
-                if shell.send(received).await.is_err() {
-                    return;
-                }
-            }
-        }
     }
 }
 

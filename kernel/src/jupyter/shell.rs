@@ -9,7 +9,7 @@ use super::history::History;
 use super::info::kernel_info_reply;
 use super::lifetime::LifetimeEvent;
 use super::sockets::{Received, WhenFull, accept, refuse, reply};
-use super::{comms, complete};
+use super::{aside, comms};
 
 /// The request that outputs belong to when no cell runs: the last one that ran a cell.
 pub type LastParent = watch::Receiver<Option<Arc<JupyterMessage>>>;
@@ -85,17 +85,11 @@ impl Shell {
     }
 
     async fn answer(&mut self, request: &JupyterMessage) {
+        if let Some(answer) = aside::answer(&self.front_end, request).await {
+            return reply(&mut self.replies, answer).await;
+        }
         let answer = match &request.content {
             JupyterMessageContent::KernelInfoRequest(_) => kernel_info_reply(request),
-            JupyterMessageContent::IsCompleteRequest(code) => {
-                complete::is_complete(code).as_child_of(request)
-            }
-            JupyterMessageContent::CompleteRequest(place) => {
-                complete::complete(place, &self.front_end.worker.variables()).as_child_of(request)
-            }
-            JupyterMessageContent::InspectRequest(place) => {
-                complete::inspect(place, &self.front_end.worker.variables()).as_child_of(request)
-            }
             JupyterMessageContent::HistoryRequest(wanted) => {
                 // Another kernel may be writing.
                 tokio::task::block_in_place(|| self.history.reply(wanted)).as_child_of(request)

@@ -40,7 +40,6 @@ fn serve() -> Result<(), FrameError> {
     let incoming = bridge::connect()?;
     panics::install_hook();
     display::send_to(send_display);
-    display::page_to(send_page);
     comm::send_to(comms::send);
     asking::ask_by(input::ask);
     let (cells, queue) = mpsc::channel();
@@ -62,15 +61,6 @@ fn send_display(bundle: MimeBundle) {
                 format_args!("a display of {bytes} bytes is too large to show\n"),
             );
         }
-    }
-}
-
-/// Sends a page on its way.
-fn send_page(bundle: MimeBundle) {
-    if let Some(bridge) = bridge()
-        && let Err(FrameError::TooLarge(bytes)) = bridge.send(&FromEvaluation::Page(bundle))
-    {
-        super::write_text(Stream::Stderr, format_args!("a page of {bytes} bytes is too large to show\n"));
     }
 }
 

@@ -48,6 +48,7 @@ use self::{
 };
 use super::{
     Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
+    completion::Snapshot,
     evaluation_process::{EvaluationProcess, Gone, Line, Outputs, SpawnError},
     split::{self, Split, hidden_static},
 };
@@ -473,6 +474,10 @@ impl Evaluator for DirectEvaluator {
 
     fn variables(&self) -> Vec<Variable> {
         self.variables.list()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { variables: self.variables.visible() }
     }
 
     fn shutdown(&mut self) {
