@@ -401,3 +401,19 @@ async fn completion_does_not_wait_for_the_cell_that_runs() {
     let status = kernel.publishes("busy again", |content| client::state(content).is_some()).await;
     assert_eq!(client::parent_id(&status), Some(cell.as_str()));
 }
+
+#[tokio::test]
+async fn a_front_end_without_the_shells_profile_finds_the_compiler_in_cargos_home() {
+    let asked = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    let sysroot = String::from_utf8(asked.stdout).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("bin")).unwrap();
+    let rustc = std::path::Path::new(sysroot.trim()).join("bin/rustc");
+    std::os::unix::fs::symlink(rustc, home.path().join("bin/rustc")).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let directories = std::env::split_paths(&path).filter(|directory| !directory.join("rustc").exists());
+    let path = std::env::join_paths(directories).unwrap().into_string().unwrap();
+    let cargo_home = home.path().to_str().unwrap().to_owned();
+    let mut kernel = Kernel::start_with(Transport::TCP, &[("PATH", path), ("CARGO_HOME", cargo_home)]).await;
+    assert_eq!(kernel.value("1 + 1").await, "2");
+}
