@@ -7,3 +7,4 @@ pub mod interpreter;
 
 pub mod jupyter;
 pub mod repl;
+pub mod search_path;

@@ -10,6 +10,7 @@ use partita_kernel::install::{self, DEFAULT_NAME, Kernelspec, Place};
 use partita_kernel::interpreter::{EvaluatorKind, evaluation_process, evcxr};
 use partita_kernel::jupyter::{self, KernelOptions};
 use partita_kernel::repl::{self, ReplOptions};
+use partita_kernel::search_path;
 use tracing_subscriber::EnvFilter;
 
 /// Rust cells over partitioned data: a Jupyter kernel and a terminal REPL.
@@ -120,6 +121,7 @@ fn main() -> ExitCode {
     // Before anything else: the kernel starts itself again as its evaluation process.
     evaluation_process::run_if_child();
     evcxr::run_if_child();
+    search_path::add_cargo_bin();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("PARTITA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let stderr = std::io::stderr;

@@ -2,13 +2,17 @@
 
 #[path = "jupyter/client.rs"]
 mod client;
+#[path = "jupyter/comms.rs"]
+mod comms;
+#[path = "jupyter/input.rs"]
+mod input;
 
 use std::collections::HashMap;
 
 use client::{Kernel, connection_file, kernel_command, streams, within};
 use jupyter_protocol::{
-    CommId, CommInfoRequest, CommOpen, CompleteRequest, ConnectionInfo, ExecuteRequest, HistoryEntry,
-    HistoryRequest, IsCompleteReplyStatus, IsCompleteRequest, JupyterMessage,
+    CommInfoRequest, CompleteRequest, ConnectionInfo, DebugReply, DebugRequest, ExecuteRequest,
+    ExecutionState, HistoryEntry, HistoryRequest, IsCompleteReplyStatus, IsCompleteRequest, JupyterMessage,
     JupyterMessageContent as Content, KernelInfoRequest, ReplyStatus, ShutdownRequest, Transport,
     UnknownMessage,
 };
@@ -17,7 +21,7 @@ use jupyter_zmq_client::{
     peer_identity_for_session,
 };
 use serde_json::json;
-use zeromq::{SocketSend, ZmqMessage};
+use zeromq::{SocketRecv, SocketSend, ZmqMessage};
 
 /// Says that it runs, and then runs until it is ended.
 const ENDLESS: &str =
@@ -217,8 +221,7 @@ async fn what_cannot_be_trusted_or_understood_is_survived() {
         kernel.shell.socket.send(message.clone()).await.unwrap();
         kernel.control.socket.send(message).await.unwrap();
     }
-    let unknown =
-        kernel.send(UnknownMessage { msg_type: "no_such_request".into(), content: json!({}) }).await;
+    let unknown = kernel.send(UnknownMessage { msg_type: "no_such".into(), content: json!({}) }).await;
     assert!(kernel.published(&unknown).await.is_empty());
 
     let content = json!({"code": 1});
@@ -231,11 +234,19 @@ async fn what_cannot_be_trusted_or_understood_is_survived() {
 }
 
 #[tokio::test]
-async fn two_kernels_at_once_know_nothing_of_each_other() {
-    let (mut one, mut two) = tokio::join!(Kernel::start(), Kernel::start());
-    tokio::join!(one.run("let x = 1;"), two.run("let x = 2;"));
-    let (x, y) = tokio::join!(one.value("x"), two.value("x"));
-    assert_eq!((x.as_str(), y.as_str()), ("1", "2"));
+async fn ten_kernels_that_start_at_once_know_nothing_of_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let history = directory.path().join("history.jsonl").to_str().unwrap().to_owned();
+    let environment = [("PARTITA_HISTORY", history)];
+    let run = async |number: usize| {
+        let mut kernel = Kernel::start_with(Transport::TCP, &environment).await;
+        kernel.run(&format!("let x = {number}; fn f() -> i32 {{ {number} }}")).await;
+        (kernel.value("x + f()").await, kernel)
+    };
+    let ran = futures::future::join_all((0..10).map(run)).await;
+    for (number, (value, _kernel)) in ran.iter().enumerate() {
+        assert_eq!(*value, (2 * number).to_string());
+    }
 }
 
 #[tokio::test]
@@ -261,14 +272,65 @@ async fn requests_about_code_and_session_are_answered() {
 }
 
 #[tokio::test]
-async fn a_comm_nobody_here_knows_is_closed() {
+async fn requests_this_kernel_does_not_know_are_answered_with_an_error() {
     let mut kernel = Kernel::start().await;
-    let comm_id = CommId("1".into());
-    let open =
-        CommOpen { comm_id: comm_id.clone(), target_name: "no.such.target".into(), ..CommOpen::default() };
-    let id = kernel.send(open).await;
-    let published = kernel.published(&id).await;
-    assert!(matches!(&published[..], [Content::CommClose(close)] if close.comm_id == comm_id));
+    let request = |kind: &str| UnknownMessage { msg_type: format!("{kind}_request"), content: json!({}) };
+    let id = kernel.send(request("no_such")).await;
+    let Content::UnknownMessage(reply) = kernel.reply(&id).await else { panic!("another reply") };
+    assert_eq!((reply.msg_type.as_str(), &reply.content["ename"]), ("no_such_reply", &json!("NotSupported")));
+
+    kernel.control.send(request("create_subshell").into()).await.unwrap();
+    let reply = within("create_subshell_reply", kernel.control.read()).await.unwrap();
+    assert_eq!(serde_json::to_value(&reply.content).unwrap()["status"], "error");
+
+    let initialize = json!({"type": "request", "seq": 7, "command": "initialize"});
+    kernel.control.send(DebugRequest { content: initialize }.into()).await.unwrap();
+    let reply = within("debug_reply", kernel.control.read()).await.unwrap();
+    let Content::DebugReply(DebugReply { content }) = reply.content else { panic!("{reply:?}") };
+    assert_eq!((&content["success"], &content["request_seq"]), (&json!(false), &json!(7)));
+}
+
+#[tokio::test]
+async fn kernel_info_names_no_feature_that_is_not_there() {
+    let mut kernel = Kernel::start().await;
+    let id = kernel.send(KernelInfoRequest {}).await;
+    let raw = within("reply", kernel.shell.socket.recv()).await.unwrap();
+    let content: serde_json::Value = serde_json::from_slice(raw.iter().last().unwrap()).unwrap();
+    assert_eq!((&content["supported_features"], &content["debugger"]), (&json!([]), &json!(false)));
+    kernel.published(&id).await;
+}
+
+#[tokio::test]
+async fn pages_come_with_the_reply_and_not_among_the_outputs() {
+    let mut kernel = Kernel::start().await;
+    let (reply, outputs) =
+        kernel.run("partita::display::page(&Markdown(\"**long**\".into())); println!(\"short\");").await;
+    let payload = serde_json::to_value(&reply.payload).unwrap();
+    assert_eq!(payload[0]["source"], "page");
+    assert_eq!(payload[0]["start"], 0);
+    assert_eq!(payload[0]["data"]["text/markdown"], "**long**");
+    assert_eq!(payload.as_array().unwrap().len(), 1);
+    assert_eq!(streams(&outputs), [("stdout", "short\n".to_owned())]);
+    assert!(kernel.run("1 + 1").await.0.payload.is_empty());
+}
+
+#[tokio::test]
+async fn the_next_kernel_remembers_what_was_run_and_nothing_silent_or_unstored() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("history.jsonl").to_str().unwrap().to_owned();
+    let environment = [("PARTITA_HISTORY", file)];
+    let mut first = Kernel::start_with(Transport::TCP, &environment).await;
+    first.run("let kept = 6 * 7;").await;
+    first.execute(ExecuteRequest { silent: true, ..ExecuteRequest::new("let quiet = 1;".into()) }).await;
+    first.execute(ExecuteRequest { store_history: false, ..ExecuteRequest::new("kept".into()) }).await;
+    first.run("kept").await;
+    let mut second = Kernel::start_with(Transport::TCP, &environment).await;
+    second.run("let other = 1;").await;
+    let id = second.send(HistoryRequest::Tail { n: 9, output: true, raw: true }).await;
+    let Content::HistoryReply(reply) = second.reply(&id).await else { panic!("no history_reply") };
+    let expected =
+        json!([[1, 1, ["let kept = 6 * 7;", ""]], [1, 2, ["kept", "42"]], [2, 1, ["let other = 1;", ""]],]);
+    assert_eq!(serde_json::to_value(reply.history).unwrap(), expected);
 }
 
 #[tokio::test]
@@ -323,4 +385,35 @@ async fn an_unusable_connection_file_ends_the_kernel_with_file_reason_and_remedy
     for part in ["kernel-7.json", "transport", "start the kernel from"] {
         assert!(message.contains(part), "{part} not in: {message}");
     }
+}
+
+#[tokio::test]
+async fn completion_does_not_wait_for_the_cell_that_runs() {
+    let mut kernel = Kernel::start().await;
+    kernel.run("let distance = 3.5;").await;
+    let cell = kernel.send(ExecuteRequest::new(ENDLESS.into())).await;
+    kernel.publishes("the cell's text", |content| matches!(content, Content::StreamContent(_))).await;
+    let id = kernel.send(CompleteRequest { code: "let d = dist".into(), cursor_pos: 12 }).await;
+    // The cell's reply has not come.
+    let Content::CompleteReply(reply) = kernel.reply(&id).await else { panic!("no complete_reply") };
+    assert_eq!(reply.matches, ["distance"]);
+    kernel.publishes("busy again", |content| client::state(content) == Some(ExecutionState::Idle)).await;
+    let status = kernel.publishes("busy again", |content| client::state(content).is_some()).await;
+    assert_eq!(client::parent_id(&status), Some(cell.as_str()));
+}
+
+#[tokio::test]
+async fn a_front_end_without_the_shells_profile_finds_the_compiler_in_cargos_home() {
+    let asked = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    let sysroot = String::from_utf8(asked.stdout).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("bin")).unwrap();
+    let rustc = std::path::Path::new(sysroot.trim()).join("bin/rustc");
+    std::os::unix::fs::symlink(rustc, home.path().join("bin/rustc")).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let directories = std::env::split_paths(&path).filter(|directory| !directory.join("rustc").exists());
+    let path = std::env::join_paths(directories).unwrap().into_string().unwrap();
+    let cargo_home = home.path().to_str().unwrap().to_owned();
+    let mut kernel = Kernel::start_with(Transport::TCP, &[("PATH", path), ("CARGO_HOME", cargo_home)]).await;
+    assert_eq!(kernel.value("1 + 1").await, "2");
 }

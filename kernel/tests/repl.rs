@@ -292,6 +292,38 @@ fn a_plot_is_sent_by_the_protocol_asked_for() {
 }
 
 #[test]
+fn a_cell_asks_for_a_line_and_a_password_is_not_shown() {
+    let data_home = tempfile::Builder::new().prefix("ask-").tempdir().unwrap();
+    let terminal = Terminal::start(data_home.path());
+    terminal.wait_for("[1] >>");
+    terminal.line("let name = input(\"Your name: \")?;");
+    terminal.wait_for("\nYour name:");
+    terminal.line("Ada");
+    terminal.wait_for("[2] >>");
+    terminal.line("let secret = password(\"Secret: \")?;");
+    terminal.wait_for("\nSecret:");
+    terminal.line("opensesame");
+    terminal.wait_for("[3] >>");
+    assert!(terminal.screen().contains("Secret: **********"), "{}", terminal.screen());
+    assert!(!terminal.screen().contains("opensesame"), "{}", terminal.screen());
+    terminal.cell(3, "(name, secret.len())");
+    terminal.wait_for("(\"Ada\", 10)");
+    // No answer is an error of the cell, and not the end of the session.
+    terminal.line("input(\"More: \")?;");
+    terminal.wait_for("\nMore:");
+    terminal.keys(&["C-d"]);
+    terminal.wait_for("[5] >>");
+    terminal.wait_for("Ctrl-D");
+}
+
+#[test]
+fn a_script_on_a_pipe_has_nobody_to_ask() {
+    let output = piped("input(\"Your name: \")?;\n", &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && stderr.contains("standard input is the script itself"), "{stderr}");
+}
+
+#[test]
 fn without_colours_there_is_no_colour_anywhere() {
     for environment in ["NO_COLOR=1", "TERM=dumb"] {
         let data_home = tempfile::Builder::new().prefix("plain-").tempdir().unwrap();

@@ -4,16 +4,23 @@ use std::thread;
 use anyhow::{Context, bail};
 
 use super::ReplOptions;
-use super::session::Session;
-use crate::interpreter::{Completeness, Outcome, commands, is_complete};
+use super::session::{NO_INPUT, Session};
+use crate::interpreter::{Completeness, Outcome, Output, commands, is_complete};
 
 /// Runs everything on standard input, cell by cell; stops at the first that fails.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
     let mut source = String::new();
     std::io::stdin().read_to_string(&mut source).context("cannot read cells from standard input")?;
     let (mut session, mut idle_outputs) = Session::start(options, false)?;
-    // Nobody waits for what comes after the last cell, but a full channel would stop the evaluator.
-    thread::spawn(move || while idle_outputs.blocking_recv().is_some() {});
+    // Nobody waits for what comes between cells, but threads that ask would wait for ever.
+    let interpreter = session.interpreter.clone();
+    thread::spawn(move || {
+        while let Some(output) = idle_outputs.blocking_recv() {
+            if matches!(output, Output::InputRequest { .. }) {
+                interpreter.input(Err(NO_INPUT.into()));
+            }
+        }
+    });
     for cell in cells(&source) {
         if commands::is_quit(&cell) {
             break;

@@ -72,6 +72,7 @@ impl Printer {
             Output::ClearOutput { wait: false } => self.clear(),
             Output::Page(bundle) => self.pages.push(bundle),
             Output::Events { session, events } => self.events(session, &events),
+            Output::ProcessEnded => self.forget_jobs(),
             // A terminal has no front end's code to talk to; who asks for input is answered elsewhere.
             Output::Comm(_) | Output::InputRequest { .. } => {}
         }
@@ -111,12 +112,16 @@ impl Printer {
         }
     }
 
-    /// The cell has ended: its jobs are no longer shown, and what is for the pager is.
-    pub fn end_cell(&mut self) {
+    fn forget_jobs(&mut self) {
         self.hide_jobs();
         if let Some(live) = &mut self.live {
             live.forget();
         }
+    }
+
+    /// The cell has ended: its jobs are no longer shown, and what is for the pager is.
+    pub fn end_cell(&mut self) {
+        self.forget_jobs();
         for page in std::mem::take(&mut self.pages) {
             let text = self.plain_or_coloured(page.get("text/plain").unwrap_or_default());
             if self.live.is_none() || !pager::show(&text) {

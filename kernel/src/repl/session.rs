@@ -17,6 +17,9 @@ use crate::interpreter::{Cell, Interpreter, Outcome, Output};
 /// How many outputs may wait to be printed before the cell waits.
 const WAITING_OUTPUTS: usize = 256;
 
+/// What a cell is told that asks for input where nobody sits.
+pub const NO_INPUT: &str = "standard input is the script itself; run it in a terminal to be asked";
+
 /// A started interpreter and what shows its outputs.
 pub struct Session {
     pub interpreter: Interpreter,
@@ -103,8 +106,7 @@ impl Session {
 /// Gives a cell the line it wants, or says why there is none.
 fn answer(interpreter: &Interpreter, printer: &mut Printer, interactive: bool, prompt: &str, password: bool) {
     if !interactive {
-        let why = "no input can be given: standard input is not a terminal but the script itself";
-        interpreter.input(Err(why.into()));
+        interpreter.input(Err(NO_INPUT.into()));
         return;
     }
     printer.hide_jobs();

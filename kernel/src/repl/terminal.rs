@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::ReplOptions;
 use super::editor::{self, History, LineEditor};
 use super::session::Session;
-use crate::interpreter::{Outcome, Output, commands};
+use crate::interpreter::{Interpreter, Outcome, Output, commands};
 
 /// The interactive loop: read a cell, run it, until Ctrl-D or `:quit`.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
@@ -22,7 +22,7 @@ pub fn run(options: ReplOptions) -> anyhow::Result<()> {
     if let Some(helper) = editor.helper_mut() {
         helper.interpreter = Some(session.interpreter.clone());
     }
-    print_between_cells(&mut editor, idle_outputs);
+    print_between_cells(&mut editor, session.interpreter.clone(), idle_outputs);
     let mut failed = false;
     loop {
         session.printer.line_start();
@@ -55,7 +55,11 @@ fn banner() -> String {
 }
 
 /// Prints above the prompt what arrives while none runs: text of threads that a cell left behind.
-fn print_between_cells(editor: &mut LineEditor, mut outputs: mpsc::Receiver<Output>) {
+fn print_between_cells(
+    editor: &mut LineEditor,
+    interpreter: Interpreter,
+    mut outputs: mpsc::Receiver<Output>,
+) {
     // A terminal that cannot do this shows such text not at all; the channel must be read even so.
     let mut above = editor.create_external_printer().ok();
     thread::spawn(move || {
@@ -65,8 +69,13 @@ fn print_between_cells(editor: &mut LineEditor, mut outputs: mpsc::Receiver<Outp
                 Output::Display { bundle, .. } | Output::UpdateDisplay { bundle, .. } => {
                     console::strip_ansi_codes(bundle.get("text/plain").unwrap_or_default()).into_owned()
                 }
+                Output::Page(bundle) => format!("{}\n", bundle.get("text/plain").unwrap_or_default()),
+                Output::InputRequest { .. } => {
+                    interpreter.input(Err("no cell runs, and the prompt is for the next one".into()));
+                    continue;
+                }
                 Output::ClearOutput { .. } | Output::Events { .. } => continue,
-                Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) => continue,
+                Output::Comm(_) | Output::ProcessEnded => continue,
             };
             if let Some(above) = &mut above
                 && !text.is_empty()

@@ -28,6 +28,8 @@ class PartitaKernel(jupyter_kernel_test.KernelTests):
     code_display_data = [
         {"code": 'display(&df!("a" => [1, 2])?);', "mime": "text/html"},
         {"code": 'display(&Markdown("**bold**".into()));', "mime": "text/markdown"},
+        {"code": 'display(&Html("<b>bold</b>".into()));', "mime": "text/html"},
+        {"code": 'display(&Image::new(*b"<svg xmlns=\'http://www.w3.org/2000/svg\'/>")?);', "mime": "image/svg+xml"},
     ]
     completion_samples = [
         {"text": "printl", "matches": {"println!"}},
@@ -39,6 +41,8 @@ class PartitaKernel(jupyter_kernel_test.KernelTests):
     supported_history_operations = ("tail", "range", "search")
     code_history_pattern = "6 ? 7"
     code_inspect_sample = "distance"
+    code_page_something = 'page(&Markdown("**long**".into()));'
+    code_clear_output = "clear_output(false);"
 
     def test_inspect(self):
         self.execute_helper("let distance = 3.5;")

@@ -1,0 +1,91 @@
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent, Status};
+use jupyter_zmq_client::RouterSendConnection;
+use tokio::sync::mpsc;
+
+use super::comms;
+use super::complete::{complete, inspect, is_complete};
+use super::front_end::FrontEnd;
+use super::sockets::{Received, reply};
+
+/// Passes requests on to the shell, but for those that need not wait for the cell that runs there: the
+/// messages of open comms, or a widget could not stop what it shows; and questions about the code that
+/// the person writes meanwhile. A comm is opened in turn, because a cell before it may say who answers.
+pub async fn divert(
+    mut received: mpsc::Receiver<Received>,
+    shell: mpsc::Sender<Received>,
+    front_end: FrontEnd,
+    mut replies: RouterSendConnection,
+) {
+    while let Some(received) = received.recv().await {
+        match received {
+            Ok(request) if front_end.comms.has(&request) => {
+                front_end.publisher.publish(Status::busy(), Some(&request)).await;
+                comms::deliver(&front_end, &request).await;
+                settle(&front_end, &request).await;
+            }
+            Ok(request) if is_question(&request) && cell_runs(&front_end).await => {
+                front_end.publisher.publish(Status::busy(), Some(&request)).await;
+                if let Some(answer) = answer(&front_end, &request).await {
+                    reply(&mut replies, answer).await;
+                }
+                settle(&front_end, &request).await;
+            }
+            received => {
+                if shell.send(received).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The same way out, for two tasks.
+pub fn share(replies: &RouterSendConnection) -> RouterSendConnection {
+    let RouterSendConnection { socket, mac, session_id } = replies;
+    RouterSendConnection { socket: socket.clone(), mac: mac.clone(), session_id: session_id.clone() }
+}
+
+fn is_question(request: &JupyterMessage) -> bool {
+    matches!(
+        request.content,
+        JupyterMessageContent::CompleteRequest(_)
+            | JupyterMessageContent::InspectRequest(_)
+            | JupyterMessageContent::IsCompleteRequest(_)
+    )
+}
+
+async fn cell_runs(front_end: &FrontEnd) -> bool {
+    let running = front_end.running.lock().await;
+    running
+        .as_ref()
+        .is_some_and(|running| matches!(running.content, JupyterMessageContent::ExecuteRequest(_)))
+}
+
+/// Answers a question about code; `None` for what is none.
+pub async fn answer(front_end: &FrontEnd, request: &JupyterMessage) -> Option<JupyterMessage> {
+    let worker = &front_end.worker;
+    let answer = match &request.content {
+        JupyterMessageContent::CompleteRequest(place) => {
+            let place = place.clone();
+            worker.ask(move |interpreter| complete(&place, interpreter)).await.as_child_of(request)
+        }
+        JupyterMessageContent::InspectRequest(place) => {
+            let place = place.clone();
+            worker.ask(move |interpreter| inspect(&place, interpreter)).await.as_child_of(request)
+        }
+        JupyterMessageContent::IsCompleteRequest(code) => is_complete(code).as_child_of(request),
+        _ => return None,
+    };
+    Some(answer)
+}
+
+/// The request is done; the kernel is as busy as it was.
+async fn settle(front_end: &FrontEnd, request: &JupyterMessage) {
+    // Held until the end: a cell that ends meanwhile says so after it.
+    let running = front_end.running.lock().await;
+    front_end.publisher.publish(Status::idle(), Some(request)).await;
+    if let Some(running) = &*running {
+        // Front ends take the last status for the kernel's.
+        front_end.publisher.publish(Status::busy(), Some(running)).await;
+    }
+}

@@ -1,0 +1,11 @@
+"""What all tests of the kernel in Jupyter share."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_history_of_whoever_runs_the_tests(tmp_path_factory):
+    """Cells of the tests do not end up among the person's, nor the other way round."""
+    os.environ["PARTITA_HISTORY"] = str(tmp_path_factory.mktemp("history") / "history.jsonl")

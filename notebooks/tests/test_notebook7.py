@@ -1,0 +1,61 @@
+"""Notebook 7, the classic page: a notebook opened, run and read in a browser."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import nbformat
+
+from lab import ServerLog, browser_page, free_port
+
+
+@contextmanager
+def running_notebook(directory):
+    """Runs `jupyter notebook` in a directory; yields its address with the token in two parts."""
+    arguments = ["--no-browser", f"--port={free_port()}", f"--ServerApp.root_dir={directory}"]
+    if os.geteuid() == 0:
+        arguments.append("--allow-root")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "notebook", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        address = ServerLog(server).wait_for(r"http://127\.0\.0\.1:\d+/tree\?token=\w+")
+        base, token = address.split("/tree?")
+        yield base, token
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(tmp_path):
+    cells = [
+        "let x = 6;",
+        'println!("hello {}", input("Name? ")?); x * 7',
+        'partita::display::page(&Markdown("A **long** text".into()));',
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata.kernelspec = {"name": "partita", "display_name": "Partita (Rust)", "language": "rust"}
+    nbformat.write(notebook, tmp_path / "cells.ipynb")
+    last_seen = tmp_path / "notebook7.png"
+    with running_notebook(tmp_path) as (base, token), browser_page(last_seen) as page:
+        page.goto(f"{base}/notebooks/cells.ipynb?{token}")
+        page.locator(".jp-NotebookKernelStatus, .jp-NotebookKernelLogo").first.wait_for()
+        page.locator(".jp-CodeCell").nth(2).wait_for()
+        page.locator("#jp-MainMenu, #menu-panel").get_by_text("Run", exact=True).click()
+        page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+        question = page.locator("input.jp-Stdin-input")
+        question.wait_for()
+        question.fill("Ada")
+        question.press("Enter")
+        page.locator(".jp-OutputArea-output").get_by_text("hello Ada").wait_for()
+        page.locator(".jp-OutputArea-executeResult .jp-OutputArea-output").get_by_text("42").wait_for()
+        # The pager's text stands below its cell.
+        page.locator(".jp-CodeCell").nth(2).get_by_text("long").last.wait_for()
+        prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+        assert [prompt.strip() for prompt in prompts] == ["[1]:", "[2]:", "[3]:"]
