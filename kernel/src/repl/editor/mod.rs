@@ -44,7 +44,8 @@ pub fn new(colour: bool) -> rustyline::Result<LineEditor> {
         .color_mode(if colour { ColorMode::Enabled } else { ColorMode::Disabled })
         .build();
     let mut editor = LineEditor::with_config(config)?;
-    editor.set_helper(Some(CellHelper::default()));
+    // Only its colour tells what is offered from what was typed.
+    editor.set_helper(Some(CellHelper { offers: colour, ..CellHelper::default() }));
     keys::bind(&mut editor);
     Ok(editor)
 }
@@ -54,6 +55,8 @@ pub fn new(colour: bool) -> rustyline::Result<LineEditor> {
 pub struct CellHelper {
     /// Answers what could stand at the cursor; there is none until the evaluator has started.
     pub interpreter: Option<Interpreter>,
+    /// Whether text is offered behind the cursor.
+    offers: bool,
     history: HistoryHinter,
     /// How the names completed so far are declared.
     signatures: RefCell<HashMap<String, String>>,
@@ -97,7 +100,7 @@ impl Hinter for CellHelper {
     type Hint = Offer;
 
     fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<Offer> {
-        if pos < line.len() {
+        if pos < line.len() || !self.offers {
             return None;
         }
         if let Some(signature) = complete::signature_at_end(&self.signatures.borrow(), line) {

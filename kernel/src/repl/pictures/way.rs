@@ -12,7 +12,7 @@ use crate::repl::settings::Without;
 const VARIABLE: &str = "PARTITA_PICTURES";
 
 /// A terminal that has not answered by now does not know the question.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A way to show pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
