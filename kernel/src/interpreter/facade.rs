@@ -5,14 +5,16 @@ use std::{
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Instant,
 };
 
-use partita_bridge::{Comm, Command, ToEvaluation, Variable};
+use partita_bridge::{Comm, Command, Stream, ToEvaluation, Variable};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
+    Cell, CellError, Evaluator, Interrupter, Messenger, Optimisation, Outcome, Output, OutputSender,
+    Settings, Timing,
     direct::{DirectError, DirectEvaluator},
     evcxr::{EvcxrError, EvcxrEvaluator},
 };
@@ -77,6 +79,8 @@ struct Shared {
     terminator: Mutex<Interrupter>,
     messenger: Mutex<Messenger>,
     variables: Mutex<Vec<Variable>>,
+    settings: Mutex<Settings>,
+    timing: Mutex<Option<Timing>>,
 }
 
 /// Ends the thread with the last clone of the interpreter.
@@ -133,6 +137,8 @@ impl Interpreter {
             terminator: Mutex::new(evaluator.terminator()),
             messenger: Mutex::new(evaluator.messenger()),
             variables: Mutex::default(),
+            settings: Mutex::default(),
+            timing: Mutex::default(),
         });
         let (requests, receiver) = mpsc::unbounded_channel();
         let seen = Arc::clone(&shared);
@@ -216,6 +222,26 @@ impl Interpreter {
     pub fn variables(&self) -> Vec<Variable> {
         lock(&self.shared.variables).clone()
     }
+
+    /// How cells are run.
+    pub fn settings(&self) -> Settings {
+        *lock(&self.shared.settings)
+    }
+
+    /// Whether each cell from now on is followed by a line that says where its time went.
+    pub fn set_timing(&self, on: bool) {
+        lock(&self.shared.settings).timing = on;
+    }
+
+    /// How the cells from now on are optimised.
+    pub fn set_optimisation(&self, optimisation: Optimisation) {
+        lock(&self.shared.settings).optimisation = optimisation;
+    }
+
+    /// Where the time of the last cell went; `None` before the first.
+    pub fn last_timing(&self) -> Option<Timing> {
+        lock(&self.shared.timing).clone()
+    }
 }
 
 struct Factory {
@@ -246,8 +272,19 @@ fn serve(
     while let Some(request) = requests.blocking_recv() {
         match request {
             Request::Run { cell, outputs, reply } => {
+                let settings = *lock(&shared.settings);
+                evaluator.configure(settings);
+                let began = Instant::now();
                 let outcome = guarded(|| evaluator.run(&cell, &outputs));
                 *lock(&shared.variables) = evaluator.variables();
+                let mut timing = evaluator.timing().unwrap_or_default();
+                timing.close(began.elapsed());
+                if settings.timing {
+                    // A front end that has stopped listening misses it.
+                    let _ = outputs
+                        .blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
+                }
+                *lock(&shared.timing) = Some(timing);
                 // The front end may have stopped waiting; the cell ran all the same.
                 let _ = reply.send(outcome);
             }
