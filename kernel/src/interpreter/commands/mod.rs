@@ -15,7 +15,7 @@ mod timing;
 use partita_bridge::{MimeBundle, nearest};
 
 pub use self::{
-    parse::completeness,
+    parse::{begins_with_command, completeness},
     table::{Entry, Takes},
 };
 use self::{
@@ -76,7 +76,8 @@ pub(super) fn execute(place: &mut Workplace<'_>, cell: &Cell, outputs: &OutputSe
         show(answer.take(), outputs);
         let desk = Desk { place, outputs, cell, step };
         let answered = match step.entry {
-            Some(entry) => check(entry, &desk).and_then(|()| (entry.run)(desk)),
+            Some(Entry { run: Some(run), .. }) => check(&desk).and_then(|()| run(desk)),
+            Some(Entry { name, .. }) => Err(refuse(format!("`{}` is written `:{name}`", step.word))),
             None => Err(unknown(&step.word)),
         };
         match answered {
@@ -101,7 +102,8 @@ fn show(answer: Option<MimeBundle>, outputs: &OutputSender) {
     }
 }
 
-fn check(entry: &Entry, desk: &Desk<'_, '_>) -> Result<(), CellError> {
+fn check(desk: &Desk<'_, '_>) -> Result<(), CellError> {
+    let Some(entry) = desk.step.entry else { return Ok(()) };
     let given = !desk.argument().is_empty();
     match entry.takes {
         Takes::Nothing if given => Err(refuse(format!(
