@@ -17,8 +17,8 @@ pub enum Output {
     InputRequest { prompt: String, password: bool },
     /// Something for the pager, once the cell has ended.
     Page(MimeBundle),
-    /// What jobs did, in order.
-    Events(Vec<Event>),
+    /// What the jobs of one session did, in order. Job numbers are the session's own.
+    Events { session: u64, events: Vec<Event> },
 }
 
 /// Where outputs go. Bounded: a cell that prints faster than the front end reads is slowed, not

@@ -107,7 +107,7 @@ impl<'a> Forwarder<'a> {
                 self.flush().await;
                 self.publisher.publish(ClearOutput { wait }, self.parent).await;
             }
-            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events(_) => {}
+            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events { .. } => {}
         }
     }
 

@@ -46,7 +46,7 @@ impl Printer {
             }
             // What a terminal has shown stays.
             Output::ClearOutput { .. } => {}
-            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events(_) => {}
+            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events { .. } => {}
         }
     }
 

@@ -66,7 +66,7 @@ fn print_between_cells(editor: &mut LineEditor, mut outputs: mpsc::Receiver<Outp
                 Output::Display { bundle, .. } | Output::UpdateDisplay { bundle, .. } => {
                     printer::without_colours(bundle.get("text/plain").unwrap_or_default())
                 }
-                Output::ClearOutput { .. } | Output::Events(_) => continue,
+                Output::ClearOutput { .. } | Output::Events { .. } => continue,
                 Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) => continue,
             };
             if let Some(above) = &mut above

@@ -166,8 +166,13 @@ pub enum FromEvaluation {
     },
     /// Something to read in the front end's pager when the cell has ended.
     Page(MimeBundle),
-    /// What jobs did since the last batch; a batch at most every 50 ms.
-    Events(Vec<Event>),
+    /// What jobs did since the last batch, in order; a batch at most every 50 ms.
+    Events {
+        /// The session whose jobs these are, unique in the process: job numbers are the session's own.
+        session: u64,
+        /// What happened.
+        events: Vec<Event>,
+    },
     /// The cell or command asked for last ended; variables now in the store.
     Done {
         /// How it ended.

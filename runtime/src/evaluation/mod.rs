@@ -6,6 +6,7 @@
 mod bridge;
 mod commands;
 mod comms;
+mod events;
 mod failure;
 mod input;
 mod panics;

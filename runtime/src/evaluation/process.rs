@@ -11,7 +11,7 @@ use partita_bridge::{
     read_frame,
 };
 
-use super::{Bridge, CellFunction, Scope, bridge, commands, comms, input, panics};
+use super::{Bridge, CellFunction, Scope, bridge, commands, comms, events, input, panics};
 use crate::{cancel, display};
 
 /// Cells are compiled without optimisation, which needs much stack.
@@ -40,6 +40,7 @@ fn serve() -> Result<(), FrameError> {
     let incoming = bridge::connect()?;
     panics::install_hook();
     display::send_to(send_display);
+    events::forward()?;
     let (cells, queue) = mpsc::channel();
     thread::Builder::new().name("bridge".into()).spawn(move || listen(incoming, &cells))?;
     let worker = thread::Builder::new()
@@ -111,6 +112,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
             Work::Command(command) => commands::run(&command, &scope),
         };
         flush();
+        events::flush();
         report(bridge, outcome, &scope)?;
     }
     Ok(())

@@ -10,6 +10,7 @@ pub(crate) mod report_display;
 mod skew;
 
 pub use bus::EventBus;
+pub(crate) use bus::send_to;
 pub use partita_bridge::{Event, TaskMetrics};
 pub use report::{JobReport, StageReport, TaskReport};
 pub use skew::Skew;

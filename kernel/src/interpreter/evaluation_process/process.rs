@@ -297,8 +297,8 @@ fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes,
                 outputs.send(Output::Page(bundle));
                 continue;
             }
-            FromEvaluation::Events(events) => {
-                outputs.send(Output::Events(events));
+            FromEvaluation::Events { session, events } => {
+                outputs.send(Output::Events { session, events });
                 continue;
             }
             FromEvaluation::Ready { version, rustc } => Answer::Ready { version, rustc },
