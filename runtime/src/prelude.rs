@@ -8,6 +8,7 @@ pub use crate::display::{Html, Image, Markdown, MimeBundle, MimeDisplay, display
 pub use crate::error::PartitaError;
 pub use crate::events::{JobReport, Skew};
 pub use crate::experiment::{self, sweep};
+pub use crate::input::{input, password};
 pub use crate::plan::{JoinStrategy, Partitioning};
 pub use crate::plot;
 pub use crate::session::Session;

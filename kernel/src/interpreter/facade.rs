@@ -311,8 +311,8 @@ impl Workplace<'_> {
         timing.close(began.elapsed());
         if settings.timing {
             // A front end that has stopped listening misses it.
-            let _ = outputs
-                .blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
+            let _ =
+                outputs.blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
         }
         *lock(&self.shared.timing) = Some(timing);
         outcome

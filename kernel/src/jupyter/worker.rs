@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use partita_bridge::Comm;
 use tokio::sync::OnceCell;
 
 use crate::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, OutputSender, StartError};
@@ -34,6 +35,14 @@ impl Worker {
             }
         });
         worker
+    }
+
+    /// A worker that never starts an interpreter.
+    #[cfg(test)]
+    pub fn unstarted() -> Self {
+        let (background, _) = tokio::sync::mpsc::channel(1);
+        let leaving = Arc::new(AtomicBool::new(true));
+        Self { kind: EvaluatorKind::Direct, background, interpreter: Arc::default(), leaving }
     }
 
     async fn interpreter(&self) -> Result<&Interpreter, StartError> {
@@ -80,6 +89,25 @@ impl Worker {
             tracing::error!("completion failed: {error}");
             T::default()
         })
+    }
+
+    /// Passes a comm's message on. Whether there is anybody who may know the comm.
+    pub fn comm(&self, comm: Comm) -> bool {
+        // evcxr's process has no connection of ours.
+        if self.kind == EvaluatorKind::Evcxr {
+            return false;
+        }
+        let Some(interpreter) = self.interpreter.get() else { return false };
+        // The process reads at once, unless it has stopped altogether.
+        tokio::task::block_in_place(|| interpreter.comm(comm));
+        true
+    }
+
+    /// Answers the cell that waits for input.
+    pub fn input(&self, line: Result<String, String>) {
+        if let Some(interpreter) = self.interpreter.get() {
+            tokio::task::block_in_place(|| interpreter.input(line));
+        }
     }
 
     /// Ends the evaluation process, whatever it does. If it is just being started, that is waited for:

@@ -47,6 +47,7 @@ impl Printer {
             // What a terminal has shown stays.
             Output::ClearOutput { .. } => {}
             Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events { .. } => {}
+            Output::ProcessEnded => {}
         }
     }
 

@@ -68,6 +68,7 @@ fn print_between_cells(editor: &mut LineEditor, mut outputs: mpsc::Receiver<Outp
                 }
                 Output::ClearOutput { .. } | Output::Events { .. } => continue,
                 Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) => continue,
+                Output::ProcessEnded => continue,
             };
             if let Some(above) = &mut above
                 && !text.is_empty()

@@ -7,11 +7,14 @@
 pub mod any;
 mod containers;
 pub(crate) mod html;
+mod page;
 mod polars;
 mod send;
 mod table;
 mod wrappers;
 
+pub use page::page;
+pub(crate) use page::page_to;
 pub use partita_bridge::MimeBundle;
 pub use send::display;
 pub(crate) use send::send_to;

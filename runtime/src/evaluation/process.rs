@@ -12,7 +12,7 @@ use partita_bridge::{
 };
 
 use super::{Bridge, CellFunction, Scope, bridge, commands, comms, events, input, panics};
-use crate::{cancel, display};
+use crate::{cancel, comm, display, input as asking};
 
 /// Cells are compiled without optimisation, which needs much stack.
 const STACK_BYTES: usize = 256 << 20;
@@ -41,6 +41,9 @@ fn serve() -> Result<(), FrameError> {
     panics::install_hook();
     display::send_to(send_display);
     events::forward()?;
+    display::page_to(send_page);
+    comm::send_to(comms::send);
+    asking::ask_by(input::ask);
     let (cells, queue) = mpsc::channel();
     thread::Builder::new().name("bridge".into()).spawn(move || listen(incoming, &cells))?;
     let worker = thread::Builder::new()
@@ -63,6 +66,15 @@ fn send_display(bundle: MimeBundle) {
     }
 }
 
+/// Sends a page on its way.
+fn send_page(bundle: MimeBundle) {
+    if let Some(bridge) = bridge()
+        && let Err(FrameError::TooLarge(bytes)) = bridge.send(&FromEvaluation::Page(bundle))
+    {
+        super::write_text(Stream::Stderr, format_args!("a page of {bytes} bytes is too large to show\n"));
+    }
+}
+
 /// Listens to the kernel while cells run. When the kernel leaves there is nobody to work for.
 fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
     loop {
@@ -82,7 +94,10 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
             }
             Ok(Some(ToEvaluation::Comm(comm))) => comms::receive(comm),
             Ok(Some(ToEvaluation::Input(line))) => input::answer(line),
-            Ok(Some(ToEvaluation::Interrupt)) => cancel::cancel(),
+            Ok(Some(ToEvaluation::Interrupt)) => {
+                cancel::cancel();
+                input::interrupted();
+            }
             Ok(Some(ToEvaluation::Shutdown) | None) => leave(0),
             Err(_) => leave(1),
         }
@@ -111,6 +126,8 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
             }
             Work::Command(command) => commands::run(&command, &scope),
         };
+        // The cell's interrupt was the cell's: callbacks that run jobs from now on are not cancelled.
+        cancel::next_cell();
         flush();
         events::flush();
         report(bridge, outcome, &scope)?;

@@ -14,13 +14,13 @@ mod timing;
 
 use partita_bridge::{MimeBundle, nearest};
 
-pub use self::{
-    parse::{begins_with_command, completeness},
-    table::{Entry, Takes},
-};
 use self::{
     parse::{Step, parse},
     table::{TABLE, find},
+};
+pub use self::{
+    parse::{begins_with_command, completeness},
+    table::{Entry, Takes},
 };
 use super::{Cell, CellError, EvaluatorKind, Outcome, Output, OutputSender, facade::Workplace};
 
@@ -64,9 +64,9 @@ pub(super) fn execute(place: &mut Workplace<'_>, cell: &Cell, outputs: &OutputSe
     // `name?` is Rust where the variable can fail, and a question everywhere else.
     let can_fail = |name: &str| {
         let types = ["Result<", "Option<", "Poll<", "ControlFlow<"];
-        variables
-            .iter()
-            .any(|variable| variable.name == name && types.iter().any(|ty| variable.type_name.starts_with(ty)))
+        variables.iter().any(|variable| {
+            variable.name == name && types.iter().any(|ty| variable.type_name.starts_with(ty))
+        })
     };
     let Some(parsed) = parse(&cell.code, place.kind(), can_fail) else {
         return place.run(cell, outputs);

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::{EvaluatorKind, Entry, Takes, find};
+use super::{Entry, EvaluatorKind, Takes, find};
 use crate::interpreter::complete::{Completeness, is_complete};
 
 /// A cell with its commands taken off.
@@ -168,9 +168,10 @@ mod tests {
     /// The commands with their arguments, and the code left.
     fn parsed(code: &str, kind: EvaluatorKind) -> Option<(Vec<(String, String)>, Option<String>)> {
         let parsed = parse(code, kind, |name| name == "fallible")?;
-        let steps = parsed.steps.iter().map(|step| {
-            (step.word.clone(), code[step.argument.clone()].trim().to_owned())
-        });
+        let steps = parsed
+            .steps
+            .iter()
+            .map(|step| (step.word.clone(), code[step.argument.clone()].trim().to_owned()));
         Some((steps.collect(), parsed.code))
     }
 
@@ -184,7 +185,9 @@ mod tests {
 
     #[test]
     fn rust_is_left_alone() {
-        for code in ["1 + 1", "::std::mem::drop(1)", "let a = 1;\n:vars", "", "// :vars", "df.show()?", "\"%\""] {
+        for code in
+            ["1 + 1", "::std::mem::drop(1)", "let a = 1;\n:vars", "", "// :vars", "df.show()?", "\"%\""]
+        {
             assert!(direct(code).is_none(), "{code}");
         }
     }
@@ -200,9 +203,14 @@ mod tests {
     #[test]
     fn a_query_reads_on_to_a_semicolon_an_empty_line_or_the_next_command() {
         let (commands, code) =
-            direct(":sql SELECT a\n  FROM b;\n:sql SELECT c\nFROM d\n:jobs\n%sql SELECT e\n\nlet x = 1;").unwrap();
-        let expected =
-            [(":sql", "SELECT a\n  FROM b;"), (":sql", "SELECT c\nFROM d"), (":jobs", ""), ("%sql", "SELECT e")];
+            direct(":sql SELECT a\n  FROM b;\n:sql SELECT c\nFROM d\n:jobs\n%sql SELECT e\n\nlet x = 1;")
+                .unwrap();
+        let expected = [
+            (":sql", "SELECT a\n  FROM b;"),
+            (":sql", "SELECT c\nFROM d"),
+            (":jobs", ""),
+            ("%sql", "SELECT e"),
+        ];
         assert_eq!(commands, steps(&expected));
         assert_eq!(code.unwrap().trim(), "let x = 1;");
     }
@@ -210,7 +218,10 @@ mod tests {
     #[test]
     fn time_and_a_magic_take_the_rest_of_the_cell() {
         assert_eq!(direct(":time f(\n1)\ng()").unwrap(), (steps(&[(":time", "f(\n1)\ng()")]), None));
-        assert_eq!(direct("%%sql\nSELECT 1;\n\nSELECT").unwrap().0, steps(&[("%%sql", "SELECT 1;\n\nSELECT")]));
+        assert_eq!(
+            direct("%%sql\nSELECT 1;\n\nSELECT").unwrap().0,
+            steps(&[("%%sql", "SELECT 1;\n\nSELECT")])
+        );
         assert_eq!(direct("%%html\n<b>").unwrap().0, steps(&[("%%html", "<b>")]));
     }
 
@@ -236,7 +247,16 @@ mod tests {
     #[test]
     fn a_command_is_complete_when_what_it_takes_is() {
         let complete = |code| completeness(code) == Some(Completeness::Complete);
-        for code in [":vars", ":help (", ":sql SELECT (", "%%sql\nSELECT 1;", "%%sql\nSELECT 1\n", ":time 1", "?a", ":dep a = \"1\""] {
+        for code in [
+            ":vars",
+            ":help (",
+            ":sql SELECT (",
+            "%%sql\nSELECT 1;",
+            "%%sql\nSELECT 1\n",
+            ":time 1",
+            "?a",
+            ":dep a = \"1\"",
+        ] {
             assert!(complete(code), "{code:?}");
         }
         for code in [":time {", "%%time", "%%sql", "%%sql\n", "%%sql\nSELECT 1", ":vars\nfn f() {"] {

@@ -194,8 +194,11 @@ mod tests {
 
     #[test]
     fn no_two_commands_share_a_name() {
-        let names: Vec<&str> =
-            TABLE.iter().flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases)).copied().collect();
+        let names: Vec<&str> = TABLE
+            .iter()
+            .flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases))
+            .copied()
+            .collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
     }
 

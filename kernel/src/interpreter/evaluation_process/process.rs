@@ -308,6 +308,8 @@ fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes,
             return;
         }
     }
+    // Before the cell, if one runs, is told.
+    outputs.send(Output::ProcessEnded);
 }
 
 /// Waits for the child to dial, and gives up when it has ended instead.

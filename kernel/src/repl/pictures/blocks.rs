@@ -14,7 +14,8 @@ const WIDEST: u32 = 160;
 /// The picture as lines of half blocks, as wide as the screen allows.
 pub fn draw(image: &RgbaImage, colours: Colours) -> String {
     let screen = Screen::now();
-    let most = ((screen.columns - 1).clamp(1, WIDEST), screen.rows.saturating_sub(super::FREE_ROWS + 1).max(8) * 2);
+    let most =
+        ((screen.columns - 1).clamp(1, WIDEST), screen.rows.saturating_sub(super::FREE_ROWS + 1).max(8) * 2);
     let (width, height) = fit(image.dimensions(), most);
     lines(&resize(image, width, height, FilterType::Triangle), colours)
 }
@@ -59,7 +60,8 @@ mod tests {
 
     #[test]
     fn a_character_is_two_pixels_and_colours_are_written_once() {
-        let image = RgbaImage::from_fn(2, 3, |_, y| Rgba(if y == 0 { [1, 2, 3, 255] } else { [4, 5, 6, 255] }));
+        let image =
+            RgbaImage::from_fn(2, 3, |_, y| Rgba(if y == 0 { [1, 2, 3, 255] } else { [4, 5, 6, 255] }));
         assert_eq!(
             lines(&image, Colours::True),
             "\x1b[38;2;1;2;3;48;2;4;5;6m▀▀\x1b[0m\n\x1b[0;38;2;4;5;6m▀▀\x1b[0m\n"

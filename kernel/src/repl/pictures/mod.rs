@@ -120,9 +120,9 @@ impl Screen {
         };
         let known = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
         let (columns, rows) = known.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()));
-        let cell = known.filter(|size| size.ws_xpixel > 0 && size.ws_ypixel > 0).map_or((9, 18), |size| {
-            (u32::from(size.ws_xpixel) / columns, u32::from(size.ws_ypixel) / rows)
-        });
+        let cell = known
+            .filter(|size| size.ws_xpixel > 0 && size.ws_ypixel > 0)
+            .map_or((9, 18), |size| (u32::from(size.ws_xpixel) / columns, u32::from(size.ws_ypixel) / rows));
         Self { columns, rows, cell: (cell.0.max(1), cell.1.max(1)) }
     }
 
@@ -146,7 +146,9 @@ mod tests {
 
     /// A PNG of two colours, as a bundle has it.
     fn bundle() -> MimeBundle {
-        let picture = image::RgbImage::from_fn(16, 16, |x, _| image::Rgb(if x < 8 { [255, 0, 0] } else { [0, 0, 255] }));
+        let picture = image::RgbImage::from_fn(16, 16, |x, _| {
+            image::Rgb(if x < 8 { [255, 0, 0] } else { [0, 0, 255] })
+        });
         let mut png = io::Cursor::new(Vec::new());
         picture.write_to(&mut png, image::ImageOutputFormat::Png).unwrap();
         MimeBundle::text("a picture").with("image/png", STANDARD.encode(png.into_inner()))

@@ -120,11 +120,13 @@ mod tests {
 
     #[test]
     fn two_colours_give_two_entries_and_their_bits() {
-        let image = RgbaImage::from_fn(5, 7, |_, y| if y < 3 { Rgba([255, 0, 0, 255]) } else { Rgba([0, 0, 255, 255]) });
-        assert_eq!(
-            sixels(&image),
-            "\x1bP0;1;0q\"1;1;5;7#0;2;100;0;0#1;2;0;0;100#0!5F$#1!5w$-#1!5@$-\x1b\\"
-        );
+        let image =
+            RgbaImage::from_fn(
+                5,
+                7,
+                |_, y| if y < 3 { Rgba([255, 0, 0, 255]) } else { Rgba([0, 0, 255, 255]) },
+            );
+        assert_eq!(sixels(&image), "\x1bP0;1;0q\"1;1;5;7#0;2;100;0;0#1;2;0;0;100#0!5F$#1!5w$-#1!5@$-\x1b\\");
     }
 
     #[test]

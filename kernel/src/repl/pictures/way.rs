@@ -44,9 +44,8 @@ impl Colours {
 /// The nearest of the 256 colours: a cube of six steps a side, and 24 greys.
 fn nearest([red, green, blue]: [u8; 3]) -> u32 {
     const STEPS: [i32; 6] = [0, 95, 135, 175, 215, 255];
-    let step = |part: u8| {
-        (0..6).min_by_key(|&step| (STEPS[step] - i32::from(part)).abs()).unwrap_or_default()
-    };
+    let step =
+        |part: u8| (0..6).min_by_key(|&step| (STEPS[step] - i32::from(part)).abs()).unwrap_or_default();
     let grey = ((u32::from(red) + u32::from(green) + u32::from(blue)) / 3).saturating_sub(3) / 10;
     let grey = grey.min(23);
     let distance = |r: i32, g: i32, b: i32| {
