@@ -13,6 +13,7 @@ mod panics;
 mod print;
 mod process;
 mod scope;
+mod sizes;
 mod store;
 
 pub use bridge::{Bridge, bridge};

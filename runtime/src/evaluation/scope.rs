@@ -11,6 +11,7 @@ use partita_bridge::{CellOutcome, MimeBundle, Panic, Stream};
 use tokio::runtime::Runtime;
 
 use super::{CellFailure, panics, store::Store, write_text};
+use crate::cancel::Interrupted;
 
 /// What a cell's body returns: what to show, or the error that left it.
 pub type CellResult = Result<Option<MimeBundle>, CellFailure>;
@@ -81,7 +82,10 @@ impl Scope {
         match catch_unwind(AssertUnwindSafe(body)) {
             Ok(Ok(bundle)) => CellOutcome::Finished(bundle),
             Ok(Err(failure)) => CellOutcome::Failed(failure.into_chain()),
-            Err(payload) => CellOutcome::Panicked(panics::last(payload)),
+            Err(payload) => match payload.downcast::<Interrupted>() {
+                Ok(interrupted) => CellOutcome::Failed(vec![interrupted.0]),
+                Err(payload) => CellOutcome::Panicked(panics::last(payload)),
+            },
         }
     }
 
