@@ -32,6 +32,8 @@ pub mod taxi;
 
 pub use dataset::Dataset;
 pub use error::{PartitaError, Result};
+/// The Polars that everything here is made of.
+pub use polars;
 pub use session::Session;
 
 /// The compiler that built this library, as `rustc --version` prints it.

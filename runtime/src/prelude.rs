@@ -1,5 +1,7 @@
 //! What a cell has in scope without asking: Partita's own names and Polars' prelude.
 
+// By its own name too, because that is how people import from it.
+pub use polars;
 pub use polars::prelude::*;
 
 pub use crate::cache::StorageLevel;

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use partita_bridge::{Command, MimeBundle, ToEvaluation, Variable};
 
-use super::{OutputSender, completion::Snapshot};
+use super::{OutputSender, Settings, Timing, completion::Snapshot};
 
 /// One cell as the person wrote it.
 #[derive(Debug, Clone)]
@@ -49,6 +49,14 @@ pub trait Evaluator: Send {
     /// Runs a command on what the cells have left, without a compiler, as [`run`](Self::run) runs a
     /// cell.
     fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome;
+
+    /// How the cells from now on are to be run; an evaluator does of it what it can.
+    fn configure(&mut self, _settings: Settings) {}
+
+    /// Where the last cell's time went, if the evaluator knows.
+    fn timing(&self) -> Option<Timing> {
+        None
+    }
 
     /// A handle that speaks to the evaluation process, also after it was started anew.
     fn messenger(&self) -> Messenger;

@@ -5,16 +5,16 @@ use std::{
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use partita_bridge::{Comm, Command, MimeBundle, ToEvaluation, Variable};
+use partita_bridge::{Comm, Command, MimeBundle, Stream, ToEvaluation, Variable};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Cell, CellError, Completions, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
-    commands,
+    Cell, CellError, Completions, Evaluator, Interrupter, Messenger, Optimisation, Outcome, Output,
+    OutputSender, Settings, Timing, commands,
     completion::Completer,
     direct::{DirectError, DirectEvaluator},
     evcxr::{EvcxrError, EvcxrEvaluator},
@@ -81,6 +81,8 @@ struct Shared {
     messenger: Mutex<Messenger>,
     variables: Mutex<Vec<Variable>>,
     completer: Completer,
+    settings: Mutex<Settings>,
+    timing: Mutex<Option<Timing>>,
 }
 
 /// Ends the thread with the last clone of the interpreter.
@@ -138,6 +140,8 @@ impl Interpreter {
             messenger: Mutex::new(evaluator.messenger()),
             variables: Mutex::default(),
             completer: Completer::default(),
+            settings: Mutex::default(),
+            timing: Mutex::default(),
         });
         shared.completer.update(evaluator.snapshot());
         let (requests, receiver) = mpsc::unbounded_channel();
@@ -243,6 +247,26 @@ impl Interpreter {
     pub fn type_of(&self, expression: &str) -> Result<String, String> {
         self.shared.completer.type_of(expression)
     }
+
+    /// How cells are run.
+    pub fn settings(&self) -> Settings {
+        *lock(&self.shared.settings)
+    }
+
+    /// Whether each cell from now on is followed by a line that says where its time went.
+    pub fn set_timing(&self, on: bool) {
+        lock(&self.shared.settings).timing = on;
+    }
+
+    /// How the cells from now on are optimised.
+    pub fn set_optimisation(&self, optimisation: Optimisation) {
+        lock(&self.shared.settings).optimisation = optimisation;
+    }
+
+    /// Where the time of the last cell went; `None` before the first.
+    pub fn last_timing(&self) -> Option<Timing> {
+        lock(&self.shared.timing).clone()
+    }
 }
 
 struct Factory {
@@ -278,9 +302,33 @@ impl Workplace<'_> {
 
     /// Runs code without commands.
     pub(super) fn run(&mut self, cell: &Cell, outputs: &OutputSender) -> Outcome {
+        let settings = self.settings();
+        self.evaluator.configure(settings);
+        let began = Instant::now();
         let outcome = guarded(|| self.evaluator.run(cell, outputs));
         self.note();
+        let mut timing = self.evaluator.timing().unwrap_or_default();
+        timing.close(began.elapsed());
+        if settings.timing {
+            // A front end that has stopped listening misses it.
+            let _ =
+                outputs.blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
+        }
+        *lock(&self.shared.timing) = Some(timing);
         outcome
+    }
+
+    /// Where the time of the last code went.
+    pub(super) fn timing(&self) -> Option<Timing> {
+        lock(&self.shared.timing).clone()
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        *lock(&self.shared.settings)
+    }
+
+    pub(super) fn set(&self, settings: Settings) {
+        *lock(&self.shared.settings) = settings;
     }
 
     /// Asks the evaluation process.

@@ -13,6 +13,7 @@ pub mod evcxr;
 pub mod facade;
 pub mod output;
 pub mod split;
+pub mod timing;
 
 pub use complete::{Completeness, is_complete};
 pub use completion::{Completion, Completions};
@@ -20,3 +21,4 @@ pub use evaluator::{Cell, CellError, Evaluator, Interrupter, Messenger, Outcome}
 pub use facade::{EvaluatorKind, Interpreter, StartError};
 pub use output::{Output, OutputSender};
 pub use partita_bridge::{Comm, CommAction, Command, Event, Variable};
+pub use timing::{Optimisation, Phase, Settings, Timing};

@@ -5,7 +5,8 @@ use anyhow::{Context, bail};
 
 use super::ReplOptions;
 use super::session::{NO_INPUT, Session};
-use crate::interpreter::{Completeness, Outcome, Output, commands, is_complete};
+use crate::interpreter::commands::{self, begins_with_command};
+use crate::interpreter::{Completeness, Outcome, Output, is_complete};
 
 /// Runs everything on standard input, cell by cell; stops at the first that fails.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
@@ -49,7 +50,7 @@ fn cells(source: &str) -> Vec<String> {
         }
         open.push_str(line);
         let ends = !matches!(is_complete(&open), Completeness::Incomplete { .. })
-            && !lines.peek().is_some_and(|next| goes_on(next));
+            && !lines.peek().is_some_and(|next| goes_on(next) && !is_command_after(&open, next));
         if ends {
             cells.push(std::mem::take(&mut open));
         }
@@ -58,6 +59,11 @@ fn cells(source: &str) -> Vec<String> {
         cells.push(open);
     }
     cells
+}
+
+/// Whether `line` is a command: after code, a `%` or a `?` goes on from it.
+fn is_command_after(open: &str, line: &str) -> bool {
+    line.starts_with("%%") || begins_with_command(open) && begins_with_command(line)
 }
 
 fn goes_on(line: &str) -> bool {
@@ -93,6 +99,7 @@ mod tests {
     #[test]
     fn a_command_is_a_cell_of_its_own_and_an_open_rest_still_runs() {
         assert_eq!(cells(":vars\n1"), [":vars", "1"]);
+        assert_eq!(cells(":vars\n%%time\n1\n% 2\n?a"), [":vars", "%%time\n1\n% 2\n?a"]);
         assert_eq!(cells("%%sql\nSELECT 1\nFROM a;\n1"), ["%%sql\nSELECT 1\nFROM a;", "1"]);
         assert_eq!(cells("%%sql busy\nSELECT 1\n\n1"), ["%%sql busy\nSELECT 1\n", "1"]);
         assert_eq!(cells("fn f() {"), ["fn f() {"]);

@@ -152,7 +152,7 @@ impl Printer {
     }
 
     /// Prints text of the REPL's own.
-    pub fn note(&mut self, text: &str) {
+    fn note(&mut self, text: &str) {
         self.line_start();
         self.text(Stream::Stdout, text);
     }

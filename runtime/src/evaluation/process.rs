@@ -43,11 +43,11 @@ pub extern "C" fn partita_evaluation_main() -> i32 {
 fn serve() -> Result<(), FrameError> {
     let incoming = bridge::connect()?;
     panics::install_hook();
-    display::set_running(false);
-    display::send_to(send_shown);
+    events::forward()?;
     comm::send_to(comms::send);
     asking::ask_by(input::ask);
-    events::forward()?;
+    display::set_running(false);
+    display::send_to(send_shown);
     let (cells, queue) = mpsc::channel();
     thread::Builder::new().name("bridge".into()).spawn(move || listen(incoming, &cells))?;
     let worker = thread::Builder::new()

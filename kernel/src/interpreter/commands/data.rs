@@ -40,8 +40,7 @@ pub fn workers(desk: Desk<'_, '_>) -> Answer {
 }
 
 /// With these a query begins, and no name.
-const STARTS: [&str; 9] =
-    ["SELECT", "WITH", "FROM", "SHOW", "VALUES", "TABLE", "EXPLAIN", "CREATE", "DROP"];
+const STARTS: [&str; 9] = ["SELECT", "WITH", "FROM", "SHOW", "VALUES", "TABLE", "EXPLAIN", "CREATE", "DROP"];
 
 /// Splits `name = SELECT …` (or `name << SELECT …`, as JupySQL has it), and for a whole cell also a
 /// name alone on the first line.

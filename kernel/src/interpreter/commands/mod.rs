@@ -14,13 +14,13 @@ mod timing;
 
 use partita_bridge::{MimeBundle, nearest};
 
-pub use self::{
-    parse::completeness,
-    table::{Entry, Takes},
-};
 use self::{
     parse::{Step, parse},
     table::{TABLE, find},
+};
+pub use self::{
+    parse::{begins_with_command, completeness},
+    table::{Entry, Takes},
 };
 use super::{Cell, CellError, EvaluatorKind, Outcome, Output, OutputSender, facade::Workplace};
 
@@ -64,9 +64,9 @@ pub(super) fn execute(place: &mut Workplace<'_>, cell: &Cell, outputs: &OutputSe
     // `name?` is Rust where the variable can fail, and a question everywhere else.
     let can_fail = |name: &str| {
         let types = ["Result<", "Option<", "Poll<", "ControlFlow<"];
-        variables
-            .iter()
-            .any(|variable| variable.name == name && types.iter().any(|ty| variable.type_name.starts_with(ty)))
+        variables.iter().any(|variable| {
+            variable.name == name && types.iter().any(|ty| variable.type_name.starts_with(ty))
+        })
     };
     let Some(parsed) = parse(&cell.code, place.kind(), can_fail) else {
         return place.run(cell, outputs);
@@ -76,7 +76,8 @@ pub(super) fn execute(place: &mut Workplace<'_>, cell: &Cell, outputs: &OutputSe
         show(answer.take(), outputs);
         let desk = Desk { place, outputs, cell, step };
         let answered = match step.entry {
-            Some(entry) => check(entry, &desk).and_then(|()| (entry.run)(desk)),
+            Some(Entry { run: Some(run), .. }) => check(&desk).and_then(|()| run(desk)),
+            Some(Entry { name, .. }) => Err(refuse(format!("`{}` is written `:{name}`", step.word))),
             None => Err(unknown(&step.word)),
         };
         match answered {
@@ -101,7 +102,8 @@ fn show(answer: Option<MimeBundle>, outputs: &OutputSender) {
     }
 }
 
-fn check(entry: &Entry, desk: &Desk<'_, '_>) -> Result<(), CellError> {
+fn check(desk: &Desk<'_, '_>) -> Result<(), CellError> {
+    let Some(entry) = desk.step.entry else { return Ok(()) };
     let given = !desk.argument().is_empty();
     match entry.takes {
         Takes::Nothing if given => Err(refuse(format!(

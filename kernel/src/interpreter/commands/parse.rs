@@ -1,12 +1,14 @@
 use std::ops::Range;
 
-use super::{EvaluatorKind, Entry, Takes, find};
+use super::{Entry, EvaluatorKind, Takes, find};
 use crate::interpreter::complete::{Completeness, is_complete};
 
 /// A cell with its commands taken off.
 pub struct Parsed {
-    /// The commands, in order; at least one.
+    /// The commands that are answered here, in order.
     pub steps: Vec<Step>,
+    /// Where commands stand, those that the evaluator reads itself among them.
+    commands: Vec<Range<usize>>,
     /// What is left for the evaluator. The commands are blank in it, so that positions stay.
     pub code: Option<String>,
 }
@@ -23,15 +25,15 @@ pub struct Step {
     pub whole_cell: bool,
 }
 
-/// Takes the commands off a cell: those before the first line of code. `None` if there are none, or
-/// all are evcxr's. `can_fail` says of a variable that a `?` behind it is Rust's.
+/// Takes the commands off a cell: those before the first line of code. `None` if there are none. `can_fail` says of a variable that a `?` behind it is Rust's.
 pub fn parse(code: &str, kind: EvaluatorKind, can_fail: impl Fn(&str) -> bool) -> Option<Parsed> {
     if let Some(step) = asks_about(code, can_fail) {
-        return Some(Parsed { steps: vec![step], code: None });
+        return Some(Parsed { steps: vec![step], commands: Vec::new(), code: None });
     }
     let mut steps: Vec<Step> = Vec::new();
     let mut taken: Vec<Range<usize>> = Vec::new();
-    let mut for_evaluator = false;
+    let mut passed: Vec<Range<usize>> = Vec::new();
+    let mut has_code = false;
     let mut at = 0;
     while at < code.len() {
         let end = line_end(code, at);
@@ -42,16 +44,19 @@ pub fn parse(code: &str, kind: EvaluatorKind, can_fail: impl Fn(&str) -> bool) -
         }
         let first = at + code[at..].len() - code[at..].trim_start().len();
         let Some(mark) = mark(line).filter(|mark| *mark != "%%" || steps.is_empty()) else {
-            for_evaluator = true;
+            has_code = true;
             break;
         };
         let word_end = first + line.find(char::is_whitespace).unwrap_or(line.len());
         let word = if mark == "?" { "?" } else { &code[first..word_end] };
         let name = &word[mark.len()..];
         let entry = if mark == "?" { find("doc") } else { find(name) };
-        let evcxrs = entry.is_none_or(|entry| entry.evcxrs.contains(&name));
-        if kind == EvaluatorKind::Evcxr && mark == ":" && evcxrs {
-            for_evaluator = true;
+        let passes = match kind {
+            EvaluatorKind::Direct => entry.is_some_and(|entry| entry.run.is_none()),
+            EvaluatorKind::Evcxr => entry.is_none_or(|entry| entry.evcxrs.contains(&name)),
+        };
+        if passes && mark == ":" {
+            passed.push(first..end);
             at = end + 1;
             continue;
         }
@@ -70,10 +75,15 @@ pub fn parse(code: &str, kind: EvaluatorKind, can_fail: impl Fn(&str) -> bool) -
         taken.push(first..until);
         at = until + 1;
     }
-    if steps.is_empty() {
-        return None;
-    }
-    Some(Parsed { code: for_evaluator.then(|| blank(code, &taken)), steps })
+    let for_evaluator = has_code || !passed.is_empty();
+    let any = !steps.is_empty() || !passed.is_empty();
+    let rest = for_evaluator.then(|| blank(code, &taken));
+    any.then(|| Parsed { steps, commands: [taken, passed].concat(), code: rest })
+}
+
+/// Whether the text begins with a command.
+pub fn begins_with_command(text: &str) -> bool {
+    mark(text.trim_start()).is_some()
 }
 
 /// What makes a line a command.
@@ -133,8 +143,8 @@ pub fn completeness(code: &str) -> Option<Completeness> {
     let more = Completeness::Incomplete { indent: String::new() };
     // `name?` is complete either way.
     let parsed = parse(code, EvaluatorKind::Direct, |_| true)?;
-    if let Some(rest) = &parsed.code {
-        return Some(is_complete(rest));
+    if parsed.code.is_some() {
+        return Some(is_complete(&blank(code, &parsed.commands)));
     }
     let last = parsed.steps.last()?;
     let argument = &code[last.argument.clone()];
@@ -158,9 +168,10 @@ mod tests {
     /// The commands with their arguments, and the code left.
     fn parsed(code: &str, kind: EvaluatorKind) -> Option<(Vec<(String, String)>, Option<String>)> {
         let parsed = parse(code, kind, |name| name == "fallible")?;
-        let steps = parsed.steps.iter().map(|step| {
-            (step.word.clone(), code[step.argument.clone()].trim().to_owned())
-        });
+        let steps = parsed
+            .steps
+            .iter()
+            .map(|step| (step.word.clone(), code[step.argument.clone()].trim().to_owned()));
         Some((steps.collect(), parsed.code))
     }
 
@@ -174,7 +185,9 @@ mod tests {
 
     #[test]
     fn rust_is_left_alone() {
-        for code in ["1 + 1", "::std::mem::drop(1)", "let a = 1;\n:vars", "", "// :vars", "df.show()?", "\"%\""] {
+        for code in
+            ["1 + 1", "::std::mem::drop(1)", "let a = 1;\n:vars", "", "// :vars", "df.show()?", "\"%\""]
+        {
             assert!(direct(code).is_none(), "{code}");
         }
     }
@@ -190,9 +203,14 @@ mod tests {
     #[test]
     fn a_query_reads_on_to_a_semicolon_an_empty_line_or_the_next_command() {
         let (commands, code) =
-            direct(":sql SELECT a\n  FROM b;\n:sql SELECT c\nFROM d\n:jobs\n%sql SELECT e\n\nlet x = 1;").unwrap();
-        let expected =
-            [(":sql", "SELECT a\n  FROM b;"), (":sql", "SELECT c\nFROM d"), (":jobs", ""), ("%sql", "SELECT e")];
+            direct(":sql SELECT a\n  FROM b;\n:sql SELECT c\nFROM d\n:jobs\n%sql SELECT e\n\nlet x = 1;")
+                .unwrap();
+        let expected = [
+            (":sql", "SELECT a\n  FROM b;"),
+            (":sql", "SELECT c\nFROM d"),
+            (":jobs", ""),
+            ("%sql", "SELECT e"),
+        ];
         assert_eq!(commands, steps(&expected));
         assert_eq!(code.unwrap().trim(), "let x = 1;");
     }
@@ -200,7 +218,10 @@ mod tests {
     #[test]
     fn time_and_a_magic_take_the_rest_of_the_cell() {
         assert_eq!(direct(":time f(\n1)\ng()").unwrap(), (steps(&[(":time", "f(\n1)\ng()")]), None));
-        assert_eq!(direct("%%sql\nSELECT 1;\n\nSELECT").unwrap().0, steps(&[("%%sql", "SELECT 1;\n\nSELECT")]));
+        assert_eq!(
+            direct("%%sql\nSELECT 1;\n\nSELECT").unwrap().0,
+            steps(&[("%%sql", "SELECT 1;\n\nSELECT")])
+        );
         assert_eq!(direct("%%html\n<b>").unwrap().0, steps(&[("%%html", "<b>")]));
     }
 
@@ -217,7 +238,7 @@ mod tests {
     #[test]
     fn evcxrs_own_commands_reach_evcxr() {
         let evcxr = |code| parsed(code, EvaluatorKind::Evcxr);
-        assert!(evcxr(":dep serde\n:clear").is_none());
+        assert_eq!(evcxr(":dep serde\n:clear").unwrap(), (vec![], Some(":dep serde\n:clear".into())));
         let (commands, code) = evcxr(":dep a = \"1\"\n:vars\nlet x = 1;").unwrap();
         assert_eq!(commands, steps(&[(":vars", "")]));
         assert_eq!(code.unwrap(), ":dep a = \"1\"\n     \nlet x = 1;");
@@ -226,7 +247,16 @@ mod tests {
     #[test]
     fn a_command_is_complete_when_what_it_takes_is() {
         let complete = |code| completeness(code) == Some(Completeness::Complete);
-        for code in [":vars", ":help (", ":sql SELECT (", "%%sql\nSELECT 1;", "%%sql\nSELECT 1\n", ":time 1", "?a"] {
+        for code in [
+            ":vars",
+            ":help (",
+            ":sql SELECT (",
+            "%%sql\nSELECT 1;",
+            "%%sql\nSELECT 1\n",
+            ":time 1",
+            "?a",
+            ":dep a = \"1\"",
+        ] {
             assert!(complete(code), "{code:?}");
         }
         for code in [":time {", "%%time", "%%sql", "%%sql\n", "%%sql\nSELECT 1", ":vars\nfn f() {"] {

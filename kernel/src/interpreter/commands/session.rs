@@ -66,7 +66,8 @@ fn settings() -> Vec<(String, String)> {
 
 /// Begins anew.
 pub fn reset(desk: Desk<'_, '_>) -> Answer {
-    let variables = desk.place.variables().into_iter().map(|variable| format!("`{}`", variable.name)).collect();
+    let variables =
+        desk.place.variables().into_iter().map(|variable| format!("`{}`", variable.name)).collect();
     let items = desk.place.items();
     desk.place.restart().map_err(|error| refuse(error.to_string()))?;
     let text = match (listed("variable", variables), listed("item", items)) {

@@ -27,7 +27,8 @@ pub struct Entry {
     pub takes: Takes,
     /// The names under which evcxr has a command of its own, which its notebooks mean.
     pub(super) evcxrs: &'static [&'static str],
-    pub(super) run: fn(Desk<'_, '_>) -> Answer,
+    /// What it does; `None` if the evaluator itself reads it at the head of a cell.
+    pub(super) run: Option<fn(Desk<'_, '_>) -> Answer>,
 }
 
 impl Entry {
@@ -55,7 +56,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "what can be typed here",
         takes: Takes::Line,
         evcxrs: &[],
-        run: help::help,
+        run: Some(help::help),
     },
     Entry {
         name: "vars",
@@ -64,7 +65,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "the variables: name, type, memory",
         takes: Takes::Nothing,
         evcxrs: &[],
-        run: session::variables,
+        run: Some(session::variables),
     },
     Entry {
         name: "type",
@@ -73,7 +74,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "the type of an expression, which is not run",
         takes: Takes::Line,
         evcxrs: &["type", "t"],
-        run: inspect::type_of,
+        run: Some(inspect::type_of),
     },
     Entry {
         name: "doc",
@@ -82,7 +83,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "what a name is: signature and docs (also `?NAME` and `NAME?`)",
         takes: Takes::Line,
         evcxrs: &["doc"],
-        run: inspect::doc,
+        run: Some(inspect::doc),
     },
     Entry {
         name: "sql",
@@ -91,7 +92,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "a query over DataFrames, LazyFrames and Datasets by their names; NAME keeps the result",
         takes: Takes::Query,
         evcxrs: &[],
-        run: data::sql,
+        run: Some(data::sql),
     },
     Entry {
         name: "explain",
@@ -100,7 +101,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "the plan of a LazyFrame or Dataset; nothing is run",
         takes: Takes::Line,
         evcxrs: &["explain"],
-        run: data::explain,
+        run: Some(data::explain),
     },
     Entry {
         name: "jobs",
@@ -109,7 +110,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "the last jobs of all sessions; one of them whole",
         takes: Takes::Line,
         evcxrs: &[],
-        run: data::jobs,
+        run: Some(data::jobs),
     },
     Entry {
         name: "workers",
@@ -118,7 +119,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "what runs tasks: slots, and what their caches hold",
         takes: Takes::Nothing,
         evcxrs: &[],
-        run: data::workers,
+        run: Some(data::workers),
     },
     Entry {
         name: "time",
@@ -127,7 +128,34 @@ pub(super) static TABLE: &[Entry] = &[
         help: "runs the code after it, to the end of the cell, and says how long it took",
         takes: Takes::Code,
         evcxrs: &[],
-        run: timing::time,
+        run: Some(timing::time),
+    },
+    Entry {
+        name: "timing",
+        aliases: &[],
+        arguments: "[on|off]",
+        help: "says after each cell where its time went",
+        takes: Takes::Line,
+        evcxrs: &["timing"],
+        run: Some(timing::timing),
+    },
+    Entry {
+        name: "opt",
+        aliases: &[],
+        arguments: "[auto|0|1|2|3]",
+        help: "how much the compiler optimises cells; `auto` does it where a cell has loops of its own",
+        takes: Takes::Line,
+        evcxrs: &["opt"],
+        run: Some(timing::opt),
+    },
+    Entry {
+        name: "dep",
+        aliases: &[],
+        arguments: "CRATE = \"VERSION\"",
+        help: "brings a crate into the session, as a line of `[dependencies]` in Cargo.toml would",
+        takes: Takes::Line,
+        evcxrs: &["dep"],
+        run: None,
     },
     Entry {
         name: "env",
@@ -136,7 +164,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "versions, directories, memory, settings",
         takes: Takes::Nothing,
         evcxrs: &["env", "version"],
-        run: session::environment,
+        run: Some(session::environment),
     },
     Entry {
         name: "reset",
@@ -145,7 +173,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "forgets every variable and item, and starts afresh",
         takes: Takes::Nothing,
         evcxrs: &["clear"],
-        run: session::reset,
+        run: Some(session::reset),
     },
     Entry {
         name: "quit",
@@ -154,7 +182,7 @@ pub(super) static TABLE: &[Entry] = &[
         help: "leaves the terminal (also Ctrl-D)",
         takes: Takes::Nothing,
         evcxrs: &[],
-        run: session::quit,
+        run: Some(session::quit),
     },
 ];
 
@@ -166,8 +194,11 @@ mod tests {
 
     #[test]
     fn no_two_commands_share_a_name() {
-        let names: Vec<&str> =
-            TABLE.iter().flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases)).copied().collect();
+        let names: Vec<&str> = TABLE
+            .iter()
+            .flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases))
+            .copied()
+            .collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
     }
 

@@ -7,7 +7,9 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{generate::Generated, generate::ROOT, interrupts::Interrupts, warm_build::WarmBuild};
+use super::{
+    dependencies::Built, generate::Generated, generate::ROOT, interrupts::Interrupts, warm_build::WarmBuild,
+};
 
 /// One message of the compiler, as `--error-format=json` has it.
 #[derive(Debug, Clone, Deserialize)]
@@ -132,6 +134,7 @@ impl Compiler {
         generated: &Generated,
         depth: Depth,
         serial: u64,
+        dependencies: Option<&Built>,
         interrupts: &Interrupts,
     ) -> io::Result<Compiled> {
         for file in &generated.files {
@@ -160,6 +163,7 @@ impl Compiler {
             .arg(&self.sysroot)
             .arg(extern_argument(&self.build.library))
             .arg(dependency_argument(&self.build.dependencies))
+            .args(dependencies.map(Built::arguments).unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -174,6 +178,11 @@ impl Compiler {
             _ => String::new(),
         };
         Ok(Compiled { succeeded: output.status.success(), library, diagnostics, mir, other })
+    }
+
+    /// What cells have for a sysroot.
+    pub fn sysroot(&self) -> &Path {
+        &self.sysroot
     }
 
     /// Checks that the library to compile against is the one that runs.

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
 use super::{
+    dependencies,
     items::{Items, Kind},
     source::{CellSource, Role, SourceFile, blank_all_but, blank_out},
     variables::Variables,
@@ -35,6 +36,8 @@ pub struct CellPlan<'a> {
     pub moved: &'a BTreeSet<String>,
     /// Names it binds but that cannot be kept, found on an earlier attempt.
     pub unkept: &'a BTreeSet<String>,
+    /// Whether there are crates besides `partita`.
+    pub dependencies: bool,
     /// Distinguishes the symbols of this compilation.
     pub serial: u64,
 }
@@ -66,6 +69,10 @@ pub fn generate(plan: &CellPlan<'_>) -> Generated {
         }
     }
     root.generate(IMPORTS);
+    if plan.dependencies {
+        // Without it the compiler would link each crate into each cell.
+        root.generate(&format!("extern crate {} as _;\n", dependencies::CRATE_NAME));
+    }
     let mut files = Vec::new();
     let mut statics = Vec::new();
     add_items(plan, &mut root, &mut files, &mut statics);

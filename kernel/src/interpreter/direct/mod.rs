@@ -14,6 +14,7 @@
 
 pub(super) mod blame;
 pub(super) mod compile;
+pub mod dependencies;
 mod diagnostics;
 mod generate;
 mod interrupts;
@@ -41,6 +42,7 @@ pub use self::warm_build::{DIRECTORY_VARIABLE, WarmBuild, WarmBuildError};
 use self::{
     blame::{Blame, blame},
     compile::{Compiled, Compiler, Depth},
+    dependencies::{Dependencies, Dependency, DependencyError},
     generate::{CellPlan, Generated, generate},
     interrupts::Interrupts,
     items::{Items, Kind},
@@ -96,6 +98,7 @@ pub struct DirectEvaluator {
     interrupts: Interrupts,
     items: Items,
     variables: Variables,
+    dependencies: Dependencies,
     /// Variables to be dropped by the next cell that runs.
     forget: BTreeSet<String>,
     labels: BTreeSet<String>,
@@ -144,6 +147,7 @@ impl DirectEvaluator {
             outputs,
             items: Items::default(),
             variables: Variables::default(),
+            dependencies: Dependencies::default(),
             forget: BTreeSet::new(),
             labels: BTreeSet::new(),
             said_anew: false,
@@ -177,8 +181,8 @@ impl DirectEvaluator {
         if self.process.is_none() {
             self.spawn().map_err(|error| report::trouble(&error.to_string()))?;
         }
-        let source =
-            Arc::new(CellSource { label: self.label(cell.number), code: cell.code.replace("\r\n", "\n") });
+        let code = self.read_dependencies(cell.code.replace("\r\n", "\n"))?;
+        let source = Arc::new(CellSource { label: self.label(cell.number), code });
         let split = split::split(&source.code).ok();
         if split.as_ref().is_some_and(|split| split.items.is_empty() && !split.has_statements) {
             return Ok(Outcome::Finished(None));
@@ -199,6 +203,49 @@ impl DirectEvaluator {
             return Ok(Outcome::Finished(None));
         }
         self.run_compiled(&source, split.as_ref(), ready)
+    }
+
+    /// Takes the `:dep` lines off a cell's head and does what they ask for. Lines keep their numbers.
+    fn read_dependencies(&mut self, code: String) -> Result<String, CellError> {
+        let lines = dependencies::leading(&code);
+        if lines.is_empty() {
+            return Ok(code);
+        }
+        let specs: Vec<&str> = lines.iter().map(|(spec, _)| *spec).filter(|spec| !spec.is_empty()).collect();
+        if specs.is_empty() {
+            self.outputs.text(Stream::Stdout, self.dependencies.list());
+        } else {
+            self.depend(&specs).map_err(|error| report::dependency(&error))?;
+        }
+        let ranges: Vec<_> = lines.into_iter().map(|(_, range)| range).collect();
+        Ok(source::blank_out(&code, &ranges))
+    }
+
+    fn depend(&mut self, specs: &[&str]) -> Result<(), DependencyError> {
+        let here = std::env::current_dir().unwrap_or_default();
+        let mut wanted = Vec::new();
+        for spec in specs {
+            let dependency = Dependency::parse(spec, &here)?;
+            if dependency.is_inside() {
+                let note =
+                    format!("`{0}` is in every cell already: `use {0}::prelude::*;`\n", dependency.name);
+                self.outputs.text(Stream::Stderr, note);
+            } else {
+                wanted.push(dependency);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let builder = dependencies::Builder {
+            build: &self.build,
+            sysroot: self.compiler.sysroot(),
+            interrupts: &self.interrupts,
+            outputs: &self.outputs,
+        };
+        let ready = self.dependencies.add(wanted, &builder)?;
+        self.outputs.text(Stream::Stderr, ready);
+        Ok(())
     }
 
     /// Drops what does not fit what the cell redefines, and says so.
@@ -240,6 +287,7 @@ impl DirectEvaluator {
                 outdated: &outdated,
                 moved: &moved,
                 unkept: &skipped,
+                dependencies: self.dependencies.built().is_some(),
                 serial: self.serial,
             });
             let depth = match split {
@@ -249,7 +297,7 @@ impl DirectEvaluator {
             };
             let compiled = self
                 .compiler
-                .compile(&generated, depth, self.serial, &self.interrupts)
+                .compile(&generated, depth, self.serial, self.dependencies.built(), &self.interrupts)
                 .map_err(|error| report::trouble(&format!("cannot run the compiler: {error}")))?;
             if self.interrupts.asked() {
                 return Err(report::interrupted(NOT_RUN));
@@ -495,7 +543,7 @@ impl Evaluator for DirectEvaluator {
     fn facts(&self) -> Vec<(&'static str, String)> {
         let path = |path: &Path| path.display().to_string();
         vec![
-            ("compiler", self.build.version().to_owned()),
+            ("compiler", self.build.compiler().to_owned()),
             ("rustc", path(&self.build.rustc)),
             ("library", path(&self.build.library)),
             ("files of cells", path(self.directory.path())),

@@ -5,6 +5,7 @@ use partita_bridge::Panic;
 use super::{
     blame::Blame,
     compile::{Compiled, Diagnostic},
+    dependencies::DependencyError,
     diagnostics::{is_about, render},
     items::Items,
     source::{CellSource, SourceFile},
@@ -25,6 +26,14 @@ fn error(name: &str, message: String, details: &[String]) -> CellError {
 /// Something around the cell is wrong, not the cell.
 pub fn trouble(message: &str) -> CellError {
     error("EvaluatorError", message.to_owned(), &[])
+}
+
+/// Crates that were asked for are not there.
+pub fn dependency(problem: &DependencyError) -> CellError {
+    if let DependencyError::Interrupted = problem {
+        return interrupted("stopped before the crates were built; nothing has changed");
+    }
+    error("DependencyError", problem.to_string(), &[problem.details().to_owned()])
 }
 
 /// The person stopped it.

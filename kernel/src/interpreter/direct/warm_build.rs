@@ -99,9 +99,20 @@ impl WarmBuild {
         Ok(Self { library, dependencies, rustc, version, sysroot, host, stamp })
     }
 
-    /// The compiler, as `rustc --version` prints it.
-    pub fn version(&self) -> &str {
+    /// The compiler's version, as it says it.
+    pub fn compiler(&self) -> &str {
         &self.version
+    }
+
+    /// What the compiler calls this machine: `x86_64-unknown-linux-gnu`.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Tells this build from others, also those that were in its place before.
+    pub fn identity(&self) -> String {
+        let Stamp { inode, seconds, nanoseconds } = self.stamp;
+        format!("{} {inode} {seconds}.{nanoseconds}", self.library.display())
     }
 
     /// Checks that the library was built by the compiler that will compile the cells.

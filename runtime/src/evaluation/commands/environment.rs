@@ -31,7 +31,8 @@ pub(super) fn list() -> CellResult {
 fn memory() -> String {
     let used = kilobytes("/proc/self/status", "VmRSS:");
     let machine = kilobytes("/proc/meminfo", "MemTotal:");
-    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let group =
+        fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
     let limit: Option<u64> = group.into_iter().chain(machine).min();
     match (used, limit) {
         (Some(used), Some(limit)) => format!("{} of {}", bytes(used), bytes(limit)),

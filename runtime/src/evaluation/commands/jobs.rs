@@ -15,7 +15,8 @@ pub(super) fn list() -> CellResult {
     let sessions = session::live();
     let jobs = jobs(&sessions);
     if jobs.is_empty() {
-        let text = "no job has run yet; an action on a Dataset (collect, count, show, write_parquet) runs one";
+        let text =
+            "no job has run yet; an action on a Dataset (collect, count, show, write_parquet) runs one";
         return Ok(Some(MimeBundle::text(text)));
     }
     let several = jobs.iter().any(|job| job.session != jobs[0].session);
