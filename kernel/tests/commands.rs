@@ -62,7 +62,8 @@ fn row(table: &str, name: &str) -> Vec<String> {
 fn help_lists_every_command_and_explains_one() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     let done = finish(&mut notebook, ":help");
-    let names: Vec<String> = partita_kernel::interpreter::commands::names().map(|name| format!(":{name}")).collect();
+    let names: Vec<String> =
+        partita_kernel::interpreter::commands::names().map(|name| format!(":{name}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     has(&representation(&done, "text/plain"), &names);
     has(&representation(&done, "text/html"), &["<table>", ":vars"]);
@@ -100,7 +101,8 @@ fn types_and_docs_of_variables_are_said_and_a_question_mark_asks_for_them() {
 #[test]
 fn sql_reads_data_frames_lazy_frames_and_datasets_together() {
     let mut notebook = notebook();
-    let done = finish(&mut notebook, ":sql SELECT zone, SUM(fare) AS total FROM trips GROUP BY zone ORDER BY zone");
+    let done =
+        finish(&mut notebook, ":sql SELECT zone, SUM(fare) AS total FROM trips GROUP BY zone ORDER BY zone");
     has(&representation(&done, "text/plain"), &["shape: (2, 2)", "total", "4.5", "2.0"]);
     has(&representation(&done, "text/html"), &["<table", "4.5"]);
     let joined = "%%sql\nSELECT d.fare, w.fare AS doubled\nFROM dear d\nJOIN trips t ON t.fare = d.fare\n\
@@ -130,7 +132,10 @@ fn the_result_of_a_query_can_be_kept_in_a_variable() {
 #[test]
 fn a_query_that_is_wrong_says_what_is_and_runs_no_job() {
     let mut notebook = notebook();
-    has(&error(&mut notebook, ":sql SELECT * FROM trip"), &["no variable `trip`", "`trips`?", "`twice` (Dataset)"]);
+    has(
+        &error(&mut notebook, ":sql SELECT * FROM trip"),
+        &["no variable `trip`", "`trips`?", "`twice` (Dataset)"],
+    );
     has(&error(&mut notebook, ":sql SELECT * FROM number"), &["`number` is no DataFrame"]);
     has(&error(&mut notebook, ":sql SELEC zone FROM trips"), &["SELEC"]);
     has(&error(&mut notebook, ":sql SELECT speed FROM twice"), &["speed"]);
@@ -171,7 +176,10 @@ fn jobs_of_all_sessions_are_listed_and_one_is_shown_whole() {
 fn workers_show_their_slots_and_what_they_keep() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     has(&text(&mut notebook, ":workers"), &["no session yet"]);
-    finish(&mut notebook, "let s = Session::embedded(3)?; let kept = s.range(0, 1000, 4).cache(); kept.count()?;");
+    finish(
+        &mut notebook,
+        "let s = Session::embedded(3)?; let kept = s.range(0, 1000, 4).cache(); kept.count()?;",
+    );
     let workers = row(&text(&mut notebook, ":workers"), "1");
     assert_eq!(workers[..7], ["1", "this process", "3", "0", "1", "4", "0"]);
     finish(&mut notebook, "drop((kept, s));");
