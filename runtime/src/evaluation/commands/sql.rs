@@ -10,18 +10,25 @@ use crate::error::Result;
 
 /// Runs a query over the variables that hold rows, shows its result and keeps it if it has a name.
 pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> CellResult {
-    let named = extract_table_identifiers(query, false, true)?;
+    let named = extract_table_identifiers(query, false, true).map_err(said)?;
     let tables = tables::all(scope);
     // A dataset named in the query runs a job; what is wrong with the query is found before that.
     if named.iter().any(|name| matches!(tables.get(name), Some(Queryable::Dataset(_)))) {
-        plan(query, &named, &tables, scope, Queryable::columns)?.collect_schema()?;
+        plan(query, &named, &tables, scope, Queryable::columns)?.collect_schema().map_err(said)?;
     }
-    let frame = plan(query, &named, &tables, scope, Queryable::rows)?.collect()?;
+    let frame = plan(query, &named, &tables, scope, Queryable::rows)?.collect().map_err(said)?;
     let bundle = frame.mime_bundle();
     if let Some(name) = into {
         scope.insert(name, frame);
     }
     Ok(Some(bundle))
+}
+
+/// What Polars says of a query, without the plan that it made of it: nobody wrote that.
+fn said(error: PolarsError) -> CellFailure {
+    let text = error.to_string();
+    let own = text.split("\n\nResolved plan until failure").next().unwrap_or(&text);
+    CellFailure::new(own.trim_end())
 }
 
 fn plan(
@@ -41,11 +48,11 @@ fn plan(
         }
     }
     context.execute(query).map_err(|error| {
-        let said = error.to_string();
-        let unknown = |name: &&String| said.contains(&format!("relation '{name}' was not found"));
+        let text = error.to_string();
+        let unknown = |name: &&String| text.contains(&format!("relation '{name}' was not found"));
         match named.iter().find(unknown) {
             Some(name) => tables::missing(name, tables, scope),
-            None => CellFailure::from(error),
+            None => said(error),
         }
     })
 }
