@@ -1,3 +1,4 @@
+use crate::interpreter::direct::dependencies;
 use crate::interpreter::{EvaluatorKind, Interpreter};
 
 /// What the REPL does itself when a line begins with `:`.
@@ -21,6 +22,7 @@ impl ReplCommand {
             other
                 if evaluator == EvaluatorKind::Direct
                     && other.starts_with(':')
+                    && !dependencies::is_request(other)
                     && !other.starts_with("::") =>
             {
                 Some(Self::Unknown(other.to_owned()))
@@ -42,6 +44,7 @@ Type Rust; a cell runs when it is complete, and a last expression without `;` is
 
   :help     this text
   :vars     the variables and their types
+  :dep      extra crates: `:dep rand`, or `:dep name = …` as in a Cargo.toml; alone, those there are
   :quit     leave (also Ctrl-D)
 
 Ctrl-C clears the line, or interrupts the running cell: once cancels its job and keeps every
@@ -68,7 +71,8 @@ mod tests {
         let direct = |line| ReplCommand::parse(line, EvaluatorKind::Direct);
         assert_eq!(direct(" :quit "), Some(ReplCommand::Quit));
         assert_eq!(direct(":vars"), Some(ReplCommand::Variables));
-        assert_eq!(direct(":dep serde"), Some(ReplCommand::Unknown(":dep serde".into())));
+        assert_eq!(direct(":dep serde"), None);
+        assert_eq!(direct(":depend"), Some(ReplCommand::Unknown(":depend".into())));
         assert_eq!(direct("::std::mem::drop(1)"), None);
         assert_eq!(direct("quit"), None);
         assert_eq!(ReplCommand::parse(":dep serde", EvaluatorKind::Evcxr), None);

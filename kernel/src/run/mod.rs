@@ -1,0 +1,119 @@
+//! Cells without a person: a script, a notebook, or code from the command line, run to its end or to
+//! the first error, which is the program's own failure then. `script` cuts a file into cells (the REPL
+//! does the same with what is piped into it), `notebook` reads and writes notebooks, `record` keeps
+//! what their cells put out, `printer` says it on the standard streams, `runner` runs one cell after
+//! the other. What a cell means is the interpreter's matter.
+
+mod notebook;
+mod positions;
+mod printer;
+mod record;
+mod runner;
+pub mod script;
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use notebook::Notebook;
+use positions::Positions;
+use runner::Runner;
+
+use crate::interpreter::{EvaluatorKind, Outcome};
+
+/// What `partita run` was asked for.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The script or notebook; `-` is a script on standard input.
+    pub file: PathBuf,
+    /// Where the executed notebook goes.
+    pub output: Option<PathBuf>,
+    /// What runs the cells.
+    pub evaluator: EvaluatorKind,
+}
+
+/// Runs a script or a notebook.
+///
+/// # Errors
+/// When it cannot be read, the evaluator cannot be started, or a cell fails.
+pub fn run(options: &RunOptions) -> anyhow::Result<()> {
+    let extension = options.file.extension().and_then(|extension| extension.to_str());
+    if extension == Some("ipynb") {
+        return run_notebook(options);
+    }
+    if let Some(output) = &options.output {
+        bail!(
+            "only a notebook can be written to {}; {} is a script",
+            output.display(),
+            options.file.display()
+        );
+    }
+    let standard_input = options.file == Path::new("-");
+    if !standard_input && extension != Some("rs") {
+        bail!("{} is neither a script (.rs) nor a notebook (.ipynb)", options.file.display());
+    }
+    let (name, source) = if standard_input {
+        let mut source = String::new();
+        std::io::stdin().read_to_string(&mut source).context("cannot read the script from standard input")?;
+        ("standard input".to_owned(), source)
+    } else {
+        let source = fs::read_to_string(&options.file)
+            .with_context(|| format!("cannot read {}", options.file.display()))?;
+        (options.file.display().to_string(), source)
+    };
+    let pieces = script::cut(&source);
+    let positions = Positions::new(&name, pieces.iter().map(|piece| piece.line).collect());
+    let mut runner = Runner::start(options.evaluator, pieces.len(), !standard_input)?;
+    for (number, piece) in (1..).zip(&pieces) {
+        // So many lines further down, the compiler counts as the file does.
+        let code = format!("{}{}", "\n".repeat(piece.line - 1), piece.code);
+        let code = if piece.code.trim_start().starts_with(':') { piece.code.clone() } else { code };
+        if let Outcome::Failed(error) = runner.run(number, &code, Some(&positions), None) {
+            bail!("{} failed: {}", positions.cell(number), error.message);
+        }
+    }
+    Ok(())
+}
+
+/// Runs pieces of code one after the other, as cells of one session.
+///
+/// # Errors
+/// When the evaluator cannot be started, or one of them fails.
+pub fn run_code(pieces: &[String], evaluator: EvaluatorKind) -> anyhow::Result<()> {
+    let mut runner = Runner::start(evaluator, pieces.len(), true)?;
+    for (number, code) in (1..).zip(pieces) {
+        if let Outcome::Failed(error) = runner.run(number, code, None, None) {
+            bail!("{}", error.message);
+        }
+    }
+    Ok(())
+}
+
+fn run_notebook(options: &RunOptions) -> anyhow::Result<()> {
+    let name = options.file.display();
+    let text = fs::read_to_string(&options.file).with_context(|| format!("cannot read {name}"))?;
+    let mut notebook = Notebook::parse(&text).with_context(|| format!("cannot run {name}"))?;
+    let cells = notebook.prepare();
+    let mut failed = None;
+    let mut runner = Runner::start(options.evaluator, cells.len(), true)?;
+    for (number, cell) in (1..).zip(cells) {
+        let outcome = runner.run(number, &cell.code, None, Some(&mut notebook.record(cell.index, number)));
+        if let Outcome::Failed(error) = outcome
+            && !cell.may_fail
+        {
+            failed = Some(format!("{name}, cell {number} failed: {}", error.message));
+            break;
+        }
+    }
+    drop(runner);
+    if let Some(output) = &options.output {
+        notebook.write(output).with_context(|| format!("cannot write {}", output.display()))?;
+    }
+    match failed {
+        Some(failed) => bail!(failed),
+        None => Ok(()),
+    }
+}
