@@ -163,7 +163,10 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        None if !cli.code.is_empty() => run::run_code(&cli.code, cli.evaluator.kind())?,
+        None if !cli.code.is_empty() => {
+            let succeeded = run::run_code(&cli.code, cli.evaluator.kind())?;
+            return Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         None => repl::run(ReplOptions { evaluator: cli.evaluator.kind() })?,
         Some(Command::Repl { evaluator }) => repl::run(ReplOptions { evaluator: evaluator.kind() })?,
         Some(Command::Kernel { connection_file, evaluator }) => {

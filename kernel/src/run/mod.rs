@@ -78,18 +78,19 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs pieces of code one after the other, as cells of one session.
+/// Runs pieces of code one after the other, as cells of one session, and says whether all of them ran
+/// to their end. Why one did not has been printed then.
 ///
 /// # Errors
-/// When the evaluator cannot be started, or one of them fails.
-pub fn run_code(pieces: &[String], evaluator: EvaluatorKind) -> anyhow::Result<()> {
+/// When the evaluator cannot be started.
+pub fn run_code(pieces: &[String], evaluator: EvaluatorKind) -> anyhow::Result<bool> {
     let mut runner = Runner::start(evaluator, pieces.len(), true)?;
     for (number, code) in (1..).zip(pieces) {
-        if let Outcome::Failed(error) = runner.run(number, code, None, None) {
-            bail!("{}", error.message);
+        if let Outcome::Failed(_) = runner.run(number, code, None, None) {
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn run_notebook(options: &RunOptions) -> anyhow::Result<()> {

@@ -48,7 +48,7 @@ impl Positions {
             let after = &found[CELL.len()..];
             let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let number = after[..digits].parse().ok().filter(|number| self.knows(*number));
-            let inside = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            let inside = without_colour(before).ends_with(|c: char| c.is_alphanumeric() || c == '_');
             translated.push_str(before);
             let rest_of = &after[digits..];
             match number.filter(|_| !inside) {
@@ -67,6 +67,16 @@ impl Positions {
 
     fn knows(&self, number: u32) -> bool {
         (1..=self.first_lines.len()).contains(&usize::try_from(number).unwrap_or_default())
+    }
+}
+
+/// `text` without the colour at its end, which would look like a letter.
+fn without_colour(text: &str) -> &str {
+    match text.rsplit_once("\x1b[") {
+        Some((before, code)) if code.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';') == "m" => {
+            before
+        }
+        _ => text,
     }
 }
 
