@@ -2,12 +2,16 @@
 
 #[path = "jupyter/client.rs"]
 mod client;
+#[path = "jupyter/comms.rs"]
+mod comms;
+#[path = "jupyter/input.rs"]
+mod input;
 
 use std::collections::HashMap;
 
 use client::{Kernel, connection_file, kernel_command, streams, within};
 use jupyter_protocol::{
-    CommId, CommInfoRequest, CommOpen, CompleteRequest, ConnectionInfo, ExecuteRequest, HistoryEntry,
+    CommInfoRequest, CompleteRequest, ConnectionInfo, DebugReply, DebugRequest, ExecuteRequest, HistoryEntry,
     HistoryRequest, IsCompleteReplyStatus, IsCompleteRequest, JupyterMessage,
     JupyterMessageContent as Content, KernelInfoRequest, ReplyStatus, ShutdownRequest, Transport,
     UnknownMessage,
@@ -17,7 +21,7 @@ use jupyter_zmq_client::{
     peer_identity_for_session,
 };
 use serde_json::json;
-use zeromq::{SocketSend, ZmqMessage};
+use zeromq::{SocketRecv, SocketSend, ZmqMessage};
 
 /// Says that it runs, and then runs until it is ended.
 const ENDLESS: &str =
@@ -217,8 +221,7 @@ async fn what_cannot_be_trusted_or_understood_is_survived() {
         kernel.shell.socket.send(message.clone()).await.unwrap();
         kernel.control.socket.send(message).await.unwrap();
     }
-    let unknown =
-        kernel.send(UnknownMessage { msg_type: "no_such_request".into(), content: json!({}) }).await;
+    let unknown = kernel.send(UnknownMessage { msg_type: "no_such".into(), content: json!({}) }).await;
     assert!(kernel.published(&unknown).await.is_empty());
 
     let content = json!({"code": 1});
@@ -231,11 +234,19 @@ async fn what_cannot_be_trusted_or_understood_is_survived() {
 }
 
 #[tokio::test]
-async fn two_kernels_at_once_know_nothing_of_each_other() {
-    let (mut one, mut two) = tokio::join!(Kernel::start(), Kernel::start());
-    tokio::join!(one.run("let x = 1;"), two.run("let x = 2;"));
-    let (x, y) = tokio::join!(one.value("x"), two.value("x"));
-    assert_eq!((x.as_str(), y.as_str()), ("1", "2"));
+async fn ten_kernels_that_start_at_once_know_nothing_of_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let history = directory.path().join("history.jsonl").to_str().unwrap().to_owned();
+    let environment = [("PARTITA_HISTORY", history)];
+    let run = async |number: usize| {
+        let mut kernel = Kernel::start_with(Transport::TCP, &environment).await;
+        kernel.run(&format!("let x = {number}; fn f() -> i32 {{ {number} }}")).await;
+        (kernel.value("x + f()").await, kernel)
+    };
+    let ran = futures::future::join_all((0..10).map(run)).await;
+    for (number, (value, _kernel)) in ran.iter().enumerate() {
+        assert_eq!(*value, (2 * number).to_string());
+    }
 }
 
 #[tokio::test]
@@ -261,14 +272,65 @@ async fn requests_about_code_and_session_are_answered() {
 }
 
 #[tokio::test]
-async fn a_comm_nobody_here_knows_is_closed() {
+async fn requests_this_kernel_does_not_know_are_answered_with_an_error() {
     let mut kernel = Kernel::start().await;
-    let comm_id = CommId("1".into());
-    let open =
-        CommOpen { comm_id: comm_id.clone(), target_name: "no.such.target".into(), ..CommOpen::default() };
-    let id = kernel.send(open).await;
-    let published = kernel.published(&id).await;
-    assert!(matches!(&published[..], [Content::CommClose(close)] if close.comm_id == comm_id));
+    let request = |kind: &str| UnknownMessage { msg_type: format!("{kind}_request"), content: json!({}) };
+    let id = kernel.send(request("no_such")).await;
+    let Content::UnknownMessage(reply) = kernel.reply(&id).await else { panic!("another reply") };
+    assert_eq!((reply.msg_type.as_str(), &reply.content["ename"]), ("no_such_reply", &json!("NotSupported")));
+
+    kernel.control.send(request("create_subshell").into()).await.unwrap();
+    let reply = within("create_subshell_reply", kernel.control.read()).await.unwrap();
+    assert_eq!(serde_json::to_value(&reply.content).unwrap()["status"], "error");
+
+    let initialize = json!({"type": "request", "seq": 7, "command": "initialize"});
+    kernel.control.send(DebugRequest { content: initialize }.into()).await.unwrap();
+    let reply = within("debug_reply", kernel.control.read()).await.unwrap();
+    let Content::DebugReply(DebugReply { content }) = reply.content else { panic!("{reply:?}") };
+    assert_eq!((&content["success"], &content["request_seq"]), (&json!(false), &json!(7)));
+}
+
+#[tokio::test]
+async fn kernel_info_names_no_feature_that_is_not_there() {
+    let mut kernel = Kernel::start().await;
+    let id = kernel.send(KernelInfoRequest {}).await;
+    let raw = within("reply", kernel.shell.socket.recv()).await.unwrap();
+    let content: serde_json::Value = serde_json::from_slice(raw.iter().last().unwrap()).unwrap();
+    assert_eq!((&content["supported_features"], &content["debugger"]), (&json!([]), &json!(false)));
+    kernel.published(&id).await;
+}
+
+#[tokio::test]
+async fn pages_come_with_the_reply_and_not_among_the_outputs() {
+    let mut kernel = Kernel::start().await;
+    let (reply, outputs) =
+        kernel.run("partita::display::page(&Markdown(\"**long**\".into())); println!(\"short\");").await;
+    let payload = serde_json::to_value(&reply.payload).unwrap();
+    assert_eq!(payload[0]["source"], "page");
+    assert_eq!(payload[0]["start"], 0);
+    assert_eq!(payload[0]["data"]["text/markdown"], "**long**");
+    assert_eq!(payload.as_array().unwrap().len(), 1);
+    assert_eq!(streams(&outputs), [("stdout", "short\n".to_owned())]);
+    assert!(kernel.run("1 + 1").await.0.payload.is_empty());
+}
+
+#[tokio::test]
+async fn the_next_kernel_remembers_what_was_run_and_nothing_silent_or_unstored() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("history.jsonl").to_str().unwrap().to_owned();
+    let environment = [("PARTITA_HISTORY", file)];
+    let mut first = Kernel::start_with(Transport::TCP, &environment).await;
+    first.run("let kept = 6 * 7;").await;
+    first.execute(ExecuteRequest { silent: true, ..ExecuteRequest::new("let quiet = 1;".into()) }).await;
+    first.execute(ExecuteRequest { store_history: false, ..ExecuteRequest::new("kept".into()) }).await;
+    first.run("kept").await;
+    let mut second = Kernel::start_with(Transport::TCP, &environment).await;
+    second.run("let other = 1;").await;
+    let id = second.send(HistoryRequest::Tail { n: 9, output: true, raw: true }).await;
+    let Content::HistoryReply(reply) = second.reply(&id).await else { panic!("no history_reply") };
+    let expected =
+        json!([[1, 1, ["let kept = 6 * 7;", ""]], [1, 2, ["kept", "42"]], [2, 1, ["let other = 1;", ""]],]);
+    assert_eq!(serde_json::to_value(reply.history).unwrap(), expected);
 }
 
 #[tokio::test]

@@ -34,6 +34,14 @@ pub fn cancel() {
     CANCELLED.fetch_max(CELL.load(Ordering::Acquire), Ordering::AcqRel);
 }
 
+/// What unwinds from [`unwind`]: why.
+pub(crate) struct Interrupted(pub(crate) String);
+
+/// Ends the cell from work that has no error to return. It is no panic: no hook is told.
+pub(crate) fn unwind(why: String) -> ! {
+    std::panic::resume_unwind(Box::new(Interrupted(why)))
+}
+
 /// A new cell starts: what it begins is not cancelled. A program that offers interrupts of its own
 /// calls this before it goes on after one.
 pub fn next_cell() {

@@ -6,10 +6,16 @@ pub use polars::prelude::*;
 
 pub use crate::cache::StorageLevel;
 pub use crate::dataset::{Dataset, GroupedDataset, JoinOn};
-pub use crate::display::{Html, Image, Markdown, MimeBundle, MimeDisplay, display};
+// The module and the macro of this name; the function comes with the next lines.
+pub use crate::display;
+pub use crate::display::{
+    DisplayHandle, Html, Image, Json, Latex, Markdown, MimeBundle, MimeDisplay, Progress, Text, clear_output,
+    display, display_with_id, page, progress, update_display,
+};
 pub use crate::error::PartitaError;
 pub use crate::events::{JobReport, Skew};
 pub use crate::experiment::{self, sweep};
+pub use crate::input::{input, password};
 pub use crate::plan::{JoinStrategy, Partitioning};
 pub use crate::plot;
 pub use crate::session::Session;

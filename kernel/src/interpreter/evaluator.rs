@@ -1,8 +1,8 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use partita_bridge::{Command, MimeBundle, ToEvaluation, Variable};
 
-use super::OutputSender;
+use super::{OutputSender, Settings, Timing, completion::Snapshot};
 
 /// One cell as the person wrote it.
 #[derive(Debug, Clone)]
@@ -50,6 +50,14 @@ pub trait Evaluator: Send {
     /// cell.
     fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome;
 
+    /// How the cells from now on are to be run; an evaluator does of it what it can.
+    fn configure(&mut self, _settings: Settings) {}
+
+    /// Where the last cell's time went, if the evaluator knows.
+    fn timing(&self) -> Option<Timing> {
+        None
+    }
+
     /// A handle that speaks to the evaluation process, also after it was started anew.
     fn messenger(&self) -> Messenger;
 
@@ -63,6 +71,24 @@ pub trait Evaluator: Send {
 
     /// The variables in the store after the last cell.
     fn variables(&self) -> Vec<Variable>;
+
+    /// The items that cells have defined and that later ones see, as a notice calls them.
+    fn items(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it works with, for a person who asks: the compiler, the library.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Processor time that the evaluation process has used since it started, if that is known.
+    fn processor_time(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What completion may know of what the cells have left.
+    fn snapshot(&self) -> Snapshot;
 
     /// Ends the evaluation process.
     fn shutdown(&mut self);

@@ -14,11 +14,16 @@ pub enum Output {
     /// A comm's message to the front end.
     Comm(Comm),
     /// The running cell waits for a line; [`Interpreter::input`](super::Interpreter::input) brings it.
+    /// Every request is to be answered, with the line or with why there is none; one that comes while
+    /// no cell runs too. The next request, or the end of the cell, says that the question is void: the
+    /// cell was interrupted, and an answer that still comes is dropped.
     InputRequest { prompt: String, password: bool },
     /// Something for the pager, once the cell has ended.
     Page(MimeBundle),
-    /// What jobs did, in order.
-    Events(Vec<Event>),
+    /// What the jobs of one session did, in order. Job numbers are the session's own.
+    Events { session: u64, events: Vec<Event> },
+    /// The evaluation process is gone, and with it everything it had open towards the front end.
+    ProcessEnded,
 }
 
 /// Where outputs go. Bounded: a cell that prints faster than the front end reads is slowed, not

@@ -4,10 +4,10 @@ use jupyter_protocol::{
 use jupyter_zmq_client::{KernelControlConnection, RouterSendConnection};
 use tokio::sync::mpsc;
 
-use super::info::kernel_info;
+use super::info::kernel_info_reply;
 use super::iopub::Publisher;
 use super::lifetime::LifetimeEvent;
-use super::sockets::{WhenFull, accept, read_requests, reply};
+use super::sockets::{WhenFull, accept, read_requests, refuse, reply};
 
 /// Control requests that may wait; beyond that the socket is not read.
 const QUEUE: usize = 64;
@@ -39,7 +39,7 @@ async fn answer(
 ) {
     match &request.content {
         JupyterMessageContent::KernelInfoRequest(_) => {
-            reply(replies, kernel_info().as_child_of(request)).await;
+            reply(replies, kernel_info_reply(request)).await;
         }
         JupyterMessageContent::InterruptRequest(_) => {
             // The receiver is gone only when the kernel ends, and then nothing is left to stop.
@@ -52,6 +52,6 @@ async fn answer(
             publisher.publish_if_room(answer, request);
             let _ = lifetime.send(LifetimeEvent::Leave("a front end asked for it")).await;
         }
-        _ => tracing::warn!("control: `{}` is not known here", request.header.msg_type),
+        _ => refuse("control", request, replies).await,
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jupyter_protocol::{
     ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecuteResult, ExecutionCount, ExpressionResult,
-    JupyterMessage, ReplyError, ReplyStatus, Transient, UnknownMessage,
+    JupyterMessage, Payload, ReplyError, ReplyStatus, Transient, UnknownMessage,
 };
+use partita_bridge::MimeBundle;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::mime::media;
-use super::outputs::{Forwarder, OUTPUT_QUEUE};
+use super::outputs::{Forwarder, Manner, OUTPUT_QUEUE};
 use super::shell::Shell;
 use super::sockets::{Received, reply};
 use crate::interpreter::{Cell, CellError, Outcome};
@@ -35,10 +36,11 @@ impl Shell {
         if counted {
             self.count = number;
         }
-        let outcome = self.run_cell(request, execute, number).await;
+        let (outcome, pages) = self.run_cell(request, execute, number).await;
         let execution_count = ExecutionCount::new(number as usize);
         let mut answer = ExecuteReply {
             execution_count,
+            payload: pages.iter().map(|page| Payload::Page { data: media(page), start: 0 }).collect(),
             user_expressions: Some(HashMap::new()),
             ..ExecuteReply::default()
         };
@@ -54,7 +56,7 @@ impl Shell {
                             transient,
                             ..ExecuteResult::new(execution_count, media(&bundle))
                         };
-                        self.publisher.publish(result, Some(request)).await;
+                        self.front_end.publisher.publish(result, Some(request)).await;
                     }
                 }
                 let expressions = execute.user_expressions.as_ref();
@@ -62,7 +64,7 @@ impl Shell {
             }
             Outcome::Failed(error) => {
                 if !execute.silent {
-                    self.publisher.publish(error_output(&error), Some(request)).await;
+                    self.front_end.publisher.publish(error_output(&error), Some(request)).await;
                 }
                 let CellError { name, message, traceback } = error;
                 answer.status = ReplyStatus::Error;
@@ -72,10 +74,11 @@ impl Shell {
                 }
             }
         }
-        if counted {
-            self.history.add(number as usize, &execute.code, &shown);
-        }
         reply(&mut self.replies, answer.as_child_of(request)).await;
+        if counted {
+            // Another kernel may be writing.
+            tokio::task::block_in_place(|| self.history.add(number as usize, &execute.code, &shown));
+        }
         waited
     }
 
@@ -84,23 +87,30 @@ impl Shell {
         request: &Arc<JupyterMessage>,
         execute: &ExecuteRequest,
         number: u32,
-    ) -> Outcome {
+    ) -> (Outcome, Vec<MimeBundle>) {
         if execute.code.trim().is_empty() {
-            return Outcome::Finished(None);
+            return (Outcome::Finished(None), Vec::new());
         }
         if !execute.silent {
             let execution_count = ExecutionCount::new(number as usize);
             let input = ExecuteInput { code: execute.code.clone(), execution_count };
-            self.publisher.publish(input, Some(request)).await;
+            self.front_end.publisher.publish(input, Some(request)).await;
             self.last_parent.send_replace(Some(Arc::clone(request)));
         }
-        self.run_code(request, number, execute.code.clone(), execute.silent).await
+        let manner = Manner::of_request(execute.silent, execute.allow_stdin);
+        self.run_code(request, number, execute.code.clone(), manner).await
     }
 
-    async fn run_code(&self, request: &JupyterMessage, number: u32, code: String, silent: bool) -> Outcome {
+    async fn run_code(
+        &self,
+        request: &JupyterMessage,
+        number: u32,
+        code: String,
+        manner: Manner,
+    ) -> (Outcome, Vec<MimeBundle>) {
         let (sender, mut outputs) = mpsc::channel(OUTPUT_QUEUE);
-        let running = self.worker.execute(Cell { number, code }, sender);
-        Forwarder::new(&self.publisher, Some(request), silent).until(&mut outputs, running).await
+        let running = self.front_end.worker.execute(Cell { number, code }, sender);
+        Forwarder::new(&self.front_end, Some(request), manner).until(&mut outputs, running).await
     }
 
     /// Evaluates what the front end wants to know besides; their outputs are not shown.
@@ -112,7 +122,8 @@ impl Shell {
     ) -> HashMap<String, ExpressionResult> {
         let mut results = HashMap::new();
         for (name, code) in expressions.into_iter().flatten() {
-            let result = match self.run_code(request, number, code.clone(), true).await {
+            let manner = Manner::of_request(true, false);
+            let result = match self.run_code(request, number, code.clone(), manner).await.0 {
                 Outcome::Finished(bundle) => ExpressionResult::Ok {
                     data: media(&bundle.unwrap_or_default()),
                     metadata: serde_json::Map::new(),

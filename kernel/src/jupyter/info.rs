@@ -1,10 +1,22 @@
-use jupyter_protocol::{CodeMirrorMode, HelpLink, KernelInfoReply, LanguageInfo, ReplyStatus};
+use jupyter_protocol::{
+    CodeMirrorMode, HelpLink, JupyterMessage, KernelInfoReply, LanguageInfo, ReplyStatus, UnknownMessage,
+};
+use serde_json::{Value, json};
 
 /// The protocol version this kernel speaks.
 pub const PROTOCOL_VERSION: &str = "5.4";
 
-/// Who we are, as `kernel_info_request` asks.
-pub fn kernel_info() -> KernelInfoReply {
+/// The answer to a `kernel_info_request`.
+pub fn kernel_info_reply(request: &JupyterMessage) -> JupyterMessage {
+    let mut content = serde_json::to_value(kernel_info()).unwrap_or_default();
+    if let Value::Object(content) = &mut content {
+        // The typed reply does not know it: neither a debugger nor subshells.
+        content.insert("supported_features".to_owned(), json!([]));
+    }
+    UnknownMessage { msg_type: "kernel_info_reply".to_owned(), content }.as_child_of(request)
+}
+
+fn kernel_info() -> KernelInfoReply {
     let version = env!("CARGO_PKG_VERSION");
     let link = |text: &str, url: &str| HelpLink { text: text.to_owned(), url: url.to_owned() };
     KernelInfoReply {

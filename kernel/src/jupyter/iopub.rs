@@ -26,13 +26,18 @@ pub struct Publisher {
 impl Publisher {
     /// Publishes, as a consequence of `parent` if there is one.
     pub async fn publish(&self, content: impl Into<JupyterMessageContent>, parent: Option<&JupyterMessage>) {
+        self.publish_message(JupyterMessage::new(content, parent)).await;
+    }
+
+    /// Publishes a whole message: one with metadata or buffers.
+    pub async fn publish_message(&self, message: JupyterMessage) {
         // The receiver is gone only when the kernel ends.
-        let _ = self.queue.send(Item::Message(Box::new(addressed(content.into(), parent)))).await;
+        let _ = self.queue.send(Item::Message(Box::new(addressed(message)))).await;
     }
 
     /// Publishes unless the queue is full.
     pub fn publish_if_room(&self, content: impl Into<JupyterMessageContent>, parent: &JupyterMessage) {
-        let message = addressed(content.into(), Some(parent));
+        let message = addressed(JupyterMessage::new(content, Some(parent)));
         if let Err(error) = self.queue.try_send(Item::Message(Box::new(message))) {
             tracing::debug!("iopub: {error}");
         }
@@ -56,9 +61,9 @@ impl Publisher {
 }
 
 /// On a publishing socket the first frame is a topic, not the address of who asked.
-fn addressed(content: JupyterMessageContent, parent: Option<&JupyterMessage>) -> JupyterMessage {
-    let topic = content.message_type().to_owned().into_bytes();
-    stamped(JupyterMessage::new(content, parent)).with_zmq_identities(vec![topic.into()])
+fn addressed(message: JupyterMessage) -> JupyterMessage {
+    let topic = message.message_type().to_owned().into_bytes();
+    stamped(message).with_zmq_identities(vec![topic.into()])
 }
 
 /// Starts the task that owns the socket; it ends with the last [`Publisher`].

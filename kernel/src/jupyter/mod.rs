@@ -1,13 +1,16 @@
 //! The kernel as Jupyter sees it: five ZeroMQ sockets, the messaging protocol on them, displays,
 //! history, and the life of the process. Cells go to the interpreter and come back as outcomes; what
 //! a cell is and how it runs is not known here. `connection_file` and `sockets` reach the front end,
-//! `iopub` and `outputs` publish, `shell`, `execute` and `complete` answer requests, `control` stays responsive
-//! while a cell runs, `worker` owns the interpreter's thread, `lifetime` says when to leave.
+//! `iopub` and `outputs` publish, `stdin` asks the person, `comms` carries what widgets say, `shell`,
+//! `execute` and `complete` answer requests, `control` stays responsive while a cell runs, `worker` owns
+//! the interpreter's thread, `lifetime` says when to leave.
 
+mod comms;
 mod complete;
 mod connection_file;
 mod control;
 mod execute;
+mod front_end;
 mod history;
 mod info;
 mod iopub;
@@ -16,9 +19,11 @@ mod mime;
 mod outputs;
 mod shell;
 mod sockets;
+mod stdin;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -26,6 +31,8 @@ use jupyter_protocol::Status;
 use tokio::sync::mpsc;
 
 use crate::interpreter::EvaluatorKind;
+use comms::Comms;
+use front_end::FrontEnd;
 use lifetime::LifetimeEvent;
 use shell::Shell;
 use sockets::Sockets;
@@ -74,13 +81,21 @@ async fn serve(options: &KernelOptions) -> anyhow::Result<()> {
     publisher.publish(Status::starting(), None).await;
 
     tokio::spawn(sockets::beat(sockets.heartbeat));
-    tokio::spawn(sockets::ignore_input(sockets.stdin));
+    let front_end = FrontEnd {
+        questions: stdin::start(sockets.stdin, &worker),
+        publisher: publisher.clone(),
+        comms: Comms::default(),
+        worker: worker.clone(),
+        running: Arc::default(),
+    };
     tokio::spawn(control::serve(sockets.control, publisher.clone(), lifetime.clone()));
     let (replies, requests) = sockets.shell.split();
+    let (arrived, arriving) = mpsc::channel(1);
     let (queue, queued) = mpsc::channel(REQUEST_QUEUE);
-    tokio::spawn(sockets::read_requests(requests, queue));
-    let (shell, last_parent) = Shell::new(replies, publisher.clone(), worker.clone(), lifetime);
-    tokio::spawn(outputs::forward_background(background, publisher.clone(), last_parent));
+    tokio::spawn(sockets::read_requests(requests, arrived));
+    tokio::spawn(comms::divert(arriving, queue, front_end.clone()));
+    let (shell, last_parent) = Shell::new(replies, front_end.clone(), lifetime);
+    tokio::spawn(outputs::forward_background(background, front_end, last_parent));
     tokio::spawn(shell.serve(queued));
 
     while let Some(event) = events.recv().await {

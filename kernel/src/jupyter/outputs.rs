@@ -2,13 +2,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use jupyter_protocol::{
-    ClearOutput, DisplayData, JupyterMessage, Stdio, StreamContent, Transient, UpdateDisplayData,
+    ClearOutput, DisplayData, JupyterMessage, JupyterMessageContent, Stdio, StreamContent, Transient,
+    UpdateDisplayData,
 };
-use partita_bridge::Stream;
+use partita_bridge::{MimeBundle, Stream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::iopub::Publisher;
+use super::front_end::FrontEnd;
 use super::mime::media;
 use super::shell::LastParent;
 use crate::interpreter::Output;
@@ -21,30 +22,58 @@ const MAX_STREAM_BYTES: usize = 64 << 10;
 /// Outputs on their way from a cell to the front end; beyond that the cell is slowed.
 pub const OUTPUT_QUEUE: usize = 256;
 
+/// Pages a cell can have; more are shown among its outputs.
+const MAX_PAGES: usize = 16;
+
+const NO_CELL: &str = "no cell runs that the front end could ask for";
+const NO_INPUT: &str = "the front end said that it takes no input for this cell (`allow_stdin` is false), as when a \
+notebook runs without a person";
+
 /// Publishes what arrives while no cell runs, as a consequence of the last cell. A task of its own,
 /// so that nothing ever waits for it behind a running cell.
 pub async fn forward_background(
     mut outputs: mpsc::Receiver<Output>,
-    publisher: Publisher,
+    front_end: FrontEnd,
     last_parent: LastParent,
 ) {
     while let Some(first) = outputs.recv().await {
         let parent = last_parent.borrow().clone();
         // Long enough for text to gather; then everything that has.
         let wait = tokio::time::sleep(COALESCE);
-        let mut forwarder = Forwarder::new(&publisher, parent.as_deref(), false);
+        let mut forwarder = Forwarder::new(&front_end, parent.as_deref(), Manner::BACKGROUND);
         forwarder.forward(first).await;
         forwarder.until(&mut outputs, wait).await;
     }
 }
 
+/// What is done with the outputs of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Nothing is shown.
+    pub silent: bool,
+    /// Why the person cannot be asked, if so.
+    refuses_input: Option<&'static str>,
+    /// Pages are collected for the reply; without one they are shown.
+    has_reply: bool,
+}
+
+impl Manner {
+    /// Of what comes while no cell runs.
+    const BACKGROUND: Self = Self { silent: false, refuses_input: Some(NO_CELL), has_reply: false };
+
+    /// Of what a request makes.
+    pub fn of_request(silent: bool, allows_input: bool) -> Self {
+        Self { silent, refuses_input: (!allows_input).then_some(NO_INPUT), has_reply: true }
+    }
+}
+
 /// Publishes outputs as consequences of one request, text in few messages instead of one a line.
 pub struct Forwarder<'a> {
-    publisher: &'a Publisher,
+    front_end: &'a FrontEnd,
     parent: Option<&'a JupyterMessage>,
-    /// A silent request shows nothing.
-    silent: bool,
+    manner: Manner,
     pending: Option<Pending>,
+    pages: Vec<MimeBundle>,
 }
 
 struct Pending {
@@ -55,16 +84,17 @@ struct Pending {
 
 impl<'a> Forwarder<'a> {
     /// Nothing is pending at first.
-    pub fn new(publisher: &'a Publisher, parent: Option<&'a JupyterMessage>, silent: bool) -> Self {
-        Self { publisher, parent, silent, pending: None }
+    pub fn new(front_end: &'a FrontEnd, parent: Option<&'a JupyterMessage>, manner: Manner) -> Self {
+        Self { front_end, parent, manner, pending: None, pages: Vec::new() }
     }
 
-    /// Forwards until `done` is ready, and everything sent before that.
+    /// Forwards until `done` is ready, and everything sent before that. Returns what `done` came to and
+    /// the pages for the reply.
     pub async fn until<T>(
         mut self,
         outputs: &mut mpsc::Receiver<Output>,
         done: impl Future<Output = T>,
-    ) -> T {
+    ) -> (T, Vec<MimeBundle>) {
         tokio::pin!(done);
         let value = loop {
             tokio::select! {
@@ -77,7 +107,10 @@ impl<'a> Forwarder<'a> {
             self.forward(output).await;
         }
         self.flush().await;
-        value
+        if self.manner.has_reply {
+            self.front_end.questions.forget();
+        }
+        (value, self.pages)
     }
 
     async fn pending_due(&self) {
@@ -88,27 +121,61 @@ impl<'a> Forwarder<'a> {
     }
 
     async fn forward(&mut self, output: Output) {
-        if self.silent {
-            return;
-        }
         match output {
+            // Of no cell's outputs, but of the state that the front end's code shares with the cells'.
+            Output::Comm(comm) => {
+                self.flush().await;
+                let message = self.front_end.comms.outgoing(comm, self.parent);
+                self.front_end.publisher.publish_message(message).await;
+            }
+            Output::ProcessEnded => {
+                for close in self.front_end.comms.close_all() {
+                    self.publish(close).await;
+                }
+            }
+            Output::InputRequest { prompt, password } => self.ask(prompt, password).await,
+            _ if self.manner.silent => {}
             Output::Text { stream, text } => self.text(stream, text).await,
             Output::Display { id, bundle } => {
                 self.flush().await;
                 let transient = id.map(|id| Transient { display_id: Some(id) });
-                let data = DisplayData { transient, ..DisplayData::new(media(&bundle)) };
-                self.publisher.publish(data, self.parent).await;
+                self.publish(DisplayData { transient, ..DisplayData::new(media(&bundle)) }).await;
             }
             Output::UpdateDisplay { id, bundle } => {
                 self.flush().await;
-                self.publisher.publish(UpdateDisplayData::new(media(&bundle), &id), self.parent).await;
+                self.publish(UpdateDisplayData::new(media(&bundle), &id)).await;
             }
             Output::ClearOutput { wait } => {
                 self.flush().await;
-                self.publisher.publish(ClearOutput { wait }, self.parent).await;
+                self.publish(ClearOutput { wait }).await;
             }
-            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events(_) => {}
+            Output::Page(bundle) if self.manner.has_reply && self.pages.len() < MAX_PAGES => {
+                self.pages.push(bundle);
+            }
+            Output::Page(bundle) => {
+                self.flush().await;
+                self.publish(DisplayData::new(media(&bundle))).await;
+            }
+            Output::Events { .. } => {}
         }
+    }
+
+    /// Asks the person, or tells the cell why not.
+    async fn ask(&mut self, prompt: String, password: bool) {
+        let FrontEnd { publisher, questions, worker, .. } = self.front_end;
+        match (self.manner.refuses_input, self.parent) {
+            (None, Some(parent)) => {
+                // What was printed before the question is to be seen with it.
+                self.flush().await;
+                publisher.flush().await;
+                questions.ask(parent, prompt, password).await;
+            }
+            (why, _) => worker.input(Err(why.unwrap_or(NO_CELL).to_owned())),
+        }
+    }
+
+    async fn publish(&self, content: impl Into<JupyterMessageContent>) {
+        self.front_end.publisher.publish(content, self.parent).await;
     }
 
     async fn text(&mut self, stream: Stream, text: String) {
@@ -134,7 +201,7 @@ impl<'a> Forwarder<'a> {
                 Stream::Stdout => Stdio::Stdout,
                 Stream::Stderr => Stdio::Stderr,
             };
-            self.publisher.publish(StreamContent { name, text: chunk.to_owned() }, self.parent).await;
+            self.publish(StreamContent { name, text: chunk.to_owned() }).await;
         }
     }
 }
@@ -146,7 +213,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::jupyter::iopub::recorded;
+    use crate::jupyter::comms::Comms;
+    use crate::jupyter::worker::Worker;
+    use crate::jupyter::{iopub, stdin};
 
     fn text(stream: Stream, text: &str) -> Output {
         Output::Text { stream, text: text.to_owned() }
@@ -155,12 +224,18 @@ mod tests {
     /// Type and content of what is published for outputs that are all there when the cell ends.
     async fn published(outputs: Vec<Output>, silent: bool) -> Vec<(String, Value)> {
         let parent = JupyterMessage::from(ExecuteRequest::new(String::new()));
-        let (publisher, mut published) = recorded();
+        let (publisher, mut published) = iopub::recorded();
+        let (questions, _) = stdin::recorded();
+        let (comms, worker) = (Comms::default(), Worker::unstarted());
+        let front_end = FrontEnd { publisher, questions, comms, worker, running: Default::default() };
         let (sender, mut receiver) = mpsc::channel(OUTPUT_QUEUE);
         for output in outputs {
             sender.send(output).await.unwrap();
         }
-        Forwarder::new(&publisher, Some(&parent), silent).until(&mut receiver, async {}).await;
+        let manner = Manner::of_request(silent, true);
+        let forwarder = Forwarder::new(&front_end, Some(&parent), manner);
+        let ((), pages) = forwarder.until(&mut receiver, async {}).await;
+        assert!(pages.len() <= if silent { 0 } else { MAX_PAGES });
         let describe = |message: JupyterMessage| {
             assert_eq!(message.parent_header.unwrap().msg_id, parent.header.msg_id);
             (message.header.msg_type, serde_json::to_value(&message.content).unwrap())
@@ -212,7 +287,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_request_publishes_nothing() {
-        let outputs = vec![text(Stream::Stdout, "a"), Output::ClearOutput { wait: false }];
+        let page = Output::Page(MimeBundle::text("a"));
+        let outputs = vec![text(Stream::Stdout, "a"), Output::ClearOutput { wait: false }, page];
         assert!(published(outputs, true).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn pages_wait_for_the_reply_and_those_over_the_limit_are_shown() {
+        let page = |_| Output::Page(MimeBundle::text("p"));
+        assert!(published((0..MAX_PAGES).map(page).collect(), false).await.is_empty());
+        let kinds: Vec<String> = published((0..MAX_PAGES + 2).map(page).collect(), false)
+            .await
+            .into_iter()
+            .map(|(kind, _)| kind)
+            .collect();
+        assert_eq!(kinds, ["display_data", "display_data"]);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_closes_its_comms_for_a_silent_request_too() {
+        let open = partita_bridge::Comm {
+            id: "1".into(),
+            action: partita_bridge::CommAction::Open { target: "t".into() },
+            data: "{}".into(),
+            metadata: "{}".into(),
+            buffers: Vec::new(),
+        };
+        let expected = [
+            ("comm_open".to_owned(), json!({"comm_id": "1", "target_name": "t", "data": {}})),
+            ("comm_close".to_owned(), json!({"comm_id": "1", "data": {}})),
+        ];
+        assert_eq!(published(vec![Output::Comm(open), Output::ProcessEnded], true).await, expected);
     }
 }

@@ -1,19 +1,15 @@
 use std::sync::Arc;
 
-use jupyter_protocol::{
-    CommClose, CommInfoReply, CommOpen, JupyterMessage, JupyterMessageContent, ReplyStatus, ShutdownReply,
-    Status,
-};
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent, ReplyStatus, ShutdownReply, Status};
 use jupyter_zmq_client::RouterSendConnection;
 use tokio::sync::{mpsc, watch};
 
-use super::complete;
+use super::front_end::FrontEnd;
 use super::history::History;
-use super::info::kernel_info;
-use super::iopub::Publisher;
+use super::info::kernel_info_reply;
 use super::lifetime::LifetimeEvent;
-use super::sockets::{Received, WhenFull, accept, reply};
-use super::worker::Worker;
+use super::sockets::{Received, WhenFull, accept, refuse, reply};
+use super::{comms, complete};
 
 /// The request that outputs belong to when no cell runs: the last one that ran a cell.
 pub type LastParent = watch::Receiver<Option<Arc<JupyterMessage>>>;
@@ -21,8 +17,7 @@ pub type LastParent = watch::Receiver<Option<Arc<JupyterMessage>>>;
 /// Answers the shell socket, one request at a time, in order.
 pub struct Shell {
     pub(super) replies: RouterSendConnection,
-    pub(super) publisher: Publisher,
-    pub(super) worker: Worker,
+    pub(super) front_end: FrontEnd,
     pub(super) history: History,
     /// Cells run and counted so far.
     pub(super) count: u32,
@@ -34,13 +29,12 @@ impl Shell {
     /// A shell that has run nothing.
     pub fn new(
         replies: RouterSendConnection,
-        publisher: Publisher,
-        worker: Worker,
+        front_end: FrontEnd,
         lifetime: mpsc::Sender<LifetimeEvent>,
     ) -> (Self, LastParent) {
         let (last_parent, receiver) = watch::channel(None);
-        let history = History::default();
-        (Self { replies, publisher, worker, history, count: 0, last_parent, lifetime }, receiver)
+        let history = History::of_this_person();
+        (Self { replies, front_end, history, count: 0, last_parent, lifetime }, receiver)
     }
 
     /// Serves until the queue closes.
@@ -55,7 +49,7 @@ impl Shell {
     }
 
     async fn accept(&mut self, received: Received) -> Option<JupyterMessage> {
-        accept("shell", received, &mut self.replies, (&self.publisher, WhenFull::Wait)).await
+        accept("shell", received, &mut self.replies, (&self.front_end.publisher, WhenFull::Wait)).await
     }
 
     /// Handles one request; what comes back waited behind a cell that failed and is to be handled
@@ -65,7 +59,7 @@ impl Shell {
         request: &Arc<JupyterMessage>,
         queue: Option<&mut mpsc::Receiver<Received>>,
     ) -> Vec<Received> {
-        self.publisher.publish(Status::busy(), Some(request)).await;
+        self.begin(request).await;
         let mut waited = Vec::new();
         match (&request.content, queue) {
             (JupyterMessageContent::ExecuteRequest(execute), Some(queue)) => {
@@ -74,25 +68,58 @@ impl Shell {
             (JupyterMessageContent::ExecuteRequest(_), None) => self.abort(request).await,
             _ => self.answer(request).await,
         }
-        self.publisher.publish(Status::idle(), Some(request)).await;
+        self.end(request).await;
         waited
+    }
+
+    async fn begin(&self, request: &Arc<JupyterMessage>) {
+        let mut running = self.front_end.running.lock().await;
+        self.front_end.publisher.publish(Status::busy(), Some(request)).await;
+        *running = Some(Arc::clone(request));
+    }
+
+    async fn end(&self, request: &Arc<JupyterMessage>) {
+        let mut running = self.front_end.running.lock().await;
+        self.front_end.publisher.publish(Status::idle(), Some(request)).await;
+        *running = None;
     }
 
     async fn answer(&mut self, request: &JupyterMessage) {
         let answer = match &request.content {
-            JupyterMessageContent::KernelInfoRequest(_) => kernel_info().as_child_of(request),
+            JupyterMessageContent::KernelInfoRequest(_) => kernel_info_reply(request),
             JupyterMessageContent::IsCompleteRequest(code) => {
                 complete::is_complete(code).as_child_of(request)
             }
             JupyterMessageContent::CompleteRequest(place) => {
-                complete::complete(place, &self.worker.variables()).as_child_of(request)
+                let place = place.clone();
+                let reply = self
+                    .front_end
+                    .worker
+                    .ask(move |interpreter| complete::complete(&place, interpreter))
+                    .await;
+                reply.as_child_of(request)
             }
             JupyterMessageContent::InspectRequest(place) => {
-                complete::inspect(place, &self.worker.variables()).as_child_of(request)
+                let place = place.clone();
+                let reply = self
+                    .front_end
+                    .worker
+                    .ask(move |interpreter| complete::inspect(&place, interpreter))
+                    .await;
+                reply.as_child_of(request)
             }
-            JupyterMessageContent::HistoryRequest(wanted) => self.history.reply(wanted).as_child_of(request),
-            JupyterMessageContent::CommInfoRequest(_) => CommInfoReply::default().as_child_of(request),
-            JupyterMessageContent::CommOpen(open) => return self.refuse_comm(open, request).await,
+            JupyterMessageContent::HistoryRequest(wanted) => {
+                // Another kernel may be writing.
+                tokio::task::block_in_place(|| self.history.reply(wanted)).as_child_of(request)
+            }
+            JupyterMessageContent::CommInfoRequest(wanted) => {
+                self.front_end.comms.info(wanted.target_name.as_deref()).as_child_of(request)
+            }
+            JupyterMessageContent::CommOpen(_)
+            | JupyterMessageContent::CommMsg(_)
+            | JupyterMessageContent::CommClose(_) => {
+                return comms::deliver(&self.front_end, request).await;
+            }
             // Before protocol 5.4 shutdown came here.
             JupyterMessageContent::ShutdownRequest(shutdown) => {
                 let restart = shutdown.restart;
@@ -101,22 +128,8 @@ impl Shell {
                 let _ = self.lifetime.send(LifetimeEvent::Leave("a front end asked for it")).await;
                 return;
             }
-            JupyterMessageContent::CommMsg(_) | JupyterMessageContent::CommClose(_) => {
-                tracing::debug!("shell: `{}` for a comm that is not open", request.header.msg_type);
-                return;
-            }
-            _ => {
-                tracing::warn!("shell: `{}` is not known here", request.header.msg_type);
-                return;
-            }
+            _ => return refuse("shell", request, &mut self.replies).await,
         };
         reply(&mut self.replies, answer).await;
-    }
-
-    /// The protocol's answer to a target nobody here has.
-    async fn refuse_comm(&self, open: &CommOpen, request: &JupyterMessage) {
-        tracing::debug!("shell: no comm target `{}`", open.target_name);
-        let close = CommClose { comm_id: open.comm_id.clone(), data: serde_json::Map::new() };
-        self.publisher.publish(close, Some(request)).await;
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jupyter_protocol::{
-    ConnectionInfo, Header, JupyterMessage, JupyterMessageContent, Status, UnknownMessage,
+    ConnectionInfo, DebugReply, DebugRequest, Header, JupyterMessage, JupyterMessageContent, Status,
+    UnknownMessage,
 };
 use jupyter_zmq_client::{
     KernelControlConnection, KernelHeartbeatConnection, KernelIoPubXPubConnection, KernelShellConnection,
@@ -179,6 +180,26 @@ pub async fn accept(
     }
 }
 
+/// Answers a request that this kernel does not know: whoever sent it may wait for a reply. Other
+/// messages are logged.
+pub async fn refuse(socket: &str, request: &JupyterMessage, replies: &mut RouterSendConnection) {
+    let kind = &request.header.msg_type;
+    tracing::warn!("{socket}: `{kind}` is not known here");
+    if let JupyterMessageContent::DebugRequest(DebugRequest { content }) = &request.content {
+        // The debugger's own protocol inside Jupyter's.
+        let content = json!({
+            "type": "response", "success": false, "request_seq": content["seq"],
+            "command": content["command"], "message": "this kernel has no debugger",
+        });
+        reply(replies, DebugReply { content }.as_child_of(request)).await;
+    } else if let Some(name) = kind.strip_suffix("_request") {
+        let evalue = format!("this kernel does not know `{kind}`");
+        let content = json!({"status": "error", "ename": "NotSupported", "evalue": evalue, "traceback": []});
+        reply(replies, UnknownMessage { msg_type: format!("{name}_reply"), content }.as_child_of(request))
+            .await;
+    }
+}
+
 /// Reads requests into a bounded queue, for as long as somebody takes them.
 pub async fn read_requests(mut connection: RouterRecvConnection, requests: mpsc::Sender<Received>) {
     loop {
@@ -228,21 +249,6 @@ pub async fn beat(mut heartbeat: KernelHeartbeatConnection) {
         if let Err(error) = heartbeat.single_heartbeat().await {
             tracing::debug!("heartbeat: {error}");
             tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-}
-
-/// Keeps the stdin socket read. Cells have no standard input, so an `input_reply` answers nothing.
-pub async fn ignore_input(stdin: KernelStdinConnection) {
-    let (_replies, mut stdin) = stdin.split();
-    loop {
-        match receive(&mut stdin).await {
-            Ok(message) => tracing::warn!("{} on stdin: nothing was asked", message.header.msg_type),
-            Err(ReceiveError::Socket(error)) => {
-                tracing::debug!("stdin: {error}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(error) => tracing::warn!("stdin: {error}"),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use partita_bridge::Variable;
+use partita_bridge::Comm;
 use tokio::sync::OnceCell;
 
 use crate::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, OutputSender, StartError};
@@ -37,6 +37,14 @@ impl Worker {
         worker
     }
 
+    /// A worker that never starts an interpreter.
+    #[cfg(test)]
+    pub fn unstarted() -> Self {
+        let (background, _) = tokio::sync::mpsc::channel(1);
+        let leaving = Arc::new(AtomicBool::new(true));
+        Self { kind: EvaluatorKind::Direct, background, interpreter: Arc::default(), leaving }
+    }
+
     async fn interpreter(&self) -> Result<&Interpreter, StartError> {
         let start = || async {
             if self.leaving.load(Ordering::SeqCst) {
@@ -69,9 +77,37 @@ impl Worker {
         }
     }
 
-    /// The variables after the last cell.
-    pub fn variables(&self) -> Vec<Variable> {
-        self.interpreter.get().map(Interpreter::variables).unwrap_or_default()
+    /// Asks the interpreter something that may call the compiler, but does not wait for a cell; the
+    /// default while the interpreter is not up yet.
+    pub async fn ask<T: Default + Send + 'static>(
+        &self,
+        question: impl FnOnce(&Interpreter) -> T + Send + 'static,
+    ) -> T {
+        let Some(interpreter) = self.interpreter.get().cloned() else { return T::default() };
+        let answering = tokio::task::spawn_blocking(move || question(&interpreter));
+        answering.await.unwrap_or_else(|error| {
+            tracing::error!("completion failed: {error}");
+            T::default()
+        })
+    }
+
+    /// Passes a comm's message on. Whether there is anybody who may know the comm.
+    pub fn comm(&self, comm: Comm) -> bool {
+        // evcxr's process has no connection of ours.
+        if self.kind == EvaluatorKind::Evcxr {
+            return false;
+        }
+        let Some(interpreter) = self.interpreter.get() else { return false };
+        // The process reads at once, unless it has stopped altogether.
+        tokio::task::block_in_place(|| interpreter.comm(comm));
+        true
+    }
+
+    /// Answers the cell that waits for input.
+    pub fn input(&self, line: Result<String, String>) {
+        if let Some(interpreter) = self.interpreter.get() {
+            tokio::task::block_in_place(|| interpreter.input(line));
+        }
     }
 
     /// Ends the evaluation process, whatever it does. If it is just being started, that is waited for:

@@ -46,7 +46,8 @@ impl Printer {
             }
             // What a terminal has shown stays.
             Output::ClearOutput { .. } => {}
-            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events(_) => {}
+            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events { .. } => {}
+            Output::ProcessEnded => {}
         }
     }
 
@@ -67,12 +68,6 @@ impl Printer {
         self.line_start();
         let _ = writeln!(io::stderr(), "{}", text.trim_end());
         self.last_display = None;
-    }
-
-    /// Prints text of the REPL's own.
-    pub fn note(&mut self, text: &str) {
-        self.line_start();
-        self.text(Stream::Stdout, text);
     }
 
     /// Ends the line a cell left open, so that a prompt stands on its own.

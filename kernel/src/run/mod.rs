@@ -22,7 +22,7 @@ use notebook::Notebook;
 use positions::Positions;
 use runner::Runner;
 
-use crate::interpreter::{EvaluatorKind, Outcome};
+use crate::interpreter::{EvaluatorKind, Outcome, commands};
 
 /// What `partita run` was asked for.
 #[derive(Debug, Clone)]
@@ -68,9 +68,11 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let positions = Positions::new(&name, pieces.iter().map(|piece| piece.line).collect());
     let mut runner = Runner::start(options.evaluator, pieces.len(), !standard_input)?;
     for (number, piece) in (1..).zip(&pieces) {
+        if commands::is_quit(&piece.code) {
+            break;
+        }
         // So many lines further down, the compiler counts as the file does.
         let code = format!("{}{}", "\n".repeat(piece.line - 1), piece.code);
-        let code = if piece.code.trim_start().starts_with(':') { piece.code.clone() } else { code };
         if let Outcome::Failed(error) = runner.run(number, &code, Some(&positions), None) {
             bail!("{} failed: {}", positions.cell(number), error.message);
         }

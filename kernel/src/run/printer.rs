@@ -61,7 +61,8 @@ impl Printer {
             Output::ClearOutput { .. }
             | Output::Comm(_)
             | Output::InputRequest { .. }
-            | Output::Events(_) => {}
+            | Output::Events { .. }
+            | Output::ProcessEnded => {}
         }
     }
 

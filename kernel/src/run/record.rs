@@ -41,7 +41,11 @@ impl Record<'_> {
             Output::ClearOutput { wait: true } => self.clear = true,
             Output::ClearOutput { wait: false } => self.clear_now(),
             // A pager is a person's; the rest is no output.
-            Output::Comm(_) | Output::InputRequest { .. } | Output::Page(_) | Output::Events(_) => {}
+            Output::Comm(_)
+            | Output::InputRequest { .. }
+            | Output::Page(_)
+            | Output::Events { .. }
+            | Output::ProcessEnded => {}
         }
     }
 

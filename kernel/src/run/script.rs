@@ -1,6 +1,6 @@
 //! Cutting a script into cells.
 
-use crate::interpreter::{Completeness, is_complete};
+use crate::interpreter::{Completeness, commands::begins_with_command, is_complete};
 
 /// A stretch of a script that is run as one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +30,8 @@ pub fn cut(source: &str) -> Vec<Piece> {
             open.push('\n');
         }
         open.push_str(line);
-        let command = !open.contains('\n') && open.starts_with(':');
-        let ends = command
-            || (!matches!(is_complete(&open), Completeness::Incomplete { .. })
-                && !lines.peek().is_some_and(|(_, next)| goes_on(next)));
+        let ends = !matches!(is_complete(&open), Completeness::Incomplete { .. })
+            && !lines.peek().is_some_and(|(_, next)| asks_on(&open, next) || goes_on_after(&open, next));
         if ends {
             pieces.push(Piece { code: std::mem::take(&mut open), line: first });
         }
@@ -42,6 +40,18 @@ pub fn cut(source: &str) -> Vec<Piece> {
         pieces.push(Piece { code: open, line: first });
     }
     pieces
+}
+
+/// Crates asked for one after the other are had together.
+fn asks_on(open: &str, line: &str) -> bool {
+    let asks = |line: &str| line.starts_with(":dep ");
+    asks(line) && open.lines().all(asks)
+}
+
+/// Whether `line` goes on from what is open; after code a `%` or a `?` does, after a command it is one.
+fn goes_on_after(open: &str, line: &str) -> bool {
+    let command = line.starts_with("%%") || begins_with_command(open) && begins_with_command(line);
+    goes_on(line) && !command
 }
 
 fn goes_on(line: &str) -> bool {
@@ -81,6 +91,10 @@ mod tests {
     #[test]
     fn a_command_is_a_cell_of_its_own_and_an_open_rest_still_runs() {
         assert_eq!(cells(":vars\n1"), [":vars", "1"]);
+        assert_eq!(cells(":vars\n%%time\n1\n% 2\n?a"), [":vars", "%%time\n1\n% 2\n?a"]);
+        assert_eq!(cells("%%sql\nSELECT 1\nFROM a;\n1"), ["%%sql\nSELECT 1\nFROM a;", "1"]);
+        assert_eq!(cells("%%sql busy\nSELECT 1\n\n1"), ["%%sql busy\nSELECT 1\n", "1"]);
+        assert_eq!(cells(":dep a\n:dep b\n:vars\n1"), [":dep a\n:dep b", ":vars", "1"]);
         assert_eq!(cells("fn f() {"), ["fn f() {"]);
     }
 

@@ -11,9 +11,10 @@ use jupyter_protocol::{
     JupyterMessageContent, Stdio, Transport,
 };
 use jupyter_zmq_client::{
-    ClientControlConnection, ClientIoPubConnection, ClientShellConnection, create_client_control_connection,
-    create_client_iopub_connection, create_client_shell_connection_with_identity, peek_ports_with_listeners,
-    peer_identity_for_session,
+    ClientControlConnection, ClientIoPubConnection, ClientShellConnection, ClientStdinConnection,
+    create_client_control_connection, create_client_iopub_connection,
+    create_client_shell_connection_with_identity, create_client_stdin_connection_with_identity,
+    peek_ports_with_listeners, peer_identity_for_session,
 };
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -33,6 +34,7 @@ pub struct Kernel {
     pub shell: ClientShellConnection,
     pub control: ClientControlConnection,
     pub iopub: ClientIoPubConnection,
+    pub stdin: ClientStdinConnection,
     pub session: String,
     _directory: TempDir,
 }
@@ -66,16 +68,19 @@ impl Kernel {
             let mut iopub = create_client_iopub_connection(&info, "", &session).await.unwrap();
             let welcome = iopub.read().await.unwrap();
             assert!(matches!(welcome.content, JupyterMessageContent::IoPubWelcome(_)), "{welcome:?}");
+            // The same identity on both: the kernel asks whoever sent the cell.
+            let stdin = create_client_stdin_connection_with_identity(&info, &session, identity.clone());
+            let stdin = stdin.await.unwrap();
             let shell =
                 create_client_shell_connection_with_identity(&info, &session, identity).await.unwrap();
             let control = create_client_control_connection(&info, &session).await.unwrap();
-            (shell, control, iopub)
+            (shell, control, iopub, stdin)
         };
-        let (shell, control, iopub) = tokio::select! {
+        let (shell, control, iopub, stdin) = tokio::select! {
             connected = connect => connected,
             _ = process.wait() => return None,
         };
-        Some(Self { process, info, shell, control, iopub, session, _directory: directory })
+        Some(Self { process, info, shell, control, iopub, stdin, session, _directory: directory })
     }
 
     /// Sends a request and returns its id.
@@ -146,6 +151,20 @@ impl Kernel {
         data["text/plain"].as_str().unwrap().to_owned()
     }
 
+    /// The next message on iopub that `wanted` is true of; others are passed over.
+    pub async fn publishes(
+        &mut self,
+        what: &str,
+        wanted: impl Fn(&JupyterMessageContent) -> bool,
+    ) -> JupyterMessage {
+        loop {
+            let message = within(what, self.iopub.read()).await.unwrap();
+            if wanted(&message.content) {
+                return message;
+            }
+        }
+    }
+
     pub async fn interrupt(&mut self) {
         self.control.send(InterruptRequest {}.into()).await.unwrap();
         let reply = within("interrupt_reply", self.control.read()).await.unwrap();
@@ -166,7 +185,8 @@ impl Kernel {
 /// `partita kernel`, without the environment's say in who its parent is.
 pub fn kernel_command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_partita"));
-    command.arg("kernel").env_remove("JPY_PARENT_PID");
+    // Nor with the history of whoever runs the tests.
+    command.arg("kernel").env_remove("JPY_PARENT_PID").env("PARTITA_HISTORY", "");
     command
 }
 

@@ -83,6 +83,8 @@ pub enum Event {
         job: usize,
         /// Why it failed, if it did.
         error: Option<String>,
+        /// Whether it failed because a person interrupted it.
+        cancelled: bool,
         /// When.
         at: Duration,
     },

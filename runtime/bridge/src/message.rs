@@ -100,6 +100,8 @@ pub enum Command {
     Sql {
         /// The query.
         query: String,
+        /// The variable that is to keep the result, as a `DataFrame`.
+        into: Option<String>,
     },
     /// The plan of a `LazyFrame` or `Dataset`.
     Explain {
@@ -113,6 +115,8 @@ pub enum Command {
     },
     /// The workers of this process's sessions with their slots and caches.
     Workers,
+    /// What the process is made of and may use: versions, cores, memory.
+    Environment,
 }
 
 /// Messages to the kernel.
@@ -162,8 +166,13 @@ pub enum FromEvaluation {
     },
     /// Something to read in the front end's pager when the cell has ended.
     Page(MimeBundle),
-    /// What jobs did since the last batch; a batch at most every 50 ms.
-    Events(Vec<Event>),
+    /// What jobs did since the last batch, in order; a batch at most every 50 ms.
+    Events {
+        /// The session whose jobs these are, unique in the process: job numbers are the session's own.
+        session: u64,
+        /// What happened.
+        events: Vec<Event>,
+    },
     /// The cell or command asked for last ended; variables now in the store.
     Done {
         /// How it ended.

@@ -1,6 +1,7 @@
 use std::fmt;
 
-use super::Dataset;
+use super::{Dataset, GroupedDataset};
+use crate::display::html::escape;
 use crate::display::{MimeBundle, MimeDisplay};
 
 /// Says what the dataset is, without running anything.
@@ -27,6 +28,33 @@ impl fmt::Debug for Dataset {
 
 impl MimeDisplay for Dataset {
     fn mime_bundle(&self) -> MimeBundle {
-        MimeBundle::text(self.to_string())
+        let text = self.to_string();
+        let Ok(node) = &self.plan else { return MimeBundle::text(text) };
+        let first = text.lines().next().unwrap_or_default();
+        let hint = text.lines().next_back().unwrap_or_default();
+        let rows: String = node
+            .schema
+            .iter()
+            .map(|(name, dtype)| {
+                let (name, dtype) = (escape(name), dtype.to_string());
+                let left = "<td style=\"text-align:left\">";
+                format!("<tr>{left}{name}</td>{left}{}</td></tr>", escape(&dtype))
+            })
+            .collect();
+        let html = format!(
+            "<div>{}</div><details open><summary>{} columns</summary><table><tbody>{rows}</tbody></table></details>\
+             <small style=\"opacity:0.6\">{}</small>",
+            escape(first),
+            node.schema.len(),
+            escape(hint)
+        );
+        MimeBundle::text(text).with("text/html", html)
+    }
+}
+
+/// Says what is missing.
+impl MimeDisplay for GroupedDataset {
+    fn mime_bundle(&self) -> MimeBundle {
+        MimeBundle::text("GroupedDataset: groups without aggregations; go on with .agg([…])")
     }
 }

@@ -9,7 +9,8 @@
 use std::any::type_name;
 use std::fmt::{self, Debug, Write};
 
-use super::{MimeBundle, MimeDisplay};
+use super::bounded::Bounded;
+use super::{DisplayHandle, MimeBundle, MimeDisplay};
 
 /// How the value of any expression looks: `Some` bundle, or `None` for `()`, which shows nothing.
 ///
@@ -38,6 +39,20 @@ macro_rules! mime_of {
     };
 }
 
+/// Shows any value now, the way a cell's last expression would show: [`display()`](crate::display::display)
+/// for values without [`MimeDisplay`].
+///
+/// ```
+/// let shown = partita::display!(vec![1, 2, 3]);
+/// shown.update(&partita::display::Text("changed".into()));
+/// ```
+#[macro_export]
+macro_rules! display {
+    ($value:expr) => {
+        $crate::display::display_bundle($crate::mime_of!($value).unwrap_or_default())
+    };
+}
+
 /// Longest text shown for a `Debug` value; what is longer is cut and says so.
 const MAX_DEBUG_BYTES: usize = 64 << 10;
 /// Longest one-line `Debug` form before the indented one is preferred.
@@ -57,6 +72,34 @@ pub trait ViaUnit {
 impl ViaUnit for &&&Probe<'_, ()> {
     fn mime(&self) -> Option<MimeBundle> {
         None
+    }
+}
+
+/// `display(&x)` as a cell's last expression has shown `x` already.
+impl ViaUnit for &&&Probe<'_, DisplayHandle> {
+    fn mime(&self) -> Option<MimeBundle> {
+        None
+    }
+}
+
+/// A text of several lines (a plan, a report) shows as these lines, not in quotes on one.
+impl ViaUnit for &&&Probe<'_, String> {
+    fn mime(&self) -> Option<MimeBundle> {
+        Some(text_bundle(self.0))
+    }
+}
+
+impl ViaUnit for &&&Probe<'_, &str> {
+    fn mime(&self) -> Option<MimeBundle> {
+        Some(text_bundle(self.0))
+    }
+}
+
+fn text_bundle(text: &str) -> MimeBundle {
+    if text.trim_end().contains('\n') {
+        MimeBundle::text(bounded(format_args!("{text}")))
+    } else {
+        MimeBundle::text(debug_text(&text))
     }
 }
 
@@ -106,10 +149,8 @@ fn debug_text(value: &dyn Debug) -> String {
     if indented.lines().count() <= MAX_INDENTED_LINES { indented } else { line }
 }
 
-/// Formats into at most [`MAX_DEBUG_BYTES`], so that a huge collection costs neither memory nor the
-/// front end's patience.
 fn bounded(arguments: fmt::Arguments<'_>) -> String {
-    let mut text = Bounded { text: String::new(), cut: false };
+    let mut text = Bounded::new(MAX_DEBUG_BYTES);
     // An error here is either our own bound or a `Debug` that failed; both leave a prefix to show.
     let complete = text.write_fmt(arguments).is_ok();
     if text.cut {
@@ -118,24 +159,6 @@ fn bounded(arguments: fmt::Arguments<'_>) -> String {
         text.text.push_str(" … (its Debug implementation failed here)");
     }
     text.text
-}
-
-struct Bounded {
-    text: String,
-    cut: bool,
-}
-
-impl Write for Bounded {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let room = MAX_DEBUG_BYTES - self.text.len().min(MAX_DEBUG_BYTES);
-        if piece.len() <= room {
-            self.text.push_str(piece);
-            return Ok(());
-        }
-        self.text.push_str(&piece[..piece.floor_char_boundary(room)]);
-        self.cut = true;
-        Err(fmt::Error)
-    }
 }
 
 #[cfg(test)]
@@ -174,6 +197,18 @@ mod tests {
         assert_eq!(text(mime_of!(Vec::<u8>::new())), "[]");
         assert_eq!(text(mime_of!(*"unsized")), "\"unsized\"");
         assert_eq!(text(mime_of!(Ok::<u8, String>(1))), "Ok(1)");
+    }
+
+    #[test]
+    fn a_text_of_several_lines_shows_as_lines() {
+        assert_eq!(text(mime_of!("SORT BY\n  FILTER \"a\"".to_owned())), "SORT BY\n  FILTER \"a\"");
+        assert_eq!(text(mime_of!("one\ntwo")), "one\ntwo");
+        assert_eq!(text(mime_of!("a line\n")), r#""a line\n""#);
+    }
+
+    #[test]
+    fn a_display_handle_shows_nothing_again() {
+        assert!(mime_of!(DisplayHandle::new("plot")).is_none());
     }
 
     #[test]

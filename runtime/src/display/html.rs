@@ -1,5 +1,32 @@
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::MimeBundle;
+
+/// A bundle as a piece of a larger page: its HTML, its picture, or its text.
+pub(super) fn as_html(bundle: &MimeBundle) -> String {
+    if let Some(html) = bundle.get("text/html") {
+        return html.to_owned();
+    }
+    if let Some(svg) = bundle.get("image/svg+xml") {
+        // In an element of its own, whose ids and styles are not the page's.
+        return format!("<img src=\"data:image/svg+xml;base64,{}\">", STANDARD.encode(svg));
+    }
+    for mime in ["image/png", "image/jpeg", "image/gif", "image/webp"] {
+        if let Some(picture) = bundle.get(mime) {
+            return format!("<img src=\"data:{mime};base64,{}\">", escape(picture));
+        }
+    }
+    preformatted(bundle.get("text/plain").unwrap_or_default())
+}
+
+/// Text with its lines and blanks as they are.
+pub(super) fn preformatted(text: &str) -> String {
+    format!("<pre style=\"overflow-x:auto\">{}</pre>", escape(text))
+}
+
 /// Text made safe for HTML, in element content and in double-quoted attributes.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(['&', '<', '>', '"', '\'']) {
@@ -30,5 +57,16 @@ mod tests {
             "&lt;img src=&quot;x&quot; onerror=&#39;a&amp;b&#39;&gt;"
         );
         assert!(matches!(escape("plain"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_piece_of_a_page_is_the_richest_form_the_page_can_hold() {
+        let bundle = MimeBundle::text("a < b");
+        assert!(as_html(&bundle).contains("a &lt; b"));
+        let picture = bundle.with("image/png", "aGk=");
+        assert_eq!(as_html(&picture), "<img src=\"data:image/png;base64,aGk=\">");
+        let svg = picture.with("image/svg+xml", "<svg/>");
+        assert_eq!(as_html(&svg), "<img src=\"data:image/svg+xml;base64,PHN2Zy8+\">");
+        assert_eq!(as_html(&svg.with("text/html", "<b>")), "<b>");
     }
 }

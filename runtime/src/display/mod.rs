@@ -1,21 +1,30 @@
 //! How values look to a person: one trait, [`MimeDisplay`], from a value to a MIME bundle, with its
-//! implementations for Polars' types and for the wrappers that pick a representation ([`Html`],
-//! [`Markdown`], [`Image`]). [`mime_of!`](crate::mime_of) extends it to any value at all, which is
-//! what a cell's last expression needs; [`display()`] shows a value on the way. Where the bundle goes (a
+//! implementations for Polars' types, for containers and for the wrappers that pick a representation
+//! ([`Html`], [`Markdown`], [`Latex`], [`Json`], [`Image`], [`Text`]). [`mime_of!`](crate::mime_of) extends
+//! it to any value at all, which is what a cell's last expression needs. [`display()`] shows a value on the
+//! way and returns a handle that replaces it; [`progress()`] shows how far a loop is. Where displays go (a
 //! notebook, a terminal) is not decided here, and pictures of data are made in [`plot`](crate::plot).
 
 pub mod any;
+mod bounded;
 mod containers;
 pub(crate) mod html;
+mod image;
+mod listing;
 mod polars;
+mod progress;
 mod send;
 mod table;
 mod wrappers;
 
+pub use image::{Image, ImageError};
 pub use partita_bridge::MimeBundle;
-pub use send::display;
-pub(crate) use send::send_to;
-pub use wrappers::{Html, Image, Markdown};
+pub use progress::{Progress, ProgressIterator, progress};
+#[doc(hidden)]
+pub use send::display_bundle;
+pub use send::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
+pub(crate) use send::{Shown, send_to, set_running};
+pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 
 /// A value that can show itself to a person.
 ///
@@ -31,7 +40,18 @@ pub use wrappers::{Html, Image, Markdown};
 /// }
 /// assert_eq!(Celsius(21.5).mime_bundle().get("text/plain"), Some("21.5 °C"));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say how it looks",
+    label = "not a MimeDisplay",
+    note = "`display!(value)` shows any value that has Debug; to show your own type richly, implement \
+            MimeDisplay for it"
+)]
 pub trait MimeDisplay {
     /// The value in every representation it has; `text/plain` is always among them.
     fn mime_bundle(&self) -> MimeBundle;
 }
+
+/// The examples of the page about displays.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/display.md")]
+struct Page;

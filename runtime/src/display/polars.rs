@@ -1,12 +1,13 @@
-use polars::prelude::{Column, DataFrame, IntoColumn, LazyFrame, Schema, Series};
+use polars::prelude::{Column, DataFrame, Expr, IntoColumn, LazyFrame, LazyGroupBy, Schema, Series};
 
-use super::html::escape;
-use super::table::html_table;
+use super::html::{escape, preformatted};
+use super::table::{html_table, text_table};
 use super::{MimeBundle, MimeDisplay};
 
 impl MimeDisplay for DataFrame {
     fn mime_bundle(&self) -> MimeBundle {
-        MimeBundle::text(self.to_string()).with("text/html", html_table(self.columns(), self.height()))
+        let (columns, height) = (self.columns(), self.height());
+        MimeBundle::text(text_table(columns, height)).with("text/html", html_table(columns, height))
     }
 }
 
@@ -24,25 +25,68 @@ impl MimeDisplay for Column {
     }
 }
 
-/// A `LazyFrame` shows its plan and runs nothing.
+/// Lines shown of a plan.
+const MAX_PLAN_LINES: usize = 40;
+
+/// A `LazyFrame` shows its plan, as it will run and as it was written, and runs nothing.
 impl MimeDisplay for LazyFrame {
     fn mime_bundle(&self) -> MimeBundle {
-        match self.describe_plan() {
-            Ok(plan) => {
-                let note = "LazyFrame, not run yet; its plan before optimisation:";
-                MimeBundle::text(format!("{note}\n{plan}")).with(
-                    "text/html",
-                    format!("<small style=\"opacity:0.6\">{note}</small><pre>{}</pre>", escape(&plan)),
-                )
+        let (written, optimised) = match (self.describe_plan(), self.describe_optimized_plan()) {
+            (Ok(written), Ok(optimised)) => (page(&written), page(&optimised)),
+            (Err(error), _) | (_, Err(error)) => {
+                return MimeBundle::text(format!("LazyFrame whose plan does not resolve: {error}"));
             }
-            Err(error) => MimeBundle::text(format!("LazyFrame whose plan does not resolve: {error}")),
+        };
+        let note = "LazyFrame, not run yet: collect()? runs it";
+        let mut text = format!("{note}\n\noptimised plan:\n{optimised}");
+        let mut html = format!(
+            "<small style=\"opacity:0.6\">{note}</small>\
+             <details open><summary>optimised plan</summary>{}</details>",
+            preformatted(&optimised)
+        );
+        if written == optimised {
+            text.push_str("\n\n(as it was written)");
+        } else {
+            text.push_str(&format!("\n\nas it was written:\n{written}"));
+            html.push_str(&format!(
+                "<details><summary>as it was written</summary>{}</details>",
+                preformatted(&written)
+            ));
         }
+        MimeBundle::text(text).with("text/html", html)
+    }
+}
+
+/// The beginning of a plan.
+fn page(plan: &str) -> String {
+    let lines: Vec<&str> = plan.trim_end().lines().collect();
+    match lines.get(..MAX_PLAN_LINES) {
+        Some(first) if lines.len() > MAX_PLAN_LINES => {
+            let rest = lines.len() - MAX_PLAN_LINES;
+            format!("{}\n… {rest} lines more; explain(true)? has them all", first.join("\n"))
+        }
+        _ => lines.join("\n"),
+    }
+}
+
+/// An expression shows as Polars writes it in a plan.
+impl MimeDisplay for Expr {
+    fn mime_bundle(&self) -> MimeBundle {
+        MimeBundle::text(format!("{self:?}"))
+    }
+}
+
+/// Says what is missing.
+impl MimeDisplay for LazyGroupBy {
+    fn mime_bundle(&self) -> MimeBundle {
+        MimeBundle::text("LazyGroupBy: groups without aggregations; go on with .agg([…])")
     }
 }
 
 impl MimeDisplay for Schema {
     fn mime_bundle(&self) -> MimeBundle {
-        let mut text = format!("schema of {} columns", self.len());
+        let s = if self.len() == 1 { "" } else { "s" };
+        let mut text = format!("schema of {} column{s}", self.len());
         let mut html = String::from("<table><thead><tr><th style=\"text-align:left\">column</th>");
         html.push_str("<th style=\"text-align:left\">type</th></tr></thead><tbody>");
         for (name, dtype) in self.iter() {
@@ -76,7 +120,6 @@ mod tests {
         {
             assert!(html.contains(expected), "{expected} is not in {html}");
         }
-        assert_eq!(frame.mime_bundle().get("text/plain"), Some(frame.to_string().as_str()));
     }
 
     #[test]
@@ -129,10 +172,41 @@ mod tests {
     fn a_lazy_frame_shows_its_plan_escaped_and_does_not_run() {
         let lazy = df!("a" => [1, 2]).unwrap().lazy().filter(col("a").lt(lit(2)));
         let bundle = lazy.mime_bundle();
-        assert!(bundle.get("text/plain").unwrap().contains("FILTER"));
+        let text = bundle.get("text/plain").unwrap();
+        assert!(
+            text.contains("FILTER") && text.contains("optimised plan") && text.contains("written"),
+            "{text}"
+        );
         assert!(bundle.get("text/html").unwrap().contains("&lt;"));
         let broken = df!("a" => [1]).unwrap().lazy().select([col("missing")]);
         assert!(broken.mime_bundle().get("text/plain").unwrap().contains("missing"));
+    }
+
+    #[test]
+    fn an_expression_shows_as_it_is_written_in_plans() {
+        let shown = col("fare").sum().alias("total").mime_bundle();
+        assert_eq!(shown.get("text/plain"), Some(r#"col("fare").sum().alias("total")"#));
+        let groups = df!("a" => [1]).unwrap().lazy().group_by([col("a")]).mime_bundle();
+        assert!(groups.get("text/plain").unwrap().contains(".agg("));
+    }
+
+    #[test]
+    fn a_plan_is_no_longer_than_a_page() {
+        let shown = page(&"FILTER\n".repeat(100));
+        assert_eq!(shown.lines().count(), MAX_PLAN_LINES + 1);
+        assert!(shown.ends_with("… 60 lines more; explain(true)? has them all"), "{shown}");
+        assert_eq!(page("FILTER\nFROM"), "FILTER\nFROM");
+    }
+
+    #[test]
+    fn a_huge_frame_of_long_texts_is_a_few_kilobytes() {
+        let long = "<&\n".repeat(10_000);
+        let columns =
+            (0..100).map(|i| Column::new(format!("{long}{i}").into(), vec![long.as_str(); 30])).collect();
+        let bundle = DataFrame::new_infer_height(columns).unwrap().mime_bundle();
+        assert!(bundle.get("text/html").unwrap().len() < 100_000);
+        assert!(bundle.get("text/plain").unwrap().len() < 10_000);
+        assert_eq!(bundle.get("text/plain").unwrap().lines().count(), 18);
     }
 
     #[test]

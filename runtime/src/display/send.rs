@@ -1,26 +1,165 @@
 //! Showing a value in the middle of a cell or program. The evaluation process says where displays go;
 //! without it they are printed.
 
+use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{MimeBundle, MimeDisplay};
 
-static SINK: OnceLock<fn(MimeBundle)> = OnceLock::new();
+/// What a program shows, on its way to the front end.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Shown {
+    /// Something new, which can be updated under its id.
+    New { id: String, bundle: MimeBundle },
+    /// Replaces what every display of this id shows.
+    Update { id: String, bundle: MimeBundle },
+    /// Takes the running cell's outputs away.
+    Clear { wait: bool },
+    /// Something long, to be read beside the outputs.
+    Page(MimeBundle),
+}
 
-/// Shows a value now: richly in a notebook, as text on standard output elsewhere.
-///
-/// ```
-/// partita::display::display(&partita::display::Markdown("**done**".into()));
-/// ```
-pub fn display<T: MimeDisplay + ?Sized>(value: &T) {
-    let bundle = value.mime_bundle();
-    match SINK.get() {
-        Some(sink) => sink(bundle),
-        None => println!("{}", bundle.get("text/plain").unwrap_or_default()),
+static SINK: OnceLock<fn(Shown)> = OnceLock::new();
+static RUNNING: AtomicBool = AtomicBool::new(true);
+
+/// Sends displays to `sink` from now on; the first call holds.
+pub(crate) fn send_to(sink: fn(Shown)) {
+    let _ = SINK.set(sink);
+}
+
+/// Whether a cell runs. Between cells nothing is shown anew only because time goes by.
+pub(crate) fn set_running(running: bool) {
+    RUNNING.store(running, Ordering::Relaxed);
+}
+
+pub(super) fn is_running() -> bool {
+    RUNNING.load(Ordering::Relaxed)
+}
+
+/// Where displays go, if they are not printed.
+pub(super) fn sink() -> Option<fn(Shown)> {
+    SINK.get().copied()
+}
+
+fn send(shown: Shown) {
+    match (sink(), shown) {
+        (Some(sink), shown) => sink(shown),
+        (None, Shown::New { bundle, .. } | Shown::Update { bundle, .. } | Shown::Page(bundle)) => {
+            if let Some(text) = bundle.get("text/plain") {
+                // A closed standard output is not the program's fault.
+                let _ = writeln!(io::stdout(), "{}", text.trim_end());
+            }
+        }
+        // What was printed stays.
+        (None, Shown::Clear { .. }) => {}
     }
 }
 
-/// Sends displays to `sink` from now on; the first call holds.
-pub(crate) fn send_to(sink: fn(MimeBundle)) {
-    let _ = SINK.set(sink);
+/// Shows a value now: richly in a notebook, as text on standard output elsewhere. The handle that it
+/// returns replaces what is shown; most people ignore it.
+///
+/// ```
+/// use partita::display::{Markdown, display};
+/// let shown = display(&Markdown("**working**".into()));
+/// shown.update(&Markdown("**done**".into()));
+/// ```
+pub fn display<T: MimeDisplay + ?Sized>(value: &T) -> DisplayHandle {
+    display_bundle(value.mime_bundle())
+}
+
+/// Shows a value under an id of your choice, for [`update_display`] from another cell. What is shown
+/// under the id already stays until then.
+///
+/// ```
+/// use partita::display::{Markdown, display_with_id, update_display};
+/// display_with_id("state", &Markdown("loading".into()));
+/// update_display("state", &Markdown("loaded".into()));
+/// ```
+pub fn display_with_id<T: MimeDisplay + ?Sized>(id: impl Into<String>, value: &T) -> DisplayHandle {
+    let handle = DisplayHandle::new(id);
+    handle.display(value);
+    handle
+}
+
+/// Replaces what every display with this id shows.
+pub fn update_display<T: MimeDisplay + ?Sized>(id: &str, value: &T) {
+    send(Shown::Update { id: id.to_owned(), bundle: value.mime_bundle() });
+}
+
+/// Takes away what the running cell has shown so far: at once, or with `wait` when the next output
+/// comes, so that nothing flickers. What a terminal has shown stays.
+///
+/// ```
+/// partita::display::clear_output(true);
+/// ```
+pub fn clear_output(wait: bool) {
+    send(Shown::Clear { wait });
+}
+
+/// Shows something long beside the outputs, in the front end's pager where it has one.
+///
+/// ```
+/// partita::display::page(&partita::display::Text("a long manual".into()));
+/// ```
+pub fn page<T: MimeDisplay + ?Sized>(value: &T) {
+    send(Shown::Page(value.mime_bundle()));
+}
+
+#[doc(hidden)]
+pub fn display_bundle(bundle: MimeBundle) -> DisplayHandle {
+    let handle = DisplayHandle::new(fresh_id());
+    // `display!(())` has nothing to show.
+    if !bundle.is_empty() {
+        send(Shown::New { id: handle.id.clone(), bundle });
+    }
+    handle
+}
+
+/// An id that no other display of any kernel has.
+pub(super) fn fresh_id() -> String {
+    static PROCESS: OnceLock<u64> = OnceLock::new();
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let process = PROCESS.get_or_init(rand::random);
+    format!("partita-{process:016x}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Something shown that can still change, from [`display`] or [`display_with_id`]; in later cells too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayHandle {
+    id: String,
+}
+
+impl DisplayHandle {
+    /// The handle of the displays with this id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into() }
+    }
+
+    /// The id that front ends know the display by.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Replaces what is shown, wherever it is shown.
+    pub fn update<T: MimeDisplay + ?Sized>(&self, value: &T) {
+        update_display(&self.id, value);
+    }
+
+    /// Shows a value here as well; later updates reach both places.
+    pub fn display<T: MimeDisplay + ?Sized>(&self, value: &T) {
+        send(Shown::New { id: self.id.clone(), bundle: value.mime_bundle() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_displays_share_an_id() {
+        let (first, second) = (fresh_id(), fresh_id());
+        assert_ne!(first, second);
+        assert!(first.starts_with("partita-") && second.starts_with("partita-"));
+    }
 }

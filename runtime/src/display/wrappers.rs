@@ -1,5 +1,4 @@
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 
 use super::{MimeBundle, MimeDisplay};
 
@@ -19,6 +18,11 @@ impl MimeDisplay for Html {
 }
 
 /// Text that the front end renders as Markdown; a terminal shows the source.
+///
+/// ```
+/// use partita::display::{Markdown, MimeDisplay};
+/// assert_eq!(Markdown("**3** rows".into()).mime_bundle().get("text/markdown"), Some("**3** rows"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Markdown(pub String);
 
@@ -28,30 +32,79 @@ impl MimeDisplay for Markdown {
     }
 }
 
-/// The bytes of an encoded picture: PNG, JPEG or GIF, told apart by their first bytes.
+/// A formula in LaTeX, without the dollar signs; a terminal shows the source.
+///
+/// ```
+/// use partita::display::{Latex, MimeDisplay};
+/// assert_eq!(Latex(r"\frac{n}{p}".into()).mime_bundle().get("text/latex"), Some(r"$\displaystyle \frac{n}{p}$"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image(pub Vec<u8>);
+pub struct Latex(pub String);
 
-impl Image {
-    fn format(&self) -> Option<(&'static str, &'static str)> {
-        match self.0.as_slice() {
-            [0x89, b'P', b'N', b'G', ..] => Some(("PNG", "image/png")),
-            [0xff, 0xd8, 0xff, ..] => Some(("JPEG", "image/jpeg")),
-            [b'G', b'I', b'F', b'8', ..] => Some(("GIF", "image/gif")),
-            _ => None,
-        }
+impl MimeDisplay for Latex {
+    fn mime_bundle(&self) -> MimeBundle {
+        MimeBundle::text(self.0.as_str()).with("text/latex", format!("$\\displaystyle {}$", self.0))
     }
 }
 
-impl MimeDisplay for Image {
+/// Plain text as it is, without the quotes of a `String`; ANSI colours show as colours.
+///
+/// ```
+/// use partita::display::{MimeDisplay, Text};
+/// assert_eq!(Text("3 rows".into()).mime_bundle().get("text/plain"), Some("3 rows"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl MimeDisplay for Text {
     fn mime_bundle(&self) -> MimeBundle {
-        let size = self.0.len();
-        match self.format() {
-            Some((name, mime)) => {
-                MimeBundle::text(format!("{name} picture, {size} bytes")).with(mime, STANDARD.encode(&self.0))
-            }
-            None => MimeBundle::text(format!("Image: these {size} bytes are not a PNG, JPEG or GIF file")),
-        }
+        MimeBundle::text(self.0.as_str())
+    }
+}
+
+/// JSON, which JupyterLab shows as a tree to fold and search.
+///
+/// ```
+/// use partita::display::{Json, MimeDisplay};
+/// let counts = std::collections::BTreeMap::from([("Soho", 3)]);
+/// assert_eq!(Json::of(&counts)?.mime_bundle().get("application/json"), Some(r#"{"Soho":3}"#));
+/// # Ok::<(), partita::display::JsonError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Json(serde_json::Value);
+
+/// Why something is no JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("this cannot be shown as JSON")]
+pub struct JsonError(#[from] serde_json::Error);
+
+impl Json {
+    /// The JSON form of a value.
+    ///
+    /// # Errors
+    /// When the value has none: a map whose keys are not text, say.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, JsonError> {
+        Ok(Self(serde_json::to_value(value)?))
+    }
+
+    /// JSON text.
+    ///
+    /// ```
+    /// use partita::display::Json;
+    /// assert!(Json::parse(r#"{"rows": [1, 2]}"#).is_ok());
+    /// assert!(Json::parse("{rows}").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// When the text is not JSON; the cause says where.
+    pub fn parse(text: &str) -> Result<Self, JsonError> {
+        Ok(Self(serde_json::from_str(text)?))
+    }
+}
+
+impl MimeDisplay for Json {
+    fn mime_bundle(&self) -> MimeBundle {
+        MimeBundle::text(format!("{:#}", self.0)).with("application/json", self.0.to_string())
     }
 }
 
@@ -60,24 +113,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markdown_offers_its_source_as_text() {
-        let bundle = Markdown("**3** rows".into()).mime_bundle();
-        assert_eq!(bundle.get("text/markdown"), Some("**3** rows"));
-        assert_eq!(bundle.get("text/plain"), Some("**3** rows"));
+    fn every_wrapper_offers_its_source_as_text() {
+        let bundles = [
+            Markdown("**3**".into()).mime_bundle(),
+            Html("**3**".into()).mime_bundle(),
+            Latex("**3**".into()).mime_bundle(),
+            Text("**3**".into()).mime_bundle(),
+        ];
+        assert!(bundles.iter().all(|bundle| bundle.get("text/plain") == Some("**3**")));
     }
 
     #[test]
-    fn a_picture_travels_as_base64_under_the_type_its_bytes_have() {
-        let png = Image(vec![0x89, b'P', b'N', b'G', 0]);
-        assert_eq!(png.mime_bundle().get("image/png"), Some("iVBORwA="));
-        let jpeg = Image(vec![0xff, 0xd8, 0xff, 0xe0]);
-        assert!(jpeg.mime_bundle().get("image/jpeg").is_some());
-    }
-
-    #[test]
-    fn bytes_that_are_no_picture_say_so() {
-        let bundle = Image(b"hello".to_vec()).mime_bundle();
-        assert_eq!(bundle.data.len(), 1);
-        assert!(bundle.get("text/plain").unwrap().contains("not a PNG, JPEG or GIF"));
+    fn json_reads_indented_as_text() {
+        let json = Json::parse(r#"{"rows":[1]}"#).unwrap();
+        assert_eq!(json.mime_bundle().get("text/plain"), Some("{\n  \"rows\": [\n    1\n  ]\n}"));
     }
 }

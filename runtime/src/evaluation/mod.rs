@@ -6,12 +6,14 @@
 mod bridge;
 mod commands;
 mod comms;
+mod events;
 mod failure;
 mod input;
 mod panics;
 mod print;
 mod process;
 mod scope;
+mod sizes;
 mod store;
 
 pub use bridge::{Bridge, bridge};

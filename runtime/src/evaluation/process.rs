@@ -11,8 +11,12 @@ use partita_bridge::{
     read_frame,
 };
 
-use super::{Bridge, CellFunction, Scope, bridge, commands, comms, input, panics};
-use crate::{cancel, display};
+use super::{Bridge, CellFunction, Scope, bridge, commands, comms, events, input, panics};
+use crate::{
+    cancel, comm,
+    display::{self, Shown},
+    input as asking,
+};
 
 /// Cells are compiled without optimisation, which needs much stack.
 const STACK_BYTES: usize = 256 << 20;
@@ -39,7 +43,11 @@ pub extern "C" fn partita_evaluation_main() -> i32 {
 fn serve() -> Result<(), FrameError> {
     let incoming = bridge::connect()?;
     panics::install_hook();
-    display::send_to(send_display);
+    events::forward()?;
+    comm::send_to(comms::send);
+    asking::ask_by(input::ask);
+    display::set_running(false);
+    display::send_to(send_shown);
     let (cells, queue) = mpsc::channel();
     thread::Builder::new().name("bridge".into()).spawn(move || listen(incoming, &cells))?;
     let worker = thread::Builder::new()
@@ -50,10 +58,16 @@ fn serve() -> Result<(), FrameError> {
 }
 
 /// Sends what a cell shows on its way.
-fn send_display(bundle: MimeBundle) {
+fn send_shown(shown: Shown) {
+    let message = match shown {
+        Shown::New { id, bundle } => FromEvaluation::Display { id: Some(id), bundle },
+        Shown::Update { id, bundle } => FromEvaluation::UpdateDisplay { id, bundle },
+        Shown::Clear { wait } => FromEvaluation::ClearOutput { wait },
+        Shown::Page(bundle) => FromEvaluation::Page(bundle),
+    };
     if let Some(bridge) = bridge() {
         // A display over the bridge's limit is said to be one; a kernel that is gone ends this process.
-        if let Err(FrameError::TooLarge(bytes)) = bridge.send(&FromEvaluation::Display { id: None, bundle }) {
+        if let Err(FrameError::TooLarge(bytes)) = bridge.send(&message) {
             super::write_text(
                 Stream::Stderr,
                 format_args!("a display of {bytes} bytes is too large to show\n"),
@@ -81,7 +95,10 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
             }
             Ok(Some(ToEvaluation::Comm(comm))) => comms::receive(comm),
             Ok(Some(ToEvaluation::Input(line))) => input::answer(line),
-            Ok(Some(ToEvaluation::Interrupt)) => cancel::cancel(),
+            Ok(Some(ToEvaluation::Interrupt)) => {
+                cancel::cancel();
+                input::interrupted();
+            }
             Ok(Some(ToEvaluation::Shutdown) | None) => leave(0),
             Err(_) => leave(1),
         }
@@ -103,6 +120,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
         rustc: crate::RUSTC_VERSION.to_owned(),
     })?;
     for work in queue {
+        display::set_running(true);
         let outcome = match work {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
@@ -110,7 +128,11 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
             }
             Work::Command(command) => commands::run(&command, &scope),
         };
+        // The cell's interrupt was the cell's: callbacks that run jobs from now on are not cancelled.
+        cancel::next_cell();
+        display::set_running(false);
         flush();
+        events::flush();
         report(bridge, outcome, &scope)?;
     }
     Ok(())

@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     cell::RefCell,
     future::Future,
     io,
@@ -10,6 +11,7 @@ use partita_bridge::{CellOutcome, MimeBundle, Panic, Stream};
 use tokio::runtime::Runtime;
 
 use super::{CellFailure, panics, store::Store, write_text};
+use crate::cancel::Interrupted;
 
 /// What a cell's body returns: what to show, or the error that left it.
 pub type CellResult = Result<Option<MimeBundle>, CellFailure>;
@@ -80,7 +82,10 @@ impl Scope {
         match catch_unwind(AssertUnwindSafe(body)) {
             Ok(Ok(bundle)) => CellOutcome::Finished(bundle),
             Ok(Err(failure)) => CellOutcome::Failed(failure.into_chain()),
-            Err(payload) => CellOutcome::Panicked(panics::last(payload)),
+            Err(payload) => match payload.downcast::<Interrupted>() {
+                Ok(interrupted) => CellOutcome::Failed(vec![interrupted.0]),
+                Err(payload) => CellOutcome::Panicked(panics::last(payload)),
+            },
         }
     }
 
@@ -95,6 +100,21 @@ impl Scope {
     pub(super) fn forget(&self, name: &str) {
         let value = self.store.borrow_mut().forget(name);
         release(name, value);
+    }
+
+    /// Shows every variable to `look`, which must not come back here.
+    pub(super) fn each(&self, look: impl FnMut(&str, &dyn Any)) {
+        self.store.borrow().each(look);
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.store.borrow().contains(name)
+    }
+
+    /// Keeps a value that no cell made.
+    pub(super) fn insert<T: 'static>(&self, name: &str, value: T) {
+        let old = self.store.borrow_mut().put(name, value);
+        release(name, old);
     }
 
     pub(super) fn variables(&self) -> Vec<partita_bridge::Variable> {

@@ -1,6 +1,11 @@
-use std::{any::Any, collections::BTreeMap};
+use std::{
+    any::{Any, TypeId},
+    collections::BTreeMap,
+};
 
 use partita_bridge::Variable;
+
+use super::sizes::{self, Measure};
 
 /// The variables between two cells, without their types: each cell names the type it expects.
 #[derive(Default)]
@@ -11,13 +16,42 @@ pub(super) struct Store {
 struct Slot {
     value: Box<dyn Any>,
     type_name: &'static str,
+    size: Size,
+}
+
+/// How large a variable is.
+#[derive(Clone, Copy)]
+enum Size {
+    /// Always this: nothing is dropped with it, so it owns nothing.
+    Fixed(u64),
+    /// What it says when it is asked.
+    Asked(Measure),
+    Unknown,
+}
+
+impl Size {
+    fn of<T: 'static>() -> Self {
+        if !std::mem::needs_drop::<T>() {
+            return Self::Fixed(size_of::<T>() as u64);
+        }
+        sizes::measure_of(TypeId::of::<T>()).map_or(Self::Unknown, Self::Asked)
+    }
+
+    fn bytes(self, value: &dyn Any) -> Option<u64> {
+        match self {
+            Self::Fixed(bytes) => Some(bytes),
+            Self::Asked(measure) => measure(value),
+            Self::Unknown => None,
+        }
+    }
 }
 
 impl Store {
     /// Keeps a value; the one that had the name before is returned, so that the caller drops it
     /// when no lock is held.
     pub(super) fn put<T: 'static>(&mut self, name: &str, value: T) -> Option<Box<dyn Any>> {
-        let slot = Slot { value: Box::new(value), type_name: std::any::type_name::<T>() };
+        let type_name = std::any::type_name::<T>();
+        let slot = Slot { value: Box::new(value), type_name, size: Size::of::<T>() };
         self.slots.insert(name.to_owned(), slot).map(|old| old.value)
     }
 
@@ -40,7 +74,7 @@ impl Store {
         match slot.value.downcast::<T>() {
             Ok(value) => Some(*value),
             Err(value) => {
-                self.slots.insert(name.to_owned(), Slot { value, type_name: slot.type_name });
+                self.slots.insert(name.to_owned(), Slot { value, ..slot });
                 None
             }
         }
@@ -54,13 +88,18 @@ impl Store {
         self.slots.remove(name).map(|slot| slot.value)
     }
 
+    /// Shows every value to `look`.
+    pub(super) fn each(&self, mut look: impl FnMut(&str, &dyn Any)) {
+        self.slots.iter().for_each(|(name, slot)| look(name, &*slot.value));
+    }
+
     pub(super) fn variables(&self) -> Vec<Variable> {
         self.slots
             .iter()
             .map(|(name, slot)| Variable {
                 name: name.clone(),
                 type_name: slot.type_name.to_owned(),
-                bytes: None,
+                bytes: slot.size.bytes(&*slot.value),
             })
             .collect()
     }
@@ -69,6 +108,18 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_say_their_size_where_their_type_does() {
+        struct Plain(#[allow(dead_code)] [u32; 3]);
+        struct Opaque(#[allow(dead_code)] String);
+        let mut store = Store::default();
+        store.put("list", Vec::<u64>::with_capacity(10));
+        store.put("opaque", Opaque(String::new()));
+        store.put("plain", Plain([1, 2, 3]));
+        let sizes: Vec<Option<u64>> = store.variables().into_iter().map(|variable| variable.bytes).collect();
+        assert_eq!(sizes, [Some(24 + 80), None, Some(12)]);
+    }
 
     #[test]
     fn a_value_asked_for_as_another_type_stays_where_it_is() {

@@ -6,10 +6,11 @@
 
 mod bus;
 mod report;
-mod report_display;
+pub(crate) mod report_display;
 mod skew;
 
 pub use bus::EventBus;
+pub(crate) use bus::send_to;
 pub use partita_bridge::{Event, TaskMetrics};
 pub use report::{JobReport, StageReport, TaskReport};
 pub use skew::Skew;

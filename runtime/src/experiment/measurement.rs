@@ -1,4 +1,7 @@
+use std::fmt;
 use std::time::{Duration, Instant};
+
+use crate::display::{MimeBundle, MimeDisplay};
 
 /// The times of one piece of work, repeated.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,5 +59,32 @@ impl Measurement {
         let at = q.clamp(0.0, 1.0) * last as f64;
         let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
         low + (high - low) * at.fract()
+    }
+}
+
+/// The median, the range and how often it ran.
+///
+/// ```
+/// use partita::experiment::Measurement;
+/// use std::time::Duration;
+/// let runs = [1, 2, 3, 10].map(Duration::from_millis).to_vec();
+/// assert_eq!(Measurement { runs }.to_string(), "median 2.500 ms of 4 runs (1.000 to 10.000 ms)");
+/// ```
+impl fmt::Display for Measurement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.runs.len() == 1 { "" } else { "s" };
+        let (least, most) = (self.quantile_ms(0.0), self.quantile_ms(1.0));
+        write!(
+            f,
+            "median {:.3} ms of {} run{s} ({least:.3} to {most:.3} ms)",
+            self.median_ms(),
+            self.runs.len()
+        )
+    }
+}
+
+impl MimeDisplay for Measurement {
+    fn mime_bundle(&self) -> MimeBundle {
+        MimeBundle::text(self.to_string())
     }
 }

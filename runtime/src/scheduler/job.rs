@@ -80,7 +80,8 @@ impl<'a> Job<'a> {
             }
         }
         let error = outcome.as_ref().err().map(ToString::to_string);
-        self.events.emit(Event::JobFinished { job, error, at: self.events.now() });
+        let cancelled = matches!(outcome, Err(PartitaError::Cancelled { .. }));
+        self.events.emit(Event::JobFinished { job, error, cancelled, at: self.events.now() });
         outcome?;
         let last = self.stages.last_mut().map(std::mem::take).unwrap_or_default();
         Ok(JobResult { job, count: last.count, frames: last.frames.into_iter().flatten().collect() })

@@ -31,6 +31,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use partita_bridge::{CellOutcome, Command, LoadCell, Stream, ToEvaluation, Variable};
@@ -50,12 +51,16 @@ use self::{
 };
 use super::{
     Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
+    completion::Snapshot,
     evaluation_process::{EvaluationProcess, Gone, Line, Outputs, SpawnError},
     split::{self, Split, hidden_static},
 };
 
 /// How often a cell is compiled before its errors count as its own.
 const ATTEMPTS: usize = 8;
+
+/// The type of what a query leaves, as a cell writes it.
+const DATA_FRAME: &str = "partita::prelude::DataFrame";
 
 const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has changed";
 
@@ -418,7 +423,15 @@ impl DirectEvaluator {
         let ran = process.finish();
         drop(watch);
         match ran {
-            Ok((CellOutcome::Finished(bundle), _)) => Ok(Outcome::Finished(bundle)),
+            Ok((CellOutcome::Finished(bundle), stored)) => {
+                if let Command::Sql { into: Some(name), .. } = command {
+                    self.forget.remove(name);
+                    let known = Known { ty: DATA_FRAME.to_owned(), mutable: false };
+                    self.variables.insert(name.clone(), known);
+                    self.variables.sized(&stored);
+                }
+                Ok(Outcome::Finished(bundle))
+            }
             Ok((CellOutcome::Failed(chain), _)) => Err(report::failure(&chain, self.interrupts.asked())),
             Ok((CellOutcome::Panicked(panic), _)) => {
                 Err(report::trouble(&format!("the command failed: {}", panic.message)))
@@ -521,6 +534,28 @@ impl Evaluator for DirectEvaluator {
 
     fn variables(&self) -> Vec<Variable> {
         self.variables.list()
+    }
+
+    fn items(&self) -> Vec<String> {
+        self.items.kept.iter().map(|item| item.describe()).collect()
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let path = |path: &Path| path.display().to_string();
+        vec![
+            ("compiler", self.build.compiler().to_owned()),
+            ("rustc", path(&self.build.rustc)),
+            ("library", path(&self.build.library)),
+            ("files of cells", path(self.directory.path())),
+        ]
+    }
+
+    fn processor_time(&self) -> Option<Duration> {
+        self.process.as_ref()?.processor_time()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { variables: self.variables.visible() }
     }
 
     fn shutdown(&mut self) {

@@ -190,6 +190,22 @@ impl EvaluationProcess {
         &self.version
     }
 
+    /// Processor time of all its threads since it started.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let mut clock: libc::clockid_t = 0;
+        // SAFETY: all zeros are a valid `timespec`.
+        let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+        // SAFETY: both calls write to what they are given and nothing else. The child is not reaped
+        // while `self` is borrowed, so the id is its own.
+        let known = unsafe {
+            libc::clock_getcpuclockid(self.control.pid, &raw mut clock) == 0
+                && libc::clock_gettime(clock, &raw mut time) == 0
+        };
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
+        known.then(|| Duration::new(seconds, nanoseconds))
+    }
+
     /// A handle for other threads.
     pub fn control(&self) -> ProcessControl {
         self.control.clone()
@@ -281,8 +297,8 @@ fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes,
                 outputs.send(Output::Page(bundle));
                 continue;
             }
-            FromEvaluation::Events(events) => {
-                outputs.send(Output::Events(events));
+            FromEvaluation::Events { session, events } => {
+                outputs.send(Output::Events { session, events });
                 continue;
             }
             FromEvaluation::Ready { version, rustc } => Answer::Ready { version, rustc },
@@ -292,6 +308,8 @@ fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes,
             return;
         }
     }
+    // Before the cell, if one runs, is told.
+    outputs.send(Output::ProcessEnded);
 }
 
 /// Waits for the child to dial, and gives up when it has ended instead.

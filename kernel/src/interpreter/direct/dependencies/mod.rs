@@ -168,11 +168,6 @@ impl Dependencies {
     }
 }
 
-/// Whether a cell begins with `:dep`.
-pub fn is_request(code: &str) -> bool {
-    !leading(code).is_empty()
-}
-
 /// `libmy_crate-0123456789abcdef.rlib` is of `my_crate`.
 fn crate_of(file: &str) -> String {
     let name = file.rsplit_once('-').map_or(file, |(name, _)| name);

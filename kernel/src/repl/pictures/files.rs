@@ -4,20 +4,20 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use partita_bridge::MimeBundle;
 
-/// Writes the pictures of a session as files, because a terminal cannot show them. The folder is made
-/// for the first one and stays when the session ends.
+use super::from_base64;
+
+/// Writes the pictures of a session as files, where nothing shows them or not well. The folder is
+/// made for the first one and stays when the session ends.
 #[derive(Default)]
-pub struct Pictures {
+pub struct Files {
     folder: Option<PathBuf>,
     count: u32,
     by_display: HashMap<String, PathBuf>,
 }
 
-impl Pictures {
+impl Files {
     /// Writes the bundle's picture, if it has one. A display that is updated keeps its file.
     ///
     /// # Errors
@@ -26,9 +26,9 @@ impl Pictures {
         let (bytes, extension) = if let Some(svg) = bundle.get("image/svg+xml") {
             (svg.as_bytes().to_vec(), "svg")
         } else if let Some(png) = bundle.get("image/png") {
-            (decode(png)?, "png")
+            (from_base64(png)?, "png")
         } else if let Some(jpeg) = bundle.get("image/jpeg") {
-            (decode(jpeg)?, "jpg")
+            (from_base64(jpeg)?, "jpg")
         } else {
             return Ok(None);
         };
@@ -61,22 +61,17 @@ impl Pictures {
     }
 }
 
-fn decode(base64: &str) -> io::Result<Vec<u8>> {
-    let compact: String = base64.split_whitespace().collect();
-    STANDARD.decode(compact).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn saved(pictures: &mut Pictures, display: Option<&str>, mime: &str, content: &str) -> PathBuf {
+    fn saved(pictures: &mut Files, display: Option<&str>, mime: &str, content: &str) -> PathBuf {
         pictures.save(display, &MimeBundle::default().with(mime, content)).unwrap().unwrap()
     }
 
     #[test]
     fn pictures_are_numbered_and_an_updated_display_keeps_its_file() {
-        let mut pictures = Pictures::default();
+        let mut pictures = Files::default();
         let first = saved(&mut pictures, Some("a"), "image/svg+xml", "<svg/>");
         let png = saved(&mut pictures, None, "image/png", "aGk=\n");
         let again = saved(&mut pictures, Some("a"), "image/svg+xml", "<svg>2</svg>");
@@ -91,7 +86,7 @@ mod tests {
 
     #[test]
     fn text_makes_no_file_and_broken_base64_is_an_error() {
-        let mut pictures = Pictures::default();
+        let mut pictures = Files::default();
         assert!(pictures.save(None, &MimeBundle::text("1")).unwrap().is_none());
         assert!(pictures.folder.is_none());
         assert!(pictures.save(None, &MimeBundle::default().with("image/png", "%")).is_err());

@@ -1,0 +1,220 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jupyter_protocol::{
+    CommClose, CommId, CommInfo, CommInfoReply, CommMsg, CommOpen, JupyterMessage, JupyterMessageContent,
+    Status,
+};
+use partita_bridge::{Comm, CommAction};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use super::front_end::FrontEnd;
+use super::sockets::Received;
+
+/// Comms a front end may have open at once.
+const MAX_OPEN: usize = 4096;
+
+/// The comms that are open, by id, with their targets. What they are for is known to the cells and to
+/// the front end's code; here it is known where they lead.
+#[derive(Clone, Default)]
+pub struct Comms {
+    open: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl Comms {
+    /// What is open; only what `target` names if it names one.
+    pub fn info(&self, target: Option<&str>) -> CommInfoReply {
+        let open = self.lock();
+        let wanted = open.iter().filter(|(_, name)| target.is_none_or(|target| target == **name));
+        let comms =
+            wanted.map(|(id, name)| (CommId(id.clone()), CommInfo { target_name: name.clone() })).collect();
+        CommInfoReply { comms, ..CommInfoReply::default() }
+    }
+
+    /// Notes what a message of the front end opens or closes, and returns it as the evaluation process
+    /// gets it. `None` for what is no comm's message, or one of a comm that is not open.
+    fn incoming(&self, request: &JupyterMessage) -> Option<Comm> {
+        let mut open = self.lock();
+        let (id, action, data) = match &request.content {
+            JupyterMessageContent::CommOpen(CommOpen { comm_id, target_name, data, .. }) => {
+                if open.len() >= MAX_OPEN {
+                    return None;
+                }
+                open.insert(comm_id.0.clone(), target_name.clone());
+                (comm_id, CommAction::Open { target: target_name.clone() }, data)
+            }
+            JupyterMessageContent::CommMsg(CommMsg { comm_id, data }) => {
+                open.get(&comm_id.0)?;
+                (comm_id, CommAction::Message, data)
+            }
+            JupyterMessageContent::CommClose(CommClose { comm_id, data }) => {
+                open.remove(&comm_id.0)?;
+                (comm_id, CommAction::Close, data)
+            }
+            _ => return None,
+        };
+        Some(Comm {
+            id: id.0.clone(),
+            action,
+            data: Value::Object(data.clone()).to_string(),
+            metadata: request.metadata.to_string(),
+            buffers: request.buffers.iter().map(|buffer| buffer.to_vec()).collect(),
+        })
+    }
+
+    /// Notes what a message of the evaluation process opens or closes, and returns it as the front end
+    /// gets it.
+    pub fn outgoing(&self, comm: Comm, parent: Option<&JupyterMessage>) -> JupyterMessage {
+        let Comm { id, action, data, metadata, buffers } = comm;
+        let (comm_id, data) = (CommId(id.clone()), object(&data));
+        let content: JupyterMessageContent = match action {
+            CommAction::Open { target } => {
+                self.lock().insert(id, target.clone());
+                CommOpen { comm_id, target_name: target, data, target_module: None }.into()
+            }
+            CommAction::Message => CommMsg { comm_id, data }.into(),
+            CommAction::Close => {
+                self.lock().remove(&id);
+                CommClose { comm_id, data }.into()
+            }
+        };
+        JupyterMessage::new(content, parent)
+            .with_metadata(Value::Object(object(&metadata)))
+            .with_buffers(buffers.into_iter().map(Into::into).collect())
+    }
+
+    /// Nothing is open any more; what is to be said of each comm that was.
+    pub fn close_all(&self) -> Vec<CommClose> {
+        let ids = std::mem::take(&mut *self.lock()).into_keys();
+        ids.map(|id| CommClose { comm_id: CommId(id), data: Map::new() }).collect()
+    }
+
+    fn close(&self, id: &CommId) -> CommClose {
+        self.lock().remove(&id.0);
+        CommClose { comm_id: id.clone(), data: Map::new() }
+    }
+
+    /// Whether a message is one of an open comm, which waits for no cell.
+    fn is_at_once(&self, request: &JupyterMessage) -> bool {
+        match &request.content {
+            JupyterMessageContent::CommMsg(CommMsg { comm_id, .. })
+            | JupyterMessageContent::CommClose(CommClose { comm_id, .. }) => {
+                self.lock().contains_key(&comm_id.0)
+            }
+            _ => false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn object(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// Passes a comm's message on to the evaluation process.
+pub async fn deliver(front_end: &FrontEnd, request: &JupyterMessage) {
+    let passed_on = match front_end.comms.incoming(request) {
+        Some(comm) => front_end.worker.comm(comm),
+        None => false,
+    };
+    if passed_on {
+        return;
+    }
+    tracing::debug!("shell: `{}` for a comm that nobody has", request.header.msg_type);
+    if let JupyterMessageContent::CommOpen(open) = &request.content {
+        // The protocol's answer to a target nobody here has.
+        let close = front_end.comms.close(&open.comm_id);
+        front_end.publisher.publish(close, Some(request)).await;
+    }
+}
+
+/// Passes requests on to the shell, but for the messages of open comms: those are delivered while a
+/// cell runs, or a widget could not stop what it shows. A comm is opened in turn, because the cell
+/// before it may say who answers it.
+pub async fn divert(
+    mut received: mpsc::Receiver<Received>,
+    shell: mpsc::Sender<Received>,
+    front_end: FrontEnd,
+) {
+    while let Some(received) = received.recv().await {
+        match received {
+            Ok(request) if front_end.comms.is_at_once(&request) => {
+                // Held until the end: a cell that ends meanwhile says so after it.
+                let running = front_end.running.lock().await;
+                front_end.publisher.publish(Status::busy(), Some(&request)).await;
+                deliver(&front_end, &request).await;
+                front_end.publisher.publish(Status::idle(), Some(&request)).await;
+                if let Some(running) = &*running {
+                    // Front ends take the last status for the kernel's.
+                    front_end.publisher.publish(Status::busy(), Some(running)).await;
+                }
+            }
+            received => {
+                if shell.send(received).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn open(id: &str, target: &str) -> JupyterMessage {
+        let open = CommOpen {
+            comm_id: CommId(id.into()),
+            target_name: target.into(),
+            data: object(r#"{"a": 1}"#),
+            target_module: None,
+        };
+        JupyterMessage::from(open)
+            .with_metadata(json!({"version": "2.1.0"}))
+            .with_buffers(vec![vec![0, 255].into()])
+    }
+
+    #[test]
+    fn data_metadata_and_buffers_go_both_ways_unchanged() {
+        let comms = Comms::default();
+        let comm = comms.incoming(&open("1", "t")).unwrap();
+        assert_eq!(comm.action, CommAction::Open { target: "t".into() });
+        let message = comms.outgoing(Comm { action: CommAction::Message, ..comm }, None);
+        assert_eq!(
+            serde_json::to_value(&message.content).unwrap(),
+            json!({"comm_id": "1", "data": {"a": 1}})
+        );
+        assert_eq!(message.metadata, json!({"version": "2.1.0"}));
+        assert_eq!(message.buffers, [vec![0, 255]]);
+    }
+
+    #[test]
+    fn the_info_lists_what_is_open_by_target() {
+        let comms = Comms::default();
+        for (id, target) in [("1", "a"), ("2", "b"), ("3", "a")] {
+            comms.incoming(&open(id, target)).unwrap();
+        }
+        assert_eq!((comms.info(None).comms.len(), comms.info(Some("a")).comms.len()), (3, 2));
+        let close = JupyterMessage::from(CommClose { comm_id: CommId("1".into()), data: Map::new() });
+        assert!(comms.incoming(&close).is_some());
+        assert!(comms.incoming(&close).is_none(), "it is closed already");
+        assert_eq!(comms.info(Some("a")).comms.len(), 1);
+        assert_eq!(comms.close_all().len(), 2);
+        assert!(comms.info(None).comms.is_empty());
+    }
+
+    #[test]
+    fn a_front_end_cannot_open_comms_without_end() {
+        let comms = Comms::default();
+        for number in 0..MAX_OPEN {
+            assert!(comms.incoming(&open(&number.to_string(), "t")).is_some());
+        }
+        assert!(comms.incoming(&open("more", "t")).is_none());
+    }
+}

@@ -1,0 +1,194 @@
+//! Pictures in the terminal: by the kitty, iTerm2 or sixel protocol where the terminal has it, in
+//! blocks of two pixels a character otherwise, and as files where there is no terminal. Here is
+//! decided which; how each is written is in the modules.
+
+mod blocks;
+mod files;
+mod protocol;
+mod sixel;
+mod way;
+
+use std::io;
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use partita_bridge::MimeBundle;
+
+use files::Files;
+pub use way::Way;
+
+/// Rows that stay free around a picture, so that the prompt is on the screen with it.
+const FREE_ROWS: u32 = 3;
+
+/// Larger pictures are not decoded: what a cell shows is not trusted with the memory.
+const MOST_PIXELS: u64 = 64 << 20;
+
+/// What a picture has become.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// Text that draws it; its lines on the screen where they are known.
+    Drawn(String),
+    /// Text that draws it coarsely, and where it can be seen better.
+    Coarse(String, PathBuf),
+    /// A file, because the terminal cannot show it.
+    Saved(PathBuf),
+}
+
+/// Shows the pictures of a session.
+pub struct Pictures {
+    files: Files,
+    /// Found out when the first picture comes: asking the terminal disturbs it.
+    way: Option<Way>,
+    terminal: bool,
+}
+
+impl Pictures {
+    /// Pictures for standard output, which is a terminal or is not.
+    pub fn new(terminal: bool) -> Self {
+        Self { files: Files::default(), way: None, terminal }
+    }
+
+    /// Makes the bundle's picture fit to be printed, if it has one.
+    ///
+    /// # Errors
+    /// When a file cannot be written or the content is not what its type promises.
+    pub fn show(&mut self, display: Option<&str>, bundle: &MimeBundle) -> io::Result<Option<Picture>> {
+        let Some(bytes) = raster(bundle)? else {
+            return Ok(self.files.save(display, bundle)?.map(Picture::Saved));
+        };
+        let terminal = self.terminal;
+        let way = *self.way.get_or_insert_with(|| Way::find(terminal));
+        let drawn = match way {
+            Way::Files => None,
+            Way::Kitty { tmux } => protocol::kitty(&bytes, tmux).map(Picture::Drawn),
+            Way::Iterm2 { tmux } => protocol::iterm2(&bytes, tmux).map(Picture::Drawn),
+            Way::Sixel => decode(&bytes).map(|image| Picture::Drawn(sixel::encode(&image))),
+            Way::Blocks { colours } => match decode(&bytes) {
+                Some(image) => {
+                    let drawn = blocks::draw(&image, colours);
+                    self.files.save(display, bundle)?.map(|path| Picture::Coarse(drawn, path))
+                }
+                None => None,
+            },
+        };
+        match drawn {
+            Some(drawn) => Ok(Some(drawn)),
+            None => Ok(self.files.save(display, bundle)?.map(Picture::Saved)),
+        }
+    }
+}
+
+/// The bytes of the bundle's PNG or JPEG.
+fn raster(bundle: &MimeBundle) -> io::Result<Option<Vec<u8>>> {
+    let content = bundle.get("image/png").or_else(|| bundle.get("image/jpeg"));
+    content.map(from_base64).transpose()
+}
+
+fn from_base64(text: &str) -> io::Result<Vec<u8>> {
+    let compact: String = text.split_whitespace().collect();
+    STANDARD.decode(compact).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// The picture's pixels; `None` for what is none, or is absurdly large.
+fn decode(bytes: &[u8]) -> Option<image::RgbaImage> {
+    let (width, height) = dimensions(bytes)?;
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return None;
+    }
+    Some(image::load_from_memory(bytes).ok()?.into_rgba8())
+}
+
+fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    image::io::Reader::new(io::Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()
+}
+
+/// The screen in characters, and one character in pixels where the terminal says.
+struct Screen {
+    columns: u32,
+    rows: u32,
+    cell: (u32, u32),
+}
+
+impl Screen {
+    fn now() -> Self {
+        // SAFETY: all zeros are a valid `winsize`, which the call fills in if there is a terminal.
+        let size = unsafe {
+            let mut size: libc::winsize = std::mem::zeroed();
+            let done = libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) == 0;
+            done.then_some(size)
+        };
+        let known = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+        let (columns, rows) = known.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()));
+        let cell = known
+            .filter(|size| size.ws_xpixel > 0 && size.ws_ypixel > 0)
+            .map_or((9, 18), |size| (u32::from(size.ws_xpixel) / columns, u32::from(size.ws_ypixel) / rows));
+        Self { columns, rows, cell: (cell.0.max(1), cell.1.max(1)) }
+    }
+
+    /// The size in pixels at which a picture of `size` fits on the screen, never enlarged.
+    fn fit(&self, size: (u32, u32)) -> (u32, u32) {
+        let most = (self.columns * self.cell.0, self.rows.saturating_sub(FREE_ROWS).max(4) * self.cell.1);
+        fit(size, most)
+    }
+}
+
+/// `size` made smaller in proportion until it is at most `most`.
+fn fit(size: (u32, u32), most: (u32, u32)) -> (u32, u32) {
+    let (width, height) = (size.0.max(1), size.1.max(1));
+    let by = (f64::from(most.0) / f64::from(width)).min(f64::from(most.1) / f64::from(height)).min(1.0);
+    (((f64::from(width) * by) as u32).max(1), ((f64::from(height) * by) as u32).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A PNG of two colours, as a bundle has it.
+    fn bundle() -> MimeBundle {
+        let picture = image::RgbImage::from_fn(16, 16, |x, _| {
+            image::Rgb(if x < 8 { [255, 0, 0] } else { [0, 0, 255] })
+        });
+        let mut png = io::Cursor::new(Vec::new());
+        picture.write_to(&mut png, image::ImageOutputFormat::Png).unwrap();
+        MimeBundle::text("a picture").with("image/png", STANDARD.encode(png.into_inner()))
+    }
+
+    fn drawn(way: Way) -> String {
+        let mut pictures = Pictures { files: Files::default(), way: Some(way), terminal: true };
+        match pictures.show(None, &bundle()).unwrap().unwrap() {
+            Picture::Drawn(text) => text,
+            Picture::Coarse(text, path) => {
+                std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+                text
+            }
+            Picture::Saved(path) => panic!("saved to {}", path.display()),
+        }
+    }
+
+    #[test]
+    fn a_picture_is_drawn_the_way_the_terminal_has() {
+        assert!(drawn(Way::Kitty { tmux: false }).starts_with("\x1b_G"));
+        assert!(drawn(Way::Iterm2 { tmux: false }).starts_with("\x1b]1337;File="));
+        assert!(drawn(Way::Sixel).starts_with("\x1bP"));
+        assert!(drawn(Way::Blocks { colours: way::Colours::True }).contains("▀"));
+    }
+
+    #[test]
+    fn what_is_no_picture_and_vectors_are_not_drawn() {
+        let mut pictures = Pictures { files: Files::default(), way: Some(Way::Sixel), terminal: true };
+        assert_eq!(pictures.show(None, &MimeBundle::text("1")).unwrap(), None);
+        assert!(pictures.show(None, &MimeBundle::default().with("image/png", "%")).is_err());
+        let garbage = MimeBundle::default().with("image/png", STANDARD.encode("no png"));
+        let Some(Picture::Saved(path)) = pictures.show(None, &garbage).unwrap() else { panic!("drawn") };
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_picture_keeps_its_shape_and_is_never_enlarged() {
+        assert_eq!(fit((720, 400), (360, 4000)), (360, 200));
+        assert_eq!(fit((720, 400), (1000, 100)), (180, 100));
+        assert_eq!(fit((10, 10), (1000, 1000)), (10, 10));
+        assert_eq!(fit((0, 4_000_000), (10, 10)), (1, 10));
+    }
+}

@@ -1,0 +1,112 @@
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Condvar, Mutex, PoisonError},
+    thread,
+};
+
+use partita_bridge::CommAction;
+
+use super::{
+    Comm, CommMessage,
+    registry::{self, lock},
+};
+
+/// Messages that may wait for a callback that takes its time; more are lost, and that is said.
+const MAX_WAITING: usize = 1024;
+/// Callbacks are compiled without optimisation, which needs much stack.
+const STACK_BYTES: usize = 64 << 20;
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue { waiting: VecDeque::new(), lost: 0, started: false });
+static ARRIVED: Condvar = Condvar::new();
+
+struct Queue {
+    waiting: VecDeque<Work>,
+    /// Messages there was no room for, and nothing was said about yet.
+    lost: usize,
+    started: bool,
+}
+
+/// What the callback thread does, in order.
+pub(super) enum Work {
+    /// The front end opened a channel.
+    Open { id: String, target: String, message: CommMessage },
+    /// The front end opened one, and there was no room for what it said.
+    Refuse { id: String },
+    /// A message on an open channel.
+    Message { comm: Comm, message: CommMessage },
+    /// The front end closed a channel.
+    Closed { comm: Comm, message: CommMessage },
+}
+
+/// Leaves work to the callback thread, which is started with the first.
+pub(super) fn push(work: Work) {
+    let mut queue = lock(&QUEUE);
+    if !queue.started {
+        let thread = thread::Builder::new().name("comm".into()).stack_size(STACK_BYTES);
+        queue.started = thread.spawn(serve).is_ok();
+    }
+    let full = queue.waiting.len() >= MAX_WAITING;
+    match work {
+        // The other side must not take it for open.
+        Work::Open { id, .. } if full => queue.waiting.push_back(Work::Refuse { id }),
+        Work::Message { .. } if full => queue.lost += 1,
+        work => queue.waiting.push_back(work),
+    }
+    drop(queue);
+    ARRIVED.notify_one();
+}
+
+fn serve() {
+    loop {
+        let (work, lost) = next();
+        if lost > 0 {
+            eprintln!(
+                "{lost} messages of the front end were lost: the comms' callbacks are too slow for them"
+            );
+        }
+        // Callbacks are guarded one by one; this is for what they drop.
+        let _ = catch_unwind(AssertUnwindSafe(|| perform(work)));
+    }
+}
+
+fn next() -> (Work, usize) {
+    let mut queue = lock(&QUEUE);
+    loop {
+        if let Some(work) = queue.waiting.pop_front() {
+            return (work, std::mem::take(&mut queue.lost));
+        }
+        queue = ARRIVED.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn perform(work: Work) {
+    match work {
+        Work::Open { id, target, message } => open(id, target, message),
+        Work::Refuse { id } => refuse(&id),
+        Work::Message { comm, message } => comm.deliver(message),
+        Work::Closed { comm, message } => {
+            if let Some(mut callback) = comm.take_callbacks().close {
+                callback(message);
+            }
+        }
+    }
+}
+
+fn open(id: String, target: String, message: CommMessage) {
+    let Some(opened) = registry::target(&target) else { return refuse(&id) };
+    let comm = Comm::new(id, target);
+    if registry::insert(&comm).is_err() {
+        return refuse(comm.id());
+    }
+    if catch_unwind(AssertUnwindSafe(|| opened(comm.clone(), message))).is_err() {
+        // Half set up, it would answer nothing. A kernel that is gone needs no notice.
+        let _ = comm.close(());
+    }
+}
+
+/// The protocol's answer to a channel that nobody here takes.
+fn refuse(id: &str) {
+    // A kernel that is gone needs no answer.
+    let _ = registry::transmit(id, CommAction::Close, CommMessage::default());
+}

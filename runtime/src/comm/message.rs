@@ -1,0 +1,69 @@
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// What travels on a channel: a JSON object, and binary data beside it, which JSON is bad at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommMessage {
+    /// The message itself: a JSON object.
+    pub data: Value,
+    /// What is said about the message, such as the version of the protocol spoken: a JSON object.
+    pub metadata: Value,
+    /// Binary data; what each is, `data` says.
+    pub buffers: Vec<Vec<u8>>,
+}
+
+impl CommMessage {
+    /// The same message with buffers.
+    #[must_use]
+    pub fn with_buffers(self, buffers: Vec<Vec<u8>>) -> Self {
+        Self { buffers, ..self }
+    }
+
+    /// The same message with metadata, a JSON object.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Value) -> Self {
+        Self { metadata, ..self }
+    }
+}
+
+impl Default for CommMessage {
+    fn default() -> Self {
+        Self::from(Value::Object(Map::new()))
+    }
+}
+
+impl From<Value> for CommMessage {
+    fn from(data: Value) -> Self {
+        Self { data, metadata: Value::Object(Map::new()), buffers: Vec::new() }
+    }
+}
+
+/// Nothing to say, as when a channel is closed without a reason.
+impl From<()> for CommMessage {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
+/// Why a message did not go.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CommError {
+    /// Nobody could receive it.
+    #[error("there is no front end to open a channel to; comms work in notebooks")]
+    NoFrontEnd,
+    /// The channel is closed.
+    #[error("the comm is closed; open another one")]
+    Closed,
+    /// Data or metadata are not what the protocol wants.
+    #[error("a comm's {0} must be a JSON object, such as json!({{\"value\": 1}})")]
+    NotAnObject(&'static str),
+    /// Too much for one message.
+    #[error("a comm message of {0} bytes is too large; send it in parts of less than 64 MB")]
+    TooLarge(u64),
+    /// Too many channels.
+    #[error("{0} comms are open, which is the limit; close those that are not needed")]
+    TooMany(usize),
+    /// The connection to the kernel failed.
+    #[error("the comm's message could not be sent: {0}")]
+    Connection(String),
+}

@@ -1,0 +1,110 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use partita_bridge::{Comm as WireComm, CommAction};
+use serde_json::Value;
+
+use super::{
+    Comm, CommError, CommMessage,
+    dispatch::{self, Work},
+};
+
+/// Channels open at once; a cell that opens them in a loop is told.
+const MAX_OPEN: usize = 4096;
+
+pub(super) type OnOpen = Arc<dyn Fn(Comm, CommMessage) + Send + Sync>;
+type Sink = fn(WireComm) -> Result<(), CommError>;
+
+static SINK: OnceLock<Sink> = OnceLock::new();
+static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Registry {
+    targets: HashMap<String, OnOpen>,
+    open: HashMap<String, Comm>,
+}
+
+/// Sends messages to the front end through `sink` from now on; the first call holds.
+pub(crate) fn send_to(sink: Sink) {
+    let _ = SINK.set(sink);
+}
+
+/// Takes a message of the front end. Never waits: what is to happen happens on another thread.
+pub(crate) fn receive(comm: WireComm) {
+    let WireComm { id, action, data, metadata, buffers } = comm;
+    let message = move || CommMessage { data: object(&data), metadata: object(&metadata), buffers };
+    match action {
+        CommAction::Open { target } => dispatch::push(Work::Open { id, target, message: message() }),
+        CommAction::Message => {
+            if let Some(comm) = get(&id) {
+                dispatch::push(Work::Message { comm, message: message() });
+            }
+        }
+        CommAction::Close => {
+            if let Some(comm) = remove(&id) {
+                // At once: nothing may be sent any more.
+                comm.shut();
+                dispatch::push(Work::Closed { comm, message: message() });
+            }
+        }
+    }
+}
+
+fn object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| CommMessage::default().data)
+}
+
+pub(super) fn transmit(id: &str, action: CommAction, message: CommMessage) -> Result<(), CommError> {
+    let sink = SINK.get().ok_or(CommError::NoFrontEnd)?;
+    if !message.data.is_object() {
+        return Err(CommError::NotAnObject("data"));
+    }
+    if !message.metadata.is_object() {
+        return Err(CommError::NotAnObject("metadata"));
+    }
+    let CommMessage { data, metadata, buffers } = message;
+    sink(WireComm {
+        id: id.to_owned(),
+        action,
+        data: data.to_string(),
+        metadata: metadata.to_string(),
+        buffers,
+    })
+}
+
+pub(super) fn add_target(name: String, opened: OnOpen) {
+    // What is replaced is dropped after the lock: it is the person's code.
+    let _replaced = lock(&REGISTRY).targets.insert(name, opened);
+}
+
+pub(super) fn remove_target(name: &str) {
+    let _removed = lock(&REGISTRY).targets.remove(name);
+}
+
+pub(super) fn target(name: &str) -> Option<OnOpen> {
+    lock(&REGISTRY).targets.get(name).cloned()
+}
+
+pub(super) fn insert(comm: &Comm) -> Result<(), CommError> {
+    let mut registry = lock(&REGISTRY);
+    if registry.open.len() >= MAX_OPEN {
+        return Err(CommError::TooMany(MAX_OPEN));
+    }
+    registry.open.insert(comm.id().to_owned(), comm.clone());
+    Ok(())
+}
+
+fn get(id: &str) -> Option<Comm> {
+    lock(&REGISTRY).open.get(id).cloned()
+}
+
+pub(super) fn remove(id: &str) -> Option<Comm> {
+    lock(&REGISTRY).open.remove(id)
+}
+
+/// A panic while a lock was held leaves plain data behind, still good to use.
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
