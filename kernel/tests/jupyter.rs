@@ -386,3 +386,28 @@ async fn an_unusable_connection_file_ends_the_kernel_with_file_reason_and_remedy
         assert!(message.contains(part), "{part} not in: {message}");
     }
 }
+
+#[tokio::test]
+async fn commands_are_cells_with_rich_answers_and_errors_that_name_the_nearest() {
+    let mut kernel = Kernel::start().await;
+    kernel.run("let trips = df![\"zone\" => [\"a\", \"b\"]]?;").await;
+    let (reply, outputs) = kernel.run(":vars").await;
+    assert_eq!((reply.status, reply.execution_count.value()), (ReplyStatus::Ok, 2));
+    let outputs = serde_json::to_string(&outputs).unwrap();
+    assert!(outputs.contains("text/html") && outputs.contains("DataFrame"), "{outputs}");
+
+    let table = kernel.value("%%sql\nSELECT zone\nFROM trips\nWHERE zone = 'b'").await;
+    assert!(table.contains("shape: (1, 1)"), "{table}");
+
+    let (reply, _) = kernel.run(":vasr").await;
+    assert_eq!(reply.status, ReplyStatus::Error);
+    let error = reply.error.unwrap();
+    assert!(error.ename == "CommandError" && error.evalue.contains("`:vars`"), "{error:?}");
+
+    let id = kernel.send(IsCompleteRequest { code: "%%sql\nSELECT 1".into() }).await;
+    let Content::IsCompleteReply(reply) = kernel.reply(&id).await else { panic!("no is_complete_reply") };
+    assert_eq!(reply.status, IsCompleteReplyStatus::Incomplete);
+    kernel.published(&id).await;
+    assert!(kernel.value(":quit").await.contains("front end"));
+    assert_eq!(kernel.value("trips.height()").await, "2");
+}

@@ -294,6 +294,30 @@ fn a_script_on_a_pipe_runs_the_same_with_evcxr() {
 }
 
 #[test]
+fn commands_on_a_pipe_are_answered_and_quit_ends_the_script() {
+    let script = "\
+let trips = df![\"zone\" => [\"a\", \"b\"]]?;
+:vars
+%%sql few
+SELECT zone
+FROM trips
+WHERE zone = 'b';
+few.height()
+:quit
+not reached
+";
+    let output = piped(script, &[]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stderr}");
+    for piece in ["trips  DataFrame", "shape: (1, 1)", "\n1\n"] {
+        assert!(stdout.contains(piece), "{piece:?} is missing in\n{stdout}");
+    }
+    let output = piped(":vasr\n", &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && stderr.contains("did you mean `:vars`?"), "{stderr}");
+}
+
+#[test]
 fn the_first_cell_that_fails_ends_the_script_with_its_error_on_stderr() {
     let output = piped("1 + 1\nlet n: i32 = \"x\".parse()?;\nprintln!(\"not reached\");\n", &[]);
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::CString,
     fs,
+    io::{self, IsTerminal},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -12,7 +13,7 @@ use super::{
     Check,
     process::{Answer, LIMIT, ask, find},
 };
-use crate::interpreter::direct::dependencies;
+use crate::{interpreter::direct::dependencies, repl::Way};
 
 const GIB: u64 = 1 << 30;
 /// Below this, the crates of a larger `:dep` may not fit.
@@ -23,29 +24,20 @@ const LITTLE_MEMORY: u64 = GIB;
 /// How plots look in this terminal.
 pub fn pictures() -> Vec<Check> {
     const NAME: &str = "pictures";
-    let variable = |name| env::var(name).unwrap_or_default();
-    let (term, program) = (variable("TERM"), variable("TERM_PROGRAM"));
-    let protocol = if env::var_os("KITTY_WINDOW_ID").is_some()
-        || term.contains("kitty")
-        || term.contains("ghostty")
-        || program == "ghostty"
-    {
-        Some("kitty")
-    } else if program == "iTerm.app" || program == "WezTerm" {
-        Some("iTerm2")
-    } else if term.contains("sixel") || term.starts_with("foot") || term.starts_with("mlterm") {
-        Some("sixel")
-    } else {
-        None
+    let protocol = match Way::find(io::stdout().is_terminal()) {
+        Way::Kitty { .. } => "kitty",
+        Way::Iterm2 { .. } => "iTerm2",
+        Way::Sixel => "sixel",
+        Way::Blocks { .. } => {
+            let advice = "for sharp plots use Jupyter, or kitty, Ghostty, WezTerm, iTerm2 or foot";
+            return vec![Check::missing(NAME, "this terminal shows plots in coarse blocks", advice)];
+        }
+        Way::Files => {
+            let advice = "plots are shown in a terminal, or in Jupyter";
+            return vec![Check::missing(NAME, "this is no terminal; plots are written to files", advice)];
+        }
     };
-    vec![match protocol {
-        Some(protocol) => Check::good(NAME, format!("this terminal has the {protocol} protocol")),
-        None => Check::missing(
-            NAME,
-            "this terminal names no picture protocol",
-            "plots are best seen in Jupyter, or in kitty, WezTerm, iTerm2, foot or Ghostty",
-        ),
-    }]
+    vec![Check::good(NAME, format!("this terminal has the {protocol} protocol"))]
 }
 
 /// The daemon and its compose plugin.

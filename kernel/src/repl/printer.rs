@@ -27,7 +27,7 @@ impl Printer {
     /// A printer for this process's streams.
     pub fn new() -> Self {
         Self {
-            pictures: Pictures::default(),
+            pictures: Pictures::new(io::stdout().is_terminal()),
             terminal: io::stdout().is_terminal(),
             shared: io::stdout().is_terminal() && io::stderr().is_terminal(),
             stdout_open: false,
@@ -94,8 +94,11 @@ impl Printer {
 
     fn display(&mut self, id: Option<&str>, bundle: &MimeBundle) {
         let mut text = bundle.get("text/plain").unwrap_or_default().trim_end().to_owned();
-        let saved = match self.pictures.save(id, bundle) {
-            Ok(Some(path)) => Some(format!("plot saved to {}", path.display())),
+        let saved = match self.pictures.show(id, bundle) {
+            Ok(Some(crate::repl::pictures::Picture::Drawn(drawn))) => Some(drawn),
+            Ok(Some(
+                crate::repl::pictures::Picture::Coarse(_, path) | crate::repl::pictures::Picture::Saved(path),
+            )) => Some(format!("plot saved to {}", path.display())),
             Ok(None) => None,
             Err(error) => Some(format!("the plot could not be saved: {error}")),
         };

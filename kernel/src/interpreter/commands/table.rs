@@ -89,7 +89,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "sql",
         aliases: &[],
         arguments: "[NAME =] SELECT …",
-        help: "a query over DataFrames, LazyFrames and Datasets by their names; NAME keeps the result",
+        help: "SQL over the DataFrames, LazyFrames and Datasets; NAME keeps the result",
         takes: Takes::Query,
         evcxrs: &[],
         run: Some(data::sql),
@@ -143,7 +143,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "opt",
         aliases: &[],
         arguments: "[auto|0|1|2|3]",
-        help: "how much the compiler optimises cells; `auto` does it where a cell has loops of its own",
+        help: "how much cells are optimised; `auto` does it where they have loops",
         takes: Takes::Line,
         evcxrs: &["opt"],
         run: Some(timing::opt),
@@ -151,8 +151,8 @@ pub(super) static TABLE: &[Entry] = &[
     Entry {
         name: "dep",
         aliases: &[],
-        arguments: "[CRATE = \"VERSION\"]",
-        help: "brings a crate into the session, as a line of Cargo.toml would; alone, lists those brought",
+        arguments: "CRATE = \"VERSION\"",
+        help: "a crate for the cells, as `[dependencies]` in a Cargo.toml has it",
         takes: Takes::Line,
         evcxrs: &["dep"],
         run: None,
@@ -206,8 +206,10 @@ mod tests {
     fn the_page_about_commands_has_them_all_as_the_table_says() {
         let page = include_str!("../../../../docs/commands.md");
         let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `:")).collect();
-        let expected: Vec<String> =
-            TABLE.iter().map(|entry| format!("| `{}` | {} |", entry.usage(), entry.help)).collect();
+        let expected: Vec<String> = TABLE
+            .iter()
+            .map(|entry| format!("| `{}` | {} |", entry.usage().replace('|', "\\|"), entry.help))
+            .collect();
         assert_eq!(rows, expected);
     }
 }
