@@ -12,7 +12,7 @@ mod runner;
 pub mod script;
 
 use std::{
-    fs,
+    env, fs,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -100,6 +100,11 @@ fn run_notebook(options: &RunOptions) -> anyhow::Result<()> {
     let text = fs::read_to_string(&options.file).with_context(|| format!("cannot read {name}"))?;
     let mut notebook = Notebook::parse(&text).with_context(|| format!("cannot run {name}"))?;
     let cells = notebook.prepare();
+    let output = options.output.as_deref().map(std::path::absolute).transpose()?;
+    // As Jupyter does it: a notebook's paths count from where it lies.
+    if let Some(directory) = options.file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        env::set_current_dir(directory).with_context(|| format!("cannot work in {}", directory.display()))?;
+    }
     let mut failed = None;
     let mut runner = Runner::start(options.evaluator, cells.len(), true)?;
     for (number, cell) in (1..).zip(cells) {
@@ -112,7 +117,7 @@ fn run_notebook(options: &RunOptions) -> anyhow::Result<()> {
         }
     }
     drop(runner);
-    if let Some(output) = &options.output {
+    if let Some(output) = &output {
         notebook.write(output).with_context(|| format!("cannot write {}", output.display()))?;
     }
     match failed {
