@@ -174,6 +174,45 @@ impl Kernelspec {
     }
 }
 
+/// The kernelspecs of ours that Jupyter finds, in the order it looks: each directory with its start
+/// command.
+pub fn installed() -> Vec<(PathBuf, Vec<String>)> {
+    let mut found = Vec::new();
+    for directory in data_directories().into_iter().map(|directory| directory.join("kernels")) {
+        let mut kernels: Vec<PathBuf> =
+            fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        kernels.sort();
+        let ours = |kernel: PathBuf| Some((read_argv(&kernel).filter(|argv| is_ours(argv))?, kernel));
+        found.extend(kernels.into_iter().filter_map(ours).map(|(argv, kernel)| (kernel, argv)));
+    }
+    found
+}
+
+/// Where Jupyter looks, the nearest first. The environment is the one whose `jupyter` is on the PATH.
+fn data_directories() -> Vec<PathBuf> {
+    let listed = std::env::var_os("JUPYTER_PATH").unwrap_or_default();
+    let mut directories: Vec<PathBuf> =
+        std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect();
+    directories.extend(user_data());
+    let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let beside = std::env::split_paths(&path)
+        .find(|directory| directory.join("jupyter").is_file())
+        .and_then(|directory| Some(directory.parent()?.to_owned()));
+    for prefix in active.chain(beside) {
+        let share = prefix.join("share/jupyter");
+        if !prefix.as_os_str().is_empty() && !directories.contains(&share) {
+            directories.push(share);
+        }
+    }
+    for system in ["/usr/local/share/jupyter", "/usr/share/jupyter"].map(PathBuf::from) {
+        if !directories.contains(&system) {
+            directories.push(system);
+        }
+    }
+    directories
+}
+
 fn write(path: &Path, text: &str) -> Result<(), InstallError> {
     fs::write(path, text).map_err(|reason| InstallError::Io { path: path.to_owned(), reason })
 }

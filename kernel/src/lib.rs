@@ -2,9 +2,11 @@
 //! turns cells into outcomes; the front ends stand on top of it. Nothing here links Polars or the
 //! `partita` library.
 
+pub mod doctor;
 pub mod install;
 pub mod interpreter;
 
 pub mod jupyter;
 pub mod repl;
+pub mod run;
 pub mod search_path;

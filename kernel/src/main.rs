@@ -6,19 +6,33 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use partita_kernel::doctor;
 use partita_kernel::install::{self, DEFAULT_NAME, Kernelspec, Place};
 use partita_kernel::interpreter::{EvaluatorKind, evaluation_process, evcxr};
 use partita_kernel::jupyter::{self, KernelOptions};
 use partita_kernel::repl::{self, ReplOptions};
+use partita_kernel::run::{self, RunOptions};
 use partita_kernel::search_path;
 use tracing_subscriber::EnvFilter;
 
+const EXAMPLES: &str = "\
+Examples:
+  partita                                    type cells in the terminal
+  partita -e '1 + 1'                         answer, and leave
+  partita run lesson.rs                      run a script; stop at the first error
+  partita run lesson.ipynb --output out.ipynb
+  partita install --user                     let Jupyter find the kernel
+  partita doctor                             what is here, and what is missing";
+
 /// Rust cells over partitioned data: a Jupyter kernel and a terminal REPL.
 #[derive(Parser)]
-#[command(name = "partita", version)]
+#[command(name = "partita", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Run this code and print its value; may be given several times, for several cells.
+    #[arg(short = 'e', long = "evaluate", value_name = "CODE", allow_hyphen_values = true)]
+    code: Vec<String>,
     #[command(flatten)]
     evaluator: EvaluatorArg,
     #[command(flatten)]
@@ -41,6 +55,27 @@ enum Command {
         evaluator: EvaluatorArg,
         #[command(flatten)]
         colour: ColourArg,
+    },
+    /// Run a script (.rs) or a notebook (.ipynb) without a person, to its end or to the first error.
+    ///
+    /// A script is cut into cells: each ends with the line that completes it. Text and values go to
+    /// standard output, errors to standard error, and the exit code says whether all cells ran.
+    Run {
+        /// The script or notebook; `-` is a script on standard input.
+        file: PathBuf,
+        /// Write the notebook with its outputs to this file, also when a cell failed.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        evaluator: EvaluatorArg,
+    },
+    /// Say what of everything Partita uses is here, and what to do about the rest.
+    ///
+    /// Fails only if cells cannot run.
+    Doctor {
+        /// For programs: one JSON object.
+        #[arg(long)]
+        json: bool,
     },
     /// Make the kernel known to Jupyter.
     Install {
@@ -131,7 +166,7 @@ fn main() -> ExitCode {
         .with_writer(stderr)
         .init();
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("partita: {error:#}");
             ExitCode::FAILURE
@@ -143,24 +178,34 @@ fn repl_options(evaluator: &EvaluatorArg, colour: &ColourArg) -> ReplOptions {
     ReplOptions { evaluator: evaluator.kind(), no_color: colour.no_color }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        None => repl::run(repl_options(&cli.evaluator, &cli.colour)),
-        Some(Command::Repl { evaluator, colour }) => repl::run(repl_options(&evaluator, &colour)),
+        None if !cli.code.is_empty() => {
+            let succeeded = run::run_code(&cli.code, cli.evaluator.kind())?;
+            return Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        None => repl::run(repl_options(&cli.evaluator, &cli.colour))?,
+        Some(Command::Repl { evaluator, colour }) => repl::run(repl_options(&evaluator, &colour))?,
         Some(Command::Kernel { connection_file, evaluator }) => {
-            jupyter::run(&KernelOptions { connection_file, evaluator: evaluator.kind() })
+            jupyter::run(&KernelOptions { connection_file, evaluator: evaluator.kind() })?;
+        }
+        Some(Command::Run { file, output, evaluator }) => {
+            run::run(&RunOptions { file, output, evaluator: evaluator.kind() })?;
+        }
+        Some(Command::Doctor { json }) => {
+            let well = doctor::run(json).context("the findings cannot be printed")?;
+            return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Some(Command::Install { place, evaluator }) => {
             let program = std::env::current_exe().context("the path of this program cannot be found")?;
             let spec = Kernelspec { name: place.name, program, evaluator: evaluator.evaluator };
             let directory = install::install(&spec, &place.place.place())?;
             println!("Installed the kernel `{}` in {}", spec.name, directory.display());
-            Ok(())
         }
         Some(Command::Uninstall { place }) => {
             let directory = install::uninstall(&place.name, &place.place.place())?;
             println!("Removed {}", directory.display());
-            Ok(())
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

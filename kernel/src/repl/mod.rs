@@ -16,6 +16,7 @@ mod terminal;
 use std::io::IsTerminal;
 
 use crate::interpreter::EvaluatorKind;
+pub use pictures::Way;
 
 /// What the REPL is started with.
 #[derive(Debug, Clone, Copy, Default)]

@@ -206,8 +206,10 @@ mod tests {
     fn the_page_about_commands_has_them_all_as_the_table_says() {
         let page = include_str!("../../../../docs/commands.md");
         let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `:")).collect();
-        let expected: Vec<String> =
-            TABLE.iter().map(|entry| format!("| `{}` | {} |", entry.usage().replace('|', "\\|"), entry.help)).collect();
+        let expected: Vec<String> = TABLE
+            .iter()
+            .map(|entry| format!("| `{}` | {} |", entry.usage().replace('|', "\\|"), entry.help))
+            .collect();
         assert_eq!(rows, expected);
     }
 }

@@ -146,19 +146,19 @@ fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn manifest(dependencies: &[Dependency]) -> String {
     let text = |text: &str| Value::String(text.to_owned());
-    let table = |entries: &[(&str, Value)]| {
-        Value::Table(entries.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+    let table = |entries: &[(&str, Value)]| -> Table {
+        entries.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     };
     let wanted: Table =
         dependencies.iter().map(|wanted| (wanted.name.clone(), wanted.value.clone())).collect();
     let package = [("name", text(NAME)), ("version", text("0.0.0")), ("edition", text("2024"))];
     let manifest = table(&[
-        ("package", table(&package)),
-        ("lib", table(&[("path", text("lib.rs"))])),
+        ("package", table(&package).into()),
+        ("lib", table(&[("path", text("lib.rs"))]).into()),
         // A manifest further up has no say.
-        ("workspace", table(&[])),
-        ("dependencies", Value::Table(wanted)),
-        ("profile", Value::Table(PROFILE.parse().unwrap_or_default())),
+        ("workspace", table(&[]).into()),
+        ("dependencies", wanted.into()),
+        ("profile", PROFILE.parse::<Table>().unwrap_or_default().into()),
     ]);
     manifest.to_string()
 }

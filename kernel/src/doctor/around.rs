@@ -1,0 +1,182 @@
+//! What is good to have, and room to work in.
+
+use std::{
+    env,
+    ffi::CString,
+    fs,
+    io::{self, IsTerminal},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Check,
+    process::{Answer, LIMIT, ask, find},
+};
+use crate::{interpreter::direct::dependencies, repl::Way};
+
+const GIB: u64 = 1 << 30;
+/// Below this, the crates of a larger `:dep` may not fit.
+const LITTLE_DISK: u64 = 2 * GIB;
+/// Below this, compiler and data may not fit.
+const LITTLE_MEMORY: u64 = GIB;
+
+/// How plots look in this terminal.
+pub fn pictures() -> Vec<Check> {
+    const NAME: &str = "pictures";
+    let protocol = match Way::find(io::stdout().is_terminal()) {
+        Way::Kitty { .. } => "kitty",
+        Way::Iterm2 { .. } => "iTerm2",
+        Way::Sixel => "sixel",
+        Way::Blocks { .. } => {
+            let advice = "for sharp plots use Jupyter, or kitty, Ghostty, WezTerm, iTerm2 or foot";
+            return vec![Check::missing(NAME, "this terminal shows plots in coarse blocks", advice)];
+        }
+        Way::Files => {
+            let advice = "plots are shown in a terminal, or in Jupyter";
+            return vec![Check::missing(NAME, "this is no terminal; plots are written to files", advice)];
+        }
+    };
+    vec![Check::good(NAME, format!("this terminal has the {protocol} protocol"))]
+}
+
+/// The daemon and its compose plugin.
+pub fn docker() -> Vec<Check> {
+    const NAME: &str = "docker";
+    const NEED: &str = "only clusters in containers need it: https://docs.docker.com/engine/install";
+    let Some(docker) = find("docker") else {
+        return vec![Check::missing(NAME, "there is no `docker` on the PATH", NEED)];
+    };
+    let server = match ask(&docker, &["version", "--format", "{{.Server.Version}}"], LIMIT) {
+        Answer::Said(version) => version,
+        Answer::Silent => {
+            let seconds = LIMIT.as_secs();
+            let found = format!("the daemon does not answer within {seconds} seconds");
+            return vec![Check::missing(
+                NAME,
+                found,
+                "restart it: `systemctl restart docker`, or Docker Desktop",
+            )];
+        }
+        Answer::Failed(said) | Answer::NotStarted(said) => {
+            let said = said.lines().last().unwrap_or_default().to_owned();
+            let found = format!("the daemon cannot be reached: {said}");
+            return vec![Check::missing(
+                NAME,
+                found,
+                "start it: `systemctl start docker`, or Docker Desktop",
+            )];
+        }
+    };
+    vec![match ask(&docker, &["compose", "version", "--short"], LIMIT) {
+        Answer::Said(compose) => Check::good(NAME, format!("daemon {server}, compose {compose}")),
+        _ => Check::missing(
+            NAME,
+            format!("daemon {server}, but no compose plugin"),
+            "install it: https://docs.docker.com/compose/install",
+        ),
+    }]
+}
+
+/// A Spark that could be talked to.
+pub fn spark() -> Vec<Check> {
+    const NAME: &str = "spark";
+    const NEED: &str = "only comparisons with Spark need it: Java 17 and `pip install pyspark`";
+    let home = env::var_os("SPARK_HOME").map(|home| PathBuf::from(home).join("bin/spark-submit"));
+    let Some(submit) = home.filter(|path| path.is_file()).or_else(|| find("spark-submit")) else {
+        return vec![Check::missing(NAME, "there is no `spark-submit` on the PATH or in SPARK_HOME", NEED)];
+    };
+    let Some(java) = find("java") else {
+        let found = format!("{} is there, but no `java`", submit.display());
+        return vec![Check::missing(NAME, found, NEED)];
+    };
+    vec![match ask(&java, &["-version"], LIMIT) {
+        Answer::Said(version) => {
+            let version = version.lines().next().unwrap_or("java").to_owned();
+            Check::good(NAME, format!("{}, {version}", submit.display()))
+        }
+        _ => Check::missing(NAME, format!("{} does not run", java.display()), NEED),
+    }]
+}
+
+/// Room for the crates of `:dep`.
+pub fn disk() -> Vec<Check> {
+    const NAME: &str = "disk";
+    let Some(cache) = dependencies::cache_root() else {
+        let advice = "set XDG_CACHE_HOME or HOME";
+        return vec![Check::missing(NAME, "there is no cache directory, which `:dep` needs", advice)];
+    };
+    let Some(free) = cache.ancestors().find_map(free_bytes) else {
+        return vec![Check::missing(
+            NAME,
+            format!("{} cannot be looked at", cache.display()),
+            "check that it can be read",
+        )];
+    };
+    let used = size(&cache);
+    let found = format!("{} free, {} used by crates in {}", bytes(free), bytes(used), cache.display());
+    if free < LITTLE_DISK {
+        let advice = format!("make room; {} may be deleted while no kernel runs", cache.display());
+        return vec![Check::missing(NAME, found, advice)];
+    }
+    vec![Check::good(NAME, found)]
+}
+
+/// Memory for the compiler and for data.
+pub fn memory() -> Vec<Check> {
+    const NAME: &str = "memory";
+    let Some(available) = available_memory() else { return Vec::new() };
+    let found = format!("{} available", bytes(available));
+    if available < LITTLE_MEMORY {
+        return vec![Check::missing(
+            NAME,
+            found,
+            "end other programs: a cell with data may be killed by the system",
+        )];
+    }
+    vec![Check::good(NAME, found)]
+}
+
+/// Linux says it; elsewhere nothing is said.
+fn available_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+fn free_bytes(path: &Path) -> Option<u64> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: all zeros are a valid `statvfs`, which the call fills in for a path that is text with an
+    // end.
+    let (done, found) = unsafe {
+        let mut found: libc::statvfs = std::mem::zeroed();
+        (libc::statvfs(path.as_ptr(), &raw mut found) == 0, found)
+    };
+    #[allow(clippy::useless_conversion, reason = "the fields are narrower on other systems")]
+    done.then(|| u64::from(found.f_bavail) * u64::from(found.f_frsize))
+}
+
+/// What lies in a directory, each file once: sets of crates share files by links.
+fn size(directory: &Path) -> u64 {
+    let mut seen = std::collections::HashSet::new();
+    let mut waiting = vec![directory.to_owned()];
+    let mut total = 0;
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let Ok(data) = entry.metadata() else { continue };
+            if data.is_dir() {
+                waiting.push(entry.path());
+            } else if seen.insert(std::os::unix::fs::MetadataExt::ino(&data)) {
+                total += data.len();
+            }
+        }
+    }
+    total
+}
+
+fn bytes(count: u64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "it is shown with one digit after the point")]
+    let gib = count as f64 / GIB as f64;
+    if gib >= 1.0 { format!("{gib:.1} GB") } else { format!("{} MB", count >> 20) }
+}

@@ -1,0 +1,98 @@
+//! What running cells needs.
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    Check,
+    process::{Answer, LIMIT, ask, find, within},
+};
+use crate::interpreter::{Cell, EvaluatorKind, Interpreter, Outcome, direct::WarmBuild};
+
+/// How long the first cell may take, on a machine that does much else.
+const CELL_LIMIT: Duration = Duration::from_secs(60);
+
+const RUSTUP: &str = "install Rust from https://rustup.rs, and put `rustc` on the PATH";
+const REBUILD: &str = "run `make build` in Partita's checkout";
+
+/// The compiler, by itself.
+pub fn toolchain() -> Vec<Check> {
+    const NAME: &str = "toolchain";
+    let Some(rustc) = find("rustc") else {
+        return vec![Check::broken(NAME, "there is no `rustc` on the PATH", RUSTUP)];
+    };
+    vec![match ask(&rustc, &["--version"], LIMIT) {
+        Answer::Said(version) => Check::good(NAME, version),
+        Answer::Failed(said) | Answer::NotStarted(said) => {
+            let said = said.lines().next().unwrap_or("it failed").to_owned();
+            Check::broken(NAME, format!("`rustc` does not run: {said}"), RUSTUP)
+        }
+        Answer::Silent => Check::broken(NAME, "`rustc` does not answer", RUSTUP),
+    }]
+}
+
+/// What links each cell.
+pub fn linker() -> Vec<Check> {
+    const NAME: &str = "linker";
+    const INSTALL: &str =
+        "install a C compiler: `apt install gcc`, `dnf install gcc`, or Xcode's command line tools";
+    vec![match find("cc") {
+        None => Check::broken(NAME, "there is no C compiler (`cc`) on the PATH, which links cells", INSTALL),
+        Some(cc) => match ask(&cc, &["--version"], LIMIT) {
+            Answer::Said(version) => Check::good(NAME, version.lines().next().unwrap_or("cc").to_owned()),
+            _ => Check::broken(NAME, format!("{} does not run", cc.display()), INSTALL),
+        },
+    }]
+}
+
+/// The library that cells are compiled against, and a first cell.
+pub fn warm_build() -> Vec<Check> {
+    const LIBRARY: &str = "warm build";
+    const CELL: &str = "a cell";
+    let located = env::current_exe().map_err(|error| error.to_string());
+    let located = located.and_then(|program| WarmBuild::locate(&program).map_err(|error| error.to_string()));
+    let library = match located {
+        Ok(build) => Check::good(LIBRARY, build.library.display().to_string()),
+        Err(why) => return vec![Check::broken(LIBRARY, why, REBUILD)],
+    };
+    let cell = match within(CELL_LIMIT, first_cell) {
+        Some(Ok((start, cell))) => {
+            let (start, cell) = (start.as_secs_f64(), cell.as_secs_f64());
+            Check::good(
+                CELL,
+                format!("1 + 1 is 2: evaluator started in {start:.2} s, answered in {cell:.2} s"),
+            )
+        }
+        Some(Err(why)) => Check::broken(CELL, why, REBUILD),
+        None => {
+            let seconds = CELL_LIMIT.as_secs();
+            Check::broken(
+                CELL,
+                format!("1 + 1 was not answered within {seconds} seconds"),
+                "look for what else keeps this machine busy",
+            )
+        }
+    };
+    vec![library, cell]
+}
+
+fn first_cell() -> Result<(Duration, Duration), String> {
+    let started = Instant::now();
+    let (background, _) = mpsc::channel(1);
+    let interpreter =
+        Interpreter::start(EvaluatorKind::Direct, background).map_err(|error| error.to_string())?;
+    let ready = started.elapsed();
+    let (outputs, _) = mpsc::channel(64);
+    let outcome = interpreter.execute_blocking(Cell { number: 1, code: "1 + 1".into() }, outputs);
+    let answered = started.elapsed() - ready;
+    interpreter.shutdown();
+    match outcome {
+        Outcome::Finished(Some(bundle)) if bundle.get("text/plain") == Some("2") => Ok((ready, answered)),
+        Outcome::Finished(other) => Err(format!("1 + 1 is said to be {other:?}")),
+        Outcome::Failed(error) => Err(format!("1 + 1 fails: {}", error.message)),
+    }
+}
