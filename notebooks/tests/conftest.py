@@ -11,3 +11,5 @@ def only_kernels_of_this_environment(tmp_path_factory):
     for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
         os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))
     os.environ.pop("JUPYTER_PATH", None)
+    # Cells of the tests do not end up among the person's.
+    os.environ["PARTITA_HISTORY"] = str(tmp_path_factory.mktemp("history") / "history.jsonl")

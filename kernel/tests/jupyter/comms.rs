@@ -197,3 +197,27 @@ async fn what_is_no_json_object_is_refused_where_it_is_sent() {
     assert!(reply.error.unwrap().evalue.contains("JSON object"));
     assert_eq!(kernel.open_comms().await, 0);
 }
+
+#[tokio::test]
+async fn messages_that_a_slow_callback_leaves_no_room_for_are_lost_and_that_is_said() {
+    let mut kernel = Kernel::start().await;
+    let (open, _) = kernel
+        .opens(
+            "let (go, wait) = std::sync::mpsc::channel::<()>();
+             let comm = partita::comm::Comm::open(\"slow\", ())?;
+             comm.on_message(move |_| drop(wait.recv()));",
+        )
+        .await;
+    for _ in 0..1200 {
+        kernel.comm_msg(&open.comm_id, json!({}), &[]).await;
+    }
+    // The bridge is not held up meanwhile, and the callback returns from now on.
+    let id = kernel.send(ExecuteRequest::new("drop(go);".into())).await;
+    kernel
+        .publishes(
+            "the notice",
+            |content| matches!(content, Content::StreamContent(stream) if stream.text.contains("were lost")),
+        )
+        .await;
+    assert_eq!(kernel.execute_reply(&id).await.status, ReplyStatus::Ok);
+}

@@ -1,13 +1,14 @@
 """Front ends that people use, each driven as they use it, against the installed kernel `partita`."""
 
-import os
 import re
+import shlex
 import subprocess
 import sys
+import time
+import uuid
 
 import jupyter_client
 import nbformat
-import pexpect
 import pytest
 import zmq
 
@@ -15,41 +16,69 @@ import zmq
 GUARD = 300
 
 
+class Terminal:
+    """A program in a terminal of its own, typed to and read as a person does."""
+
+    def __init__(self, *command):
+        self.name = f"partita-{uuid.uuid4().hex}"
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "60", shlex.join(command))
+
+    def tmux(self, *arguments):
+        command = ["tmux", "-L", self.name, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def type(self, line):
+        """Types a line and Enter."""
+        self.tmux("send-keys", "-l", line)
+        self.tmux("send-keys", "Enter")
+
+    def wait_for(self, pattern):
+        """Waits until the screen shows the pattern."""
+        until = time.monotonic() + GUARD
+        while not re.search(pattern, screen := self.tmux("capture-pane", "-p", "-J")):
+            assert time.monotonic() < until, f"{pattern} never came:\n{screen}"
+            time.sleep(0.1)
+
+    def wait_for_end(self):
+        """Waits until the program has ended, and the terminal with it."""
+        until = time.monotonic() + GUARD
+        while subprocess.run(["tmux", "-L", self.name, "has-session"], capture_output=True).returncode == 0:
+            assert time.monotonic() < until, self.tmux("capture-pane", "-p", "-J")
+            time.sleep(0.1)
+
+    def close(self):
+        subprocess.run(["tmux", "-L", self.name, "kill-server"], capture_output=True)
+
+
 @pytest.fixture
 def console():
-    """`jupyter console` in a terminal."""
-    process = pexpect.spawn(
-        sys.executable,
-        ["-m", "jupyter_console", "--kernel", "partita", "--simple-prompt"],
-        env={**os.environ, "TERM": "dumb", "PYTHONUNBUFFERED": "1"},
-        encoding="utf-8",
-        timeout=GUARD,
-        dimensions=(50, 200),
-    )
-    yield process
-    process.close(force=True)
+    """`jupyter console`; a slow machine is not to make it give up asking what is complete."""
+    patience = f"--ZMQTerminalInteractiveShell.kernel_is_complete_timeout={GUARD}"
+    terminal = Terminal(sys.executable, "-m", "jupyter_console", "--kernel", "partita", patience)
+    yield terminal
+    terminal.close()
 
 
-def test_jupyter_console_runs_cells_asks_for_input_and_leaves(console):
-    console.expect_exact("Partita")
-    console.expect(r"In \[1\]:")
-    console.sendline("let x = 6;")
-    console.expect(r"In \[2\]:")
-    console.sendline("x * 7")
-    console.expect(r"Out\[2\]:\s*42")
-    console.expect(r"In \[3\]:")
-    console.sendline('println!("hello {}", input("Name? ")?);')
-    console.expect_exact("Name? ")
-    console.sendline("Ada")
-    console.expect_exact("hello Ada")
-    console.expect(r"In \[4\]:")
-    console.sendline('let wrong: i32 = "text";')
-    console.expect_exact("mismatched types")
-    console.expect(r"In \[\d\]:")
-    console.sendeof()
-    if console.expect([r"exit \(\[y\]/n\)\?", pexpect.EOF]) == 0:
-        console.sendline("y")
-        console.expect(pexpect.EOF)
+def test_jupyter_console_runs_cells_of_many_lines_asks_for_input_shows_errors_and_leaves(console):
+    console.wait_for(r"Partita")
+    console.wait_for(r"In \[1\]:")
+    console.type("fn seven() -> i32 {")
+    console.type("7")
+    console.type("}")
+    console.wait_for(r"In \[2\]:")
+    console.type("seven() * 6")
+    console.wait_for(r"Out\[2\]:\s*42")
+    console.wait_for(r"In \[3\]:")
+    console.type('println!("hello {}", input("Name? ")?);')
+    console.wait_for(r"(?m)^Name\? ")
+    console.type("Ada")
+    console.wait_for(r"hello Ada")
+    console.wait_for(r"In \[4\]:")
+    console.type('let wrong: i32 = "text";')
+    console.wait_for(r"mismatched types")
+    console.wait_for(r"In \[5\]:")
+    console.type("exit")
+    console.wait_for_end()
 
 
 def test_papermill_runs_a_notebook_and_keeps_the_error_of_one_that_fails(tmp_path):

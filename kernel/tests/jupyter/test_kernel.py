@@ -44,6 +44,11 @@ class PartitaKernel(jupyter_kernel_test.KernelTests):
     code_page_something = 'page(&Markdown("**long**".into()));'
     code_clear_output = "clear_output(false);"
 
+    def test_jupyter_skips_no_case_for_want_of_a_sample(self):
+        for name in vars(jupyter_kernel_test.KernelTests):
+            if name.startswith("code_") or name.endswith("_samples") or name == "supported_history_operations":
+                self.assertTrue(getattr(self, name), name)
+
     def test_inspect(self):
         self.execute_helper("let distance = 3.5;")
         super().test_inspect()

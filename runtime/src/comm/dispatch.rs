@@ -9,19 +9,24 @@ use partita_bridge::CommAction;
 
 use super::{
     Comm, CommMessage,
+    message::Incoming,
     registry::{self, lock},
 };
 
 /// Messages that may wait for a callback that takes its time; more are lost, and that is said.
 const MAX_WAITING: usize = 1024;
+/// And how large they may be together.
+const MAX_WAITING_BYTES: usize = 256 << 20;
 /// Callbacks are compiled without optimisation, which needs much stack.
 const STACK_BYTES: usize = 64 << 20;
 
-static QUEUE: Mutex<Queue> = Mutex::new(Queue { waiting: VecDeque::new(), lost: 0, started: false });
+static QUEUE: Mutex<Queue> =
+    Mutex::new(Queue { waiting: VecDeque::new(), bytes: 0, lost: 0, started: false });
 static ARRIVED: Condvar = Condvar::new();
 
 struct Queue {
     waiting: VecDeque<Work>,
+    bytes: usize,
     /// Messages there was no room for, and nothing was said about yet.
     lost: usize,
     started: bool,
@@ -30,13 +35,24 @@ struct Queue {
 /// What the callback thread does, in order.
 pub(super) enum Work {
     /// The front end opened a channel.
-    Open { id: String, target: String, message: CommMessage },
+    Open { id: String, target: String, message: Incoming },
     /// The front end opened one, and there was no room for what it said.
     Refuse { id: String },
     /// A message on an open channel.
-    Message { comm: Comm, message: CommMessage },
+    Message { comm: Comm, message: Incoming },
     /// The front end closed a channel.
-    Closed { comm: Comm, message: CommMessage },
+    Closed { comm: Comm, message: Incoming },
+}
+
+impl Work {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Open { message, .. } | Self::Message { message, .. } | Self::Closed { message, .. } => {
+                message.bytes()
+            }
+            Self::Refuse { .. } => 0,
+        }
+    }
 }
 
 /// Leaves work to the callback thread, which is started with the first.
@@ -46,12 +62,19 @@ pub(super) fn push(work: Work) {
         let thread = thread::Builder::new().name("comm".into()).stack_size(STACK_BYTES);
         queue.started = thread.spawn(serve).is_ok();
     }
-    let full = queue.waiting.len() >= MAX_WAITING;
-    match work {
+    let full = queue.waiting.len() >= MAX_WAITING || queue.bytes >= MAX_WAITING_BYTES;
+    let work = match work {
         // The other side must not take it for open.
-        Work::Open { id, .. } if full => queue.waiting.push_back(Work::Refuse { id }),
-        Work::Message { .. } if full => queue.lost += 1,
-        work => queue.waiting.push_back(work),
+        Work::Open { id, .. } if full => Some(Work::Refuse { id }),
+        Work::Message { .. } if full => None,
+        work => Some(work),
+    };
+    match work {
+        Some(work) => {
+            queue.bytes += work.bytes();
+            queue.waiting.push_back(work);
+        }
+        None => queue.lost += 1,
     }
     drop(queue);
     ARRIVED.notify_one();
@@ -74,6 +97,7 @@ fn next() -> (Work, usize) {
     let mut queue = lock(&QUEUE);
     loop {
         if let Some(work) = queue.waiting.pop_front() {
+            queue.bytes -= work.bytes();
             return (work, std::mem::take(&mut queue.lost));
         }
         queue = ARRIVED.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -87,19 +111,19 @@ fn perform(work: Work) {
         Work::Message { comm, message } => comm.deliver(message),
         Work::Closed { comm, message } => {
             if let Some(mut callback) = comm.take_callbacks().close {
-                callback(message);
+                callback(message.read());
             }
         }
     }
 }
 
-fn open(id: String, target: String, message: CommMessage) {
+fn open(id: String, target: String, message: Incoming) {
     let Some(opened) = registry::target(&target) else { return refuse(&id) };
     let comm = Comm::new(id, target);
     if registry::insert(&comm).is_err() {
         return refuse(comm.id());
     }
-    if catch_unwind(AssertUnwindSafe(|| opened(comm.clone(), message))).is_err() {
+    if catch_unwind(AssertUnwindSafe(|| opened(comm.clone(), message.read()))).is_err() {
         // Half set up, it would answer nothing. A kernel that is gone needs no notice.
         let _ = comm.close(());
     }

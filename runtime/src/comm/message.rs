@@ -26,6 +26,28 @@ impl CommMessage {
     }
 }
 
+/// A message as it came. It is read where it is used: the thread that receives it must not be kept.
+pub(super) struct Incoming {
+    data: String,
+    metadata: String,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Incoming {
+    pub(super) fn new(data: String, metadata: String, buffers: Vec<Vec<u8>>) -> Self {
+        Self { data, metadata, buffers }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.data.len() + self.metadata.len() + self.buffers.iter().map(Vec::len).sum::<usize>()
+    }
+
+    pub(super) fn read(self) -> CommMessage {
+        let object = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::Object(Map::new()));
+        CommMessage { data: object(&self.data), metadata: object(&self.metadata), buffers: self.buffers }
+    }
+}
+
 impl Default for CommMessage {
     fn default() -> Self {
         Self::from(Value::Object(Map::new()))

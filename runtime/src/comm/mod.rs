@@ -31,9 +31,9 @@ use std::{
 use partita_bridge::CommAction;
 pub use serde_json::{Value, json};
 
-use self::dispatch::Work;
 pub use self::message::{CommError, CommMessage};
 pub(crate) use self::registry::{receive, send_to};
+use self::{dispatch::Work, message::Incoming};
 use crate::comm::registry::lock;
 
 /// Messages that wait for a first [`Comm::on_message`]; the front end may be faster than the cell.
@@ -59,7 +59,7 @@ struct Channel {
 struct Callbacks {
     /// Whether there ever was one: until then messages wait.
     listened: bool,
-    early: VecDeque<CommMessage>,
+    early: VecDeque<Incoming>,
     message: Option<OnMessage>,
     close: Option<OnMessage>,
 }
@@ -178,7 +178,7 @@ impl Comm {
 
     /// Calls the callback for a message. No lock is held meanwhile: it may do with the channel what it
     /// likes.
-    fn deliver(&self, message: CommMessage) {
+    fn deliver(&self, message: Incoming) {
         let callback = {
             let mut callbacks = lock(&self.channel.callbacks);
             if !callbacks.listened && callbacks.early.len() < EARLY {
@@ -189,7 +189,7 @@ impl Comm {
         };
         let Some(mut callback) = callback else { return };
         // A panic is reported by the hook; the callback may be called again.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(message)));
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(message.read())));
         let mut callbacks = lock(&self.channel.callbacks);
         if self.is_open() && callbacks.message.is_none() {
             callbacks.message = Some(callback);

@@ -4,11 +4,11 @@ use std::{
 };
 
 use partita_bridge::{Comm as WireComm, CommAction};
-use serde_json::Value;
 
 use super::{
     Comm, CommError, CommMessage,
     dispatch::{self, Work},
+    message::Incoming,
 };
 
 /// Channels open at once; a cell that opens them in a loop is told.
@@ -34,26 +34,22 @@ pub(crate) fn send_to(sink: Sink) {
 /// Takes a message of the front end. Never waits: what is to happen happens on another thread.
 pub(crate) fn receive(comm: WireComm) {
     let WireComm { id, action, data, metadata, buffers } = comm;
-    let message = move || CommMessage { data: object(&data), metadata: object(&metadata), buffers };
+    let message = Incoming::new(data, metadata, buffers);
     match action {
-        CommAction::Open { target } => dispatch::push(Work::Open { id, target, message: message() }),
+        CommAction::Open { target } => dispatch::push(Work::Open { id, target, message }),
         CommAction::Message => {
             if let Some(comm) = get(&id) {
-                dispatch::push(Work::Message { comm, message: message() });
+                dispatch::push(Work::Message { comm, message });
             }
         }
         CommAction::Close => {
             if let Some(comm) = remove(&id) {
                 // At once: nothing may be sent any more.
                 comm.shut();
-                dispatch::push(Work::Closed { comm, message: message() });
+                dispatch::push(Work::Closed { comm, message });
             }
         }
     }
-}
-
-fn object(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| CommMessage::default().data)
 }
 
 pub(super) fn transmit(id: &str, action: CommAction, message: CommMessage) -> Result<(), CommError> {
