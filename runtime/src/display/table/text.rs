@@ -165,7 +165,7 @@ shape: (2, 2)
         let columns =
             [Column::new(long.as_str().into(), [long.as_str()]), Column::new("b".into(), [long.as_str()])];
         let shown = within(&columns, 1, 80);
-        assert!(widest_line(&shown) <= 80 && shown.contains("│ b"), "{shown}");
+        assert!(widest_line(&shown) <= 80 && shown.contains("┆ b "), "{shown}");
     }
 
     #[test]
