@@ -10,8 +10,11 @@ use partita_bridge::{
     CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation,
     read_frame,
 };
+use polars::error::abort::register_polars_abort_mechanism;
 
-use super::{Bridge, CellFunction, Scope, bridge, commands, comms, input, panics};
+use super::{
+    Bridge, CellFunction, Scope, bridge, commands, comms, frames, input, last_words, panics,
+};
 use crate::{cancel, display};
 
 /// Cells are compiled without optimisation, which needs much stack.
@@ -38,6 +41,9 @@ pub extern "C" fn partita_evaluation_main() -> i32 {
 
 fn serve() -> Result<(), FrameError> {
     let incoming = bridge::connect()?;
+    last_words::prepare()?;
+    // Before our own hook, which knows what Polars' does.
+    register_polars_abort_mechanism();
     panics::install_hook();
     display::send_to(send_display);
     let (cells, queue) = mpsc::channel();
@@ -81,11 +87,30 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
             }
             Ok(Some(ToEvaluation::Comm(comm))) => comms::receive(comm),
             Ok(Some(ToEvaluation::Input(line))) => input::answer(line),
-            Ok(Some(ToEvaluation::Interrupt)) => cancel::cancel(),
-            Ok(Some(ToEvaluation::Shutdown) | None) => leave(0),
-            Err(_) => leave(1),
+            Ok(Some(ToEvaluation::Interrupt)) => {
+                cancel::cancel();
+                // A Polars query of the cell's own listens to this signal, for which Polars has put up
+                // a handler.
+                // SAFETY: raising a signal that is handled touches no memory.
+                unsafe { libc::raise(libc::SIGINT) };
+            }
+            Ok(Some(ToEvaluation::Shutdown)) => leave(0),
+            // The kernel was killed, and cannot end what the cells have started.
+            Ok(None) | Err(_) => abandon(),
         }
     }
+}
+
+/// Ends the process and the programs that its cells have started: the kernel made it the leader of a
+/// group of its own.
+fn abandon() -> ! {
+    // SAFETY: plain calls; the signal goes to nobody else, because the group is this process's.
+    unsafe {
+        if libc::getpgrp() == libc::getpid() {
+            libc::kill(0, libc::SIGKILL);
+        }
+    }
+    leave(1)
 }
 
 /// Ends the process without running exit handlers, and without flushing: other threads may be in the
@@ -97,12 +122,14 @@ fn leave(code: i32) -> ! {
 
 fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
     let Some(bridge) = bridge() else { return Ok(()) };
+    last_words::guard_this_thread()?;
     let scope = Scope::default();
     bridge.send(&FromEvaluation::Ready {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         rustc: crate::RUSTC_VERSION.to_owned(),
     })?;
     for work in queue {
+        last_words::forget();
         let outcome = match work {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
@@ -143,6 +170,7 @@ fn in_few_words(outcome: CellOutcome, bytes: u64) -> CellOutcome {
 }
 
 fn run_cell(cell: &LoadCell, scope: &Scope) -> CellOutcome {
+    frames::remember(&cell.library);
     // SAFETY: the kernel compiled the library against this very one; it has no initialisers of its
     // own. Statics in it are found by later cells, hence global.
     let library = match unsafe { Library::open(Some(&cell.library), RTLD_NOW | RTLD_GLOBAL) } {
