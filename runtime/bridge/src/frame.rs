@@ -52,8 +52,12 @@ pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<
     if length > MAX_FRAME_BYTES {
         return Err(FrameError::TooLarge(length.into()));
     }
-    let mut body = vec![0; length as usize];
-    reader.read_exact(&mut body)?;
+    // It grows with what arrives: an announcement alone costs nothing.
+    let mut body = Vec::new();
+    reader.take(length.into()).read_to_end(&mut body)?;
+    if body.len() < length as usize {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
     Ok(Some(postcard::from_bytes(&body)?))
 }
 

@@ -9,6 +9,7 @@
 
 mod event;
 mod frame;
+mod last_words;
 mod message;
 mod mime;
 mod nearest;
@@ -16,8 +17,10 @@ mod table;
 
 pub use event::{Event, TaskMetrics};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
+pub use last_words::LastWords;
 pub use message::{
-    CellOutcome, Comm, CommAction, Command, FromEvaluation, LoadCell, Panic, Stream, ToEvaluation, Variable,
+    CellOutcome, Comm, CommAction, Command, Frame, FromEvaluation, LoadCell, Panic, Stream, ToEvaluation,
+    Variable,
 };
 pub use mime::MimeBundle;
 pub use nearest::nearest;
@@ -29,3 +32,7 @@ pub const SOCKET_VARIABLE: &str = "PARTITA_BRIDGE";
 /// Environment variable that names the directory for data that does not fit in memory. The kernel
 /// removes it: the evaluation process may end without cleaning up.
 pub const SPILL_VARIABLE: &str = "PARTITA_SPILL";
+
+/// The file in that directory where the evaluation process says why it is about to end, when it can
+/// say nothing else any more: [`LastWords`] as text.
+pub const LAST_WORDS_FILE: &str = "last-words";

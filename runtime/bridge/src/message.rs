@@ -36,6 +36,17 @@ pub struct Panic {
     pub line: u32,
     /// 1-based column in `file`.
     pub column: u32,
+    /// The calls that led there, as far as they are in cells, innermost first.
+    pub frames: Vec<Frame>,
+}
+
+/// A call in the code of a cell. The kernel, which has the cell's shared object, finds its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The shared object of the cell that has the code.
+    pub library: PathBuf,
+    /// An address inside the function, counted from where the shared object begins.
+    pub address: u64,
 }
 
 /// How a loaded cell ended.

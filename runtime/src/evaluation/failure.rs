@@ -27,7 +27,7 @@ impl<E: Into<Box<dyn Error>>> From<E> for CellFailure {
         while let Some(error) = cause {
             let text = error.to_string();
             // Some errors print their cause themselves and name it as source too.
-            if chain.last() != Some(&text) {
+            if chain.last().is_none_or(|last| !last.contains(text.trim())) {
                 chain.push(text);
             }
             cause = error.source();
@@ -49,5 +49,14 @@ mod tests {
         let text = inner.to_string();
         assert_eq!(CellFailure::from(Outer(inner)).into_chain(), ["outer".to_owned(), text]);
         assert_eq!(CellFailure::from("plain").into_chain(), ["plain"]);
+    }
+
+    #[test]
+    fn a_cause_that_the_error_has_told_already_is_not_told_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read the number: {0}")]
+        struct Outer(#[source] std::num::ParseIntError);
+        let chain = CellFailure::from(Outer("x".parse::<i32>().unwrap_err())).into_chain();
+        assert_eq!(chain, ["cannot read the number: invalid digit found in string"]);
     }
 }

@@ -7,10 +7,13 @@ use std::{
 
 use partita_bridge::{Panic, Stream};
 
-use super::write_text;
+use super::{frames, last_words, write_text};
 
 /// The thread that runs cells; its panics are the cell's outcome, others are reported as text.
 pub(super) const CELL_THREAD: &str = "cell";
+
+/// How Polars leaves a query that was interrupted: no fault of anybody's.
+const POLARS_ABORT: &str = "__POLARS_ABORT_";
 
 thread_local! {
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
@@ -20,6 +23,11 @@ thread_local! {
 pub(super) fn install_hook() {
     panic::set_hook(Box::new(|info| {
         let panic = describe(info);
+        if panic.message.starts_with(POLARS_ABORT) {
+            return;
+        }
+        // Should it not unwind, nobody else can say it any more.
+        last_words::panic(&panic);
         let on_cell_thread = thread::current().name() == Some(CELL_THREAD);
         if on_cell_thread {
             // A panic while the thread is torn down has no one left to tell.
@@ -39,7 +47,7 @@ fn describe(info: &PanicHookInfo<'_>) -> Panic {
     let (file, line, column) = info
         .location()
         .map_or((String::new(), 0, 0), |place| (place.file().to_owned(), place.line(), place.column()));
-    Panic { message: text(info.payload()), file, line, column }
+    Panic { message: text(info.payload()), file, line, column, frames: frames::of_cells() }
 }
 
 fn text(payload: &dyn Any) -> String {
@@ -58,10 +66,16 @@ pub(super) fn forget_last() {
 
 /// The panic that was just caught; a payload resumed by hand never passed the hook.
 pub(super) fn last(payload: Box<dyn Any + Send>) -> Panic {
-    LAST.with(|last| last.replace(None)).unwrap_or_else(|| Panic {
+    let panic = LAST.with(|last| last.replace(None)).unwrap_or_else(|| Panic {
         message: text(&*payload),
         file: String::new(),
         line: 0,
         column: 0,
-    })
+        frames: Vec::new(),
+    });
+    // The payload may be a value of the person's, and panic itself when it is dropped.
+    if let Err(second) = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+    panic
 }

@@ -10,8 +10,12 @@ use partita_bridge::{
     CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation,
     read_frame,
 };
+use polars::error::abort::register_polars_abort_mechanism;
 
-use super::{Bridge, CellFunction, Scope, bridge, commands, comms, events, input, panics};
+use super::{
+    Bridge, CellFunction, Scope, bridge, commands, comms, events, frames, input, last_words, panics,
+};
+
 use crate::{
     cancel, comm,
     display::{self, Shown},
@@ -42,6 +46,9 @@ pub extern "C" fn partita_evaluation_main() -> i32 {
 
 fn serve() -> Result<(), FrameError> {
     let incoming = bridge::connect()?;
+    last_words::prepare()?;
+    // Before our own hook, which knows what Polars' does.
+    register_polars_abort_mechanism();
     panics::install_hook();
     events::forward()?;
     comm::send_to(comms::send);
@@ -98,11 +105,28 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
             Ok(Some(ToEvaluation::Interrupt)) => {
                 cancel::cancel();
                 input::interrupted();
+                // A Polars query of the cell's own listens to this signal, for which Polars has put up
+                // a handler.
+                // SAFETY: raising a signal that is handled touches no memory.
+                unsafe { libc::raise(libc::SIGINT) };
             }
-            Ok(Some(ToEvaluation::Shutdown) | None) => leave(0),
-            Err(_) => leave(1),
+            Ok(Some(ToEvaluation::Shutdown)) => leave(0),
+            // The kernel was killed, and cannot end what the cells have started.
+            Ok(None) | Err(_) => abandon(),
         }
     }
+}
+
+/// Ends the process and the programs that its cells have started: the kernel made it the leader of a
+/// group of its own.
+fn abandon() -> ! {
+    // SAFETY: plain calls; the signal goes to nobody else, because the group is this process's.
+    unsafe {
+        if libc::getpgrp() == libc::getpid() {
+            libc::kill(0, libc::SIGKILL);
+        }
+    }
+    leave(1)
 }
 
 /// Ends the process without running exit handlers, and without flushing: other threads may be in the
@@ -114,6 +138,7 @@ fn leave(code: i32) -> ! {
 
 fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
     let Some(bridge) = bridge() else { return Ok(()) };
+    last_words::guard_this_thread()?;
     let scope = Scope::default();
     bridge.send(&FromEvaluation::Ready {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -121,6 +146,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
     })?;
     for work in queue {
         display::set_running(true);
+        last_words::forget();
         let outcome = match work {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
@@ -165,6 +191,7 @@ fn in_few_words(outcome: CellOutcome, bytes: u64) -> CellOutcome {
 }
 
 fn run_cell(cell: &LoadCell, scope: &Scope) -> CellOutcome {
+    frames::remember(&cell.library);
     // SAFETY: the kernel compiled the library against this very one; it has no initialisers of its
     // own. Statics in it are found by later cells, hence global.
     let library = match unsafe { Library::open(Some(&cell.library), RTLD_NOW | RTLD_GLOBAL) } {

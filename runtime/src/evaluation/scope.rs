@@ -5,13 +5,18 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::OnceLock,
+    time::Duration,
 };
 
 use partita_bridge::{CellOutcome, MimeBundle, Panic, Stream};
+use polars::error::abort::{QueryAborted, catch_polars_abort};
 use tokio::runtime::Runtime;
 
 use super::{CellFailure, panics, store::Store, write_text};
-use crate::cancel::Interrupted;
+use crate::cancel::{self, Interrupted};
+
+/// How often a cell that awaits looks whether it was interrupted.
+const CANCEL_CHECK: Duration = Duration::from_millis(20);
 
 /// What a cell's body returns: what to show, or the error that left it.
 pub type CellResult = Result<Option<MimeBundle>, CellFailure>;
@@ -64,7 +69,8 @@ impl Scope {
     /// Stores what the body bound.
     pub fn keep<T: 'static>(&self, kept: Kept<T>) {
         // The old value is dropped after the borrow: its `drop` is the person's code.
-        let _old = self.store.borrow_mut().put(kept.name, kept.value);
+        let old = self.store.borrow_mut().put(kept.name, kept.value);
+        release(kept.name, old);
     }
 
     /// Puts back a variable that the body was lent, unless the body bound the name anew.
@@ -79,9 +85,16 @@ impl Scope {
     /// Runs the body and turns every way it can end into an outcome.
     pub fn run(&self, body: impl FnOnce() -> CellResult) -> CellOutcome {
         panics::forget_last();
-        match catch_unwind(AssertUnwindSafe(body)) {
-            Ok(Ok(bundle)) => CellOutcome::Finished(bundle),
-            Ok(Err(failure)) => CellOutcome::Failed(failure.into_chain()),
+        let body = AssertUnwindSafe(|| catch_polars_abort(AssertUnwindSafe(body)));
+        match catch_unwind(body) {
+            Ok(Ok(Ok(bundle))) => CellOutcome::Finished(bundle),
+            Ok(Ok(Err(failure))) => CellOutcome::Failed(failure.into_chain()),
+            Ok(Err(QueryAborted::KeyboardInterrupt)) => {
+                CellOutcome::Failed(vec!["the Polars query was interrupted".into()])
+            }
+            Ok(Err(QueryAborted::OocOutOfDisk)) => {
+                CellOutcome::Failed(vec!["Polars found no room on the disk for what it had to spill".into()])
+            }
             Err(payload) => match payload.downcast::<Interrupted>() {
                 Ok(interrupted) => CellOutcome::Failed(vec![interrupted.0]),
                 Err(payload) => CellOutcome::Panicked(panics::last(payload)),
@@ -92,7 +105,15 @@ impl Scope {
     /// [`run`](Self::run) for a body that awaits.
     pub fn run_async(&self, body: impl Future<Output = CellResult>) -> CellOutcome {
         self.run(|| match runtime() {
-            Ok(runtime) => runtime.block_on(body),
+            // An interrupted cell is not waited for; what it borrowed is given back as after a `?`.
+            Ok(runtime) => runtime.block_on(async {
+                let token = cancel::current();
+                tokio::select! {
+                    biased;
+                    outcome = body => outcome,
+                    () = cancelled(token) => Err(CellFailure::new("the cell was interrupted at an `.await`")),
+                }
+            }),
             Err(error) => Err(CellFailure::new(format!("cannot start the async runtime: {error}"))),
         })
     }
@@ -119,6 +140,13 @@ impl Scope {
 
     pub(super) fn variables(&self) -> Vec<partita_bridge::Variable> {
         self.store.borrow().variables()
+    }
+}
+
+/// Waits until the cell's work is cancelled.
+async fn cancelled(token: cancel::Token) {
+    while !token.is_cancelled() {
+        tokio::time::sleep(CANCEL_CHECK).await;
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{
     fs, io,
-    os::unix::process::CommandExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -99,6 +99,8 @@ pub struct Compiled {
     pub mir: String,
     /// What it said that is no diagnostic: a linker's or its own failure.
     pub other: String,
+    /// The signal that ended the compiler, if one did.
+    pub ended_by: Option<i32>,
 }
 
 /// How much of a compilation is needed.
@@ -177,7 +179,8 @@ impl Compiler {
             Depth::LinkAndTypes if output.status.success() => fs::read_to_string(&mir)?,
             _ => String::new(),
         };
-        Ok(Compiled { succeeded: output.status.success(), library, diagnostics, mir, other })
+        let ended_by = output.status.signal();
+        Ok(Compiled { succeeded: output.status.success(), library, diagnostics, mir, other, ended_by })
     }
 
     /// What cells have for a sysroot.

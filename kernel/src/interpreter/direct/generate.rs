@@ -6,7 +6,7 @@ use super::{
     source::{CellSource, Role, SourceFile, blank_all_but, blank_out},
     variables::Variables,
 };
-use crate::interpreter::split::Split;
+use crate::interpreter::split::{Split, lexes};
 
 /// What every crate of cells begins with. Warnings that are noise at a notebook's top level are off.
 const HEAD: &str = "\
@@ -54,6 +54,9 @@ pub struct Generated {
     pub statics: Vec<(usize, String)>,
 }
 
+/// What the functions that cells become are called, before their number.
+pub const CELL_FUNCTION: &str = "partita_cell_";
+
 /// The crate's root.
 pub const ROOT: &str = "main.rs";
 
@@ -76,7 +79,7 @@ pub fn generate(plan: &CellPlan<'_>) -> Generated {
     let mut files = Vec::new();
     let mut statics = Vec::new();
     add_items(plan, &mut root, &mut files, &mut statics);
-    let symbol = format!("partita_cell_{}", plan.serial);
+    let symbol = format!("{CELL_FUNCTION}{}", plan.serial);
     let mut kept = Vec::new();
     add_function(plan, &symbol, &mut root, &mut files, &mut kept);
     files.insert(0, root);
@@ -201,6 +204,11 @@ fn add_function(
 /// The statements, in a block whose value is the cell's result.
 fn body_file(plan: &CellPlan<'_>, split: &Split, name: String, kept: &mut Vec<String>) -> SourceFile {
     let mut file = SourceFile::new(name, Some(Arc::clone(plan.cell)));
+    if plan.split.is_none() && !lexes(&plan.cell.code) {
+        // The compiler gets no further than the brackets; ours would only be mistaken for the person's.
+        file.copy(&plan.cell.code, 0);
+        return file;
+    }
     let mut elsewhere = split.inner_attributes.clone();
     elsewhere.extend(split.items.iter().map(|item| item.range.clone()));
     let text = blank_out(&plan.cell.code, &elsewhere);

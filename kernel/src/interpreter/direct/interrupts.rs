@@ -8,14 +8,30 @@ use partita_bridge::Stream;
 
 use crate::interpreter::{
     Interrupter,
-    evaluation_process::{Outputs, ProcessControl},
+    evaluation_process::{Activity, Outputs, ProcessControl},
 };
 
 /// How long a cell may take to return after its job was cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-const STUCK: &str = "The cell does not return: it is not in a job that could be cancelled. Interrupt once more to \
-end the evaluation process; that loses all variables.\n";
+/// What the person is told about a cell that does not return.
+fn stuck(activity: Activity) -> String {
+    let what = match activity {
+        Activity::Computes => "it computes, in a loop or a call of its own that does not look for interrupts",
+        Activity::WaitsForOthers => {
+            "it waits for work on other threads that does not look for interrupts, such as a large Polars query of \
+             its own"
+        }
+        Activity::Waits => {
+            "it waits: in `std::thread::sleep`, for a lock, a channel, a program or the network"
+        }
+        Activity::Unknown => "it is not in a job that could be cancelled",
+    };
+    format!(
+        "The cell does not return: {what}. It may still end by itself. Interrupt once more to end the evaluation \
+         process; that loses all variables.\n"
+    )
+}
 
 /// What an interrupt means depends on what is going on: while compiling it stops the compiler, while
 /// running it cancels the job, and only when that did not help it ends the process.
@@ -181,8 +197,16 @@ impl Interrupts {
                 .map_or_else(|error| error.into_inner().0, |(state, _)| state);
         }
         state.stuck = true;
+        let Phase::Running(control) = &state.phase else { return };
+        let control = control.clone();
         drop(state);
-        self.outputs.text(Stream::Stderr, STUCK);
+        // This takes a moment, in which the cell may end or be ended.
+        let activity = control.activity();
+        let state = self.lock();
+        if state.cell == cell && matches!(state.phase, Phase::Running(_)) && !state.killed {
+            drop(state);
+            self.outputs.text(Stream::Stderr, stuck(activity));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

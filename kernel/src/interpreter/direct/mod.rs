@@ -12,10 +12,12 @@
 //! place is put back however the body ends, by a panic or a `?` too; what it moves is the body's, and
 //! is gone with it.
 
+mod advice;
 pub(super) mod blame;
 pub(super) mod compile;
 pub mod dependencies;
 mod diagnostics;
+mod frames;
 mod generate;
 mod interrupts;
 pub(super) mod items;
@@ -24,6 +26,7 @@ pub(super) mod source;
 pub(super) mod types;
 pub(super) mod variables;
 mod warm_build;
+mod wording;
 
 use std::{
     collections::BTreeSet,
@@ -368,6 +371,10 @@ impl DirectEvaluator {
         };
         let ran = process.finish();
         drop(watch);
+        let calls = match &ran {
+            Ok((CellOutcome::Panicked(panic), _)) => frames::tell(&panic.frames, &source.label, &ready.items),
+            _ => Vec::new(),
+        };
         // The process has it mapped; the name is needed no more.
         let _ = fs::remove_file(&ready.compiled.library);
         let (outcome, stored) = match ran {
@@ -377,12 +384,16 @@ impl DirectEvaluator {
         self.variables.sized(&stored);
         let label = &source.label;
         let succeeded = matches!(outcome, CellOutcome::Finished(_));
-        for name in &ready.moved {
+        let moved = ready.moved.clone();
+        for name in &moved {
             self.variables
                 .remove(name, format!("was moved in {label}; clone it there (`{name}.clone()`) to keep it"));
         }
+        let bound = ready.generated.kept.clone();
         if succeeded {
             self.commit(label, split, ready);
+        } else {
+            bound.iter().for_each(|name| self.variables.never_bound(name, label));
         }
         // What the process has is what there is.
         let lost: Vec<String> = self
@@ -392,15 +403,20 @@ impl DirectEvaluator {
             .map(|variable| variable.name)
             .filter(|name| stored.iter().all(|stored| stored.name != *name))
             .collect();
-        for name in lost {
-            self.variables.remove(&name, format!("was lost when {label} failed"));
+        for name in &lost {
+            self.variables.remove(name, format!("was lost when {label} failed"));
         }
-        match outcome {
-            CellOutcome::Finished(bundle) => Ok(Outcome::Finished(bundle)),
-            CellOutcome::Failed(chain) => Err(report::failure(&chain, self.interrupts.asked())),
-            CellOutcome::Panicked(panic) => Err(report::panic(&panic, source, &self.items)),
-            CellOutcome::NotLoaded(why) => Err(report::trouble(&format!("the cell could not be run: {why}"))),
-        }
+        let mut error = match outcome {
+            CellOutcome::Finished(bundle) => return Ok(Outcome::Finished(bundle)),
+            CellOutcome::Failed(chain) => report::failure(&chain, self.interrupts.asked()),
+            CellOutcome::Panicked(panic) => report::panic(&panic, source, &self.items, calls),
+            CellOutcome::NotLoaded(why) => report::trouble(&format!("the cell could not be run: {why}")),
+        };
+        let lost: Vec<String> = moved.into_iter().chain(lost).collect();
+        let unbound: Vec<String> =
+            bound.into_iter().filter(|name| !self.variables.contains(name) && !lost.contains(name)).collect();
+        error.traceback.extend(report::survivors(self.variables.len(), &lost, &unbound));
+        Err(error)
     }
 
     fn run_command(&mut self, command: &Command) -> Result<Outcome, CellError> {
@@ -455,7 +471,7 @@ impl DirectEvaluator {
             let mutable = bindings.iter().any(|binding| binding.name == name && binding.mutable);
             match found.get(&number) {
                 Some(ty) => match types::unwritable(ty) {
-                    None => self.variables.insert(name, Known { ty: ty.clone(), mutable }),
+                    None => self.variables.insert(name, Known { ty: ty.clone(), mutable }, label),
                     Some(why) => {
                         self.variables.remove(&name, format!("was not kept after {label}: {why}"));
                         self.forget.insert(name);
@@ -477,12 +493,12 @@ impl DirectEvaluator {
     /// The process ended in the middle of a cell: says so, and starts another.
     fn bury(&mut self, gone: &Gone) -> CellError {
         let killed = self.interrupts.killed();
-        self.variables.clear("was lost with the evaluation process");
+        let lost = self.variables.clear("was lost with the evaluation process");
         self.items.forget_statics();
         self.forget.clear();
         self.process = None;
         let restarted = if self.interrupts.closing() { Ok(()) } else { self.spawn() };
-        report::death(gone, killed, restarted.err().map(|error| error.to_string()))
+        report::death(gone, killed, &lost, restarted.err().map(|error| error.to_string()))
     }
 }
 

@@ -1,8 +1,11 @@
 //! What a person is told when a cell did not finish.
 
+use std::collections::BTreeSet;
+
 use partita_bridge::Panic;
 
 use super::{
+    advice::advice,
     blame::Blame,
     compile::{Compiled, Diagnostic},
     dependencies::DependencyError,
@@ -10,17 +13,33 @@ use super::{
     items::Items,
     source::{CellSource, SourceFile},
     variables::Variables,
+    wording::clean,
 };
 use crate::interpreter::{CellError, evaluation_process::Gone};
 
 const RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
+const DIM: &str = "\x1b[2m";
+
+/// How long the line is that stands for an error where there is room for one line.
+const MESSAGE_CHARS: usize = 300;
 
 fn error(name: &str, message: String, details: &[String]) -> CellError {
     let mut traceback: Vec<String> =
         format!("{RED}{name}{PLAIN}: {message}").lines().map(str::to_owned).collect();
     traceback.extend(details.iter().flat_map(|detail| detail.lines()).map(str::to_owned));
-    CellError { name: name.to_owned(), message, traceback }
+    CellError { name: name.to_owned(), message: one_line(&message), traceback }
+}
+
+/// The first line that says something.
+fn one_line(message: &str) -> String {
+    let mut lines = message.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let mut short: String = first.chars().take(MESSAGE_CHARS).collect();
+    if short.len() < first.len() || lines.next().is_some() {
+        short.push_str(" …");
+    }
+    short
 }
 
 /// Something around the cell is wrong, not the cell.
@@ -48,24 +67,27 @@ pub fn compile_error(
     files: &[SourceFile],
     variables: &Variables,
 ) -> CellError {
-    let errors: Vec<&Diagnostic> =
-        compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+    let errors: Vec<Diagnostic> =
+        compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).map(clean).collect();
     // Errors about generated code are consequences, unless there are no others.
     let own = blames.contains(&Blame::Cell);
     let shown: Vec<&Diagnostic> = errors
         .iter()
         .zip(blames)
         .filter(|(_, blame)| !own || **blame == Blame::Cell)
-        .map(|(error, _)| *error)
+        .map(|(error, _)| error)
         .collect();
     let mut traceback: Vec<String> = Vec::new();
+    let mut given = BTreeSet::new();
     for diagnostic in &shown {
-        let hints: Vec<String> = hint(diagnostic, variables).into_iter().collect();
+        let mut hints: Vec<String> = hint(diagnostic, variables).into_iter().collect();
+        // Once a cell is enough.
+        hints.extend(advice(diagnostic).filter(|advice| given.insert(*advice)).map(str::to_owned));
         traceback.extend(render(diagnostic, files, &hints).lines().map(str::to_owned));
         traceback.push(String::new());
     }
     if shown.is_empty() {
-        traceback.extend(compiled.other.lines().map(str::to_owned));
+        return compiler_failed(compiled);
     }
     traceback.pop_if(|line| line.is_empty());
     let message = match shown.first() {
@@ -74,6 +96,20 @@ pub fn compile_error(
         None => "the compiler failed".to_owned(),
     };
     CellError { name: "CompileError".into(), message, traceback }
+}
+
+/// The compiler ended without an error of its own: it crashed, or the linker refused.
+fn compiler_failed(compiled: &Compiled) -> CellError {
+    let (message, details) = match &compiled.ended_by {
+        Some(signal) => (
+            format!("the compiler itself crashed over this cell (signal {signal}); nothing has changed"),
+            "help: it may have run out of stack or memory: write what is deeply nested or very long in \
+             smaller pieces"
+                .to_owned(),
+        ),
+        None => ("the compiler failed".to_owned(), compiled.other.clone()),
+    };
+    error("CompileError", message, &[details])
 }
 
 /// For a name that is not found: what became of the variable it once was.
@@ -91,7 +127,7 @@ pub fn warnings(diagnostics: &[Diagnostic], label: &str, files: &[SourceFile]) -
     diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.level == "warning" && is_about(diagnostic, label, files))
-        .map(|diagnostic| format!("{}\n", render(diagnostic, files, &[])))
+        .map(|diagnostic| format!("{}\n", render(&clean(diagnostic), files, &[])))
         .collect()
 }
 
@@ -129,34 +165,122 @@ pub fn failure(chain: &[String], interrupted: bool) -> CellError {
     error(if interrupted { "Interrupted" } else { "Error" }, message, &causes)
 }
 
-/// The cell panicked.
-pub fn panic(panic: &Panic, source: &CellSource, items: &Items) -> CellError {
+/// The cell panicked; `calls` is how it came there, a line each.
+pub fn panic(panic: &Panic, source: &CellSource, items: &Items, calls: Vec<String>) -> CellError {
     let cells = items.kept.iter().map(|item| &*item.cell);
     let cell = std::iter::once(source).chain(cells).find(|cell| {
         panic.file.strip_prefix(&cell.label).is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
     });
-    let details = match cell {
+    let mut details = match cell {
         Some(cell) => {
             let line = usize::try_from(panic.line).unwrap_or_default();
             let text = cell.code.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-            vec![format!("  at {}, line {line}: {}", cell.label, text.trim())]
+            let place = format!("  at {}, line {line}: ", cell.label);
+            let column = usize::try_from(panic.column).unwrap_or_default().saturating_sub(1);
+            let indent = text.chars().take_while(|c| c.is_whitespace()).count();
+            // Tabs and wide characters shift the mark a little; the line is right all the same.
+            let before = place.chars().count() + column.saturating_sub(indent);
+            vec![format!("{place}{}", text.trim()), format!("{}{RED}^{PLAIN}", " ".repeat(before))]
         }
         None if panic.file.is_empty() => Vec::new(),
-        None => vec![format!("  at {}:{}", panic.file, panic.line)],
+        None => vec![format!("  at {}, line {}", library_file(&panic.file), panic.line)],
     };
+    // Where the panic is says it all if the cell's own code called it.
+    let said = cell.is_some() && calls.len() <= 1;
+    details.extend(calls.into_iter().filter(|_| !said));
     error("Panic", panic.message.clone(), &details)
 }
 
-/// The evaluation process ended under the cell.
-pub fn death(gone: &Gone, by_interrupt: bool, not_restarted: Option<String>) -> CellError {
+/// A library's file without the place where somebody's cargo keeps it.
+fn library_file(file: &str) -> &str {
+    let after = |marker: &str| file.split_once(marker).map(|(_, rest)| rest);
+    after("/registry/src/")
+        .and_then(|rest| rest.split_once('/'))
+        .map(|(_, rest)| rest)
+        .or_else(|| file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest))
+        .unwrap_or(file)
+}
+
+/// What a cell that did not finish leaves behind. `lost` went with it, `unbound` it would have bound.
+pub fn survivors(kept: usize, lost: &[String], unbound: &[String]) -> Option<String> {
+    let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut sentences = Vec::new();
+    if !lost.is_empty() {
+        sentences.push(format!("Lost, because the cell had taken them over: {}.", list(lost)));
+    }
+    match (kept, lost.is_empty()) {
+        (0, _) => {}
+        (_, true) => sentences.push("Every variable of earlier cells is kept.".into()),
+        (_, false) => sentences.push("Every other variable is kept.".into()),
+    }
+    if !unbound.is_empty() {
+        sentences.push(format!("Not bound, because the cell did not finish: {}.", list(unbound)));
+    }
+    (!sentences.is_empty()).then(|| format!("{DIM}{}{PLAIN}", sentences.join(" ")))
+}
+
+/// The evaluation process ended under the cell. `lost` is every variable there was, each with the cell
+/// that made it.
+pub fn death(
+    gone: &Gone,
+    by_interrupt: bool,
+    lost: &[(String, String)],
+    not_restarted: Option<String>,
+) -> CellError {
     let mut details = Vec::new();
-    if let Some(why) = not_restarted {
-        details.push(format!("It could not be started again: {why}"));
+    if lost.is_empty() {
+        details
+            .push("There were no variables to lose. Items (functions, types, imports) are kept.".to_owned());
+    } else {
+        let names: Vec<String> = lost.iter().map(|(name, cell)| format!("`{name}` ({cell})")).collect();
+        details.push(format!("Lost: {}.", names.join(", ")));
+        details.push(
+            "Items (functions, types, imports) are kept. To have the variables again, run the cells that made \
+             them."
+                .to_owned(),
+        );
     }
+    match not_restarted {
+        Some(why) => details.push(format!("It could not be started again: {why}")),
+        None => details.push("It was started again: the next cell runs.".to_owned()),
+    }
+    let lost = if lost.is_empty() { "" } else { "; all variables are lost, items are kept" };
     if by_interrupt {
-        let message = "the evaluation process was ended; all variables are lost, items are kept".to_owned();
-        return error("Interrupted", message, &details);
+        return error("Interrupted", format!("the evaluation process was ended{lost}"), &details);
     }
-    let message = format!("the evaluation process {}; all variables are lost, items are kept", gone.0);
-    error("EvaluationProcessDied", message, &details)
+    error("EvaluationProcessDied", format!("the evaluation process {}{lost}", gone.0), &details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_one_line_and_its_rest_stays_in_the_traceback() {
+        let failed = failure(&["first\n\nsecond".into(), "cause".into()], false);
+        assert_eq!(failed.message, "first …");
+        assert_eq!(
+            failed.traceback.iter().skip(1).map(String::as_str).collect::<Vec<_>>(),
+            ["", "second", "  caused by: cause"]
+        );
+    }
+
+    #[test]
+    fn files_of_libraries_are_told_without_the_place_they_were_compiled_in() {
+        let file = "/home/a/.cargo/registry/src/index.crates.io-1/polars-core-0.55.2/src/lib.rs";
+        assert_eq!(library_file(file), "polars-core-0.55.2/src/lib.rs");
+        assert_eq!(library_file("/rustc/0123/library/core/src/option.rs"), "library/core/src/option.rs");
+    }
+
+    #[test]
+    fn what_survives_is_said_by_name() {
+        let lost = ["a".to_owned()];
+        let said = survivors(2, &lost, &["b".to_owned()]).unwrap();
+        assert!(
+            said.contains("Lost, because the cell had taken them over: `a`. Every other variable"),
+            "{said}"
+        );
+        assert!(said.contains("Not bound, because the cell did not finish: `b`."), "{said}");
+        assert_eq!(survivors(0, &[], &[]), None);
+    }
 }

@@ -69,9 +69,28 @@ impl SourceFile {
 
     /// Where a range of this file is in the cell; `None` for generated code.
     pub fn original(&self, range: &Range<usize>) -> Option<Range<usize>> {
-        let start = self.position(range.start, false)?;
-        let end = if range.is_empty() { start } else { self.position(range.end, true)? };
-        (start <= end).then_some(start..end)
+        let start = self.position(range.start, false);
+        let end = if range.is_empty() { start } else { self.position(range.end, true) };
+        match (start, end) {
+            (Some(start), Some(end)) => (start <= end).then_some(start..end),
+            _ => self.around(range),
+        }
+    }
+
+    /// The one piece of the cell that a range of generated code was put around: `&(` value `)`.
+    fn around(&self, range: &Range<usize>) -> Option<Range<usize>> {
+        if range.is_empty() {
+            // What is missing at the cell's end is missing after its last byte.
+            let piece = self.pieces.iter().rfind(|piece| piece.here + piece.length == range.start)?;
+            let end = piece.original + piece.length;
+            return Some(end..end);
+        }
+        let mut inside = self
+            .pieces
+            .iter()
+            .filter(|piece| range.start <= piece.here && piece.here + piece.length <= range.end);
+        let piece = inside.next().filter(|piece| piece.length > 0)?;
+        inside.next().is_none().then(|| piece.original..piece.original + piece.length)
     }
 
     fn position(&self, at: usize, is_end: bool) -> Option<usize> {
@@ -140,6 +159,8 @@ mod tests {
         assert_eq!(file.original(&(1..2)), Some(0..1));
         assert_eq!(file.original(&(12..13)), Some(3..4));
         assert_eq!(file.original(&(5..6)), None);
+        assert_eq!(file.original(&(10..13)), Some(3..4), "what is around a piece is about the piece");
+        assert_eq!(file.original(&(13..13)), Some(4..4), "what is missing is missing at the end");
         assert_eq!(file.role(&(5..6)), Some(&Role::Keep("x".into())));
     }
 }

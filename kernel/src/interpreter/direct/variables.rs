@@ -22,6 +22,8 @@ pub struct Variables {
     /// What each value holds, as the evaluation process last said.
     bytes: BTreeMap<String, u64>,
     absent: BTreeMap<String, String>,
+    /// The cell that bound each.
+    cells: BTreeMap<String, String>,
 }
 
 impl Variables {
@@ -30,9 +32,10 @@ impl Variables {
         self.known.iter().filter(|(name, _)| named.contains(*name)).collect()
     }
 
-    /// A cell stored a variable.
-    pub fn insert(&mut self, name: String, known: Known) {
+    /// The cell `label` stored a variable.
+    pub fn insert(&mut self, name: String, known: Known, label: &str) {
         self.absent.remove(&name);
+        self.cells.insert(name.clone(), label.to_owned());
         self.known.insert(name, known);
     }
 
@@ -42,11 +45,27 @@ impl Variables {
         self.absent.insert(name.to_owned(), why);
     }
 
-    /// Everything is gone.
-    pub fn clear(&mut self, why: &str) {
+    /// Everything is gone: the names, each with the cell that bound it.
+    pub fn clear(&mut self, why: &str) -> Vec<(String, String)> {
+        let mut gone = Vec::new();
         for name in std::mem::take(&mut self.known).into_keys() {
-            self.absent.insert(name, why.to_owned());
+            let cell = self.cells.remove(&name).unwrap_or_default();
+            self.absent.insert(name.clone(), format!("{why}; {cell} made it"));
+            gone.push((name, cell));
         }
+        gone
+    }
+
+    /// A cell that did not finish would have bound this name.
+    pub fn never_bound(&mut self, name: &str, label: &str) {
+        if !self.known.contains_key(name) {
+            self.absent.insert(name.to_owned(), format!("was not bound: {label} did not finish"));
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
     }
 
     /// Why a name that a cell asks for is not there, if it once was.

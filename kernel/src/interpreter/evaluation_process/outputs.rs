@@ -10,6 +10,9 @@ use partita_bridge::Stream;
 
 use crate::interpreter::{Output, OutputSender};
 
+/// How much of the end of a stream is remembered.
+const TAIL_BYTES: usize = 1 << 10;
+
 /// Where the evaluation process's outputs go: to the running cell, or to the background while none
 /// runs. One for the life of an evaluator, so that a restarted process writes to the same place.
 #[derive(Clone)]
@@ -81,6 +84,8 @@ struct Pipe {
     stream: Stream,
     /// Bytes of a character whose rest has not come yet.
     partial: Vec<u8>,
+    /// The end of what came, at most [`TAIL_BYTES`] and a piece.
+    tail: String,
     closed: bool,
 }
 
@@ -95,7 +100,8 @@ impl Pipes {
             set_nonblocking(descriptor)?;
         }
         let pipe = |source, descriptor, stream| {
-            let pipe = Pipe { source, descriptor, stream, partial: Vec::new(), closed: false };
+            let pipe =
+                Pipe { source, descriptor, stream, partial: Vec::new(), tail: String::new(), closed: false };
             Shared { turn: Mutex::new(()), pipe: Mutex::new(pipe) }
         };
         let pipes = vec![
@@ -127,6 +133,12 @@ impl Pipes {
         }
     }
 
+    /// The end of what came on standard error: a process's last words may be among it.
+    pub(super) fn last_stderr(&self) -> String {
+        let stderr = self.pipes.iter().map(Shared::take).find(|pipe| pipe.stream == Stream::Stderr);
+        stderr.map(|pipe| pipe.tail.clone()).unwrap_or_default()
+    }
+
     /// Forwards what one read yields, and says whether there may be more later. The lock is released
     /// after each read, so that [`drain`](Self::drain) gets its turn.
     fn read_some(&self, index: usize) -> bool {
@@ -143,6 +155,7 @@ impl Pipes {
             Ok(0) => pipe.closed = true,
             Ok(count) => {
                 if let Some(text) = pipe.decode(&buffer[..count]) {
+                    pipe.remember(&text);
                     self.outputs.text(pipe.stream, text);
                 }
                 return count;
@@ -155,6 +168,12 @@ impl Pipes {
 }
 
 impl Pipe {
+    fn remember(&mut self, text: &str) {
+        let kept = self.tail.len().saturating_sub(TAIL_BYTES);
+        self.tail.drain(..self.tail.ceil_char_boundary(kept));
+        self.tail.push_str(&text[text.ceil_char_boundary(text.len().saturating_sub(TAIL_BYTES))..]);
+    }
+
     fn decode(&mut self, bytes: &[u8]) -> Option<String> {
         self.partial.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.partial) {

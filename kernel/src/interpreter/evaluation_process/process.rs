@@ -5,7 +5,7 @@ use std::{
     os::unix::{
         fs::PermissionsExt,
         net::{UnixListener, UnixStream},
-        process::{CommandExt, ExitStatusExt},
+        process::CommandExt,
     },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -21,7 +21,12 @@ use partita_bridge::{
 use tempfile::TempDir;
 use thiserror::Error;
 
-use super::{Outputs, child::CHILD_ARGUMENT, outputs::Pipes};
+use super::{
+    Activity, Outputs,
+    child::CHILD_ARGUMENT,
+    ending::{self, Traces, describe},
+    outputs::Pipes,
+};
 use crate::interpreter::Output;
 
 /// How long a process may take to come up before it is given up.
@@ -41,7 +46,7 @@ pub enum SpawnError {
     Silent,
 }
 
-/// The evaluation process ended in the middle of its work, and how: `was killed by signal 11 …`.
+/// The evaluation process ended in the middle of its work, and how: `ran out of stack …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gone(pub String);
 
@@ -53,8 +58,10 @@ pub struct EvaluationProcess {
     pipes: Arc<Pipes>,
     rustc: String,
     version: String,
+    /// How often the system had ended a process for want of memory when this one began.
+    out_of_memory_kills: Option<u64>,
     // Last: the process writes there until it is gone.
-    _spill: TempDir,
+    spill: TempDir,
 }
 
 enum Answer {
@@ -87,6 +94,11 @@ impl ProcessControl {
     /// Ends the process at once, with the programs that its cells have started.
     pub fn kill(&self) {
         kill_group(self.pid);
+    }
+
+    /// What the thread that runs cells is doing, as far as the system says.
+    pub fn activity(&self) -> Activity {
+        Activity::of(self.pid)
     }
 
     /// Sends a message that belongs to no cell, or answers a running one.
@@ -165,7 +177,8 @@ impl EvaluationProcess {
             pipes,
             rustc: String::new(),
             version: String::new(),
-            _spill: spill,
+            out_of_memory_kills: ending::out_of_memory_kills(),
+            spill,
         };
         match process.answers.recv_timeout(START_LIMIT) {
             Ok(Answer::Ready { version, rustc }) => {
@@ -233,7 +246,16 @@ impl EvaluationProcess {
             _ => self.wait_or_kill(),
         };
         self.pipes.drain();
-        Gone(status.map_or_else(|error| format!("ended: {error}"), describe))
+        let status = match status {
+            Ok(status) => status,
+            Err(error) => return Gone(format!("ended: {error}")),
+        };
+        Gone(describe(&Traces {
+            status,
+            last_words: ending::last_words(self.spill.path()),
+            stderr: &self.pipes.last_stderr(),
+            out_of_memory: ending::out_of_memory_kills() > self.out_of_memory_kills,
+        }))
     }
 
     fn wait_or_kill(&mut self) -> io::Result<ExitStatus> {
@@ -326,7 +348,8 @@ fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream, Spaw
             Err(error) => return Err(error.into()),
         }
         if let Some(status) = child.try_wait()? {
-            return Err(SpawnError::Ended(describe(status)));
+            let traces = Traces { status, last_words: None, stderr: "", out_of_memory: false };
+            return Err(SpawnError::Ended(describe(&traces)));
         }
         if started.elapsed() > START_LIMIT {
             return Err(SpawnError::Silent);
@@ -371,19 +394,4 @@ fn kill_group(leader: i32) {
     // SAFETY: the group was made for a process that we started and that only its owner reaps; a
     // signal to a group that has just ended has no effect.
     unsafe { libc::kill(-leader, libc::SIGKILL) };
-}
-
-fn describe(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(libc::SIGSEGV), _) => {
-            "was killed by signal 11 (SIGSEGV): memory was used wrongly, or the stack overflowed".into()
-        }
-        (Some(libc::SIGABRT), _) => "was killed by signal 6 (SIGABRT): the code aborted".into(),
-        (Some(libc::SIGKILL), _) => {
-            "was killed by signal 9 (SIGKILL): by the interrupt, or by the system for want of memory".into()
-        }
-        (Some(signal), _) => format!("was killed by signal {signal}"),
-        (None, Some(code)) => format!("left with exit code {code}"),
-        (None, None) => "ended".into(),
-    }
 }

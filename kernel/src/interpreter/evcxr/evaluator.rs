@@ -182,7 +182,8 @@ impl EvcxrEvaluator {
                 self.variables.remove(&name, format!("was not kept after {label}: {why}"));
             }
             for (variable, ty) in kept {
-                self.variables.insert(variable.name, Known { ty, mutable: variable.mutable });
+                let known = Known { ty, mutable: variable.mutable };
+                self.variables.insert(variable.name, known, label);
             }
         }
         // evcxr keeps the items however the statements ended.
@@ -198,7 +199,7 @@ impl EvcxrEvaluator {
                     panic.file.clone_from(&cell.label);
                     panic.line = line;
                 }
-                Err(report::panic(&panic, source, &self.items))
+                Err(report::panic(&panic, source, &self.items, Vec::new()))
             }
         }
     }
@@ -290,6 +291,7 @@ impl EvcxrEvaluator {
             diagnostics,
             mir: String::new(),
             other: String::new(),
+            ended_by: None,
         };
         report::compile_error(&compiled, blames, file.files(), &self.variables)
     }
@@ -316,9 +318,9 @@ impl EvcxrEvaluator {
         let Error::SubprocessTerminated(how) = error else {
             return report::trouble(&error.to_string());
         };
-        self.variables.clear("was lost with the evaluation process");
+        let lost = self.variables.clear("was lost with the evaluation process");
         let how = how.trim().trim_start_matches("Subprocess terminated with status: ").to_owned();
-        report::death(&Gone(format!("ended: {how}")), self.interrupts.killed(), None)
+        report::death(&Gone(format!("ended: {how}")), self.interrupts.killed(), &lost, None)
     }
 }
 

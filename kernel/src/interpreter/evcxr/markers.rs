@@ -24,6 +24,7 @@ pub fn outcome(content: &HashMap<String, String>) -> Option<CellOutcome> {
             file: content.get("panic:file").map(|file| unescape(file)).unwrap_or_default(),
             line: number("panic:line"),
             column: number("panic:column"),
+            frames: Vec::new(),
         }));
     }
     let texts: Vec<String> =
