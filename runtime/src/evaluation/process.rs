@@ -15,7 +15,6 @@ use polars::error::abort::register_polars_abort_mechanism;
 use super::{
     Bridge, CellFunction, Scope, bridge, commands, comms, events, frames, input, last_words, panics,
 };
-
 use crate::{
     cancel, comm,
     display::{self, Shown},
