@@ -443,7 +443,7 @@ impl DirectEvaluator {
                 if let Command::Sql { into: Some(name), .. } = command {
                     self.forget.remove(name);
                     let known = Known { ty: DATA_FRAME.to_owned(), mutable: false };
-                    self.variables.insert(name.clone(), known);
+                    self.variables.insert(name.clone(), known, "`:sql`");
                     self.variables.sized(&stored);
                 }
                 Ok(Outcome::Finished(bundle))
