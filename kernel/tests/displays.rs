@@ -6,7 +6,7 @@
 mod client;
 
 use client::Kernel;
-use jupyter_protocol::{JupyterMessageContent as Content, ReplyStatus};
+use jupyter_protocol::{ExecuteRequest, ExecutionState, JupyterMessageContent as Content, ReplyStatus};
 use serde_json::Value;
 
 /// One message about displays: `new` or `update` with id and text, or `clear`.
@@ -95,13 +95,13 @@ async fn an_interrupt_ends_a_loop_with_progress_and_keeps_the_variables() {
     let mut kernel = Kernel::start().await;
     run(&mut kernel, "let kept = 42;").await;
     let code = "for _ in progress(0..) { std::thread::sleep(std::time::Duration::from_millis(5)); }";
-    let id = kernel.send(jupyter_protocol::ExecuteRequest::new(code.into())).await;
+    let id = kernel.send(ExecuteRequest::new(code.into())).await;
     while !matches!(kernel.next_published(&id).await, Content::UpdateDisplayData(_)) {}
     kernel.interrupt().await;
     let reply = kernel.execute_reply(&id).await;
     let error = reply.error.unwrap();
     assert_eq!(error.ename, "Interrupted", "{error:?}");
     assert!(error.evalue.contains("interrupted at "), "{error:?}");
-    kernel.published(&id).await;
+    while client::state(&kernel.next_published(&id).await) != Some(ExecutionState::Idle) {}
     assert_eq!(kernel.value("kept").await, "42");
 }
