@@ -139,3 +139,42 @@ fn size() -> (usize, usize) {
     let (rows, columns) = Term::stdout().size_checked().unwrap_or(USUAL_SIZE);
     (rows.into(), usize::from(columns).saturating_sub(1).max(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn submitted() -> Event {
+        Event::JobSubmitted { job: 0, action: "collect".into(), slots: 2, at: Duration::ZERO }
+    }
+
+    fn ended(ms: u64) -> Event {
+        Event::JobFinished { job: 0, error: None, cancelled: false, at: Duration::from_millis(ms) }
+    }
+
+    #[test]
+    fn jobs_of_one_number_in_two_sessions_are_two_jobs() {
+        let mut live = LiveView::default();
+        live.apply(4, &[submitted()]);
+        live.apply(5, &[submitted()]);
+        let summaries = live.apply(4, &[ended(250)]);
+        assert_eq!(summaries.len(), 1);
+        assert!(summaries[0].contains("250 ms"), "{summaries:?}");
+        assert!(live.is_running(), "the other session's job has not ended");
+        live.apply(5, &[ended(300)]);
+        assert!(!live.is_running());
+    }
+
+    #[test]
+    fn a_job_too_short_to_be_seen_leaves_no_line() {
+        let mut live = LiveView::default();
+        assert_eq!(live.apply(0, &[submitted(), ended(20)]), Vec::<String>::new());
+        assert!(!live.is_shown());
+    }
+
+    #[test]
+    fn events_of_a_job_whose_beginning_nobody_saw_are_ignored() {
+        let mut live = LiveView::default();
+        assert_eq!(live.apply(0, &[ended(500)]), Vec::<String>::new());
+    }
+}

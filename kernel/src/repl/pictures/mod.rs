@@ -27,9 +27,9 @@ const MOST_PIXELS: u64 = 64 << 20;
 /// What a picture has become.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Picture {
-    /// Text that draws it; its lines on the screen where they are known.
+    /// A sequence that draws it; how many rows it takes is the terminal's matter.
     Drawn(String),
-    /// Text that draws it coarsely, and where it can be seen better.
+    /// Lines that draw it coarsely, and where it can be seen better.
     Coarse(String, PathBuf),
     /// A file, because the terminal cannot show it.
     Saved(PathBuf),

@@ -111,11 +111,10 @@ impl Way {
             || program == "ghostty";
         let iterm2 = matches!(program.as_str(), "iTerm.app" | "WezTerm")
             || variable("LC_TERMINAL").as_deref() == Some("iTerm2");
-        match () {
-            () if kitty => Some(Self::Kitty { tmux: false }),
-            () if iterm2 => Some(Self::Iterm2 { tmux: false }),
-            () => None,
+        if kitty {
+            return Some(Self::Kitty { tmux: false });
         }
+        iterm2.then_some(Self::Iterm2 { tmux: false })
     }
 
     /// What the terminal answers.
