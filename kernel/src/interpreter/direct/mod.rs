@@ -21,6 +21,7 @@ mod generate;
 mod interrupts;
 pub(super) mod items;
 pub(super) mod report;
+mod session_directory;
 pub(super) mod source;
 pub(super) mod types;
 pub(super) mod variables;
@@ -30,13 +31,11 @@ mod wording;
 use std::{
     collections::BTreeSet,
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use partita_bridge::{CellOutcome, Command, LoadCell, Stream, ToEvaluation, Variable};
-use tempfile::TempDir;
 use thiserror::Error;
 
 pub use self::warm_build::{DIRECTORY_VARIABLE, WarmBuild, WarmBuildError};
@@ -46,6 +45,7 @@ use self::{
     generate::{CellPlan, Generated, generate},
     interrupts::Interrupts,
     items::{Items, Kind},
+    session_directory::SessionDirectory,
     source::CellSource,
     variables::{Known, Variables},
 };
@@ -101,7 +101,7 @@ pub struct DirectEvaluator {
     said_anew: bool,
     serial: u64,
     // Last: the directory goes when everything that uses it is gone.
-    directory: TempDir,
+    directory: SessionDirectory,
 }
 
 /// A cell that compiled.
@@ -124,11 +124,7 @@ impl DirectEvaluator {
     /// When the build is missing or does not fit, or the process does not come up.
     pub fn start(executable: &Path, background: OutputSender) -> Result<Self, DirectError> {
         let build = WarmBuild::locate(executable)?;
-        let directory = tempfile::Builder::new()
-            .prefix("partita-")
-            // Cells and their data are the person's own.
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir()?;
+        let directory = SessionDirectory::create()?;
         let sysroot = build.make_sysroot(directory.path())?;
         let outputs = Outputs::new(background);
         let compiler = Compiler::new(build.clone(), directory.path().to_path_buf(), sysroot);
@@ -177,7 +173,10 @@ impl DirectEvaluator {
         }
         let source =
             Arc::new(CellSource { label: self.label(cell.number), code: cell.code.replace("\r\n", "\n") });
-        let split = split::split(&source.code).ok();
+        if let Some(depth) = split::too_deep(&source.code) {
+            return Err(report::too_deep(depth, split::DEEPEST));
+        }
+        let split = split::split_open_ended(&source.code).ok();
         if split.as_ref().is_some_and(|split| split.items.is_empty() && !split.has_statements) {
             return Ok(Outcome::Finished(None));
         }

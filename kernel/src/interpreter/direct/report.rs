@@ -46,6 +46,15 @@ pub fn trouble(message: &str) -> CellError {
     error("EvaluatorError", message.to_owned(), &[])
 }
 
+/// Brackets inside brackets, more than a compiler is made for.
+pub fn too_deep(depth: usize, deepest: usize) -> CellError {
+    let message = format!(
+        "the brackets of this cell nest {depth} deep, and the compiler's stack does not reach much further than \
+         {deepest}: give the inner parts names of their own"
+    );
+    error("CompileError", message, &[])
+}
+
 /// The person stopped it.
 pub fn interrupted(message: &str) -> CellError {
     error("Interrupted", message.to_owned(), &[])
