@@ -16,10 +16,64 @@ fn config(cases: u32) -> ProptestConfig {
 
 /// Tokens, and pieces of tokens, that open what others close.
 const PIECES: [&str; 58] = [
-    "let", "mut", "x", "é", "=", "1", "2.5", "0x", "1e", "\"", "\\", "r#\"", "\"#", "br##\"", "c\"", "b'", "'", "'a",
-    "'\\''", "/*", "*/", "//", "///", "//!", "\n", "\r\n", "\t", " ", "(", ")", "[", "]", "{", "}", "<", ">", "::", ";",
-    ",", ".", "..=", "?", "!", "#", "#!", "|", "&&", "->", "=>", "fn", "struct", "macro_rules!", "async", ".await",
-    "🦀", "\u{200b}", "\0", ":help",
+    "let",
+    "mut",
+    "x",
+    "é",
+    "=",
+    "1",
+    "2.5",
+    "0x",
+    "1e",
+    "\"",
+    "\\",
+    "r#\"",
+    "\"#",
+    "br##\"",
+    "c\"",
+    "b'",
+    "'",
+    "'a",
+    "'\\''",
+    "/*",
+    "*/",
+    "//",
+    "///",
+    "//!",
+    "\n",
+    "\r\n",
+    "\t",
+    " ",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "<",
+    ">",
+    "::",
+    ";",
+    ",",
+    ".",
+    "..=",
+    "?",
+    "!",
+    "#",
+    "#!",
+    "|",
+    "&&",
+    "->",
+    "=>",
+    "fn",
+    "struct",
+    "macro_rules!",
+    "async",
+    ".await",
+    "🦀",
+    "\u{200b}",
+    "\0",
+    ":help",
 ];
 
 fn ask(code: &str) {
@@ -29,7 +83,8 @@ fn ask(code: &str) {
     }
     split::lexes(code);
     if let Ok(split) = split::split(code) {
-        let ranges = split.items.iter().map(|item| &item.range).chain(&split.value).chain(&split.inner_attributes);
+        let ranges =
+            split.items.iter().map(|item| &item.range).chain(&split.value).chain(&split.inner_attributes);
         for range in ranges {
             // Every position is on a character's border, or this panics.
             std::hint::black_box(&code[range.clone()]);

@@ -111,7 +111,11 @@ fn many_cells_and_restarts_leave_nothing_behind() {
     }
     let last = held();
     assert!(!first.exists(), "{} is left", first.display());
-    assert_eq!((last.descriptors, last.children), (before.descriptors, before.children), "{before:?} {last:?}");
+    assert_eq!(
+        (last.descriptors, last.children),
+        (before.descriptors, before.children),
+        "{before:?} {last:?}"
+    );
     assert!(last.threads <= before.threads + 1, "{before:?} {last:?}");
     assert!(last.kib < before.kib + (64 << 10), "the kernel grew: {before:?} {last:?}");
 }

@@ -58,8 +58,7 @@ fn read_all_to(mut wire: &[u8]) {
 fn from_evaluation() -> Vec<FromEvaluation> {
     let bundle = MimeBundle::text("3").with("text/html", "<b>3</b>");
     let variable = Variable { name: "v".into(), type_name: "Vec<i32>".into(), bytes: Some(12) };
-    let panic =
-        Panic { message: "no".into(), file: "cell 1".into(), line: 1, column: 2, frames: Vec::new() };
+    let panic = Panic { message: "no".into(), file: "cell 1".into(), line: 1, column: 2, frames: Vec::new() };
     vec![
         FromEvaluation::Ready { version: "1".into(), rustc: "rustc".into() },
         FromEvaluation::Text { stream: Stream::Stdout, text: "é\n".into() },

@@ -3,8 +3,9 @@
 //! Each leaves a line in a file that the kernel reads when the process is gone.
 
 use std::{
-    env, io,
+    env,
     fs::{File, OpenOptions},
+    io,
     os::{fd::AsRawFd, unix::fs::FileExt},
     path::Path,
     ptr,

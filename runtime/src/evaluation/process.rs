@@ -12,9 +12,7 @@ use partita_bridge::{
 };
 use polars::error::abort::register_polars_abort_mechanism;
 
-use super::{
-    Bridge, CellFunction, Scope, bridge, commands, comms, frames, input, last_words, panics,
-};
+use super::{Bridge, CellFunction, Scope, bridge, commands, comms, frames, input, last_words, panics};
 use crate::{cancel, display};
 
 /// Cells are compiled without optimisation, which needs much stack.

@@ -10,11 +10,7 @@ struct Row {
     advice: &'static str,
 }
 
-const fn row(
-    codes: &'static [&'static str],
-    words: &'static [&'static str],
-    advice: &'static str,
-) -> Row {
+const fn row(codes: &'static [&'static str], words: &'static [&'static str], advice: &'static str) -> Row {
     Row { codes, words, advice }
 }
 
@@ -22,7 +18,8 @@ const COMPARE: &str = "an `Expr` stands for a column whose values are not known 
 `col(\"a\").gt(lit(1))`, and `.gt_eq`, `.lt`, `.lt_eq`, `.eq`, `.neq` likewise";
 const LOGIC: &str = "conditions on columns are joined by methods: `a.and(b)`, `a.or(b)`, `a.not()`";
 const LAZY: &str = "expressions belong to a plan: begin it with `.lazy()`, and let `.collect()?` run it";
-const COLLECT: &str = "a `LazyFrame` is a plan that has not run yet: `.collect()?` runs it and gives the `DataFrame`";
+const COLLECT: &str =
+    "a `LazyFrame` is a plan that has not run yet: `.collect()?` runs it and gives the `DataFrame`";
 const QUESTION_MARK: &str = "this call may fail, so it gives a `Result`: a `?` after it takes the value out, and ends \
 the cell with the error if there is one";
 const OWNER: &str = "a value has one owner, and a move gives it away: lend it (`&name`), or give a copy away \
@@ -131,28 +128,49 @@ const ROWS: &[Row] = &[
         &[],
         "`.await` works at a cell's top level, in `async fn` and in `async { }`; an ordinary `fn` or closure cannot wait",
     ),
-    row(&["E0282", "E0283", "E0284"], &[], "the type cannot be guessed from here; write it: `let x: Vec<i32> = …`"),
+    row(
+        &["E0282", "E0283", "E0284"],
+        &[],
+        "the type cannot be guessed from here; write it: `let x: Vec<i32> = …`",
+    ),
     row(
         &["E0599"],
         &["trait", "in scope"],
         "the method comes from a trait, which must be imported before it can be called",
     ),
-    row(&["E0432", "E0433"], &["unlinked crate"], "crates other than the standard library and Polars are added with `:dep NAME`"),
+    row(
+        &["E0432", "E0433"],
+        &["unlinked crate"],
+        "crates other than the standard library and Polars are added with `:dep NAME`",
+    ),
 ];
 
 /// What the compiler calls numbers.
 const NUMBER_TYPES: [&str; 16] = [
-    "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f32", "f64",
-    "integer", "floating-point number",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "f32",
+    "f64",
+    "integer",
+    "floating-point number",
 ];
 
 /// The sentence for an error, if there is one.
 pub fn advice(error: &Diagnostic) -> Option<&'static str> {
     let said = everything(error);
     let code = error.code();
-    let row = ROWS.iter().find(|row| {
-        row.codes.contains(&code) && row.words.iter().all(|word| said.contains(word))
-    });
+    let row =
+        ROWS.iter().find(|row| row.codes.contains(&code) && row.words.iter().all(|word| said.contains(word)));
     row.map(|row| row.advice).or_else(|| (code == "E0308" && mixes_numbers(&said)).then_some(NUMBERS))
 }
 

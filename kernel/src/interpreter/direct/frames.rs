@@ -39,7 +39,9 @@ fn describe(calls: impl Iterator<Item = String>, label: &str, items: &Items) -> 
     let mut told: Vec<String> = lines
         .into_iter()
         .take(TOLD)
-        .map(|(line, times)| if times > 1 { format!("  {line} ({times} times)") } else { format!("  {line}") })
+        .map(
+            |(line, times)| if times > 1 { format!("  {line} ({times} times)") } else { format!("  {line}") },
+        )
         .collect();
     if more > 0 {
         told.push(format!("  and {more} more"));

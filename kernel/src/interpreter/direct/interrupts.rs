@@ -22,7 +22,9 @@ fn stuck(activity: Activity) -> String {
             "it waits for work on other threads that does not look for interrupts, such as a large Polars query of \
              its own"
         }
-        Activity::Waits => "it waits: in `std::thread::sleep`, for a lock, a channel, a program or the network",
+        Activity::Waits => {
+            "it waits: in `std::thread::sleep`, for a lock, a channel, a program or the network"
+        }
         Activity::Unknown => "it is not in a job that could be cancelled",
     };
     format!(

@@ -361,7 +361,7 @@ impl DirectEvaluator {
         let lost: Vec<String> = moved.into_iter().chain(lost).collect();
         let unbound: Vec<String> =
             bound.into_iter().filter(|name| !self.variables.contains(name) && !lost.contains(name)).collect();
-        error.traceback.extend(report::survivors(self.variables.len(), &lost, &unbound));
+        error.traceback.extend(report::survivors(self.variables.count(), &lost, &unbound));
         Err(error)
     }
 

@@ -16,8 +16,17 @@ const SHORTER: [(&str, &str); 7] = [
 
 /// Names that only generated code has.
 const GENERATED: [&str; 11] = [
-    "CellFailure", "CellOutcome", "MimeBundle", "__p", "__value", "__kept_", "__bundle", "__outcome",
-    "partita_cell_", "main.rs", "mime_of",
+    "CellFailure",
+    "CellOutcome",
+    "MimeBundle",
+    "__p",
+    "__value",
+    "__kept_",
+    "__bundle",
+    "__outcome",
+    "partita_cell_",
+    "main.rs",
+    "mime_of",
 ];
 
 /// The same message for people.
@@ -27,7 +36,8 @@ pub fn clean(diagnostic: &Diagnostic) -> Diagnostic {
     for span in &mut clean.spans {
         span.label = span.label.take().map(|label| plainly(&label)).filter(|label| !is_noise(label));
     }
-    clean.children = clean.children.iter().map(self::clean).filter(|child| !is_noise(&child.message)).collect();
+    clean.children =
+        clean.children.iter().map(self::clean).filter(|child| !is_noise(&child.message)).collect();
     clean
 }
 
@@ -43,6 +53,16 @@ fn is_noise(remark: &str) -> bool {
 
 fn plainly(text: &str) -> String {
     SHORTER.iter().fold(text.to_owned(), |text, (long, short)| replace_paths(&text, long, short))
+}
+
+/// A library's file without the place where somebody's cargo keeps it.
+pub fn library_file(file: &str) -> &str {
+    let after = |marker: &str| file.split_once(marker).map(|(_, rest)| rest);
+    after("/registry/src/")
+        .and_then(|rest| rest.split_once('/'))
+        .map(|(_, rest)| rest)
+        .or_else(|| file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest))
+        .unwrap_or(file)
 }
 
 /// Replaces `long` where it does not go on from another word: `xcells::` is no `cells::`.
@@ -75,6 +95,13 @@ mod tests {
             plainly("expected `Result<Option<MimeBundle>, CellFailure>`, found integer"),
             "expected `a cell's Result`, found integer"
         );
+    }
+
+    #[test]
+    fn files_of_libraries_are_told_without_the_place_they_were_compiled_in() {
+        let file = "/home/a/.cargo/registry/src/index.crates.io-1/polars-core-0.55.2/src/lib.rs";
+        assert_eq!(library_file(file), "polars-core-0.55.2/src/lib.rs");
+        assert_eq!(library_file("/rustc/0123/library/core/src/option.rs"), "library/core/src/option.rs");
     }
 
     #[test]

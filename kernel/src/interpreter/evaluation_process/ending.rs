@@ -106,12 +106,7 @@ mod tests {
     use super::*;
 
     fn killed_by(signal: i32) -> Traces<'static> {
-        Traces {
-            status: ExitStatus::from_raw(signal),
-            last_words: None,
-            stderr: "",
-            out_of_memory: false,
-        }
+        Traces { status: ExitStatus::from_raw(signal), last_words: None, stderr: "", out_of_memory: false }
     }
 
     #[test]

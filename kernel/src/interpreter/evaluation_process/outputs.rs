@@ -100,7 +100,8 @@ impl Pipes {
             set_nonblocking(descriptor)?;
         }
         let pipe = |source, descriptor, stream| {
-            let pipe = Pipe { source, descriptor, stream, partial: Vec::new(), tail: String::new(), closed: false };
+            let pipe =
+                Pipe { source, descriptor, stream, partial: Vec::new(), tail: String::new(), closed: false };
             Shared { turn: Mutex::new(()), pipe: Mutex::new(pipe) }
         };
         let pipes = vec![
