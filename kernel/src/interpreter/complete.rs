@@ -1,7 +1,3 @@
-use std::str::FromStr;
-
-use proc_macro2::TokenStream;
-
 use super::{commands, split};
 
 /// Whether a front end should run what was typed or let the person go on.
@@ -31,15 +27,20 @@ pub fn is_complete(code: &str) -> Completeness {
         Scan::Mismatched => return Completeness::Invalid,
         Scan::Closed => {}
     }
-    if TokenStream::from_str(code).is_err() {
+    if split::too_deep(code).is_some() {
+        // Running it says why it cannot be run.
+        return Completeness::Complete;
+    }
+    if !split::lexes(code) {
         return Completeness::Invalid;
     }
-    match split::split(code) {
+    // What was parsed is taken down there too, by recursion like that which put it up.
+    split::with_stack(code, || match split::split(code) {
         Ok(_) => Completeness::Complete,
         Err(error) if at_end(&error, code) => Completeness::Incomplete { indent: INDENT.into() },
         // The compiler explains a syntax error better than a prompt that never runs.
         Err(_) => Completeness::Complete,
-    }
+    })
 }
 
 /// Whether the parser wanted more when the text was over: `let x =`, `a +`, `#[derive(Debug)]`.
@@ -55,13 +56,26 @@ enum Scan {
     Mismatched,
 }
 
-/// Walks over the text as the lexer does, because the lexer itself does not say what was open.
+/// How deep brackets nest; also in text that is not Rust.
+pub fn deepest(code: &str) -> usize {
+    let mut deepest = 0;
+    walk(code, |depth| deepest = deepest.max(depth));
+    deepest
+}
+
 fn scan(code: &str) -> Scan {
+    walk(code, |_| {})
+}
+
+/// Walks over the text as the lexer does, because the lexer itself does not say what was open. Each
+/// bracket tells `seen` how deep it is.
+fn walk(code: &str, mut seen: impl FnMut(usize)) -> Scan {
     let bytes = code.as_bytes();
     let mut open = Vec::new();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         at += 1;
+        seen(open.len());
         match byte {
             b'(' => open.push(b')'),
             b'[' => open.push(b']'),

@@ -9,6 +9,8 @@ use syn::{
     visit::{self, Visit},
 };
 
+use super::complete;
+
 /// A cell taken apart. Ranges are bytes of the source it was made from.
 #[derive(Debug, Default)]
 pub struct Split {
@@ -26,6 +28,8 @@ pub struct Split {
     pub named: BTreeSet<String>,
     /// Whether the statements `.await` outside an async block of their own.
     pub awaits: bool,
+    /// Whether the last statement is a `let`.
+    pub ends_in_let: bool,
 }
 
 /// One item of a cell.
@@ -51,6 +55,13 @@ pub struct Binding {
 /// # Errors
 /// When it is not Rust; the compiler's own message about it is better than this one.
 pub fn split(code: &str) -> syn::Result<Split> {
+    if too_deep(code).is_some() {
+        return Err(syn::Error::new(proc_macro2::Span::call_site(), "brackets nest too deep"));
+    }
+    with_stack(code, || take_apart(code))
+}
+
+fn take_apart(code: &str) -> syn::Result<Split> {
     let (attributes, statements) = parse.parse_str(code)?;
     let mut split = Split {
         inner_attributes: attributes.iter().map(|attribute| attribute.span().byte_range()).collect(),
@@ -69,6 +80,7 @@ pub fn split(code: &str) -> syn::Result<Split> {
         awaits.visit_stmt(&statement);
         match &statement {
             Stmt::Local(local) => {
+                split.ends_in_let = Some(index) == last;
                 let refutable = local.init.as_ref().is_some_and(|init| init.diverge.is_some());
                 collect_bindings(&local.pat, refutable, &mut split.bindings);
             }
@@ -81,6 +93,39 @@ pub fn split(code: &str) -> syn::Result<Split> {
     }
     split.awaits = awaits.found;
     Ok(split)
+}
+
+/// How deep brackets may nest. The compiler recurses over them, on a stack of its own.
+pub const DEEPEST: usize = 500;
+
+/// How deep the brackets of a cell nest, if that is too deep.
+pub fn too_deep(code: &str) -> Option<usize> {
+    let depth = complete::deepest(code);
+    (depth > DEEPEST).then_some(depth)
+}
+
+/// [`split`] for a cell that is run: it may leave out the `;` after a `let` that ends it.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_open_ended(code: &str) -> syn::Result<Split> {
+    split(code).or_else(|error| {
+        let closed = format!("{code}\n;");
+        match split(&closed) {
+            Ok(split) if split.ends_in_let => Ok(split),
+            _ => Err(error),
+        }
+    })
+}
+
+/// Runs `parse` on a stack that cannot be too small: how deep a parser recurses is bounded by how many
+/// tokens there are, and a byte is at most one.
+pub(super) fn with_stack<T>(code: &str, parse: impl FnOnce() -> T) -> T {
+    const BYTES_A_TOKEN: usize = 4 << 10;
+    const LEAST: usize = 4 << 20;
+    const MOST: usize = 1 << 30;
+    // Reserved, not used: memory is taken as the stack grows.
+    stacker::grow(code.len().saturating_mul(BYTES_A_TOKEN).clamp(LEAST, MOST), parse)
 }
 
 fn parse(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {
@@ -210,7 +255,7 @@ impl<'ast> Visit<'ast> for AwaitFinder {
 
 /// Whether brackets, strings and comments are all closed, as far as the compiler's lexer would say.
 pub fn lexes(code: &str) -> bool {
-    TokenStream::from_str(code).is_ok()
+    too_deep(code).is_none() && with_stack(code, || TokenStream::from_str(code).is_ok())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use super::{
     compile::{Diagnostic, Span},
     source::SourceFile,
+    wording::library_file,
 };
 
 /// How many of the imports that would do are told.
@@ -137,7 +138,7 @@ fn snippets<'a>(spans: &'a [Span], files: &'a [SourceFile]) -> Vec<Shown<'a>> {
             let end =
                 if span.text.len() == 1 { byte_of(&line.text, line.highlight_end) } else { line.text.len() };
             shown.push(Shown {
-                path: &span.file_name,
+                path: library_file(&span.file_name),
                 source: Cow::Borrowed(&line.text),
                 first_line: span.line_start,
                 marks: vec![(start..end.max(start), span)],

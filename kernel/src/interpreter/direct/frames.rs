@@ -20,16 +20,18 @@ pub fn tell(frames: &[Frame], label: &str, items: &Items) -> Vec<String> {
 }
 
 fn describe(calls: impl Iterator<Item = String>, label: &str, items: &Items) -> Vec<String> {
+    let here = format!("in {label}");
     let mut lines: Vec<(String, usize)> = Vec::new();
     for call in calls {
         let line = match called(&call) {
-            Call::TopLevel => format!("in {label}"),
+            Call::TopLevel => here.clone(),
             Call::Function(name) => {
                 format!("in `{name}`, defined in {}", defined_in(&name, items).unwrap_or(label))
             }
         };
         match lines.last_mut() {
-            Some((last, times)) if *last == line => *times += 1,
+            // A cell's own code is one call, with the closures in it.
+            Some((last, times)) if *last == line => *times += usize::from(line != here),
             _ => lines.push((line, 1)),
         }
     }

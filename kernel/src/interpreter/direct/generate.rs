@@ -248,3 +248,83 @@ fn body_file(plan: &CellPlan<'_>, split: &Split, name: String, kept: &mut Vec<St
     file.generate("::std::result::Result::Ok(__bundle) }\n");
     file
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+    use crate::interpreter::split::split_open_ended;
+
+    /// Pieces that hide brackets, quotes and characters of several bytes from one another.
+    const PIECES: [&str; 32] = [
+        "let x = 1;",
+        "let é = \"ü\";",
+        "fn f() {}",
+        "f()",
+        "x",
+        ";",
+        "{",
+        "}",
+        "(",
+        ")",
+        "\"",
+        "r#\"",
+        "\"#",
+        "'a'",
+        "'a",
+        "/*",
+        "*/",
+        "//",
+        "\n",
+        "struct S;",
+        "use std::fs;",
+        "static N: u8 = 1;",
+        "macro_rules! m { () => {} }",
+        "m!()",
+        "impl S { fn g(&self) {} }",
+        "#![allow(unused)]",
+        "🦀",
+        "\\",
+        "let (a, b) = (1, 2);",
+        ".await",
+        "?",
+        "#",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 1000,
+            failure_persistence: None,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(11),
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_cell_becomes_files_whose_positions_lead_back_to_it(pieces in vec(select(&PIECES[..]), 0..20)) {
+            let cell = Arc::new(CellSource { label: "cell 1".into(), code: pieces.join(" ") });
+            let split = split_open_ended(&cell.code).ok();
+            let mut items = Items::default();
+            if let Some(split) = &split {
+                items.add(&cell, &split.items);
+            }
+            let generated = generate(&CellPlan {
+                cell: &cell,
+                split: split.as_ref(),
+                items: &items,
+                variables: &Variables::default(),
+                outdated: &[],
+                moved: &BTreeSet::new(),
+                unkept: &BTreeSet::new(),
+                serial: 1,
+            });
+            for file in &generated.files {
+                for (at, character) in file.text.char_indices().filter(|(_, c)| !c.is_whitespace()) {
+                    if let Some(range) = file.original(&(at..at + character.len_utf8())) {
+                        prop_assert_eq!(&cell.code[range], character.to_string().as_str());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -22,6 +22,7 @@ mod generate;
 mod interrupts;
 pub(super) mod items;
 pub(super) mod report;
+mod session_directory;
 pub(super) mod source;
 pub(super) mod types;
 pub(super) mod variables;
@@ -31,14 +32,12 @@ mod wording;
 use std::{
     collections::BTreeSet,
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use partita_bridge::{CellOutcome, Command, LoadCell, Stream, ToEvaluation, Variable};
-use tempfile::TempDir;
 use thiserror::Error;
 
 pub use self::warm_build::{DIRECTORY_VARIABLE, WarmBuild, WarmBuildError};
@@ -49,6 +48,7 @@ use self::{
     generate::{CellPlan, Generated, generate},
     interrupts::Interrupts,
     items::{Items, Kind},
+    session_directory::SessionDirectory,
     source::CellSource,
     variables::{Known, Variables},
 };
@@ -109,7 +109,7 @@ pub struct DirectEvaluator {
     said_anew: bool,
     serial: u64,
     // Last: the directory goes when everything that uses it is gone.
-    directory: TempDir,
+    directory: SessionDirectory,
 }
 
 /// A cell that compiled.
@@ -132,11 +132,7 @@ impl DirectEvaluator {
     /// When the build is missing or does not fit, or the process does not come up.
     pub fn start(executable: &Path, background: OutputSender) -> Result<Self, DirectError> {
         let build = WarmBuild::locate(executable)?;
-        let directory = tempfile::Builder::new()
-            .prefix("partita-")
-            // Cells and their data are the person's own.
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir()?;
+        let directory = SessionDirectory::create()?;
         let sysroot = build.make_sysroot(directory.path())?;
         let outputs = Outputs::new(background);
         let compiler = Compiler::new(build.clone(), directory.path().to_path_buf(), sysroot);
@@ -186,7 +182,10 @@ impl DirectEvaluator {
         }
         let code = self.read_dependencies(cell.code.replace("\r\n", "\n"))?;
         let source = Arc::new(CellSource { label: self.label(cell.number), code });
-        let split = split::split(&source.code).ok();
+        if let Some(depth) = split::too_deep(&source.code) {
+            return Err(report::too_deep(depth, split::DEEPEST));
+        }
+        let split = split::split_open_ended(&source.code).ok();
         if split.as_ref().is_some_and(|split| split.items.is_empty() && !split.has_statements) {
             return Ok(Outcome::Finished(None));
         }
@@ -415,7 +414,7 @@ impl DirectEvaluator {
         let lost: Vec<String> = moved.into_iter().chain(lost).collect();
         let unbound: Vec<String> =
             bound.into_iter().filter(|name| !self.variables.contains(name) && !lost.contains(name)).collect();
-        error.traceback.extend(report::survivors(self.variables.len(), &lost, &unbound));
+        error.traceback.extend(report::survivors(self.variables.count(), &lost, &unbound));
         Err(error)
     }
 

@@ -13,7 +13,7 @@ use super::{
     items::Items,
     source::{CellSource, SourceFile},
     variables::Variables,
-    wording::clean,
+    wording::{clean, library_file},
 };
 use crate::interpreter::{CellError, evaluation_process::Gone};
 
@@ -53,6 +53,15 @@ pub fn dependency(problem: &DependencyError) -> CellError {
         return interrupted("stopped before the crates were built; nothing has changed");
     }
     error("DependencyError", problem.to_string(), &[problem.details().to_owned()])
+}
+
+/// Brackets inside brackets, more than a compiler is made for.
+pub fn too_deep(depth: usize, deepest: usize) -> CellError {
+    let message = format!(
+        "the brackets of this cell nest {depth} deep, and the compiler's stack does not reach much further than \
+         {deepest}: give the inner parts names of their own"
+    );
+    error("CompileError", message, &[])
 }
 
 /// The person stopped it.
@@ -191,16 +200,6 @@ pub fn panic(panic: &Panic, source: &CellSource, items: &Items, calls: Vec<Strin
     error("Panic", panic.message.clone(), &details)
 }
 
-/// A library's file without the place where somebody's cargo keeps it.
-fn library_file(file: &str) -> &str {
-    let after = |marker: &str| file.split_once(marker).map(|(_, rest)| rest);
-    after("/registry/src/")
-        .and_then(|rest| rest.split_once('/'))
-        .map(|(_, rest)| rest)
-        .or_else(|| file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest))
-        .unwrap_or(file)
-}
-
 /// What a cell that did not finish leaves behind. `lost` went with it, `unbound` it would have bound.
 pub fn survivors(kept: usize, lost: &[String], unbound: &[String]) -> Option<String> {
     let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -263,13 +262,6 @@ mod tests {
             failed.traceback.iter().skip(1).map(String::as_str).collect::<Vec<_>>(),
             ["", "second", "  caused by: cause"]
         );
-    }
-
-    #[test]
-    fn files_of_libraries_are_told_without_the_place_they_were_compiled_in() {
-        let file = "/home/a/.cargo/registry/src/index.crates.io-1/polars-core-0.55.2/src/lib.rs";
-        assert_eq!(library_file(file), "polars-core-0.55.2/src/lib.rs");
-        assert_eq!(library_file("/rustc/0123/library/core/src/option.rs"), "library/core/src/option.rs");
     }
 
     #[test]

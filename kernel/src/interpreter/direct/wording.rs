@@ -55,6 +55,16 @@ fn plainly(text: &str) -> String {
     SHORTER.iter().fold(text.to_owned(), |text, (long, short)| replace_paths(&text, long, short))
 }
 
+/// A library's file without the place where somebody's cargo keeps it.
+pub fn library_file(file: &str) -> &str {
+    let after = |marker: &str| file.split_once(marker).map(|(_, rest)| rest);
+    after("/registry/src/")
+        .and_then(|rest| rest.split_once('/'))
+        .map(|(_, rest)| rest)
+        .or_else(|| file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest))
+        .unwrap_or(file)
+}
+
 /// Replaces `long` where it does not go on from another word: `xcells::` is no `cells::`.
 fn replace_paths(text: &str, long: &str, short: &str) -> String {
     let mut replaced = String::with_capacity(text.len());
@@ -85,6 +95,13 @@ mod tests {
             plainly("expected `Result<Option<MimeBundle>, CellFailure>`, found integer"),
             "expected `a cell's Result`, found integer"
         );
+    }
+
+    #[test]
+    fn files_of_libraries_are_told_without_the_place_they_were_compiled_in() {
+        let file = "/home/a/.cargo/registry/src/index.crates.io-1/polars-core-0.55.2/src/lib.rs";
+        assert_eq!(library_file(file), "polars-core-0.55.2/src/lib.rs");
+        assert_eq!(library_file("/rustc/0123/library/core/src/option.rs"), "library/core/src/option.rs");
     }
 
     #[test]
