@@ -1,13 +1,15 @@
 //! `partita`: the Jupyter kernel, the terminal REPL and what installs them.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use indicatif::ProgressBar;
 use partita_kernel::install::{self, DEFAULT_NAME, Kernelspec, Place};
-use partita_kernel::interpreter::{EvaluatorKind, evaluation_process, evcxr};
+use partita_kernel::interpreter::{EvaluatorKind, completion, evaluation_process, evcxr};
 use partita_kernel::jupyter::{self, KernelOptions};
 use partita_kernel::repl::{self, ReplOptions};
 use tracing_subscriber::EnvFilter;
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
     // Before anything else: the kernel starts itself again as its evaluation process.
     evaluation_process::run_if_child();
     evcxr::run_if_child();
+    completion::run_if_child();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("PARTITA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let stderr = std::io::stderr;
@@ -138,6 +141,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let spec = Kernelspec { name: place.name, program, evaluator: evaluator.evaluator };
             let directory = install::install(&spec, &place.place.place())?;
             println!("Installed the kernel `{}` in {}", spec.name, directory.display());
+            make_index(&spec.program);
             Ok(())
         }
         Some(Command::Uninstall { place }) => {
@@ -145,5 +149,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             println!("Removed {}", directory.display());
             Ok(())
         }
+    }
+}
+
+/// Otherwise the first kernel that completes a name would begin with it, and answer without.
+fn make_index(program: &Path) {
+    let spinner = ProgressBar::new_spinner()
+        .with_message("Reading the names that completion offers (once for each build, half a minute or so)");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let made = completion::make_index(program);
+    spinner.finish_and_clear();
+    if let Err(error) = made {
+        eprintln!("partita: completion will know fewer names: {error:#}");
     }
 }

@@ -135,7 +135,7 @@ impl Interpreter {
             terminator: Mutex::new(evaluator.terminator()),
             messenger: Mutex::new(evaluator.messenger()),
             variables: Mutex::default(),
-            completer: Completer::default(),
+            completer: Completer::new(executable.to_path_buf()),
         });
         shared.completer.update(evaluator.snapshot());
         let (requests, receiver) = mpsc::unbounded_channel();

@@ -1,7 +1,7 @@
 use std::{
     fs, io,
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -158,8 +158,8 @@ impl Compiler {
             .arg(format!("--emit={emit}"))
             .arg("--sysroot")
             .arg(&self.sysroot)
-            .arg(extern_argument(&self.build.library))
-            .arg(dependency_argument(&self.build.dependencies))
+            .arg(self.build.extern_argument())
+            .arg(self.build.dependency_argument())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -183,18 +183,6 @@ impl Compiler {
     pub fn check_unchanged(&self) -> Result<(), super::WarmBuildError> {
         self.build.check_unchanged()
     }
-}
-
-fn extern_argument(library: &Path) -> std::ffi::OsString {
-    let mut argument = std::ffi::OsString::from("--extern=partita=");
-    argument.push(library);
-    argument
-}
-
-fn dependency_argument(directory: &Path) -> std::ffi::OsString {
-    let mut argument = std::ffi::OsString::from("-Ldependency=");
-    argument.push(directory);
-    argument
 }
 
 fn parse(stderr: &str) -> (Vec<Diagnostic>, String) {

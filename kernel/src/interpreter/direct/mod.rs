@@ -15,7 +15,7 @@
 pub(super) mod blame;
 pub(super) mod compile;
 mod diagnostics;
-mod generate;
+pub(super) mod generate;
 mod interrupts;
 pub(super) mod items;
 pub(super) mod report;
@@ -477,7 +477,7 @@ impl Evaluator for DirectEvaluator {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot { variables: self.variables.visible() }
+        Snapshot { variables: self.variables.visible(), items: Arc::new(self.items.clone()) }
     }
 
     fn shutdown(&mut self) {
