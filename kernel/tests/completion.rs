@@ -82,7 +82,7 @@ fn fields_come_before_methods_and_methods_before_those_of_traits() {
     let notebook = notebook(&["let words = vec![1];"]);
     let items = completed(&notebook, "words.¦");
     let place = |name: &str| items.iter().position(|item| item.text == name).expect(name);
-    assert!(place("push") < place("clone") && place("clone") < place("borrow"));
+    assert!(place("push") < place("clone") && place("clone") < place("try_into"));
     let push = &items[place("push")];
     assert_eq!(push.signature.as_deref(), Some("fn push(&mut self, value: T)"));
     assert_eq!(push.summary.as_deref(), Some("Appends an element to the back of a collection."));

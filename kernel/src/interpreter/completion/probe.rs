@@ -126,7 +126,9 @@ fn read(stderr: &str, at: usize, succeeded: bool) -> Answer {
         let labels = here.filter_map(|span| span.label.as_deref());
         if let Some(ty) = labels.filter_map(|label| label.strip_prefix(LABEL)).next() {
             let ty = ty.trim_end_matches('`');
-            return Ok(ty.strip_prefix('&').unwrap_or(ty).replace(INSIDE, ""));
+            let ty = ty.strip_prefix('&').unwrap_or(ty).replace(INSIDE, "");
+            // What a number becomes when nothing else decides.
+            return Ok(ty.replace("{integer}", "i32").replace("{float}", "f64"));
         }
     }
     if succeeded {

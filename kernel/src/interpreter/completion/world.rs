@@ -431,19 +431,14 @@ fn sorted(mut found: Vec<Found>) -> Vec<Found> {
     found
 }
 
-/// Reads a type as the compiler writes it in its messages, where closures and numbers that are not
-/// decided yet stand in braces.
+/// Reads a type as the compiler writes it in its messages, where closures stand in braces.
 fn parse_type(text: &str) -> Option<Type> {
     let mut plain = String::new();
     let mut rest = text;
     while let Some(open) = rest.find('{') {
         plain.push_str(&rest[..open]);
         let close = rest[open..].find('}').map(|length| open + length + 1)?;
-        plain.push_str(match &rest[open..close] {
-            "{integer}" => "i32",
-            "{float}" => "f64",
-            _ => "_",
-        });
+        plain.push('_');
         rest = &rest[close..];
     }
     plain.push_str(rest);
