@@ -1,14 +1,16 @@
 //! `partita`: the Jupyter kernel, the terminal REPL and what installs them.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use partita_kernel::doctor;
+use indicatif::ProgressBar;
 use partita_kernel::install::{self, DEFAULT_NAME, Kernelspec, Place};
-use partita_kernel::interpreter::{EvaluatorKind, evaluation_process, evcxr};
+use partita_kernel::interpreter::{EvaluatorKind, completion, evaluation_process, evcxr};
 use partita_kernel::jupyter::{self, KernelOptions};
 use partita_kernel::repl::{self, ReplOptions};
 use partita_kernel::run::{self, RunOptions};
@@ -157,6 +159,7 @@ fn main() -> ExitCode {
     evaluation_process::run_if_child();
     evcxr::run_if_child();
     search_path::add_cargo_bin();
+    completion::run_if_child();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("PARTITA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let stderr = std::io::stderr;
@@ -201,6 +204,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let spec = Kernelspec { name: place.name, program, evaluator: evaluator.evaluator };
             let directory = install::install(&spec, &place.place.place())?;
             println!("Installed the kernel `{}` in {}", spec.name, directory.display());
+            make_index(&spec.program);
         }
         Some(Command::Uninstall { place }) => {
             let directory = install::uninstall(&place.name, &place.place.place())?;
@@ -208,4 +212,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Otherwise the first kernel that completes a name would begin with it, and answer without.
+fn make_index(program: &Path) {
+    let spinner = ProgressBar::new_spinner()
+        .with_message("Reading the names that completion offers (once for each build, half a minute or so)");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let made = completion::make_index(program);
+    spinner.finish_and_clear();
+    if let Err(error) = made {
+        eprintln!("partita: completion will know fewer names: {error:#}");
+    }
 }

@@ -256,7 +256,15 @@ async fn requests_about_code_and_session_are_answered() {
 
     let id = kernel.send(CompleteRequest { code: "let d = dist".into(), cursor_pos: 12 }).await;
     let Content::CompleteReply(reply) = kernel.reply(&id).await else { panic!("no complete_reply") };
-    assert_eq!((reply.matches, reply.cursor_start, reply.cursor_end), (vec!["distance".to_owned()], 8, 12));
+    assert_eq!((reply.matches[0].as_str(), reply.cursor_start, reply.cursor_end), ("distance", 8, 12));
+    // JupyterLab reads this.
+    let described = &reply.metadata["_jupyter_types_experimental"][0];
+    assert_eq!((&described["type"], &described["signature"]), (&json!("variable"), &json!("distance: f64")));
+
+    // What stands before the cursor takes two units of UTF-16, and one position.
+    let id = kernel.send(CompleteRequest { code: "\u{1f680} + dist + 1".into(), cursor_pos: 8 }).await;
+    let Content::CompleteReply(reply) = kernel.reply(&id).await else { panic!("no complete_reply") };
+    assert_eq!((reply.matches[0].as_str(), reply.cursor_start, reply.cursor_end), ("distance", 4, 8));
 
     let id = kernel.send(IsCompleteRequest { code: "fn f() {".into() }).await;
     let Content::IsCompleteReply(reply) = kernel.reply(&id).await else { panic!("no is_complete_reply") };

@@ -139,7 +139,7 @@ impl Interpreter {
             terminator: Mutex::new(evaluator.terminator()),
             messenger: Mutex::new(evaluator.messenger()),
             variables: Mutex::default(),
-            completer: Completer::default(),
+            completer: Completer::new(executable.to_path_buf()),
             settings: Mutex::default(),
             timing: Mutex::default(),
         });

@@ -1,7 +1,7 @@
 use std::{
     fs, io,
     os::unix::process::{CommandExt, ExitStatusExt},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -163,8 +163,8 @@ impl Compiler {
             .arg(format!("--emit={emit}"))
             .arg("--sysroot")
             .arg(&self.sysroot)
-            .arg(extern_argument(&self.build.library))
-            .arg(dependency_argument(&self.build.dependencies))
+            .arg(self.build.extern_argument())
+            .arg(self.build.dependency_argument())
             .args(dependencies.map(Built::arguments).unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -211,18 +211,6 @@ fn end_with_kernel(command: &mut Command) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = command;
-}
-
-fn extern_argument(library: &Path) -> std::ffi::OsString {
-    let mut argument = std::ffi::OsString::from("--extern=partita=");
-    argument.push(library);
-    argument
-}
-
-fn dependency_argument(directory: &Path) -> std::ffi::OsString {
-    let mut argument = std::ffi::OsString::from("-Ldependency=");
-    argument.push(directory);
-    argument
 }
 
 fn parse(stderr: &str) -> (Vec<Diagnostic>, String) {

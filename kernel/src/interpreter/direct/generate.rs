@@ -9,14 +9,14 @@ use super::{
 use crate::interpreter::split::{Split, lexes};
 
 /// What every crate of cells begins with. Warnings that are noise at a notebook's top level are off.
-const HEAD: &str = "\
+pub const HEAD: &str = "\
 #![allow(dead_code, unused_imports, unused_variables, unused_mut, unused_assignments, unused_parens, \
 unused_macros, unused_labels, unreachable_code, private_interfaces, private_bounds, improper_ctypes, \
 non_snake_case, non_upper_case_globals, non_camel_case_types, path_statements, static_mut_refs, unused_braces, \
 unused_attributes, unused_doc_comments)]\n";
 
 /// In scope in every cell; what a cell imports by name takes precedence over the first line.
-const IMPORTS: &str = "\
+pub const IMPORTS: &str = "\
 use ::partita::prelude::*;\n\
 use ::partita::evaluation::macros::{eprint, eprintln, print, println};\n";
 

@@ -18,7 +18,7 @@ pub(super) mod compile;
 pub mod dependencies;
 mod diagnostics;
 mod frames;
-mod generate;
+pub(super) mod generate;
 mod interrupts;
 pub(super) mod items;
 pub(super) mod report;
@@ -570,7 +570,7 @@ impl Evaluator for DirectEvaluator {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot { variables: self.variables.visible() }
+        Snapshot { variables: self.variables.visible(), items: Arc::new(self.items.clone()) }
     }
 
     fn shutdown(&mut self) {

@@ -1,5 +1,7 @@
 use std::{
-    env, fs, io,
+    env,
+    ffi::OsString,
+    fs, io,
     os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
     process::Command,
@@ -135,6 +137,32 @@ impl WarmBuild {
             Ok(stamp) if stamp == self.stamp => Ok(()),
             _ => Err(WarmBuildError::Rebuilt),
         }
+    }
+
+    /// The documentation tool that comes with the compiler.
+    pub fn rustdoc(&self) -> PathBuf {
+        let own = self.sysroot.join("bin/rustdoc");
+        if own.is_file() { own } else { PathBuf::from("rustdoc") }
+    }
+
+    /// `--extern` for the library.
+    pub fn extern_argument(&self) -> OsString {
+        let mut argument = OsString::from("--extern=partita=");
+        argument.push(&self.library);
+        argument
+    }
+
+    /// `-L` for the metadata of its dependencies.
+    pub fn dependency_argument(&self) -> OsString {
+        let mut argument = OsString::from("-Ldependency=");
+        argument.push(&self.dependencies);
+        argument
+    }
+
+    /// Tells this build from all others, also from copies of it that were built again.
+    pub fn fingerprint(&self) -> String {
+        let Stamp { seconds, nanoseconds, .. } = self.stamp;
+        format!("{} {seconds}.{nanoseconds}", self.version)
     }
 
     /// Makes a sysroot for cells in `directory`: the compiler's own, without the shared standard

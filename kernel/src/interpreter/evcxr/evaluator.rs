@@ -360,7 +360,7 @@ impl Evaluator for EvcxrEvaluator {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot { variables: self.variables.visible() }
+        Snapshot { variables: self.variables.visible(), items: Arc::new(self.items.clone()) }
     }
 
     fn shutdown(&mut self) {
