@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use partita_kernel::doctor;
 use indicatif::ProgressBar;
+use partita_kernel::doctor;
 use partita_kernel::install::{self, DEFAULT_NAME, Kernelspec, Place};
 use partita_kernel::interpreter::{EvaluatorKind, completion, evaluation_process, evcxr};
 use partita_kernel::jupyter::{self, KernelOptions};
