@@ -14,7 +14,8 @@ mod mime;
 pub use event::{Event, TaskMetrics};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
 pub use message::{
-    CellOutcome, Comm, CommAction, Command, FromEvaluation, LoadCell, Panic, Stream, ToEvaluation, Variable,
+    CellOutcome, Comm, CommAction, Command, FromEvaluation, LoadCell, Panic, Spent, Stream, ToEvaluation,
+    Variable,
 };
 pub use mime::MimeBundle;
 

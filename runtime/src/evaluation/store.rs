@@ -1,4 +1,7 @@
-use std::{any::Any, collections::BTreeMap};
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::BTreeMap,
+};
 
 use partita_bridge::Variable;
 
@@ -17,33 +20,38 @@ impl Store {
     /// Keeps a value; the one that had the name before is returned, so that the caller drops it
     /// when no lock is held.
     pub(super) fn put<T: 'static>(&mut self, name: &str, value: T) -> Option<Box<dyn Any>> {
-        let slot = Slot { value: Box::new(value), type_name: std::any::type_name::<T>() };
+        self.put_value(name, Box::new(value), type_name::<T>())
+    }
+
+    /// [`put`](Self::put) for a value whose type only the caller knows.
+    pub(super) fn put_value(
+        &mut self,
+        name: &str,
+        value: Box<dyn Any>,
+        type_name: &'static str,
+    ) -> Option<Box<dyn Any>> {
+        let slot = Slot { value, type_name };
         self.slots.insert(name.to_owned(), slot).map(|old| old.value)
     }
 
-    /// Says what stops `name` from being taken as a `T`.
-    pub(super) fn check<T: 'static>(&self, name: &str) -> Result<(), String> {
+    /// Says what stops `name` from being taken as the type with this id.
+    pub(super) fn check(&self, name: &str, id: TypeId, type_name: &str) -> Result<(), String> {
         match self.slots.get(name) {
             None => Err(format!("variable `{name}` is not in the evaluation process; run its cell again")),
-            Some(slot) if !slot.value.is::<T>() => Err(format!(
-                "variable `{name}` holds a `{}` where the cell expects a `{}`; run its cell again",
+            Some(slot) if (*slot.value).type_id() != id => Err(format!(
+                "variable `{name}` holds a `{}` where the cell expects a `{type_name}`; run its cell again",
                 slot.type_name,
-                std::any::type_name::<T>()
             )),
             Some(_) => Ok(()),
         }
     }
 
-    /// Hands a value out and leaves its slot empty.
-    pub(super) fn take<T: 'static>(&mut self, name: &str) -> Option<T> {
-        let slot = self.slots.remove(name)?;
-        match slot.value.downcast::<T>() {
-            Ok(value) => Some(*value),
-            Err(value) => {
-                self.slots.insert(name.to_owned(), Slot { value, type_name: slot.type_name });
-                None
-            }
+    /// Hands a value of the type with this id out and leaves its slot empty.
+    pub(super) fn take(&mut self, name: &str, id: TypeId) -> Option<Box<dyn Any>> {
+        if (*self.slots.get(name)?.value).type_id() != id {
+            return None;
         }
+        self.forget(name)
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
@@ -74,9 +82,10 @@ mod tests {
     fn a_value_asked_for_as_another_type_stays_where_it_is() {
         let mut store = Store::default();
         store.put("x", vec![1u8]);
-        assert!(store.check::<String>("x").unwrap_err().contains("`x`"));
-        assert_eq!(store.take::<String>("x"), None);
-        assert_eq!(store.take::<Vec<u8>>("x"), Some(vec![1]));
+        let (string, bytes) = (TypeId::of::<String>(), TypeId::of::<Vec<u8>>());
+        assert!(store.check("x", string, "String").unwrap_err().contains("`x`"));
+        assert!(store.take("x", string).is_none());
+        assert_eq!(store.take("x", bytes).unwrap().downcast_ref(), Some(&vec![1u8]));
         assert!(!store.contains("x"));
     }
 }

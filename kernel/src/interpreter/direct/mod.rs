@@ -19,6 +19,7 @@ mod generate;
 mod interrupts;
 pub(super) mod items;
 pub(super) mod report;
+mod rustc;
 pub(super) mod source;
 pub(super) mod types;
 pub(super) mod variables;
@@ -30,6 +31,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use partita_bridge::{CellOutcome, Command, LoadCell, Stream, ToEvaluation, Variable};
@@ -47,8 +49,9 @@ use self::{
     variables::{Known, Variables},
 };
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
-    evaluation_process::{EvaluationProcess, Gone, Line, Outputs, SpawnError},
+    Cell, CellError, Evaluator, Interrupter, Messenger, Optimisation, Outcome, OutputSender, Phase, Settings,
+    Timing,
+    evaluation_process::{Ended, EvaluationProcess, Gone, Line, Outputs, SpawnError},
     split::{self, Split, hidden_static},
 };
 
@@ -97,6 +100,9 @@ pub struct DirectEvaluator {
     /// Whether it was said that some statics begin anew in each cell.
     said_anew: bool,
     serial: u64,
+    settings: Settings,
+    /// Where the time of the running cell, or of the last one, went.
+    account: Timing,
     // Last: the directory goes when everything that uses it is gone.
     directory: TempDir,
 }
@@ -143,8 +149,12 @@ impl DirectEvaluator {
             labels: BTreeSet::new(),
             said_anew: false,
             serial: 0,
+            settings: Settings::default(),
+            account: Timing::default(),
             directory,
         };
+        // It gets ready beside the evaluation process.
+        evaluator.compiler.prepare();
         evaluator.spawn()?;
         Ok(evaluator)
     }
@@ -168,6 +178,7 @@ impl DirectEvaluator {
     }
 
     fn evaluate(&mut self, cell: &Cell) -> Result<Outcome, CellError> {
+        let began = Instant::now();
         self.compiler.check_unchanged().map_err(|error| report::trouble(&error.to_string()))?;
         if self.process.is_none() {
             self.spawn().map_err(|error| report::trouble(&error.to_string()))?;
@@ -178,7 +189,7 @@ impl DirectEvaluator {
         if split.as_ref().is_some_and(|split| split.items.is_empty() && !split.has_statements) {
             return Ok(Outcome::Finished(None));
         }
-        let ready = self.prepare(&source, split.as_ref())?;
+        let ready = self.prepare(&source, split.as_ref(), began)?;
         report::warnings(&ready.compiled.diagnostics, &source.label, &ready.generated.files)
             .into_iter()
             .for_each(|warning| self.outputs.text(Stream::Stderr, warning));
@@ -217,13 +228,21 @@ impl DirectEvaluator {
     }
 
     /// Compiles until what is wrong, if anything, is the cell's own fault.
-    fn prepare(&mut self, source: &Arc<CellSource>, split: Option<&Split>) -> Result<Ready, CellError> {
+    fn prepare(
+        &mut self,
+        source: &Arc<CellSource>,
+        split: Option<&Split>,
+        began: Instant,
+    ) -> Result<Ready, CellError> {
+        let mut prepared = began;
         let mut items = self.items.clone();
         let mut changes = split.map(|split| items.add(source, &split.items)).unwrap_or_default();
         let mut outdated = self.variables.outdated_by(&changes);
         let mut moved = BTreeSet::new();
         let mut unkept: Vec<(String, &'static str)> = Vec::new();
         let mut dropped = Vec::new();
+        let level = self.level(split, &items);
+        self.account.level = Some(level);
         for attempt in 1.. {
             let skipped = unkept.iter().map(|(name, _)| name.clone()).collect();
             self.serial += 1;
@@ -239,19 +258,25 @@ impl DirectEvaluator {
             });
             let depth = match split {
                 Some(split) if !split.has_statements => Depth::Check,
-                _ if generated.kept.is_empty() => Depth::Link,
-                _ => Depth::LinkAndTypes,
+                _ => Depth::Link,
             };
+            self.account.add(Phase::Split, prepared.elapsed());
             let compiled = self
                 .compiler
-                .compile(&generated, depth, self.serial, &self.interrupts)
+                .compile(&generated, depth, level, &self.interrupts)
                 .map_err(|error| report::trouble(&format!("cannot run the compiler: {error}")))?;
+            prepared = Instant::now();
             if self.interrupts.asked() {
                 return Err(report::interrupted(NOT_RUN));
             }
             if compiled.succeeded {
+                let [check, codegen, link] = compiled.took;
+                self.account.add(Phase::Check, check);
+                self.account.add(Phase::Codegen, codegen);
+                self.account.add(Phase::Link, link);
                 return Ok(Ready { compiled, generated, items, outdated, moved, unkept, dropped, depth });
             }
+            self.account.add(Phase::Probe, compiled.took.iter().sum());
             let errors: Vec<_> =
                 compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
             let blames: Vec<Blame> =
@@ -285,6 +310,14 @@ impl DirectEvaluator {
         Err(report::trouble("the cell was given up after too many attempts"))
     }
 
+    /// The optimisation level for a cell that sees these items.
+    fn level(&self, _split: Option<&Split>, _items: &Items) -> u8 {
+        match self.settings.optimisation {
+            Optimisation::Level(level) => level,
+            Optimisation::Auto => 0,
+        }
+    }
+
     fn run_compiled(
         &mut self,
         source: &Arc<CellSource>,
@@ -295,7 +328,7 @@ impl DirectEvaluator {
             return Err(report::trouble("the evaluation process is not running; restart the kernel"));
         };
         let load = LoadCell {
-            library: ready.compiled.library.clone(),
+            library: ready.compiled.library(),
             symbol: ready.generated.symbol.clone(),
             forget: self.forget.iter().chain(&ready.outdated).cloned().collect(),
         };
@@ -305,7 +338,6 @@ impl DirectEvaluator {
             control
         };
         let Some(watch) = interrupts.running(start) else {
-            let _ = fs::remove_file(&ready.compiled.library);
             return Err(report::interrupted(NOT_RUN));
         };
         self.leave_behind(&source.label, &ready);
@@ -315,12 +347,13 @@ impl DirectEvaluator {
         };
         let ran = process.finish();
         drop(watch);
-        // The process has it mapped; the name is needed no more.
-        let _ = fs::remove_file(&ready.compiled.library);
-        let (outcome, stored) = match ran {
+        let Ended { outcome, variables: stored, spent } = match ran {
             Ok(ran) => ran,
             Err(gone) => return Err(self.bury(&gone)),
         };
+        self.account.add(Phase::Load, spent.load);
+        self.account.add(Phase::Run, spent.run);
+        self.account.add(Phase::Display, spent.display);
         self.variables.sized(&stored);
         let label = &source.label;
         let succeeded = matches!(outcome, CellOutcome::Finished(_));
@@ -369,13 +402,13 @@ impl DirectEvaluator {
         };
         let ran = process.finish();
         drop(watch);
-        match ran {
-            Ok((CellOutcome::Finished(bundle), _)) => Ok(Outcome::Finished(bundle)),
-            Ok((CellOutcome::Failed(chain), _)) => Err(report::failure(&chain, self.interrupts.asked())),
-            Ok((CellOutcome::Panicked(panic), _)) => {
+        match ran.map(|ended| ended.outcome) {
+            Ok(CellOutcome::Finished(bundle)) => Ok(Outcome::Finished(bundle)),
+            Ok(CellOutcome::Failed(chain)) => Err(report::failure(&chain, self.interrupts.asked())),
+            Ok(CellOutcome::Panicked(panic)) => {
                 Err(report::trouble(&format!("the command failed: {}", panic.message)))
             }
-            Ok((CellOutcome::NotLoaded(why), _)) => Err(report::trouble(&why)),
+            Ok(CellOutcome::NotLoaded(why)) => Err(report::trouble(&why)),
             Err(gone) => Err(self.bury(&gone)),
         }
     }
@@ -443,8 +476,10 @@ impl Evaluator for DirectEvaluator {
         self.interrupts.begin();
         self.outputs.set_cell(Some(outputs.clone()));
         let over = Over { outputs: self.outputs.clone(), interrupts: self.interrupts.clone() };
+        self.account = Timing::default();
         let outcome = self.evaluate(cell).unwrap_or_else(Outcome::Failed);
         drop(over);
+        self.compiler.prepare();
         // Positions were kept for this cell alone.
         proc_macro2::extra::invalidate_current_thread_spans();
         outcome
@@ -457,6 +492,14 @@ impl Evaluator for DirectEvaluator {
         let outcome = self.run_command(command).unwrap_or_else(Outcome::Failed);
         drop(over);
         outcome
+    }
+
+    fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    fn timing(&self) -> Option<Timing> {
+        Some(self.account.clone())
     }
 
     fn messenger(&self) -> Messenger {
