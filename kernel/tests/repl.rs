@@ -134,9 +134,9 @@ fn a_session_in_a_terminal_shows_values_tables_and_errors_and_remembers_its_line
     terminal.text("unfinished(");
     terminal.wait_for("unfinished(");
     terminal.keys(&["C-c"]);
-    terminal.line(":vars");
-    terminal.wait_for("x  i32");
-    terminal.cell(8, "x + 1000");
+    terminal.cell(8, ":vars");
+    terminal.wait_for("x     i32");
+    terminal.cell(9, "x + 1000");
     terminal.wait_for("\n1021\n");
 
     terminal.keys(&["C-d"]);

@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use proc_macro2::TokenStream;
 
-use super::split;
+use super::{commands, split};
 
 /// Whether a front end should run what was typed or let the person go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +21,10 @@ pub enum Completeness {
 const INDENT: &str = "    ";
 
 /// Says whether `code` is a whole cell: every bracket, string and comment closed, and no statement
-/// cut off in the middle. Commands (`:help`) are one line and always whole.
+/// cut off in the middle. Most commands (`:help`) are one line and always whole.
 pub fn is_complete(code: &str) -> Completeness {
-    if code.trim_start().starts_with(':') {
-        return Completeness::Complete;
+    if let Some(completeness) = commands::completeness(code) {
+        return completeness;
     }
     match scan(code) {
         Scan::Open { depth } => return Completeness::Incomplete { indent: INDENT.repeat(depth) },

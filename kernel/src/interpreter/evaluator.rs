@@ -1,8 +1,8 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use partita_bridge::{Command, MimeBundle, ToEvaluation, Variable};
 
-use super::{OutputSender, Settings, Timing};
+use super::{OutputSender, Settings, Timing, completion::Snapshot};
 
 /// One cell as the person wrote it.
 #[derive(Debug, Clone)]
@@ -71,6 +71,24 @@ pub trait Evaluator: Send {
 
     /// The variables in the store after the last cell.
     fn variables(&self) -> Vec<Variable>;
+
+    /// The items that cells have defined and that later ones see, as a notice calls them.
+    fn items(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it works with, for a person who asks: the compiler, the library.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Processor time that the evaluation process has used since it started, if that is known.
+    fn processor_time(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What completion may know of what the cells have left.
+    fn snapshot(&self) -> Snapshot;
 
     /// Ends the evaluation process.
     fn shutdown(&mut self);

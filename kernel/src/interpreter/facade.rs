@@ -5,16 +5,17 @@ use std::{
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use partita_bridge::{Comm, Command, Stream, ToEvaluation, Variable};
+use partita_bridge::{Comm, Command, MimeBundle, Stream, ToEvaluation, Variable};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Messenger, Optimisation, Outcome, Output, OutputSender,
-    Settings, Timing,
+    Cell, CellError, Completions, Evaluator, Interrupter, Messenger, Optimisation, Outcome, Output,
+    OutputSender, Settings, Timing, commands,
+    completion::Completer,
     direct::{DirectError, DirectEvaluator},
     evcxr::{EvcxrError, EvcxrEvaluator},
 };
@@ -79,6 +80,7 @@ struct Shared {
     terminator: Mutex<Interrupter>,
     messenger: Mutex<Messenger>,
     variables: Mutex<Vec<Variable>>,
+    completer: Completer,
     settings: Mutex<Settings>,
     timing: Mutex<Option<Timing>>,
 }
@@ -137,9 +139,11 @@ impl Interpreter {
             terminator: Mutex::new(evaluator.terminator()),
             messenger: Mutex::new(evaluator.messenger()),
             variables: Mutex::default(),
+            completer: Completer::default(),
             settings: Mutex::default(),
             timing: Mutex::default(),
         });
+        shared.completer.update(evaluator.snapshot());
         let (requests, receiver) = mpsc::unbounded_channel();
         let seen = Arc::clone(&shared);
         let handle = thread::Builder::new()
@@ -223,6 +227,27 @@ impl Interpreter {
         lock(&self.shared.variables).clone()
     }
 
+    /// What could stand at byte `cursor` of `code`. Does not wait for a running cell, but may call
+    /// the compiler, and so blocks for about a tenth of a second.
+    pub fn complete(&self, code: &str, cursor: usize) -> Completions {
+        self.shared.completer.complete(code, cursor)
+    }
+
+    /// What the name at byte `cursor` of `code` is: its signature, then its docs, as `text/plain` and
+    /// `text/markdown`. Blocks as [`complete`](Self::complete) does.
+    pub fn inspect(&self, code: &str, cursor: usize) -> Option<MimeBundle> {
+        self.shared.completer.inspect(code, cursor)
+    }
+
+    /// The type of an expression as a cell would see it, without running it. Blocks as
+    /// [`complete`](Self::complete) does.
+    ///
+    /// # Errors
+    /// What the compiler says against the expression.
+    pub fn type_of(&self, expression: &str) -> Result<String, String> {
+        self.shared.completer.type_of(expression)
+    }
+
     /// How cells are run.
     pub fn settings(&self) -> Settings {
         *lock(&self.shared.settings)
@@ -263,6 +288,94 @@ impl Factory {
     }
 }
 
+/// The evaluator where it runs, as the cells' commands may use it.
+pub(super) struct Workplace<'a> {
+    factory: &'a Factory,
+    evaluator: &'a mut Box<dyn Evaluator>,
+    shared: &'a Shared,
+}
+
+impl Workplace<'_> {
+    pub(super) fn kind(&self) -> EvaluatorKind {
+        self.factory.kind
+    }
+
+    /// Runs code without commands.
+    pub(super) fn run(&mut self, cell: &Cell, outputs: &OutputSender) -> Outcome {
+        let settings = self.settings();
+        self.evaluator.configure(settings);
+        let began = Instant::now();
+        let outcome = guarded(|| self.evaluator.run(cell, outputs));
+        self.note();
+        let mut timing = self.evaluator.timing().unwrap_or_default();
+        timing.close(began.elapsed());
+        if settings.timing {
+            // A front end that has stopped listening misses it.
+            let _ =
+                outputs.blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
+        }
+        *lock(&self.shared.timing) = Some(timing);
+        outcome
+    }
+
+    /// Where the time of the last code went.
+    pub(super) fn timing(&self) -> Option<Timing> {
+        lock(&self.shared.timing).clone()
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        *lock(&self.shared.settings)
+    }
+
+    pub(super) fn set(&self, settings: Settings) {
+        *lock(&self.shared.settings) = settings;
+    }
+
+    /// Asks the evaluation process.
+    pub(super) fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome {
+        let outcome = guarded(|| self.evaluator.command(command, outputs));
+        self.note();
+        outcome
+    }
+
+    pub(super) fn variables(&self) -> Vec<Variable> {
+        self.evaluator.variables()
+    }
+
+    pub(super) fn items(&self) -> Vec<String> {
+        self.evaluator.items()
+    }
+
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        self.evaluator.facts()
+    }
+
+    pub(super) fn processor_time(&self) -> Option<Duration> {
+        self.evaluator.processor_time()
+    }
+
+    pub(super) fn completer(&self) -> &Completer {
+        &self.shared.completer
+    }
+
+    /// Puts a new evaluator in the old one's place.
+    pub(super) fn restart(&mut self) -> Result<(), StartError> {
+        self.evaluator.shutdown();
+        *self.evaluator = self.factory.create()?;
+        *lock(&self.shared.interrupter) = self.evaluator.interrupter();
+        *lock(&self.shared.terminator) = self.evaluator.terminator();
+        *lock(&self.shared.messenger) = self.evaluator.messenger();
+        self.note();
+        Ok(())
+    }
+
+    /// What the cells have left is seen by other threads.
+    fn note(&self) {
+        *lock(&self.shared.variables) = self.evaluator.variables();
+        self.shared.completer.update(self.evaluator.snapshot());
+    }
+}
+
 fn serve(
     factory: &Factory,
     mut evaluator: Box<dyn Evaluator>,
@@ -272,37 +385,19 @@ fn serve(
     while let Some(request) = requests.blocking_recv() {
         match request {
             Request::Run { cell, outputs, reply } => {
-                let settings = *lock(&shared.settings);
-                evaluator.configure(settings);
-                let began = Instant::now();
-                let outcome = guarded(|| evaluator.run(&cell, &outputs));
-                *lock(&shared.variables) = evaluator.variables();
-                let mut timing = evaluator.timing().unwrap_or_default();
-                timing.close(began.elapsed());
-                if settings.timing {
-                    // A front end that has stopped listening misses it.
-                    let _ = outputs
-                        .blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
-                }
-                *lock(&shared.timing) = Some(timing);
+                let mut place = Workplace { factory, evaluator: &mut evaluator, shared };
+                let outcome = guarded(|| commands::execute(&mut place, &cell, &outputs));
                 // The front end may have stopped waiting; the cell ran all the same.
                 let _ = reply.send(outcome);
             }
             Request::Command { command, outputs, reply } => {
-                let outcome = guarded(|| evaluator.command(&command, &outputs));
-                *lock(&shared.variables) = evaluator.variables();
+                let mut place = Workplace { factory, evaluator: &mut evaluator, shared };
+                let outcome = place.command(&command, &outputs);
                 let _ = reply.send(outcome);
             }
             Request::Restart { reply } => {
-                evaluator.shutdown();
-                let started = factory.create().map(|fresh| {
-                    *lock(&shared.interrupter) = fresh.interrupter();
-                    *lock(&shared.terminator) = fresh.terminator();
-                    *lock(&shared.messenger) = fresh.messenger();
-                    lock(&shared.variables).clear();
-                    evaluator = fresh;
-                });
-                let _ = reply.send(started);
+                let mut place = Workplace { factory, evaluator: &mut evaluator, shared };
+                let _ = reply.send(place.restart());
             }
             Request::Shutdown => break,
         }

@@ -3,7 +3,9 @@
 //! statements and a last expression, whether it is complete) is said here too; Jupyter and the
 //! terminal are not known here, nor is Polars.
 
+pub mod commands;
 pub mod complete;
+pub mod completion;
 pub mod direct;
 pub mod evaluation_process;
 pub mod evaluator;
@@ -14,6 +16,7 @@ pub mod split;
 pub mod timing;
 
 pub use complete::{Completeness, is_complete};
+pub use completion::{Completion, Completions};
 pub use evaluator::{Cell, CellError, Evaluator, Interrupter, Messenger, Outcome};
 pub use facade::{EvaluatorKind, Interpreter, StartError};
 pub use output::{Output, OutputSender};

@@ -85,10 +85,14 @@ impl Shell {
                 complete::is_complete(code).as_child_of(request)
             }
             JupyterMessageContent::CompleteRequest(place) => {
-                complete::complete(place, &self.worker.variables()).as_child_of(request)
+                let place = place.clone();
+                let reply = self.worker.ask(move |interpreter| complete::complete(&place, interpreter)).await;
+                reply.as_child_of(request)
             }
             JupyterMessageContent::InspectRequest(place) => {
-                complete::inspect(place, &self.worker.variables()).as_child_of(request)
+                let place = place.clone();
+                let reply = self.worker.ask(move |interpreter| complete::inspect(&place, interpreter)).await;
+                reply.as_child_of(request)
             }
             JupyterMessageContent::HistoryRequest(wanted) => self.history.reply(wanted).as_child_of(request),
             JupyterMessageContent::CommInfoRequest(_) => CommInfoReply::default().as_child_of(request),

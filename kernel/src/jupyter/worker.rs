@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use partita_bridge::Variable;
 use tokio::sync::OnceCell;
 
 use crate::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, OutputSender, StartError};
@@ -69,9 +68,18 @@ impl Worker {
         }
     }
 
-    /// The variables after the last cell.
-    pub fn variables(&self) -> Vec<Variable> {
-        self.interpreter.get().map(Interpreter::variables).unwrap_or_default()
+    /// Asks the interpreter something that may call the compiler, but does not wait for a cell; the
+    /// default while the interpreter is not up yet.
+    pub async fn ask<T: Default + Send + 'static>(
+        &self,
+        question: impl FnOnce(&Interpreter) -> T + Send + 'static,
+    ) -> T {
+        let Some(interpreter) = self.interpreter.get().cloned() else { return T::default() };
+        let answering = tokio::task::spawn_blocking(move || question(&interpreter));
+        answering.await.unwrap_or_else(|error| {
+            tracing::error!("completion failed: {error}");
+            T::default()
+        })
     }
 
     /// Ends the evaluation process, whatever it does. If it is just being started, that is waited for:

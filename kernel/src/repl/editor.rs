@@ -44,9 +44,7 @@ impl Validator for CellHelper {
         // An empty last line runs what is there: the compiler then says what is missing.
         let forced = input.ends_with('\n');
         Ok(match is_complete(input) {
-            Completeness::Incomplete { .. } if !forced && !input.starts_with(':') => {
-                ValidationResult::Incomplete
-            }
+            Completeness::Incomplete { .. } if !forced => ValidationResult::Incomplete,
             _ => ValidationResult::Valid(None),
         })
     }

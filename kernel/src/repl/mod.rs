@@ -2,7 +2,6 @@
 //! errors, writes pictures as files, interrupts. What a cell means is the interpreter's matter, and
 //! Jupyter is not known here.
 
-mod commands;
 mod editor;
 mod leave;
 mod pictures;

@@ -4,8 +4,8 @@ use std::thread;
 use anyhow::{Context, bail};
 
 use super::ReplOptions;
-use super::commands::{self, ReplCommand};
 use super::session::Session;
+use crate::interpreter::commands::{self, begins_with_command};
 use crate::interpreter::{Completeness, Outcome, is_complete};
 
 /// Runs everything on standard input, cell by cell; stops at the first that fails.
@@ -16,20 +16,12 @@ pub fn run(options: ReplOptions) -> anyhow::Result<()> {
     // Nobody waits for what comes after the last cell, but a full channel would stop the evaluator.
     thread::spawn(move || while idle_outputs.blocking_recv().is_some() {});
     for cell in cells(&source) {
-        match ReplCommand::parse(&cell, options.evaluator) {
-            Some(ReplCommand::Help) => session.printer.note(commands::HELP),
-            Some(ReplCommand::Variables) => {
-                let text = commands::variables(&session.interpreter);
-                session.printer.note(&text);
-            }
-            Some(ReplCommand::Quit) => break,
-            Some(ReplCommand::Unknown(command)) => bail!(commands::unknown(&command)),
-            None => {
-                let number = session.next_cell();
-                if let Outcome::Failed(error) = session.run(&cell) {
-                    bail!("cell {number} failed: {}", error.message);
-                }
-            }
+        if commands::is_quit(&cell) {
+            break;
+        }
+        let number = session.next_cell();
+        if let Outcome::Failed(error) = session.run(&cell) {
+            bail!("cell {number} failed: {}", error.message);
         }
     }
     session.printer.line_start();
@@ -50,10 +42,8 @@ fn cells(source: &str) -> Vec<String> {
             open.push('\n');
         }
         open.push_str(line);
-        let command = !open.contains('\n') && open.starts_with(':');
-        let ends = command
-            || (!matches!(is_complete(&open), Completeness::Incomplete { .. })
-                && !lines.peek().is_some_and(|next| goes_on(next)));
+        let ends = !matches!(is_complete(&open), Completeness::Incomplete { .. })
+            && !lines.peek().is_some_and(|next| goes_on(next) && !is_command_after(&open, next));
         if ends {
             cells.push(std::mem::take(&mut open));
         }
@@ -62,6 +52,11 @@ fn cells(source: &str) -> Vec<String> {
         cells.push(open);
     }
     cells
+}
+
+/// Whether `line` is a command: after code, a `%` or a `?` goes on from it.
+fn is_command_after(open: &str, line: &str) -> bool {
+    line.starts_with("%%") || begins_with_command(open) && begins_with_command(line)
 }
 
 fn goes_on(line: &str) -> bool {
@@ -97,6 +92,9 @@ mod tests {
     #[test]
     fn a_command_is_a_cell_of_its_own_and_an_open_rest_still_runs() {
         assert_eq!(cells(":vars\n1"), [":vars", "1"]);
+        assert_eq!(cells(":vars\n%%time\n1\n% 2\n?a"), [":vars", "%%time\n1\n% 2\n?a"]);
+        assert_eq!(cells("%%sql\nSELECT 1\nFROM a;\n1"), ["%%sql\nSELECT 1\nFROM a;", "1"]);
+        assert_eq!(cells("%%sql busy\nSELECT 1\n\n1"), ["%%sql busy\nSELECT 1\n", "1"]);
         assert_eq!(cells("fn f() {"), ["fn f() {"]);
     }
 }

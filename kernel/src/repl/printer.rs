@@ -69,12 +69,6 @@ impl Printer {
         self.last_display = None;
     }
 
-    /// Prints text of the REPL's own.
-    pub fn note(&mut self, text: &str) {
-        self.line_start();
-        self.text(Stream::Stdout, text);
-    }
-
     /// Ends the line a cell left open, so that a prompt stands on its own.
     pub fn line_start(&mut self) {
         if self.stdout_open {

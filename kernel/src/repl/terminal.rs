@@ -6,11 +6,10 @@ use rustyline::ExternalPrinter;
 use rustyline::error::ReadlineError;
 use tokio::sync::mpsc;
 
-use super::commands::{self, ReplCommand};
 use super::editor::{self, LineEditor};
 use super::session::Session;
 use super::{ReplOptions, printer};
-use crate::interpreter::Output;
+use crate::interpreter::{Output, commands};
 
 /// The interactive loop: read a cell, run it, until Ctrl-D or `:quit`.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
@@ -28,20 +27,10 @@ pub fn run(options: ReplOptions) -> anyhow::Result<()> {
         let styled = format!("\x1b[1;32m{plain}\x1b[0m");
         match editor.readline(&(plain, styled)) {
             Ok(line) if line.trim().is_empty() => {}
-            Ok(line) => match ReplCommand::parse(&line, options.evaluator) {
-                Some(ReplCommand::Help) => session.printer.note(commands::HELP),
-                Some(ReplCommand::Variables) => {
-                    let text = commands::variables(&session.interpreter);
-                    session.printer.note(&text);
-                }
-                Some(ReplCommand::Quit) => break,
-                Some(ReplCommand::Unknown(command)) => {
-                    session.printer.note(&format!("{}\n", commands::unknown(&command)));
-                }
-                None => {
-                    session.run(&line);
-                }
-            },
+            Ok(line) if commands::is_quit(&line) => break,
+            Ok(line) => {
+                session.run(&line);
+            }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,
             Err(error) => return Err(error).context("cannot read from the terminal"),

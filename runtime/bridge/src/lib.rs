@@ -4,12 +4,15 @@
 //! [`SOCKET_VARIABLE`]. Each side sends one enum: [`FromEvaluation`] towards the kernel,
 //! [`ToEvaluation`] towards the evaluation process. This crate knows neither Jupyter nor Polars: what
 //! a value looks like travels as a [`MimeBundle`], what a job does as [`Event`]s, and nothing else about
-//! either is said.
+//! either is said. What both sides answer commands with, [`Table`] and [`nearest`], is here too, so that
+//! it looks the same.
 
 mod event;
 mod frame;
 mod message;
 mod mime;
+mod nearest;
+mod table;
 
 pub use event::{Event, TaskMetrics};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
@@ -18,6 +21,8 @@ pub use message::{
     Variable,
 };
 pub use mime::MimeBundle;
+pub use nearest::nearest;
+pub use table::Table;
 
 /// Environment variable that carries the socket's path to the evaluation process.
 pub const SOCKET_VARIABLE: &str = "PARTITA_BRIDGE";

@@ -111,6 +111,8 @@ pub enum Command {
     Sql {
         /// The query.
         query: String,
+        /// The variable that is to keep the result, as a `DataFrame`.
+        into: Option<String>,
     },
     /// The plan of a `LazyFrame` or `Dataset`.
     Explain {
@@ -124,6 +126,8 @@ pub enum Command {
     },
     /// The workers of this process's sessions with their slots and caches.
     Workers,
+    /// What the process is made of and may use: versions, cores, memory.
+    Environment,
 }
 
 /// Messages to the kernel.

@@ -114,10 +114,24 @@ impl CacheStore {
 
     /// Partitions kept of a dataset: in memory, on disk.
     pub fn kept(&self, cache: CacheId) -> (usize, usize) {
+        self.count(|key| key.0 == cache)
+    }
+
+    /// Partitions kept of all datasets: in memory, on disk.
+    pub fn kept_in_all(&self) -> (usize, usize) {
+        self.count(|_| true)
+    }
+
+    fn count(&self, which: impl Fn(&Key) -> bool) -> (usize, usize) {
         let state = self.lock();
-        let of_cache = || state.entries.iter().filter(|(key, _)| key.0 == cache);
-        let memory = of_cache().filter(|(_, e)| matches!(e.place, Place::Memory(..))).count();
-        (memory, of_cache().count() - memory)
+        let counted = || state.entries.iter().filter(|(key, _)| which(key));
+        let memory = counted().filter(|(_, e)| matches!(e.place, Place::Memory(..))).count();
+        (memory, counted().count() - memory)
+    }
+
+    /// Bytes it keeps in memory at most.
+    pub fn memory_limit(&self) -> usize {
+        self.memory_limit
     }
 
     /// Bytes held in memory now.

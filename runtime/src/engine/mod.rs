@@ -49,6 +49,20 @@ impl Drop for CacheLease {
     }
 }
 
+/// One process that has slots, at one moment.
+pub(crate) struct Worker {
+    pub name: String,
+    pub slots: usize,
+    /// Slots that run a task now.
+    pub busy: usize,
+    /// Cached partitions of all datasets.
+    pub cached_in_memory: usize,
+    pub cached_on_disk: usize,
+    /// Bytes that those in memory hold, and may hold at most.
+    pub cache_bytes: usize,
+    pub cache_limit: usize,
+}
+
 /// Something with slots that runs tasks.
 pub(crate) trait Engine: Send + Sync {
     /// How many tasks run side by side, one core each.
@@ -69,4 +83,7 @@ pub(crate) trait Engine: Send + Sync {
 
     /// Partitions of a dataset that are cached: in memory, on disk.
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize);
+
+    /// The processes that have the slots, with what they do and keep now.
+    fn workers(&self) -> Vec<Worker>;
 }

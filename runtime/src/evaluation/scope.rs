@@ -157,9 +157,9 @@ impl Scope {
         self.outcome.replace(Some(outcome));
     }
 
-    /// How the body ended, once.
-    pub fn outcome(&self) -> Option<CellOutcome> {
-        self.outcome.take()
+    /// How the body ended; to be asked once.
+    pub fn outcome(&self) -> CellOutcome {
+        self.outcome.take().unwrap_or_else(|| CellOutcome::NotLoaded("it did not say how it ended".into()))
     }
 
     /// Another cell begins; loading it took this long.
@@ -178,6 +178,21 @@ impl Scope {
     pub(super) fn forget(&self, name: &str) {
         let value = self.store.borrow_mut().forget(name);
         release(name, value);
+    }
+
+    /// Shows every variable to `look`, which must not come back here.
+    pub(super) fn each(&self, look: impl FnMut(&str, &dyn Any)) {
+        self.store.borrow().each(look);
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.store.borrow().contains(name)
+    }
+
+    /// Keeps a value that no cell made.
+    pub(super) fn insert<T: 'static>(&self, name: &str, value: T) {
+        let old = self.store.borrow_mut().put(name, value);
+        release(name, old);
     }
 
     pub(super) fn variables(&self) -> Vec<partita_bridge::Variable> {

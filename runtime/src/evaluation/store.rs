@@ -62,6 +62,11 @@ impl Store {
         self.slots.remove(name).map(|slot| slot.value)
     }
 
+    /// Shows every value to `look`.
+    pub(super) fn each(&self, mut look: impl FnMut(&str, &dyn Any)) {
+        self.slots.iter().for_each(|(name, slot)| look(name, &*slot.value));
+    }
+
     pub(super) fn variables(&self) -> Vec<Variable> {
         self.slots
             .iter()

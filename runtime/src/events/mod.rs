@@ -6,7 +6,7 @@
 
 mod bus;
 mod report;
-mod report_display;
+pub(crate) mod report_display;
 mod skew;
 
 pub use bus::EventBus;

@@ -68,7 +68,7 @@ fn counted(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-fn time(duration: Duration) -> String {
+pub(crate) fn time(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1e3;
     if ms < 1.0 {
         format!("{:.0} µs", ms * 1e3)
@@ -79,7 +79,7 @@ fn time(duration: Duration) -> String {
     }
 }
 
-fn bytes(amount: u64) -> String {
+pub(crate) fn bytes(amount: u64) -> String {
     let mut amount = amount as f64;
     for unit in ["B", "KiB", "MiB"] {
         if amount < 1024.0 {

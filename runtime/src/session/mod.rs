@@ -3,8 +3,8 @@
 mod sources;
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::dataset::{Dataset, check};
 use crate::engine::embedded::EmbeddedEngine;
@@ -35,12 +35,22 @@ pub struct Session {
 }
 
 struct Inner {
+    number: usize,
     engine: Arc<dyn Engine>,
     events: Arc<EventBus>,
     scheduler: Scheduler,
     shuffle_partitions: AtomicUsize,
     next_cache: AtomicU64,
     last_job: AtomicUsize,
+}
+
+/// Every session of this process that is still in use, for those who look at all of them.
+static LIVE: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
+
+/// The sessions of this process, oldest first.
+pub(crate) fn live() -> Vec<Session> {
+    let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    live.iter().filter_map(Weak::upgrade).map(|inner| Session { inner }).collect()
 }
 
 /// [`Inner::last_job`] before any job ran.
@@ -73,7 +83,9 @@ impl Session {
 
     fn on(engine: Arc<dyn Engine>) -> Self {
         let events = Arc::new(EventBus::default());
+        static NUMBER: AtomicUsize = AtomicUsize::new(1);
         let inner = Inner {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
             scheduler: Scheduler::new(engine.clone(), events.clone()),
             shuffle_partitions: AtomicUsize::new(engine.slots()),
             next_cache: AtomicU64::new(0),
@@ -81,7 +93,16 @@ impl Session {
             engine,
             events,
         };
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|session| session.strong_count() > 0);
+        live.push(Arc::downgrade(&inner));
+        Self { inner }
+    }
+
+    /// Which session of this process it is, counted from 1.
+    pub(crate) fn number(&self) -> usize {
+        self.inner.number
     }
 
     /// How many tasks run side by side.

@@ -31,7 +31,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use partita_bridge::{CellOutcome, Command, LoadCell, Stream, ToEvaluation, Variable};
@@ -51,12 +51,16 @@ use self::{
 use super::{
     Cell, CellError, Evaluator, Interrupter, Messenger, Optimisation, Outcome, OutputSender, Phase, Settings,
     Timing,
+    completion::Snapshot,
     evaluation_process::{Ended, EvaluationProcess, Gone, Line, Outputs, SpawnError},
     split::{self, Split, hidden_static},
 };
 
 /// How often a cell is compiled before its errors count as its own.
 const ATTEMPTS: usize = 8;
+
+/// The type of what a query leaves, as a cell writes it.
+const DATA_FRAME: &str = "partita::prelude::DataFrame";
 
 const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has changed";
 
@@ -402,13 +406,21 @@ impl DirectEvaluator {
         };
         let ran = process.finish();
         drop(watch);
-        match ran.map(|ended| ended.outcome) {
-            Ok(CellOutcome::Finished(bundle)) => Ok(Outcome::Finished(bundle)),
-            Ok(CellOutcome::Failed(chain)) => Err(report::failure(&chain, self.interrupts.asked())),
-            Ok(CellOutcome::Panicked(panic)) => {
+        match ran.map(|ended| (ended.outcome, ended.variables)) {
+            Ok((CellOutcome::Finished(bundle), stored)) => {
+                if let Command::Sql { into: Some(name), .. } = command {
+                    self.forget.remove(name);
+                    let known = Known { ty: DATA_FRAME.to_owned(), mutable: false };
+                    self.variables.insert(name.clone(), known);
+                    self.variables.sized(&stored);
+                }
+                Ok(Outcome::Finished(bundle))
+            }
+            Ok((CellOutcome::Failed(chain), _)) => Err(report::failure(&chain, self.interrupts.asked())),
+            Ok((CellOutcome::Panicked(panic), _)) => {
                 Err(report::trouble(&format!("the command failed: {}", panic.message)))
             }
-            Ok(CellOutcome::NotLoaded(why)) => Err(report::trouble(&why)),
+            Ok((CellOutcome::NotLoaded(why), _)) => Err(report::trouble(&why)),
             Err(gone) => Err(self.bury(&gone)),
         }
     }
@@ -516,6 +528,28 @@ impl Evaluator for DirectEvaluator {
 
     fn variables(&self) -> Vec<Variable> {
         self.variables.list()
+    }
+
+    fn items(&self) -> Vec<String> {
+        self.items.kept.iter().map(|item| item.describe()).collect()
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let path = |path: &Path| path.display().to_string();
+        vec![
+            ("compiler", self.build.version().to_owned()),
+            ("rustc", path(&self.build.rustc)),
+            ("library", path(&self.build.library)),
+            ("files of cells", path(self.directory.path())),
+        ]
+    }
+
+    fn processor_time(&self) -> Option<Duration> {
+        self.process.as_ref()?.processor_time()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { variables: self.variables.visible() }
     }
 
     fn shutdown(&mut self) {

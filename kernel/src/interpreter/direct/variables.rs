@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use partita_bridge::Variable;
 
 use super::{items::Changes, types};
+use crate::interpreter::completion::VisibleVariable;
 
 /// A variable in the store, as the next cell writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,18 @@ impl Variables {
     /// Takes over what the process says its variables hold.
     pub fn sized(&mut self, stored: &[Variable]) {
         self.bytes = stored.iter().filter_map(|one| Some((one.name.clone(), one.bytes?))).collect();
+    }
+
+    /// For completion.
+    pub fn visible(&self) -> Vec<VisibleVariable> {
+        let visible = |(name, known): (&String, &Known)| VisibleVariable {
+            name: name.clone(),
+            ty: known.ty.clone(),
+            shown: types::short(&known.ty),
+            mutable: known.mutable,
+            bytes: self.bytes.get(name).copied(),
+        };
+        self.known.iter().map(visible).collect()
     }
 
     /// For people.

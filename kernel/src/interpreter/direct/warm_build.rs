@@ -99,6 +99,11 @@ impl WarmBuild {
         Ok(Self { library, dependencies, rustc, version, sysroot, host, stamp })
     }
 
+    /// The compiler, as `rustc --version` prints it.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// Checks that the library was built by the compiler that will compile the cells.
     ///
     /// # Errors

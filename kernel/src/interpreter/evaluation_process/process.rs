@@ -200,6 +200,22 @@ impl EvaluationProcess {
         &self.version
     }
 
+    /// Processor time of all its threads since it started.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let mut clock: libc::clockid_t = 0;
+        // SAFETY: all zeros are a valid `timespec`.
+        let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+        // SAFETY: both calls write to what they are given and nothing else. The child is not reaped
+        // while `self` is borrowed, so the id is its own.
+        let known = unsafe {
+            libc::clock_getcpuclockid(self.control.pid, &raw mut clock) == 0
+                && libc::clock_gettime(clock, &raw mut time) == 0
+        };
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
+        known.then(|| Duration::new(seconds, nanoseconds))
+    }
+
     /// A handle for other threads.
     pub fn control(&self) -> ProcessControl {
         self.control.clone()

@@ -57,7 +57,7 @@ mod partita_cell {
         });
         match (ended, scope.outcome()) {
             (Some(ended), _) => ended,
-            (None, Some(::partita::evaluation::CellOutcome::Failed(texts))) => Err(Failure(texts)),
+            (None, ::partita::evaluation::CellOutcome::Failed(texts)) => Err(Failure(texts)),
             (None, _) => panic::resume_unwind(Box::new(())),
         }
     }

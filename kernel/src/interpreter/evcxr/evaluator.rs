@@ -13,6 +13,7 @@ use super::program::Program;
 use super::session::{EvcxrError, Session};
 use super::streams::forward_during;
 use super::types::{probed, writable};
+use crate::interpreter::completion::Snapshot;
 use crate::interpreter::direct::blame::{Blame, blame};
 use crate::interpreter::direct::compile::{Compiled, Diagnostic};
 use crate::interpreter::direct::items::{Changes, Items};
@@ -348,6 +349,10 @@ impl Evaluator for EvcxrEvaluator {
 
     fn variables(&self) -> Vec<Variable> {
         self.variables.list()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { variables: self.variables.visible() }
     }
 
     fn shutdown(&mut self) {

@@ -1,7 +1,7 @@
 //! The embedded engine: a slot is a thread of this process, a shuffle moves pointers.
 
 use std::panic;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use polars_async::executor::ALLOW_RAYON_THREADS;
 
 use super::execute::{Stores, execute};
 use super::task::{Task, TaskEvent};
-use super::{Engine, INSIDE_TASK};
+use super::{Engine, INSIDE_TASK, Worker};
 use crate::cache::{CacheId, CacheStore};
 use crate::shuffle::{ShuffleId, ShuffleStore};
 
@@ -20,6 +20,7 @@ const SLOT_THREAD: &str = "partita-slot-";
 /// Threads of this process as slots.
 pub(crate) struct EmbeddedEngine {
     slots: usize,
+    busy: Arc<AtomicUsize>,
     queue: Sender<(Task, Sender<TaskEvent>)>,
     stores: Stores,
 }
@@ -38,18 +39,19 @@ impl EmbeddedEngine {
         };
         // Bounded by the tasks of the running jobs, which exist already.
         let (queue, tasks) = unbounded();
+        let busy = Arc::new(AtomicUsize::new(0));
         for slot in 0..slots {
-            let (tasks, stores) = (tasks.clone(), stores.clone());
+            let (tasks, stores, busy) = (tasks.clone(), stores.clone(), busy.clone());
             thread::Builder::new()
                 .name(format!("{SLOT_THREAD}{slot}"))
-                .spawn(move || run_slot(slot, &tasks, &stores))?;
+                .spawn(move || run_slot(slot, &busy, &tasks, &stores))?;
         }
-        Ok(Self { slots, queue, stores })
+        Ok(Self { slots, busy, queue, stores })
     }
 }
 
 /// Takes tasks until the engine is dropped.
-fn run_slot(slot: usize, tasks: &Receiver<(Task, Sender<TaskEvent>)>, stores: &Stores) {
+fn run_slot(slot: usize, busy: &AtomicUsize, tasks: &Receiver<(Task, Sender<TaskEvent>)>, stores: &Stores) {
     // One task, one core: Polars does this thread's work on this thread alone.
     ALLOW_RAYON_THREADS.set(false);
     INSIDE_TASK.set(true);
@@ -61,7 +63,9 @@ fn run_slot(slot: usize, tasks: &Receiver<(Task, Sender<TaskEvent>)>, stores: &S
         if events.send(TaskEvent::Started { stage, partition, slot }).is_err() {
             continue;
         }
+        busy.fetch_add(1, Ordering::Relaxed);
         let end = execute(&task, slot, stores);
+        busy.fetch_sub(1, Ordering::Relaxed);
         let at = Instant::now();
         // The task's share of its input goes before the scheduler may count memory as free.
         drop(task);
@@ -107,5 +111,18 @@ impl Engine for EmbeddedEngine {
 
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
         self.stores.cache.kept(cache)
+    }
+
+    fn workers(&self) -> Vec<Worker> {
+        let (cached_in_memory, cached_on_disk) = self.stores.cache.kept_in_all();
+        vec![Worker {
+            name: "this process".to_owned(),
+            slots: self.slots,
+            busy: self.busy.load(Ordering::Relaxed),
+            cached_in_memory,
+            cached_on_disk,
+            cache_bytes: self.stores.cache.memory(),
+            cache_limit: self.stores.cache.memory_limit(),
+        }]
     }
 }
