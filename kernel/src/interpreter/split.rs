@@ -24,6 +24,8 @@ pub struct Split {
     pub has_statements: bool,
     /// Identifiers in the statements, those in format strings included.
     pub named: BTreeSet<String>,
+    /// What is not an item, in order.
+    pub statements: Vec<Stmt>,
     /// Whether the statements `.await` outside an async block of their own.
     pub awaits: bool,
 }
@@ -78,6 +80,7 @@ pub fn split(code: &str) -> syn::Result<Split> {
             }
             _ => {}
         }
+        split.statements.push(statement);
     }
     split.awaits = awaits.found;
     Ok(split)

@@ -45,7 +45,7 @@ impl fmt::Display for Optimisation {
 pub enum Phase {
     /// The cell is taken apart and a crate written around it.
     Split,
-    /// Attempts that told what the cell moves or cannot keep, and had to be made again.
+    /// Attempts that the compiler refused: for what the cell moves or cannot keep, or for good.
     Probe,
     /// The compiler, until the cell is known to be right.
     Check,

@@ -1,7 +1,8 @@
 //! The direct evaluator: one `rustc` call a cell, against the `partita` library that was compiled
 //! once ([`WarmBuild`]). Here is the road of a cell: its items join those of earlier cells
-//! (`items`), a crate is written around it (`generate`), compiled (`compile`), run in the evaluation
-//! process, and what it changed is noted (`variables`).
+//! (`items`), a crate is written around it (`generate`), compiled (`compile`, by a `rustc` that was started
+//! before the cell came), run in the evaluation
+//! process (`run`), and what it changed is noted (`variables`). How well it is optimised, `heat` says.
 //!
 //! Rust decides what is right; two things it cannot know beforehand are found by trying. A variable
 //! that the cell moves out cannot be put back, and a borrow cannot outlive its cell: the compiler's
@@ -16,9 +17,12 @@ pub(super) mod blame;
 pub(super) mod compile;
 mod diagnostics;
 mod generate;
+mod heat;
 mod interrupts;
+mod item;
 pub(super) mod items;
 pub(super) mod report;
+mod run;
 mod rustc;
 pub(super) mod source;
 pub(super) mod types;
@@ -34,7 +38,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use partita_bridge::{CellOutcome, Command, LoadCell, Stream, ToEvaluation, Variable};
+use partita_bridge::{Command, Stream, Variable};
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -43,24 +47,25 @@ use self::{
     blame::{Blame, blame},
     compile::{Compiled, Compiler, Depth},
     generate::{CellPlan, Generated, generate},
+    heat::Heat,
     interrupts::Interrupts,
-    items::{Items, Kind},
+    items::Items,
     source::CellSource,
-    variables::{Known, Variables},
+    variables::Variables,
 };
 use super::{
     Cell, CellError, Evaluator, Interrupter, Messenger, Optimisation, Outcome, OutputSender, Phase, Settings,
     Timing,
     completion::Snapshot,
-    evaluation_process::{Ended, EvaluationProcess, Gone, Line, Outputs, SpawnError},
+    evaluation_process::{EvaluationProcess, Line, Outputs, SpawnError},
     split::{self, Split, hidden_static},
 };
 
+/// The level of cells with loops of their own.
+const OPTIMISED: u8 = 2;
+
 /// How often a cell is compiled before its errors count as its own.
 const ATTEMPTS: usize = 8;
-
-/// The type of what a query leaves, as a cell writes it.
-const DATA_FRAME: &str = "partita::prelude::DataFrame";
 
 const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has changed";
 
@@ -315,158 +320,18 @@ impl DirectEvaluator {
     }
 
     /// The optimisation level for a cell that sees these items.
-    fn level(&self, _split: Option<&Split>, _items: &Items) -> u8 {
-        match self.settings.optimisation {
-            Optimisation::Level(level) => level,
-            Optimisation::Auto => 0,
+    fn level(&self, split: Option<&Split>, items: &Items) -> u8 {
+        if let Optimisation::Level(level) = self.settings.optimisation {
+            return level;
         }
-    }
-
-    fn run_compiled(
-        &mut self,
-        source: &Arc<CellSource>,
-        split: Option<&Split>,
-        ready: Ready,
-    ) -> Result<Outcome, CellError> {
-        let Some(control) = self.process.as_ref().map(EvaluationProcess::control) else {
-            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
-        };
-        let load = LoadCell {
-            library: ready.compiled.library(),
-            symbol: ready.generated.symbol.clone(),
-            forget: self.forget.iter().chain(&ready.outdated).cloned().collect(),
-        };
-        let interrupts = self.interrupts.clone();
-        let start = || {
-            control.start(&ToEvaluation::Run(load));
-            control
-        };
-        let Some(watch) = interrupts.running(start) else {
-            return Err(report::interrupted(NOT_RUN));
-        };
-        self.leave_behind(&source.label, &ready);
-        self.forget.clear();
-        let Some(process) = &mut self.process else {
-            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
-        };
-        let ran = process.finish();
-        drop(watch);
-        let Ended { outcome, variables: stored, spent } = match ran {
-            Ok(ran) => ran,
-            Err(gone) => return Err(self.bury(&gone)),
-        };
-        self.account.add(Phase::Load, spent.load);
-        self.account.add(Phase::Run, spent.run);
-        self.account.add(Phase::Display, spent.display);
-        self.variables.sized(&stored);
-        let label = &source.label;
-        let succeeded = matches!(outcome, CellOutcome::Finished(_));
-        for name in &ready.moved {
-            self.variables
-                .remove(name, format!("was moved in {label}; clone it there (`{name}.clone()`) to keep it"));
+        let Some(split) = split.filter(|split| split.has_statements) else { return 0 };
+        let plans = self.variables.plans();
+        let (called, named) = items.heat(&split.named);
+        match heat::of_statements(&split.statements, &plans).max(called) {
+            Heat::Hot => OPTIMISED,
+            Heat::Warm if !heat::plans(&named, &plans) => OPTIMISED,
+            Heat::Warm | Heat::Cold => 0,
         }
-        if succeeded {
-            self.commit(label, split, ready);
-        }
-        // What the process has is what there is.
-        let lost: Vec<String> = self
-            .variables
-            .list()
-            .into_iter()
-            .map(|variable| variable.name)
-            .filter(|name| stored.iter().all(|stored| stored.name != *name))
-            .collect();
-        for name in lost {
-            self.variables.remove(&name, format!("was lost when {label} failed"));
-        }
-        match outcome {
-            CellOutcome::Finished(bundle) => Ok(Outcome::Finished(bundle)),
-            CellOutcome::Failed(chain) => Err(report::failure(&chain, self.interrupts.asked())),
-            CellOutcome::Panicked(panic) => Err(report::panic(&panic, source, &self.items)),
-            CellOutcome::NotLoaded(why) => Err(report::trouble(&format!("the cell could not be run: {why}"))),
-        }
-    }
-
-    fn run_command(&mut self, command: &Command) -> Result<Outcome, CellError> {
-        if self.process.is_none() {
-            self.spawn().map_err(|error| report::trouble(&error.to_string()))?;
-        }
-        let Some(process) = &mut self.process else {
-            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
-        };
-        let control = process.control();
-        let start = || {
-            control.start(&ToEvaluation::Command(command.clone()));
-            control
-        };
-        let Some(watch) = self.interrupts.running(start) else {
-            return Err(report::interrupted(
-                "the command was interrupted before it ran; nothing has changed",
-            ));
-        };
-        let ran = process.finish();
-        drop(watch);
-        match ran.map(|ended| (ended.outcome, ended.variables)) {
-            Ok((CellOutcome::Finished(bundle), stored)) => {
-                if let Command::Sql { into: Some(name), .. } = command {
-                    self.forget.remove(name);
-                    let known = Known { ty: DATA_FRAME.to_owned(), mutable: false };
-                    self.variables.insert(name.clone(), known);
-                    self.variables.sized(&stored);
-                }
-                Ok(Outcome::Finished(bundle))
-            }
-            Ok((CellOutcome::Failed(chain), _)) => Err(report::failure(&chain, self.interrupts.asked())),
-            Ok((CellOutcome::Panicked(panic), _)) => {
-                Err(report::trouble(&format!("the command failed: {}", panic.message)))
-            }
-            Ok((CellOutcome::NotLoaded(why), _)) => Err(report::trouble(&why)),
-            Err(gone) => Err(self.bury(&gone)),
-        }
-    }
-
-    /// Takes over what a cell that ran to its end has defined and bound.
-    fn commit(&mut self, label: &str, split: Option<&Split>, ready: Ready) {
-        self.items = ready.items;
-        for (index, symbol) in ready.generated.statics {
-            if let Some(Kind::Static(item)) = self.items.kept.get_mut(index).map(|item| &mut item.kind) {
-                item.symbol = Some(symbol);
-            }
-        }
-        let found = types::kept_types(&ready.compiled.mir);
-        let bindings = split.map_or(&[][..], |split| &split.bindings);
-        for (number, name) in ready.generated.kept.into_iter().enumerate() {
-            let mutable = bindings.iter().any(|binding| binding.name == name && binding.mutable);
-            match found.get(&number) {
-                Some(ty) => match types::unwritable(ty) {
-                    None => self.variables.insert(name, Known { ty: ty.clone(), mutable }),
-                    Some(why) => {
-                        self.variables.remove(&name, format!("was not kept after {label}: {why}"));
-                        self.forget.insert(name);
-                    }
-                },
-                // Never reached by the cell, says the compiler; so nothing was stored.
-                None => self.variables.remove(&name, format!("was never stored by {label}")),
-            }
-        }
-        for (name, why) in ready.unkept {
-            // The name meant something else before; that value is shadowed now.
-            if self.variables.contains(&name) {
-                self.forget.insert(name.clone());
-            }
-            self.variables.remove(&name, format!("was not kept after {label}: {why}"));
-        }
-    }
-
-    /// The process ended in the middle of a cell: says so, and starts another.
-    fn bury(&mut self, gone: &Gone) -> CellError {
-        let killed = self.interrupts.killed();
-        self.variables.clear("was lost with the evaluation process");
-        self.items.forget_statics();
-        self.forget.clear();
-        self.process = None;
-        let restarted = if self.interrupts.closing() { Ok(()) } else { self.spawn() };
-        report::death(gone, killed, restarted.err().map(|error| error.to_string()))
     }
 }
 
