@@ -1,7 +1,9 @@
 """How long a person waits for a cell: Partita's kernel and stock evcxr, over the Jupyter protocol.
 
-Prints medians and their ratios and judges nothing. Both kernels get the same cells, and stock evcxr
-the same Polars with the same features. Environment:
+Prints medians, their ratios, a hot loop against `cargo run --release`, and memory, and judges nothing.
+Both kernels get the same cells, and stock evcxr the same Polars with the same features. Cells follow one
+another at once, as in "run all"; what a kernel prepares while a person thinks does not help it here.
+Environment:
 
   BENCH_RUNS    how often each cell is run (default 10)
   BENCH_STOCK   polars (default): stock evcxr with `:dep polars`, as a notebook would have it;
@@ -42,6 +44,32 @@ CELLS = [
     ("DataFrame", 'df!["a" => [1, 2, 3]].unwrap()', True, "ok"),
     ("group_by chain", CHAIN, True, "ok"),
 ]
+# Both kernels know it; a kernel that does not is left out.
+COMMAND = ":vars"
+REQUESTS = 20
+# What is typed when completion or inspection is asked for, at its end.
+TYPED = [("let text = String::new(); text.", False), ("std::collections::Has", False), ("df.", True), ("df.clone().la", True)]
+
+# The same text in a cell and in a program; it times itself, so that compiling does not count.
+SIEVE = """let began = std::time::Instant::now();
+let n = std::hint::black_box(10_000_000usize);
+let mut prime = vec![true; n + 1];
+prime[0] = false;
+prime[1] = false;
+let mut i = 2;
+while i * i <= n {
+    if prime[i] {
+        let mut j = i * i;
+        while j <= n {
+            prime[j] = false;
+            j += i;
+        }
+    }
+    i += 1;
+}
+let count = prime.iter().filter(|is| **is).count();
+let took = began.elapsed().as_secs_f64();"""
+COUNT = 664_579
 
 
 @dataclass
@@ -50,6 +78,8 @@ class Measured:
 
     setup: float = 0.0
     medians: dict = field(default_factory=dict)
+    sieve: float = 0.0
+    memory: dict = field(default_factory=dict)
 
 
 class Kernel:
@@ -63,17 +93,49 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=CELL_SECONDS)
 
-    def run(self, code, ends="ok", timeout=CELL_SECONDS):
-        """Runs a cell; the seconds until its reply and all its output were there."""
+    def execute(self, code, timeout=CELL_SECONDS):
+        """Runs a cell; the seconds until its reply and all its output were there, how it ended, the output."""
         began = time.perf_counter()
         seen = []
         reply = self.client.execute_interactive(code, timeout=timeout, output_hook=seen.append)
-        took = time.perf_counter() - began
-        status = reply["content"]["status"]
+        return time.perf_counter() - began, reply["content"]["status"], [message["content"] for message in seen]
+
+    def run(self, code, ends="ok", timeout=CELL_SECONDS):
+        """Runs a cell that must end so; the seconds it took."""
+        took, status, seen = self.execute(code, timeout)
         if status != ends:
-            text = "\n".join(json.dumps(message["content"])[:2000] for message in seen)
+            text = "\n".join(json.dumps(content)[:2000] for content in seen)
             sys.exit(f"{self.manager.kernel_name}: the cell {code!r} ended with {status}, not {ends}:\n{text}")
         return took
+
+    def value(self, code):
+        """The text of a cell's value."""
+        _, _, seen = self.execute(code)
+        return next(content["data"]["text/plain"] for content in seen if "execution_count" in content and "data" in content)
+
+    def ask(self, request, code):
+        """Seconds until the answer to a completion or an inspection at the end of `code`."""
+        began = time.perf_counter()
+        reply = request(code, len(code), reply=True, timeout=CELL_SECONDS)
+        took = time.perf_counter() - began
+        if reply["content"]["status"] != "ok":
+            sys.exit(f"{self.manager.kernel_name}: asked about {code!r}, the kernel answered {reply['content']}")
+        return took
+
+    def memory(self):
+        """Megabytes of the kernel and all below it: resident, and with what is shared divided up (PSS)."""
+        pids, queue = [], [self.manager.provisioner.pid]
+        while queue:
+            pid = queue.pop()
+            pids.append(pid)
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                queue.extend(int(child) for child in task.read_text().split())
+        sums = {"resident": 0, "PSS": 0}
+        for pid in pids:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            sums["resident"] += int(re.search(r"^Rss:\s+(\d+)", text, re.M)[1])
+            sums["PSS"] += int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
+        return {name: kilobytes / 1024 for name, kilobytes in sums.items()}
 
     def alive_for(self):
         """Seconds since the process was asked for."""
@@ -106,9 +168,48 @@ def measure(name, setup, with_polars, environment):
         for title, code, needs_polars, ends in CELLS:
             if with_polars or not needs_polars:
                 result.medians[title] = statistics.median(kernel.run(code, ends) for _ in range(RUNS))
+        commands = [kernel.execute(COMMAND) for _ in range(RUNS)]
+        if all(status == "ok" for _, status, _ in commands):
+            result.medians[f"command `{COMMAND}`"] = statistics.median(took for took, _, _ in commands)
+        typed = [code for code, needs_polars in TYPED if with_polars or not needs_polars]
+        for title, request in [("completion", kernel.client.complete), ("inspection", kernel.client.inspect)]:
+            took = [kernel.ask(request, typed[number % len(typed)]) for number in range(REQUESTS)]
+            result.medians[f"{title}, 95th percentile"] = statistics.quantiles(took, n=20)[-1]
+        # It was more than ten cells by now.
+        result.memory = kernel.memory() if sys.platform == "linux" else {}
+        result.medians["sieve to 10 million, with compiling"] = kernel.run(SIEVE)
+        result.sieve = min(sieve_in(kernel) for _ in range(RUNS))
     finally:
         kernel.stop()
     return result
+
+
+def sieve_in(kernel):
+    """Seconds that a kernel's cell needs for the sieve itself."""
+    count, took = kernel.value(f"{SIEVE}\n(count, took)").strip("()").split(", ")
+    if int(count) != COUNT:
+        sys.exit(f"{kernel.manager.kernel_name}: the sieve found {count} primes, not {COUNT}")
+    return float(took)
+
+
+def sieve_program():
+    """Seconds that the same sieve needs in a program by `cargo build --release`."""
+    package = CACHE / "sieve"
+    (package / "src").mkdir(parents=True, exist_ok=True)
+    manifest = '[package]\nname = "sieve"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n'
+    (package / "Cargo.toml").write_text(manifest)
+    (package / "src" / "main.rs").write_text(f'fn main() {{\n{SIEVE}\nprintln!("{{count}} {{took}}");\n}}\n')
+    target = CACHE / "sieve-target"
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
+    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=package, check=True, env=environment)
+    runs = []
+    for _ in range(RUNS):
+        output = subprocess.run([target / "release" / "sieve"], check=True, capture_output=True, text=True).stdout
+        count, took = output.split()
+        if int(count) != COUNT:
+            sys.exit(f"the sieve found {count} primes, not {COUNT}")
+        runs.append(float(took))
+    return min(runs)
 
 
 def stock_environment():
@@ -152,11 +253,30 @@ def stock_setup():
 
 def table(ours, stock):
     """The figures as a Markdown table."""
-    lines = ["| median of seconds | Partita | stock evcxr | ratio |", "|---|---:|---:|---:|"]
+    lines = ["| seconds, medians | Partita | stock evcxr | ratio |", "|---|---:|---:|---:|"]
     for title, seconds in ours.medians.items():
         other = stock.medians.get(title) if stock else None
         cells = (f"{other:.3f}", f"{other / seconds:.1f}×") if other else ("–", "–")
         lines.append(f"| {title} | {seconds:.3f} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines)
+
+
+def hot_loop(ours, stock, program):
+    """The sieve's own time, here and there, against a release build."""
+    lines = [f"The sieve by itself, best of {RUNS}: `cargo build --release` {program:.3f} s"]
+    for name, measured in [("Partita", ours), ("stock evcxr", stock)]:
+        if measured:
+            lines.append(f"{name} {measured.sieve:.3f} s ({measured.sieve / program:.2f}×)")
+    return ", ".join(lines) + "."
+
+
+def memory(ours, stock):
+    """Megabytes of each kernel with its processes."""
+    lines = []
+    for name, measured in [("Partita", ours), ("stock evcxr", stock)]:
+        if measured and measured.memory:
+            figures = ", ".join(f"{figure} {megabytes:.0f} MB" for figure, megabytes in measured.memory.items())
+            lines.append(f"Memory of {name}'s processes after the cells above: {figures}.")
     return "\n".join(lines)
 
 
@@ -174,6 +294,7 @@ def main():
     ours = measure("partita", [], True, {})
     print(f"\n{RUNS} runs of each cell; start-up figures are of one start with everything built before.\n")
     print(table(ours, stock))
+    print(f"\n{hot_loop(ours, stock, sieve_program())}\n\n{memory(ours, stock)}")
     if stock and stock.setup:
         print(f"\nSetting stock evcxr up took {stock.setup:.1f} s in its first kernel of this run.")
 

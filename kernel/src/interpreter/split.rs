@@ -26,6 +26,8 @@ pub struct Split {
     pub has_statements: bool,
     /// Identifiers in the statements, those in format strings included.
     pub named: BTreeSet<String>,
+    /// What is not an item, in order.
+    pub statements: Vec<Stmt>,
     /// Whether the statements `.await` outside an async block of their own.
     pub awaits: bool,
     /// Whether the last statement is a `let`.
@@ -90,6 +92,7 @@ fn take_apart(code: &str) -> syn::Result<Split> {
             }
             _ => {}
         }
+        split.statements.push(statement);
     }
     split.awaits = awaits.found;
     Ok(split)

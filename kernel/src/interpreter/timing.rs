@@ -45,10 +45,12 @@ impl fmt::Display for Optimisation {
 pub enum Phase {
     /// The cell is taken apart and a crate written around it.
     Split,
-    /// Attempts that told what the cell moves or cannot keep, and had to be made again.
+    /// Attempts that the compiler refused: for what the cell moves or cannot keep, or for good.
     Probe,
-    /// The compiler, up to the linker.
-    Rustc,
+    /// The compiler, until the cell is known to be right.
+    Check,
+    /// The compiler, from there to machine code.
+    Codegen,
     /// The linker.
     Link,
     /// The shared object is loaded into the evaluation process.
@@ -67,7 +69,8 @@ impl Phase {
         match self {
             Self::Split => "split",
             Self::Probe => "probe",
-            Self::Rustc => "rustc",
+            Self::Check => "rustc check",
+            Self::Codegen => "rustc codegen",
             Self::Link => "link",
             Self::Load => "load",
             Self::Run => "run",
@@ -110,7 +113,7 @@ impl Timing {
     }
 }
 
-/// One line: `0.172 s: split 1 ms, rustc 124 ms, link 31 ms, load 2 ms, run 9 ms, display 1 ms; opt 0`.
+/// One line: `0.172 s: split 1 ms, rustc check 60 ms, rustc codegen 64 ms, link 31 ms, load 2 ms, run 9 ms, display 1 ms; opt 0`.
 impl fmt::Display for Timing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:.3} s", self.total.as_secs_f64())?;
@@ -144,11 +147,11 @@ mod tests {
     #[test]
     fn a_timing_is_one_line_whose_phases_add_up() {
         let mut timing = Timing { level: Some(0), ..Timing::default() };
-        timing.add(Phase::Rustc, Duration::from_millis(100));
-        timing.add(Phase::Rustc, Duration::from_millis(24));
+        timing.add(Phase::Check, Duration::from_millis(100));
+        timing.add(Phase::Check, Duration::from_millis(24));
         timing.add(Phase::Run, Duration::from_micros(400));
         timing.close(Duration::from_millis(130));
-        assert_eq!(timing.to_string(), "0.130 s: rustc 124 ms, run 0.4 ms, rest 5.6 ms; opt 0");
+        assert_eq!(timing.to_string(), "0.130 s: rustc check 124 ms, run 0.4 ms, rest 5.6 ms; opt 0");
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub use event::{Event, TaskMetrics};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
 pub use last_words::LastWords;
 pub use message::{
-    CellOutcome, Comm, CommAction, Command, Frame, FromEvaluation, LoadCell, Panic, Stream, ToEvaluation,
-    Variable,
+    CellOutcome, Comm, CommAction, Command, Frame, FromEvaluation, LoadCell, Panic, Spent, Stream,
+    ToEvaluation, Variable,
 };
 pub use mime::MimeBundle;
 pub use nearest::nearest;

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,17 @@ pub enum CellOutcome {
     Panicked(Panic),
     /// The shared object could not be loaded.
     NotLoaded(String),
+}
+
+/// Where the time of a cell went in the evaluation process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Loading its shared object.
+    pub load: Duration,
+    /// Its own code.
+    pub run: Duration,
+    /// Turning its value into what is shown.
+    pub display: Duration,
 }
 
 /// One compiled cell to load and run.
@@ -190,6 +201,8 @@ pub enum FromEvaluation {
         outcome: CellOutcome,
         /// Everything in the store now.
         variables: Vec<Variable>,
+        /// Where the last cell's time went; a command leaves it as it was.
+        spent: Spent,
     },
 }
 

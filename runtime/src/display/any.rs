@@ -121,7 +121,7 @@ pub trait ViaDebug {
 
 impl<T: Debug + ?Sized> ViaDebug for &Probe<'_, T> {
     fn mime(&self) -> Option<MimeBundle> {
-        Some(MimeBundle::text(debug_text(&self.0)))
+        Some(debug_bundle(&self.0))
     }
 }
 
@@ -132,12 +132,22 @@ pub trait ViaName {
 
 impl<T: ?Sized> ViaName for Probe<'_, T> {
     fn mime(&self) -> Option<MimeBundle> {
-        Some(MimeBundle::text(format!(
-            "a value of type {}, which has no Debug; to see it, put #[derive(Debug)] on the type or \
-             implement MimeDisplay for it",
-            type_name::<T>()
-        )))
+        Some(name_bundle(type_name::<T>()))
     }
+}
+
+// Not generic, and never inlined: what stands here is compiled once, and not in every cell.
+#[inline(never)]
+fn debug_bundle(value: &dyn Debug) -> MimeBundle {
+    MimeBundle::text(debug_text(value))
+}
+
+#[inline(never)]
+fn name_bundle(type_name: &str) -> MimeBundle {
+    MimeBundle::text(format!(
+        "a value of type {type_name}, which has no Debug; to see it, put #[derive(Debug)] on the type or \
+         implement MimeDisplay for it"
+    ))
 }
 
 fn debug_text(value: &dyn Debug) -> String {

@@ -21,7 +21,14 @@ impl CellFailure {
 
 impl<E: Into<Box<dyn Error>>> From<E> for CellFailure {
     fn from(error: E) -> Self {
-        let error = error.into();
+        Self::of(&*error.into())
+    }
+}
+
+impl CellFailure {
+    /// Not generic, so that cells only call it.
+    #[inline(never)]
+    fn of(error: &dyn Error) -> Self {
         let mut chain = vec![error.to_string()];
         let mut cause = error.source();
         while let Some(error) = cause {

@@ -3,6 +3,7 @@ use std::{
     os::unix::net::UnixStream,
     sync::mpsc,
     thread,
+    time::Instant,
 };
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
@@ -149,7 +150,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
         let outcome = match work {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
-                run_cell(&cell, &scope)
+                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(why.to_string()))
             }
             Work::Command(command) => commands::run(&command, &scope),
         };
@@ -166,10 +167,10 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
 /// Tells the kernel how the cell ended. What is too large to travel is replaced by words that say so:
 /// how the cell ended stays as it was, and so do its variables.
 fn report(bridge: &Bridge, outcome: CellOutcome, scope: &Scope) -> Result<(), FrameError> {
-    let done = FromEvaluation::Done { outcome, variables: scope.variables() };
+    let done = FromEvaluation::Done { outcome, variables: scope.variables(), spent: scope.spent() };
     match (bridge.send(&done), done) {
-        (Err(FrameError::TooLarge(bytes)), FromEvaluation::Done { outcome, variables }) => {
-            bridge.send(&FromEvaluation::Done { outcome: in_few_words(outcome, bytes), variables })
+        (Err(FrameError::TooLarge(bytes)), FromEvaluation::Done { outcome, variables, spent }) => {
+            bridge.send(&FromEvaluation::Done { outcome: in_few_words(outcome, bytes), variables, spent })
         }
         (sent, _) => sent,
     }
@@ -189,22 +190,19 @@ fn in_few_words(outcome: CellOutcome, bytes: u64) -> CellOutcome {
     }
 }
 
-fn run_cell(cell: &LoadCell, scope: &Scope) -> CellOutcome {
+fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::Error> {
+    let began = Instant::now();
     frames::remember(&cell.library);
     // SAFETY: the kernel compiled the library against this very one; it has no initialisers of its
     // own. Statics in it are found by later cells, hence global.
-    let library = match unsafe { Library::open(Some(&cell.library), RTLD_NOW | RTLD_GLOBAL) } {
-        Ok(library) => library,
-        Err(error) => return CellOutcome::NotLoaded(error.to_string()),
-    };
+    let library = unsafe { Library::open(Some(&cell.library), RTLD_NOW | RTLD_GLOBAL) }?;
     // SAFETY: the kernel generates the function with exactly this type.
-    let function = match unsafe { library.get::<CellFunction>(cell.symbol.as_bytes()) } {
-        Ok(symbol) => *symbol,
-        Err(error) => return CellOutcome::NotLoaded(error.to_string()),
-    };
+    let function = *unsafe { library.get::<CellFunction>(cell.symbol.as_bytes()) }?;
     // Variables may hold code of this library (drop glue, vtables) for as long as the process lives.
     std::mem::forget(library);
-    function(scope)
+    scope.begin(began.elapsed());
+    function(scope);
+    Ok(scope.outcome())
 }
 
 /// Empties the buffers behind the process's own streams, Rust's and C's.

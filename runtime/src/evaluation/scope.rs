@@ -1,14 +1,16 @@
 use std::{
-    any::Any,
-    cell::RefCell,
+    any::{Any, TypeId, type_name},
+    cell::{Cell, RefCell},
     future::Future,
     io,
+    mem::needs_drop,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::OnceLock,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use partita_bridge::{CellOutcome, MimeBundle, Panic, Stream};
+use partita_bridge::{CellOutcome, MimeBundle, Panic, Spent, Stream};
 use polars::error::abort::{QueryAborted, catch_polars_abort};
 use tokio::runtime::Runtime;
 
@@ -18,18 +20,26 @@ use crate::cancel::{self, Interrupted};
 /// How often a cell that awaits looks whether it was interrupted.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
 
-/// What a cell's body returns: what to show, or the error that left it.
-pub type CellResult = Result<Option<MimeBundle>, CellFailure>;
+/// What a cell's body returns: nothing, or the error that left it.
+pub type CellResult = Result<(), CellFailure>;
 
-/// The function that the kernel generates around a cell.
-pub type CellFunction = fn(&Scope) -> CellOutcome;
+/// The function that the kernel generates around a cell. How the cell ended is in its scope.
+pub type CellFunction = fn(&Scope);
 
 /// What a running cell sees of the process: its variables. The generated code takes the variables
 /// that the cell names out of it, lends them to the body, and puts back those the body did not
 /// consume, however the body ended.
+///
+/// Whatever is generic here is compiled again in every cell, with all that it calls and drops. So it is
+/// a few lines around functions that are not: a cell compiles in half the time.
 #[derive(Default)]
 pub struct Scope {
     store: RefCell<Store>,
+    outcome: RefCell<Option<CellOutcome>>,
+    shown: RefCell<Option<MimeBundle>>,
+    /// Since when the value has been turned into what is shown.
+    displaying: Cell<Option<Instant>>,
+    spent: Cell<Spent>,
 }
 
 /// A value on its way into the store. The type is written out in the compiler's MIR, from which the
@@ -48,12 +58,15 @@ impl<T: 'static> Kept<T> {
 }
 
 impl Scope {
-    /// Says before anything runs whether `name` can be had as a `T`.
-    ///
-    /// # Errors
-    /// When it is not there or has another type.
-    pub fn expect<T: 'static>(&self, name: &str) -> Result<(), CellOutcome> {
-        self.store.borrow().check::<T>(name).map_err(CellOutcome::NotLoaded)
+    /// Whether `name` can be had as a `T`: asked before anything runs. If not, that is the cell's outcome.
+    pub fn expect<T: 'static>(&self, name: &str) -> bool {
+        self.expect_type(name, TypeId::of::<T>(), type_name::<T>())
+    }
+
+    #[inline(never)]
+    fn expect_type(&self, name: &str, id: TypeId, type_name: &str) -> bool {
+        let checked = self.store.borrow().check(name, id, type_name);
+        checked.map_err(|why| self.end(CellOutcome::NotLoaded(why))).is_ok()
     }
 
     /// Takes a variable out, after [`expect`](Self::expect) allowed it.
@@ -62,32 +75,61 @@ impl Scope {
     /// When `expect` was not asked; the generated code always asks.
     #[must_use]
     pub fn take<T: 'static>(&self, name: &str) -> T {
-        let value = self.store.borrow_mut().take(name);
-        value.unwrap_or_else(|| panic!("variable `{name}` was taken without asking whether it is there"))
+        match self.take_value(name, TypeId::of::<T>()).downcast() {
+            Ok(value) => *value,
+            Err(_) => never_asked(name),
+        }
+    }
+
+    #[inline(never)]
+    fn take_value(&self, name: &str, id: TypeId) -> Box<dyn Any> {
+        let value = self.store.borrow_mut().take(name, id);
+        value.unwrap_or_else(|| never_asked(name))
     }
 
     /// Stores what the body bound.
     pub fn keep<T: 'static>(&self, kept: Kept<T>) {
+        self.keep_value(kept.name, Box::new(kept.value), type_name::<T>(), needs_drop::<T>());
+    }
+
+    #[inline(never)]
+    fn keep_value(&self, name: &str, value: Box<dyn Any>, type_name: &'static str, owns: bool) {
         // The old value is dropped after the borrow: its `drop` is the person's code.
-        let old = self.store.borrow_mut().put(kept.name, kept.value);
-        release(kept.name, old);
+        let old = self.store.borrow_mut().put_value(name, value, type_name, owns);
+        release(name, old);
     }
 
     /// Puts back a variable that the body was lent, unless the body bound the name anew.
     pub fn restore<T: 'static>(&self, name: &str, value: T) {
+        self.restore_value(name, Box::new(value), type_name::<T>());
+    }
+
+    #[inline(never)]
+    fn restore_value(&self, name: &str, value: Box<dyn Any>, type_name: &'static str) {
         if self.store.borrow().contains(name) {
             release(name, value);
             return;
         }
-        self.store.borrow_mut().put(name, value);
+        self.store.borrow_mut().put_value(name, value, type_name);
     }
 
     /// Runs the body and turns every way it can end into an outcome.
-    pub fn run(&self, body: impl FnOnce() -> CellResult) -> CellOutcome {
+    pub fn run(&self, body: impl FnOnce() -> CellResult) {
+        self.run_boxed(Box::new(body));
+    }
+
+    #[inline(never)]
+    fn run_boxed(&self, body: Box<dyn FnOnce() -> CellResult + '_>) {
         panics::forget_last();
+        let began = Instant::now();
         let body = AssertUnwindSafe(|| catch_polars_abort(AssertUnwindSafe(body)));
-        match catch_unwind(body) {
-            Ok(Ok(Ok(bundle))) => CellOutcome::Finished(bundle),
+        let ended = catch_unwind(body);
+        let display = self.displaying.take().map_or(Duration::ZERO, |since| since.elapsed());
+        let display = display + self.spent.get().display;
+        let run = began.elapsed().saturating_sub(display);
+        self.spent.set(Spent { run, display, ..self.spent.get() });
+        self.end(match ended {
+            Ok(Ok(Ok(()))) => CellOutcome::Finished(self.shown.take()),
             Ok(Ok(Err(failure))) => CellOutcome::Failed(failure.into_chain()),
             Ok(Err(QueryAborted::KeyboardInterrupt)) => {
                 CellOutcome::Failed(vec!["the Polars query was interrupted".into()])
@@ -99,11 +141,16 @@ impl Scope {
                 Ok(interrupted) => CellOutcome::Failed(vec![interrupted.0]),
                 Err(payload) => CellOutcome::Panicked(panics::last(payload)),
             },
-        }
+        });
     }
 
     /// [`run`](Self::run) for a body that awaits.
-    pub fn run_async(&self, body: impl Future<Output = CellResult>) -> CellOutcome {
+    pub fn run_async(&self, body: impl Future<Output = CellResult>) {
+        self.run_pinned(Box::pin(body));
+    }
+
+    #[inline(never)]
+    fn run_pinned(&self, body: Pin<Box<dyn Future<Output = CellResult> + '_>>) {
         self.run(|| match runtime() {
             // An interrupted cell is not waited for; what it borrowed is given back as after a `?`.
             Ok(runtime) => runtime.block_on(async {
@@ -115,7 +162,42 @@ impl Scope {
                 }
             }),
             Err(error) => Err(CellFailure::new(format!("cannot start the async runtime: {error}"))),
-        })
+        });
+    }
+
+    /// The body's own work is done; what follows turns its value into what is shown.
+    pub fn begin_display(&self) {
+        self.displaying.set(Some(Instant::now()));
+    }
+
+    /// The body's value is shown, if it is anything to show, once the body has ended well.
+    pub fn show(&self, bundle: Option<MimeBundle>) {
+        if let Some(since) = self.displaying.take() {
+            self.spent.set(Spent { display: since.elapsed(), ..self.spent.get() });
+        }
+        self.shown.replace(bundle);
+    }
+
+    fn end(&self, outcome: CellOutcome) {
+        self.outcome.replace(Some(outcome));
+    }
+
+    /// How the body ended; to be asked once.
+    pub fn outcome(&self) -> CellOutcome {
+        self.outcome.take().unwrap_or_else(|| CellOutcome::NotLoaded("it did not say how it ended".into()))
+    }
+
+    /// Another cell begins; loading it took this long.
+    pub(super) fn begin(&self, load: Duration) {
+        self.shown.take();
+        self.outcome.take();
+        self.displaying.take();
+        self.spent.set(Spent { load, ..Spent::default() });
+    }
+
+    /// Where the last cell's time went.
+    pub(super) fn spent(&self) -> Spent {
+        self.spent.get()
     }
 
     pub(super) fn forget(&self, name: &str) {
@@ -148,6 +230,12 @@ async fn cancelled(token: cancel::Token) {
     while !token.is_cancelled() {
         tokio::time::sleep(CANCEL_CHECK).await;
     }
+}
+
+/// A mistake of the generated code: it always asks first.
+#[inline(never)]
+fn never_asked(name: &str) -> ! {
+    panic!("variable `{name}` was taken without asking whether it is there")
 }
 
 /// Drops a variable's old value outside of any body. Its `drop` is the person's code: if it panics, that

@@ -1,6 +1,7 @@
 use std::{
-    any::{Any, TypeId},
+    any::{Any, TypeId, type_name},
     collections::BTreeMap,
+    mem::needs_drop,
 };
 
 use partita_bridge::Variable;
@@ -30,11 +31,11 @@ enum Size {
 }
 
 impl Size {
-    fn of<T: 'static>() -> Self {
-        if !std::mem::needs_drop::<T>() {
-            return Self::Fixed(size_of::<T>() as u64);
+    fn of(value: &dyn Any, owns: bool) -> Self {
+        if !owns {
+            return Self::Fixed(size_of_val(value) as u64);
         }
-        sizes::measure_of(TypeId::of::<T>()).map_or(Self::Unknown, Self::Asked)
+        sizes::measure_of(value.type_id()).map_or(Self::Unknown, Self::Asked)
     }
 
     fn bytes(self, value: &dyn Any) -> Option<u64> {
@@ -50,34 +51,41 @@ impl Store {
     /// Keeps a value; the one that had the name before is returned, so that the caller drops it
     /// when no lock is held.
     pub(super) fn put<T: 'static>(&mut self, name: &str, value: T) -> Option<Box<dyn Any>> {
-        let type_name = std::any::type_name::<T>();
-        let slot = Slot { value: Box::new(value), type_name, size: Size::of::<T>() };
+        self.put_value(name, Box::new(value), type_name::<T>(), needs_drop::<T>())
+    }
+
+    /// [`put`](Self::put) for a value whose type only the caller knows; `owns` if something is dropped
+    /// with it.
+    pub(super) fn put_value(
+        &mut self,
+        name: &str,
+        value: Box<dyn Any>,
+        type_name: &'static str,
+        owns: bool,
+    ) -> Option<Box<dyn Any>> {
+        let size = Size::of(&*value, owns);
+        let slot = Slot { value, type_name, size };
         self.slots.insert(name.to_owned(), slot).map(|old| old.value)
     }
 
-    /// Says what stops `name` from being taken as a `T`.
-    pub(super) fn check<T: 'static>(&self, name: &str) -> Result<(), String> {
+    /// Says what stops `name` from being taken as the type with this id.
+    pub(super) fn check(&self, name: &str, id: TypeId, type_name: &str) -> Result<(), String> {
         match self.slots.get(name) {
             None => Err(format!("variable `{name}` is not in the evaluation process; run its cell again")),
-            Some(slot) if !slot.value.is::<T>() => Err(format!(
-                "variable `{name}` holds a `{}` where the cell expects a `{}`; run its cell again",
+            Some(slot) if (*slot.value).type_id() != id => Err(format!(
+                "variable `{name}` holds a `{}` where the cell expects a `{type_name}`; run its cell again",
                 slot.type_name,
-                std::any::type_name::<T>()
             )),
             Some(_) => Ok(()),
         }
     }
 
-    /// Hands a value out and leaves its slot empty.
-    pub(super) fn take<T: 'static>(&mut self, name: &str) -> Option<T> {
-        let slot = self.slots.remove(name)?;
-        match slot.value.downcast::<T>() {
-            Ok(value) => Some(*value),
-            Err(value) => {
-                self.slots.insert(name.to_owned(), Slot { value, ..slot });
-                None
-            }
+    /// Hands a value of the type with this id out and leaves its slot empty.
+    pub(super) fn take(&mut self, name: &str, id: TypeId) -> Option<Box<dyn Any>> {
+        if (*self.slots.get(name)?.value).type_id() != id {
+            return None;
         }
+        self.forget(name)
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
@@ -125,9 +133,10 @@ mod tests {
     fn a_value_asked_for_as_another_type_stays_where_it_is() {
         let mut store = Store::default();
         store.put("x", vec![1u8]);
-        assert!(store.check::<String>("x").unwrap_err().contains("`x`"));
-        assert_eq!(store.take::<String>("x"), None);
-        assert_eq!(store.take::<Vec<u8>>("x"), Some(vec![1]));
+        let (string, bytes) = (TypeId::of::<String>(), TypeId::of::<Vec<u8>>());
+        assert!(store.check("x", string, "String").unwrap_err().contains("`x`"));
+        assert!(store.take("x", string).is_none());
+        assert_eq!(store.take("x", bytes).unwrap().downcast_ref(), Some(&vec![1u8]));
         assert!(!store.contains("x"));
     }
 }

@@ -13,8 +13,10 @@ pub fn time(desk: Desk<'_, '_>) -> Answer {
     let outcome = place.run(&Cell { number: cell.number, code }, outputs);
     let timing = place.timing().unwrap_or_default();
     let mut text = format!("wall {}", shown(timing.total));
-    let compile: Duration =
-        [Phase::Split, Phase::Probe, Phase::Rustc, Phase::Link].map(|phase| timing.of(phase)).iter().sum();
+    let compile: Duration = [Phase::Split, Phase::Probe, Phase::Check, Phase::Codegen, Phase::Link]
+        .map(|phase| timing.of(phase))
+        .iter()
+        .sum();
     let run = timing.of(Phase::Run);
     if compile + run > Duration::ZERO {
         text.push_str(&format!(": compile {}, run {}", shown(compile), shown(run)));

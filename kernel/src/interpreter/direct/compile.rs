@@ -1,14 +1,18 @@
 use std::{
+    ffi::OsString,
     fs, io,
-    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use serde::Deserialize;
 
 use super::{
-    dependencies::Built, generate::Generated, generate::ROOT, interrupts::Interrupts, warm_build::WarmBuild,
+    generate::{Generated, INCLUDED},
+    interrupts::Interrupts,
+    rustc::{Rustc, Until, Written},
+    warm_build::WarmBuild,
 };
 
 /// One message of the compiler, as `--error-format=json` has it.
@@ -88,11 +92,12 @@ impl Diagnostic {
 }
 
 /// What a compilation gave.
+#[derive(Default)]
 pub struct Compiled {
     /// Whether there is something to load.
     pub succeeded: bool,
-    /// The shared object.
-    pub library: PathBuf,
+    /// The files, the shared object among them.
+    pub written: Option<Written>,
     /// What the compiler said, in order.
     pub diagnostics: Vec<Diagnostic>,
     /// Its MIR, if asked for.
@@ -101,6 +106,15 @@ pub struct Compiled {
     pub other: String,
     /// The signal that ended the compiler, if one did.
     pub ended_by: Option<i32>,
+    /// From handing over the text to knowing that it is right, to machine code, and to the end.
+    pub took: [Duration; 3],
+}
+
+impl Compiled {
+    /// The shared object.
+    pub fn library(&self) -> PathBuf {
+        self.written.as_ref().map(Written::library).unwrap_or_default()
+    }
 }
 
 /// How much of a compilation is needed.
@@ -110,8 +124,6 @@ pub enum Depth {
     Check,
     /// A shared object to run.
     Link,
-    /// The same, and the types of what is kept.
-    LinkAndTypes,
 }
 
 /// Compiles cells in a directory of their own.
@@ -119,69 +131,78 @@ pub struct Compiler {
     build: WarmBuild,
     directory: PathBuf,
     sysroot: PathBuf,
+    /// What leads it to the crates that were asked for.
+    dependencies: Vec<OsString>,
+    /// For the next cell.
+    waiting: Option<Rustc>,
+    /// Whether there is a core on which the next one can start while this one works.
+    has_second_core: bool,
 }
 
 impl Compiler {
     /// A compiler that works in `directory`.
     pub fn new(build: WarmBuild, directory: PathBuf, sysroot: PathBuf) -> Self {
-        Self { build, directory, sysroot }
+        let has_second_core = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+        Self { build, directory, sysroot, dependencies: Vec::new(), waiting: None, has_second_core }
     }
 
     /// Compiles one generated crate. An interrupt stops the compiler.
-    ///
-    /// All crates have one name and one `-C metadata`, so that an item that stands in two of them is
-    /// one item to the type system.
     pub fn compile(
-        &self,
+        &mut self,
         generated: &Generated,
         depth: Depth,
-        serial: u64,
-        dependencies: Option<&Built>,
+        level: u8,
         interrupts: &Interrupts,
     ) -> io::Result<Compiled> {
+        let mut text = "";
         for file in &generated.files {
-            fs::write(self.directory.join(&file.name), &file.text)?;
+            if file.name == INCLUDED {
+                text = &file.text;
+            } else {
+                fs::write(self.directory.join(&file.name), &file.text)?;
+            }
         }
-        let library = self.directory.join(format!("cell{serial}.so"));
-        let mir = self.directory.join("cell.mir");
-        let emit = match depth {
-            Depth::Check => format!("metadata={}", self.directory.join("cell.rmeta").display()),
-            Depth::Link => format!("link={}", library.display()),
-            Depth::LinkAndTypes => format!("link={},mir={}", library.display(), mir.display()),
+        let waits = level == 0 && generated.attributes.is_empty();
+        let ready = self.waiting.take_if(|rustc| waits && rustc.waits());
+        let rustc = match ready {
+            Some(rustc) => rustc,
+            None => self.start(level, &generated.attributes)?,
         };
-        let mut command = Command::new(&self.build.rustc);
-        command
-            .current_dir(&self.directory)
-            .args([
-                ROOT,
-                "--crate-name=cells",
-                "--crate-type=cdylib",
-                "--edition=2024",
-                "--error-format=json",
-            ])
-            .args(["-Cmetadata=partita", "-Copt-level=0", "-Cdebuginfo=0", "-Cembed-bitcode=no"])
-            .arg(format!("--emit={emit}"))
-            .arg("--sysroot")
-            .arg(&self.sysroot)
-            .arg(self.build.extern_argument())
-            .arg(self.build.dependency_argument())
-            .args(dependencies.map(Built::arguments).unwrap_or_default())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        end_with_kernel(&mut command);
-        let child = command.spawn()?;
-        let watch = interrupts.compiling(child.id().cast_signed());
-        let output = child.wait_with_output()?;
+        if self.has_second_core {
+            self.prepare();
+        }
+        let watch = interrupts.compiling(rustc.group());
+        let until = if depth == Depth::Check { Until::Checked } else { Until::Linked };
+        let said = rustc.finish(text, until)?;
         drop(watch);
-        let (diagnostics, other) = parse(&String::from_utf8_lossy(&output.stderr));
-        let mir = match depth {
-            Depth::LinkAndTypes if output.status.success() => fs::read_to_string(&mir)?,
-            _ => String::new(),
-        };
-        let ended_by = output.status.signal();
-        Ok(Compiled { succeeded: output.status.success(), library, diagnostics, mir, other, ended_by })
+        Ok(Compiled {
+            succeeded: said.succeeded,
+            written: Some(said.written),
+            diagnostics: said.diagnostics,
+            mir: said.mir,
+            other: said.other,
+            ended_by: said.ended_by,
+            took: [said.check, said.codegen, said.link],
+        })
+    }
+
+    /// Starts the compiler of the next cell, if there is none yet.
+    pub fn prepare(&mut self) {
+        if self.waiting.as_mut().is_none_or(|rustc| !rustc.waits()) {
+            // What goes wrong will go wrong again, and be said, when there is a cell.
+            self.waiting = self.start(0, "").ok();
+        }
+    }
+
+    fn start(&self, level: u8, attributes: &str) -> io::Result<Rustc> {
+        Rustc::start(&self.build, &self.sysroot, &self.directory, &self.dependencies, level, attributes)
+    }
+
+    /// From now on cells find other crates besides Partita, by these arguments.
+    pub fn depend_on(&mut self, dependencies: Vec<OsString>) {
+        self.dependencies = dependencies;
+        // It was told of the old ones.
+        self.waiting = None;
     }
 
     /// What cells have for a sysroot.
@@ -196,36 +217,4 @@ impl Compiler {
     pub fn check_unchanged(&self) -> Result<(), super::WarmBuildError> {
         self.build.check_unchanged()
     }
-}
-
-/// A compiler whose kernel was killed works for nobody.
-fn end_with_kernel(command: &mut Command) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the closure makes one system call, which may be made between `fork` and `exec`.
-    unsafe {
-        command.pre_exec(|| {
-            // Without it the compiler ends a little later, by itself.
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            Ok(())
-        });
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = command;
-}
-
-fn parse(stderr: &str) -> (Vec<Diagnostic>, String) {
-    let mut diagnostics = Vec::new();
-    let mut other = String::new();
-    for line in stderr.lines() {
-        match serde_json::from_str::<Diagnostic>(line) {
-            Ok(diagnostic) => diagnostics.push(diagnostic),
-            // Notices about written files are JSON too, and no news.
-            Err(_) if line.starts_with('{') => {}
-            Err(_) => {
-                other.push_str(line);
-                other.push('\n');
-            }
-        }
-    }
-    (diagnostics, other)
 }

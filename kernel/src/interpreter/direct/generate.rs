@@ -13,7 +13,7 @@ pub const HEAD: &str = "\
 #![allow(dead_code, unused_imports, unused_variables, unused_mut, unused_assignments, unused_parens, \
 unused_macros, unused_labels, unreachable_code, private_interfaces, private_bounds, improper_ctypes, \
 non_snake_case, non_upper_case_globals, non_camel_case_types, path_statements, static_mut_refs, unused_braces, \
-unused_attributes, unused_doc_comments)]\n";
+unused_attributes, unused_doc_comments, redundant_semicolons)]\n";
 
 /// In scope in every cell; what a cell imports by name takes precedence over the first line.
 pub const IMPORTS: &str = "\
@@ -44,8 +44,10 @@ pub struct CellPlan<'a> {
 
 /// The files of one compilation.
 pub struct Generated {
-    /// The crate's root, first, and what it includes.
+    /// What the crate's root includes, first, and what that includes.
     pub files: Vec<SourceFile>,
+    /// The crate's own attributes, which stand in its root.
+    pub attributes: String,
     /// The function to call.
     pub symbol: String,
     /// The names to be kept: `__kept_0` is the first.
@@ -57,21 +59,28 @@ pub struct Generated {
 /// What the functions that cells become are called, before their number.
 pub const CELL_FUNCTION: &str = "partita_cell_";
 
-/// The crate's root.
+/// The crate's root: what all cells have in common.
 pub const ROOT: &str = "main.rs";
 
+/// What the root includes: what is generated for one cell.
+pub const INCLUDED: &str = "cells";
+
+/// The text of the crate's root. It is the same for all cells that bring no attributes, so that a
+/// compiler can read it before there is a cell.
+pub fn root(attributes: &str) -> String {
+    format!("{HEAD}{attributes}{IMPORTS}include!({INCLUDED:?});\n")
+}
+
 /// Writes the crate for a cell. The person's text goes into files of its own, named as errors name
-/// them, with lines and columns unchanged; generated code stands in [`ROOT`] and after the cell's end.
+/// them, with lines and columns unchanged; generated code stands in [`INCLUDED`] and after the cell's
+/// end.
 pub fn generate(plan: &CellPlan<'_>) -> Generated {
-    let mut root = SourceFile::new(ROOT, None);
-    root.generate(HEAD);
-    if let Some(split) = plan.split {
-        for range in &split.inner_attributes {
-            root.generate(&plan.cell.code[range.clone()]);
-            root.generate("\n");
-        }
+    let mut root = SourceFile::new(INCLUDED, None);
+    let mut attributes = String::new();
+    for range in plan.split.iter().flat_map(|split| &split.inner_attributes) {
+        attributes.push_str(&plan.cell.code[range.clone()]);
+        attributes.push('\n');
     }
-    root.generate(IMPORTS);
     if plan.dependencies {
         // Without it the compiler would link each crate into each cell.
         root.generate(&format!("extern crate {} as _;\n", dependencies::CRATE_NAME));
@@ -83,7 +92,7 @@ pub fn generate(plan: &CellPlan<'_>) -> Generated {
     let mut kept = Vec::new();
     add_function(plan, &symbol, &mut root, &mut files, &mut kept);
     files.insert(0, root);
-    Generated { files, symbol, kept, statics }
+    Generated { files, attributes, symbol, kept, statics }
 }
 
 fn add_items(
@@ -165,19 +174,13 @@ fn add_function(
     files: &mut Vec<SourceFile>,
     kept: &mut Vec<String>,
 ) {
-    root.generate(&format!(
-        "#[unsafe(no_mangle)]\npub fn {symbol}(__p: &::partita::evaluation::Scope) -> \
-         ::partita::evaluation::CellOutcome {{\n"
-    ));
+    root.generate(&format!("#[unsafe(no_mangle)]\npub fn {symbol}(__p: &::partita::evaluation::Scope) {{\n"));
     let no_statements = Split::default();
     let split = plan.split.unwrap_or(&no_statements);
     let mut taken = plan.variables.taken_by(&split.named);
     taken.retain(|(name, _)| !plan.outdated.contains(name));
     for (name, variable) in &taken {
-        let text = format!(
-            "if let ::std::result::Result::Err(__e) = __p.expect::<{}>({name:?}) {{ return __e; }}\n",
-            variable.ty
-        );
+        let text = format!("if !__p.expect::<{}>({name:?}) {{ return; }}\n", variable.ty);
         root.generate_for(Role::Take((*name).clone()), &text);
     }
     for (name, variable) in &taken {
@@ -187,9 +190,9 @@ fn add_function(
     }
     let body = plan.cell.label.clone();
     let run = if split.awaits {
-        format!("let __outcome = __p.run_async(async {{ include!({body:?}) }});\n")
+        format!("__p.run_async(async {{ include!({body:?}) }});\n")
     } else {
-        format!("let __outcome = __p.run(|| include!({body:?}));\n")
+        format!("__p.run(|| include!({body:?}));\n")
     };
     root.generate(&run);
     for (name, _) in &taken {
@@ -197,7 +200,7 @@ fn add_function(
             root.generate_for(Role::Restore((*name).clone()), &format!("__p.restore({name:?}, {name});\n"));
         }
     }
-    root.generate("__outcome\n}\n");
+    root.generate("}\n");
     files.push(body_file(plan, split, body, kept));
 }
 
@@ -221,11 +224,11 @@ fn body_file(plan: &CellPlan<'_>, split: &Split, name: String, kept: &mut Vec<St
             file.copy(&text[value.start..value.end], value.start);
             file.generate(");");
             file.copy(&text[value.end..], value.end);
-            file.generate("\n;let __bundle = ::partita::mime_of!(*__value);\n");
+            file.generate("\n;__p.begin_display(); __p.show(::partita::mime_of!(*__value));\n");
         }
         None => {
             file.copy(&text, 0);
-            file.generate("\n;let __bundle = ::std::option::Option::None;\n");
+            file.generate("\n;\n");
         }
     }
     // `let Unit = unit;` binds nothing.
@@ -245,7 +248,7 @@ fn body_file(plan: &CellPlan<'_>, split: &Split, name: String, kept: &mut Vec<St
         let _ = writeln!(keeps, "__p.keep(__kept_{number});");
     }
     file.generate(&keeps);
-    file.generate("::std::result::Result::Ok(__bundle) }\n");
+    file.generate("::std::result::Result::Ok(()) }\n");
     file
 }
 
@@ -316,6 +319,7 @@ mod tests {
                 outdated: &[],
                 moved: &BTreeSet::new(),
                 unkept: &BTreeSet::new(),
+                dependencies: false,
                 serial: 1,
             });
             for file in &generated.files {

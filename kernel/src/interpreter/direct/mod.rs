@@ -1,7 +1,8 @@
 //! The direct evaluator: one `rustc` call a cell, against the `partita` library that was compiled
 //! once ([`WarmBuild`]). Here is the road of a cell: its items join those of earlier cells
-//! (`items`), a crate is written around it (`generate`), compiled (`compile`), run in the evaluation
-//! process, and what it changed is noted (`variables`).
+//! (`items`), a crate is written around it (`generate`), compiled (`compile`, by a `rustc` that was started
+//! before the cell came), run in the evaluation
+//! process (`run`), and what it changed is noted (`variables`). How well it is optimised, `heat` says.
 //!
 //! Rust decides what is right; two things it cannot know beforehand are found by trying. A variable
 //! that the cell moves out cannot be put back, and a borrow cannot outlive its cell: the compiler's
@@ -19,9 +20,13 @@ pub mod dependencies;
 mod diagnostics;
 mod frames;
 pub(super) mod generate;
+mod heat;
 mod interrupts;
+mod item;
 pub(super) mod items;
 pub(super) mod report;
+mod run;
+mod rustc;
 mod session_directory;
 pub(super) mod source;
 pub(super) mod types;
@@ -34,10 +39,10 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use partita_bridge::{CellOutcome, Command, LoadCell, Stream, ToEvaluation, Variable};
+use partita_bridge::{Command, Stream, Variable};
 use thiserror::Error;
 
 pub use self::warm_build::{DIRECTORY_VARIABLE, WarmBuild, WarmBuildError};
@@ -46,24 +51,26 @@ use self::{
     compile::{Compiled, Compiler, Depth},
     dependencies::{Dependencies, Dependency, DependencyError},
     generate::{CellPlan, Generated, generate},
+    heat::Heat,
     interrupts::Interrupts,
-    items::{Items, Kind},
+    items::Items,
     session_directory::SessionDirectory,
     source::CellSource,
-    variables::{Known, Variables},
+    variables::Variables,
 };
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender,
+    Cell, CellError, Evaluator, Interrupter, Messenger, Optimisation, Outcome, OutputSender, Phase, Settings,
+    Timing,
     completion::Snapshot,
-    evaluation_process::{EvaluationProcess, Gone, Line, Outputs, SpawnError},
+    evaluation_process::{EvaluationProcess, Line, Outputs, SpawnError},
     split::{self, Split, hidden_static},
 };
 
+/// The level of cells with loops of their own.
+const OPTIMISED: u8 = 2;
+
 /// How often a cell is compiled before its errors count as its own.
 const ATTEMPTS: usize = 8;
-
-/// The type of what a query leaves, as a cell writes it.
-const DATA_FRAME: &str = "partita::prelude::DataFrame";
 
 const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has changed";
 
@@ -108,6 +115,9 @@ pub struct DirectEvaluator {
     /// Whether it was said that some statics begin anew in each cell.
     said_anew: bool,
     serial: u64,
+    settings: Settings,
+    /// Where the time of the running cell, or of the last one, went.
+    account: Timing,
     // Last: the directory goes when everything that uses it is gone.
     directory: SessionDirectory,
 }
@@ -151,8 +161,12 @@ impl DirectEvaluator {
             labels: BTreeSet::new(),
             said_anew: false,
             serial: 0,
+            settings: Settings::default(),
+            account: Timing::default(),
             directory,
         };
+        // It gets ready beside the evaluation process.
+        evaluator.compiler.prepare();
         evaluator.spawn()?;
         Ok(evaluator)
     }
@@ -176,6 +190,7 @@ impl DirectEvaluator {
     }
 
     fn evaluate(&mut self, cell: &Cell) -> Result<Outcome, CellError> {
+        let began = Instant::now();
         self.compiler.check_unchanged().map_err(|error| report::trouble(&error.to_string()))?;
         if self.process.is_none() {
             self.spawn().map_err(|error| report::trouble(&error.to_string()))?;
@@ -189,7 +204,7 @@ impl DirectEvaluator {
         if split.as_ref().is_some_and(|split| split.items.is_empty() && !split.has_statements) {
             return Ok(Outcome::Finished(None));
         }
-        let ready = self.prepare(&source, split.as_ref())?;
+        let ready = self.prepare(&source, split.as_ref(), began)?;
         report::warnings(&ready.compiled.diagnostics, &source.label, &ready.generated.files)
             .into_iter()
             .for_each(|warning| self.outputs.text(Stream::Stderr, warning));
@@ -246,6 +261,8 @@ impl DirectEvaluator {
             outputs: &self.outputs,
         };
         let ready = self.dependencies.add(wanted, &builder)?;
+        self.compiler
+            .depend_on(self.dependencies.built().map(dependencies::Built::arguments).unwrap_or_default());
         self.outputs.text(Stream::Stderr, ready);
         Ok(())
     }
@@ -271,13 +288,21 @@ impl DirectEvaluator {
     }
 
     /// Compiles until what is wrong, if anything, is the cell's own fault.
-    fn prepare(&mut self, source: &Arc<CellSource>, split: Option<&Split>) -> Result<Ready, CellError> {
+    fn prepare(
+        &mut self,
+        source: &Arc<CellSource>,
+        split: Option<&Split>,
+        began: Instant,
+    ) -> Result<Ready, CellError> {
+        let mut prepared = began;
         let mut items = self.items.clone();
         let mut changes = split.map(|split| items.add(source, &split.items)).unwrap_or_default();
         let mut outdated = self.variables.outdated_by(&changes);
         let mut moved = BTreeSet::new();
         let mut unkept: Vec<(String, &'static str)> = Vec::new();
         let mut dropped = Vec::new();
+        let level = self.level(split, &items);
+        self.account.level = Some(level);
         for attempt in 1.. {
             let skipped = unkept.iter().map(|(name, _)| name.clone()).collect();
             self.serial += 1;
@@ -294,19 +319,25 @@ impl DirectEvaluator {
             });
             let depth = match split {
                 Some(split) if !split.has_statements => Depth::Check,
-                _ if generated.kept.is_empty() => Depth::Link,
-                _ => Depth::LinkAndTypes,
+                _ => Depth::Link,
             };
+            self.account.add(Phase::Split, prepared.elapsed());
             let compiled = self
                 .compiler
-                .compile(&generated, depth, self.serial, self.dependencies.built(), &self.interrupts)
+                .compile(&generated, depth, level, &self.interrupts)
                 .map_err(|error| report::trouble(&format!("cannot run the compiler: {error}")))?;
+            prepared = Instant::now();
             if self.interrupts.asked() {
                 return Err(report::interrupted(NOT_RUN));
             }
             if compiled.succeeded {
+                let [check, codegen, link] = compiled.took;
+                self.account.add(Phase::Check, check);
+                self.account.add(Phase::Codegen, codegen);
+                self.account.add(Phase::Link, link);
                 return Ok(Ready { compiled, generated, items, outdated, moved, unkept, dropped, depth });
             }
+            self.account.add(Phase::Probe, compiled.took.iter().sum());
             let errors: Vec<_> =
                 compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
             let blames: Vec<Blame> =
@@ -340,164 +371,19 @@ impl DirectEvaluator {
         Err(report::trouble("the cell was given up after too many attempts"))
     }
 
-    fn run_compiled(
-        &mut self,
-        source: &Arc<CellSource>,
-        split: Option<&Split>,
-        ready: Ready,
-    ) -> Result<Outcome, CellError> {
-        let Some(control) = self.process.as_ref().map(EvaluationProcess::control) else {
-            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
-        };
-        let load = LoadCell {
-            library: ready.compiled.library.clone(),
-            symbol: ready.generated.symbol.clone(),
-            forget: self.forget.iter().chain(&ready.outdated).cloned().collect(),
-        };
-        let interrupts = self.interrupts.clone();
-        let start = || {
-            control.start(&ToEvaluation::Run(load));
-            control
-        };
-        let Some(watch) = interrupts.running(start) else {
-            let _ = fs::remove_file(&ready.compiled.library);
-            return Err(report::interrupted(NOT_RUN));
-        };
-        self.leave_behind(&source.label, &ready);
-        self.forget.clear();
-        let Some(process) = &mut self.process else {
-            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
-        };
-        let ran = process.finish();
-        drop(watch);
-        let calls = match &ran {
-            Ok((CellOutcome::Panicked(panic), _)) => frames::tell(&panic.frames, &source.label, &ready.items),
-            _ => Vec::new(),
-        };
-        // The process has it mapped; the name is needed no more.
-        let _ = fs::remove_file(&ready.compiled.library);
-        let (outcome, stored) = match ran {
-            Ok(ran) => ran,
-            Err(gone) => return Err(self.bury(&gone)),
-        };
-        self.variables.sized(&stored);
-        let label = &source.label;
-        let succeeded = matches!(outcome, CellOutcome::Finished(_));
-        let moved = ready.moved.clone();
-        for name in &moved {
-            self.variables
-                .remove(name, format!("was moved in {label}; clone it there (`{name}.clone()`) to keep it"));
+    /// The optimisation level for a cell that sees these items.
+    fn level(&self, split: Option<&Split>, items: &Items) -> u8 {
+        if let Optimisation::Level(level) = self.settings.optimisation {
+            return level;
         }
-        let bound = ready.generated.kept.clone();
-        if succeeded {
-            self.commit(label, split, ready);
-        } else {
-            bound.iter().for_each(|name| self.variables.never_bound(name, label));
+        let Some(split) = split.filter(|split| split.has_statements) else { return 0 };
+        let plans = self.variables.plans();
+        let (called, named) = items.heat(&split.named);
+        match heat::of_statements(&split.statements, &plans).max(called) {
+            Heat::Hot => OPTIMISED,
+            Heat::Warm if !heat::plans(&named, &plans) => OPTIMISED,
+            Heat::Warm | Heat::Cold => 0,
         }
-        // What the process has is what there is.
-        let lost: Vec<String> = self
-            .variables
-            .list()
-            .into_iter()
-            .map(|variable| variable.name)
-            .filter(|name| stored.iter().all(|stored| stored.name != *name))
-            .collect();
-        for name in &lost {
-            self.variables.remove(name, format!("was lost when {label} failed"));
-        }
-        let mut error = match outcome {
-            CellOutcome::Finished(bundle) => return Ok(Outcome::Finished(bundle)),
-            CellOutcome::Failed(chain) => report::failure(&chain, self.interrupts.asked()),
-            CellOutcome::Panicked(panic) => report::panic(&panic, source, &self.items, calls),
-            CellOutcome::NotLoaded(why) => report::trouble(&format!("the cell could not be run: {why}")),
-        };
-        let lost: Vec<String> = moved.into_iter().chain(lost).collect();
-        let unbound: Vec<String> =
-            bound.into_iter().filter(|name| !self.variables.contains(name) && !lost.contains(name)).collect();
-        error.traceback.extend(report::survivors(self.variables.count(), &lost, &unbound));
-        Err(error)
-    }
-
-    fn run_command(&mut self, command: &Command) -> Result<Outcome, CellError> {
-        if self.process.is_none() {
-            self.spawn().map_err(|error| report::trouble(&error.to_string()))?;
-        }
-        let Some(process) = &mut self.process else {
-            return Err(report::trouble("the evaluation process is not running; restart the kernel"));
-        };
-        let control = process.control();
-        let start = || {
-            control.start(&ToEvaluation::Command(command.clone()));
-            control
-        };
-        let Some(watch) = self.interrupts.running(start) else {
-            return Err(report::interrupted(
-                "the command was interrupted before it ran; nothing has changed",
-            ));
-        };
-        let ran = process.finish();
-        drop(watch);
-        match ran {
-            Ok((CellOutcome::Finished(bundle), stored)) => {
-                if let Command::Sql { into: Some(name), .. } = command {
-                    self.forget.remove(name);
-                    let known = Known { ty: DATA_FRAME.to_owned(), mutable: false };
-                    self.variables.insert(name.clone(), known, "`:sql`");
-                    self.variables.sized(&stored);
-                }
-                Ok(Outcome::Finished(bundle))
-            }
-            Ok((CellOutcome::Failed(chain), _)) => Err(report::failure(&chain, self.interrupts.asked())),
-            Ok((CellOutcome::Panicked(panic), _)) => {
-                Err(report::trouble(&format!("the command failed: {}", panic.message)))
-            }
-            Ok((CellOutcome::NotLoaded(why), _)) => Err(report::trouble(&why)),
-            Err(gone) => Err(self.bury(&gone)),
-        }
-    }
-
-    /// Takes over what a cell that ran to its end has defined and bound.
-    fn commit(&mut self, label: &str, split: Option<&Split>, ready: Ready) {
-        self.items = ready.items;
-        for (index, symbol) in ready.generated.statics {
-            if let Some(Kind::Static(item)) = self.items.kept.get_mut(index).map(|item| &mut item.kind) {
-                item.symbol = Some(symbol);
-            }
-        }
-        let found = types::kept_types(&ready.compiled.mir);
-        let bindings = split.map_or(&[][..], |split| &split.bindings);
-        for (number, name) in ready.generated.kept.into_iter().enumerate() {
-            let mutable = bindings.iter().any(|binding| binding.name == name && binding.mutable);
-            match found.get(&number) {
-                Some(ty) => match types::unwritable(ty) {
-                    None => self.variables.insert(name, Known { ty: ty.clone(), mutable }, label),
-                    Some(why) => {
-                        self.variables.remove(&name, format!("was not kept after {label}: {why}"));
-                        self.forget.insert(name);
-                    }
-                },
-                // Never reached by the cell, says the compiler; so nothing was stored.
-                None => self.variables.remove(&name, format!("was never stored by {label}")),
-            }
-        }
-        for (name, why) in ready.unkept {
-            // The name meant something else before; that value is shadowed now.
-            if self.variables.contains(&name) {
-                self.forget.insert(name.clone());
-            }
-            self.variables.remove(&name, format!("was not kept after {label}: {why}"));
-        }
-    }
-
-    /// The process ended in the middle of a cell: says so, and starts another.
-    fn bury(&mut self, gone: &Gone) -> CellError {
-        let killed = self.interrupts.killed();
-        let lost = self.variables.clear("was lost with the evaluation process");
-        self.items.forget_statics();
-        self.forget.clear();
-        self.process = None;
-        let restarted = if self.interrupts.closing() { Ok(()) } else { self.spawn() };
-        report::death(gone, killed, &lost, restarted.err().map(|error| error.to_string()))
     }
 }
 
@@ -519,8 +405,10 @@ impl Evaluator for DirectEvaluator {
         self.interrupts.begin();
         self.outputs.set_cell(Some(outputs.clone()));
         let over = Over { outputs: self.outputs.clone(), interrupts: self.interrupts.clone() };
+        self.account = Timing::default();
         let outcome = self.evaluate(cell).unwrap_or_else(Outcome::Failed);
         drop(over);
+        self.compiler.prepare();
         // Positions were kept for this cell alone.
         proc_macro2::extra::invalidate_current_thread_spans();
         outcome
@@ -533,6 +421,14 @@ impl Evaluator for DirectEvaluator {
         let outcome = self.run_command(command).unwrap_or_else(Outcome::Failed);
         drop(over);
         outcome
+    }
+
+    fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    fn timing(&self) -> Option<Timing> {
+        Some(self.account.clone())
     }
 
     fn messenger(&self) -> Messenger {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use partita_bridge::Variable;
 
-use super::{items::Changes, types};
+use super::{heat, items::Changes, types};
 use crate::interpreter::completion::VisibleVariable;
 
 /// A variable in the store, as the next cell writes it.
@@ -84,6 +84,12 @@ impl Variables {
             })
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// The variables that stand for work of Polars still to be done.
+    pub fn plans(&self) -> BTreeSet<String> {
+        let plans = self.known.iter().filter(|(_, known)| heat::is_plan(&known.ty));
+        plans.map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether there is a variable of this name.

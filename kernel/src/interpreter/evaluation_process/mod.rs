@@ -13,4 +13,4 @@ pub use activity::Activity;
 pub use child::run_if_child;
 pub use line::Line;
 pub use outputs::Outputs;
-pub use process::{EvaluationProcess, Gone, ProcessControl, SpawnError};
+pub use process::{Ended, EvaluationProcess, Gone, ProcessControl, SpawnError};

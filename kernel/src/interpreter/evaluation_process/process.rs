@@ -15,7 +15,7 @@ use std::{
 };
 
 use partita_bridge::{
-    CellOutcome, FrameError, FromEvaluation, SOCKET_VARIABLE, SPILL_VARIABLE, ToEvaluation, Variable,
+    CellOutcome, FrameError, FromEvaluation, SOCKET_VARIABLE, SPILL_VARIABLE, Spent, ToEvaluation, Variable,
     read_frame, write_frame,
 };
 use tempfile::TempDir;
@@ -64,9 +64,19 @@ pub struct EvaluationProcess {
     spill: TempDir,
 }
 
+/// How a cell or command ended.
+pub struct Ended {
+    /// How.
+    pub outcome: CellOutcome,
+    /// What is in the store.
+    pub variables: Vec<Variable>,
+    /// Where a cell's time went.
+    pub spent: Spent,
+}
+
 enum Answer {
     Ready { version: String, rustc: String },
-    Done(CellOutcome, Vec<Variable>),
+    Done(Ended),
 }
 
 /// What other threads may do to the process while a cell runs.
@@ -229,10 +239,10 @@ impl EvaluationProcess {
     ///
     /// # Errors
     /// When the process ends before the cell does.
-    pub fn finish(&mut self) -> Result<(CellOutcome, Vec<Variable>), Gone> {
+    pub fn finish(&mut self) -> Result<Ended, Gone> {
         loop {
             match self.answers.recv() {
-                Ok(Answer::Done(outcome, variables)) => return Ok((outcome, variables)),
+                Ok(Answer::Done(ended)) => return Ok(ended),
                 Ok(Answer::Ready { .. }) => {}
                 Err(mpsc::RecvError) => return Err(self.ending()),
             }
@@ -324,7 +334,9 @@ fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes,
                 continue;
             }
             FromEvaluation::Ready { version, rustc } => Answer::Ready { version, rustc },
-            FromEvaluation::Done { outcome, variables } => Answer::Done(outcome, variables),
+            FromEvaluation::Done { outcome, variables, spent } => {
+                Answer::Done(Ended { outcome, variables, spent })
+            }
         };
         if answers.send(answer).is_err() {
             return;

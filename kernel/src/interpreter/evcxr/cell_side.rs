@@ -50,11 +50,12 @@ mod partita_cell {
 
     pub fn block_on<T>(body: impl Future<Output = Ended<T>>) -> Ended<T> {
         let mut ended = None;
-        let outcome = ::partita::evaluation::Scope::default().run_async(async {
+        let scope = ::partita::evaluation::Scope::default();
+        scope.run_async(async {
             ended = Some(body.await);
-            Ok(None)
+            Ok(())
         });
-        match (ended, outcome) {
+        match (ended, scope.outcome()) {
             (Some(ended), _) => ended,
             (None, ::partita::evaluation::CellOutcome::Failed(texts)) => Err(Failure(texts)),
             (None, _) => panic::resume_unwind(Box::new(())),

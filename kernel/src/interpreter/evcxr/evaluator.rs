@@ -285,14 +285,7 @@ impl EvcxrEvaluator {
         blames: &[Blame],
         file: &CompiledFile,
     ) -> CellError {
-        let compiled = Compiled {
-            succeeded: false,
-            library: Default::default(),
-            diagnostics,
-            mir: String::new(),
-            other: String::new(),
-            ended_by: None,
-        };
+        let compiled = Compiled { diagnostics, ..Compiled::default() };
         report::compile_error(&compiled, blames, file.files(), &self.variables)
     }
 

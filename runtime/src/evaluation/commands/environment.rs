@@ -2,12 +2,12 @@ use std::{env, fs, num::NonZeroUsize, process, thread};
 
 use partita_bridge::Table;
 
-use super::CellResult;
+use super::Answer;
 use crate::events::report_display::bytes;
 use crate::session;
 
 /// The versions, cores and memory of this process.
-pub(super) fn list() -> CellResult {
+pub(super) fn list() -> Answer {
     let mut table = Table::new(["evaluation process", ""]);
     table.row(["polars", polars::VERSION]);
     table.row(["built by", crate::RUSTC_VERSION]);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use partita_bridge::{MimeBundle, Table};
 
-use super::{CellFailure, CellResult};
+use super::{Answer, CellFailure};
 use crate::display::MimeDisplay;
 use crate::events::{JobReport, StageReport, report_display::time};
 use crate::session::{self, Session};
@@ -11,7 +11,7 @@ use crate::session::{self, Session};
 const SHOWN: usize = 20;
 
 /// The last jobs of all sessions, in a table.
-pub(super) fn list() -> CellResult {
+pub(super) fn list() -> Answer {
     let sessions = session::live();
     let jobs = jobs(&sessions);
     if jobs.is_empty() {
@@ -42,7 +42,7 @@ pub(super) fn list() -> CellResult {
 }
 
 /// The report of one job; where sessions have one of that number each, of the latest.
-pub(super) fn whole(number: usize) -> CellResult {
+pub(super) fn whole(number: usize) -> Answer {
     let sessions = session::live();
     let jobs = jobs(&sessions);
     match jobs.iter().rfind(|job| job.report.job == number) {

@@ -11,23 +11,34 @@ mod workers;
 use partita_bridge::{CellOutcome, Command, MimeBundle};
 
 use self::tables::Queryable;
-use super::{CellFailure, CellResult, Scope};
+use super::{CellFailure, Scope};
 use crate::display::html::escape;
+
+/// What a command has to show, or why not.
+type Answer = Result<Option<MimeBundle>, CellFailure>;
 
 /// Runs a command over the variables. A panic of a library below is the command's end, and nothing
 /// more.
 pub(super) fn run(command: &Command, scope: &Scope) -> CellOutcome {
-    scope.run(|| match command {
+    scope.run(|| {
+        scope.show(answer(command, scope)?);
+        Ok(())
+    });
+    scope.outcome()
+}
+
+fn answer(command: &Command, scope: &Scope) -> Answer {
+    match command {
         Command::Sql { query, into } => sql::run(query, into.as_deref(), scope),
         Command::Explain { variable } => explain(variable, scope),
         Command::Jobs { job: None } => jobs::list(),
         Command::Jobs { job: Some(job) } => jobs::whole(*job),
         Command::Workers => workers::list(),
         Command::Environment => environment::list(),
-    })
+    }
 }
 
-fn explain(variable: &str, scope: &Scope) -> CellResult {
+fn explain(variable: &str, scope: &Scope) -> Answer {
     let plan = match tables::find(variable, scope)? {
         Queryable::Lazy(lazy) => lazy.describe_optimized_plan()?,
         Queryable::Dataset(dataset) => dataset.explain()?,

@@ -4,12 +4,12 @@ use polars::prelude::*;
 use polars::sql::{SQLContext, extract_table_identifiers};
 
 use super::tables::{self, Queryable};
-use super::{CellFailure, CellResult, Scope};
+use super::{Answer, CellFailure, Scope};
 use crate::display::MimeDisplay;
 use crate::error::Result;
 
 /// Runs a query over the variables that hold rows, shows its result and keeps it if it has a name.
-pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> CellResult {
+pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> Answer {
     let named = extract_table_identifiers(query, false, true).map_err(said)?;
     let tables = tables::all(scope);
     // A dataset named in the query runs a job; what is wrong with the query is found before that.

@@ -1,11 +1,11 @@
 use partita_bridge::{MimeBundle, Table};
 
-use super::CellResult;
+use super::Answer;
 use crate::events::report_display::bytes;
 use crate::session;
 
 /// What runs the tasks of each session, and what it keeps.
-pub(super) fn list() -> CellResult {
+pub(super) fn list() -> Answer {
     let sessions = session::live();
     if sessions.is_empty() {
         let text = "no session yet; `let session = Session::new()?;` starts one with a slot for each core";

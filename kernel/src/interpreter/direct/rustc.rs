@@ -1,0 +1,279 @@
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdin, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use super::{
+    compile::Diagnostic,
+    generate::{INCLUDED, ROOT, root},
+    warm_build::WarmBuild,
+};
+
+/// How cells are compiled, whatever their optimisation.
+///
+/// All crates have one name and one `-C metadata`, so that an item that stands in two of them is one
+/// item to the type system. A cell means the same at every optimisation: what `cargo run --release`
+/// makes of it, without checks for overflow and without debug assertions.
+const FLAGS: &[&str] = &[
+    "--crate-name=cells",
+    "--crate-type=cdylib",
+    "--edition=2024",
+    "--error-format=json",
+    // Says when each file is written, and with that how far the compiler is.
+    "--json=artifacts",
+    "-Cmetadata=partita",
+    "-Cdebuginfo=0",
+    "-Cembed-bitcode=no",
+    "-Cdebug-assertions=off",
+    "-Coverflow-checks=off",
+    // The object file is one, and no pass over several follows.
+    "-Ccodegen-units=1",
+];
+
+/// A compiler that has been started before there is a cell for it. All that cells have in common it
+/// has read when the cell comes: its own libraries, the metadata of `partita` and of all that it brings
+/// along. It waits where the crate's root includes [`INCLUDED`], which is its standard input, and goes
+/// on when that has been written and closed. When the kernel ends, it is closed too.
+pub struct Rustc {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stderr: Option<BufReader<ChildStderr>>,
+    written: Written,
+}
+
+/// The files that a compiler has written. They go with this value.
+pub struct Written {
+    directory: TempDir,
+}
+
+impl Written {
+    /// The shared object.
+    pub fn library(&self) -> PathBuf {
+        self.directory.path().join("cell.so")
+    }
+
+    fn object(&self) -> PathBuf {
+        self.directory.path().join("cell.o")
+    }
+
+    fn mir(&self) -> PathBuf {
+        self.directory.path().join("cell.mir")
+    }
+}
+
+/// What the compiler had to say.
+pub struct Said {
+    /// Whether it did what was asked.
+    pub succeeded: bool,
+    /// Its messages, in order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What is no message: a linker's failure, or its own.
+    pub other: String,
+    /// The MIR of the crate.
+    pub mir: String,
+    /// The signal that ended it, if one did.
+    pub ended_by: Option<i32>,
+    /// The files it wrote.
+    pub written: Written,
+    /// From the cell's text to knowing that it is right.
+    pub check: Duration,
+    /// From there to machine code.
+    pub codegen: Duration,
+    /// From there to the end.
+    pub link: Duration,
+}
+
+/// How much of the compiler's work is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Only whether the crate is right.
+    Checked,
+    /// A shared object.
+    Linked,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    emit: String,
+}
+
+impl Rustc {
+    /// Starts a compiler in `directory`; `crates` are the arguments that lead to crates besides Partita,
+    /// `attributes` the crate's own.
+    pub fn start(
+        build: &WarmBuild,
+        sysroot: &Path,
+        directory: &Path,
+        crates: &[OsString],
+        level: u8,
+        attributes: &str,
+    ) -> io::Result<Self> {
+        let written = Written { directory: tempfile::Builder::new().prefix("out-").tempdir_in(directory)? };
+        let name = if attributes.is_empty() { ROOT } else { "attributed.rs" };
+        let path = directory.join(name);
+        if !attributes.is_empty() || !path.exists() {
+            fs::write(&path, root(attributes))?;
+        }
+        let input = directory.join(INCLUDED);
+        if input.symlink_metadata().is_err() {
+            std::os::unix::fs::symlink("/dev/stdin", input)?;
+        }
+        let emit = format!(
+            "--emit=link={},obj={},mir={}",
+            written.library().display(),
+            written.object().display(),
+            written.mir().display()
+        );
+        let mut command = Command::new(&build.rustc);
+        command
+            .current_dir(directory)
+            .arg(name)
+            .args(FLAGS)
+            .arg(format!("-Copt-level={level}"))
+            .arg(emit)
+            .arg("--sysroot")
+            .arg(sysroot)
+            .args([build.extern_argument(), build.dependency_argument()])
+            .args(crates)
+            // What it leaves behind when it is stopped goes with its files.
+            .env("TMPDIR", written.directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // A Ctrl-C in the terminal is the kernel's to handle; the linker goes with the compiler.
+            .process_group(0);
+        end_with_kernel(&mut command);
+        let mut child = command.spawn()?;
+        let (stdin, stderr) = (child.stdin.take(), child.stderr.take().map(BufReader::new));
+        Ok(Self { child, stdin, stderr, written })
+    }
+
+    /// Whether it still waits: the system may have ended it meanwhile.
+    pub fn waits(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Its process, which leads a group of its own.
+    pub fn group(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// Hands it the text that it waits for, and hears it to the end.
+    pub fn finish(mut self, text: &str, until: Until) -> io::Result<Said> {
+        let began = Instant::now();
+        if let Some(mut stdin) = self.stdin.take() {
+            match stdin.write_all(text.as_bytes()) {
+                // It has ended early, and its last words say why.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
+        }
+        let mut said = Heard::default();
+        let mut line = Vec::new();
+        if let Some(mut stderr) = self.stderr.take() {
+            while stderr.read_until(b'\n', &mut line)? > 0 {
+                if said.hear(&String::from_utf8_lossy(&line), began) && until == Until::Checked {
+                    break;
+                }
+                line.clear();
+            }
+            if said.checked.is_some() && until == Until::Checked {
+                self.kill();
+                // Nothing of interest follows, but the pipe has to be emptied for it to end.
+                io::copy(&mut stderr.by_ref(), &mut io::sink())?;
+            }
+        }
+        let status = self.child.wait()?;
+        let ended = began.elapsed();
+        let checked_only = until == Until::Checked && said.checked.is_some() && !said.refused();
+        let check = said.checked.unwrap_or(ended);
+        let generated = said.generated.unwrap_or(ended).max(check);
+        let mir = if status.success() { fs::read_to_string(self.written.mir())? } else { String::new() };
+        // It may be large, and is needed no more.
+        let _ = fs::remove_file(self.written.object());
+        let directory = tempfile::Builder::new().prefix("none-").tempdir_in(self.written.directory.path())?;
+        let written = std::mem::replace(&mut self.written, Written { directory });
+        Ok(Said {
+            succeeded: status.success() || checked_only,
+            diagnostics: said.diagnostics,
+            other: said.other,
+            mir,
+            ended_by: if checked_only { None } else { status.signal() },
+            written,
+            check,
+            codegen: generated - check,
+            link: ended.saturating_sub(generated),
+        })
+    }
+
+    fn kill(&self) {
+        // SAFETY: the group was made for this compiler, which is reaped only by this value.
+        unsafe { libc::kill(-self.group(), libc::SIGKILL) };
+    }
+}
+
+impl Drop for Rustc {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+            // It was told to leave in a way that cannot be refused.
+            let _ = self.child.wait();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Heard {
+    diagnostics: Vec<Diagnostic>,
+    other: String,
+    checked: Option<Duration>,
+    generated: Option<Duration>,
+}
+
+impl Heard {
+    /// Takes one line; whether it says that the crate is right.
+    fn hear(&mut self, line: &str, began: Instant) -> bool {
+        if let Ok(diagnostic) = serde_json::from_str::<Diagnostic>(line) {
+            self.diagnostics.push(diagnostic);
+        } else if let Ok(artifact) = serde_json::from_str::<Artifact>(line) {
+            match artifact.emit.as_str() {
+                "mir" => {
+                    self.checked = Some(began.elapsed());
+                    return true;
+                }
+                "obj" => self.generated = Some(began.elapsed()),
+                _ => {}
+            }
+        } else if !line.starts_with('{') {
+            self.other.push_str(line);
+        }
+        false
+    }
+
+    fn refused(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// A compiler whose kernel was killed works for nobody.
+fn end_with_kernel(command: &mut Command) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the closure makes one system call, which may be made between `fork` and `exec`.
+    unsafe {
+        command.pre_exec(|| {
+            // Without it the compiler ends a little later, by itself.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        });
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = command;
+}
