@@ -98,7 +98,7 @@ pub fn run_if_child() {
         return;
     }
     // SAFETY: it only changes how this process is scheduled.
-    unsafe { libc::nice(10) };
+    unsafe { libc::nice(5) };
     let executable = arguments.next().map_or_else(|| env::current_exe().unwrap_or_default(), PathBuf::from);
     process::exit(match make_index(&executable) {
         Ok(_) => 0,

@@ -211,9 +211,10 @@ impl<'a> World<'a> {
     fn trait_rank(&self, path: &str) -> u8 {
         let name = path.rsplit("::").next().unwrap_or(path);
         match TRAITS.iter().position(|known| *known == name) {
-            Some(place) if place >= CALLED => 4,
-            Some(_) => 3,
-            None => 2,
+            _ if name == "Iterator" || self.user.pages.contains_key(name) => 2,
+            Some(place) if place >= CALLED => 5,
+            Some(_) => 4,
+            None => 3,
         }
     }
 

@@ -17,6 +17,9 @@ use crate::interpreter::{completion::Kind, direct::WarmBuild};
 /// The name that rustdoc puts before every path.
 const CRATE: &str = "api";
 
+/// Another number for every change of what is read from the pages.
+const READING: u32 = 1;
+
 /// std's modules and macros that are worth finding. What is left out is for a few processors, for one
 /// operating system, or unstable; it would be half of the pages.
 const STANDARD: &str = "\
@@ -75,7 +78,7 @@ pub enum IndexError {
 /// there.
 pub fn location(build: &WarmBuild) -> PathBuf {
     let mut hasher = DefaultHasher::new();
-    (build.fingerprint(), STANDARD, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    (build.fingerprint(), source_text(), READING, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
     let name = format!("partita-names-{:016x}.index", hasher.finish());
     let beside = build.library.parent().unwrap_or(Path::new(".")).join(&name);
     let read_only = fs::metadata(&build.library)
@@ -167,7 +170,10 @@ fn read_pages(directory: &Path) -> io::Result<Vec<(String, Kind, Page)>> {
             }
             let relative = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy();
             if let Some((name, kind)) = page::identify(&relative) {
-                pages.push((name, kind, page::read(&fs::read_to_string(&path)?)));
+                let page = page::read(&fs::read_to_string(&path)?);
+                if kind == Kind::Module || !page.declaration.is_empty() || !name.contains("::") {
+                    pages.push((name, kind, page));
+                }
             }
         }
     }

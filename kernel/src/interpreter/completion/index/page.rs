@@ -112,11 +112,26 @@ impl Reader {
                 self.capture = Some(Capture::Signature { text: String::new() });
             }
             b"h2" => self.part(&attribute(tag, b"id")),
+            b"div" if has_class(tag, "unstable") => self.leave_out(),
             b"div" if has_class(tag, "docblock") => {
                 self.capture = Some(Capture::Docs { text: Markdown::default(), depth: 1 });
             }
             _ => {}
         }
+    }
+
+    /// What needs a nightly compiler is of no use in a cell.
+    fn leave_out(&mut self) {
+        match self.owner {
+            Some(Owner::Page) => self.page.declaration.clear(),
+            Some(Owner::Member) => {
+                if let Some(group) = self.page.groups.last_mut() {
+                    group.members.pop();
+                }
+            }
+            Some(Owner::Group) | None => return,
+        }
+        self.owner = None;
     }
 
     fn part(&mut self, id: &str) {
@@ -201,10 +216,10 @@ impl Reader {
             }
             Capture::Header { text, of_trait } => {
                 let header = tidy(&text);
+                // The traits of bounds are linked too.
+                let of_trait = if is_of_trait(&header) { Some(of_trait.unwrap_or_default()) } else { None };
                 // A trait without a page of its own cannot be in scope.
-                let hidden = of_trait.is_none() && is_of_trait(&header);
-                let known = of_trait.as_ref().is_none_or(|path| !path.is_empty());
-                self.skipping = hidden || !known;
+                self.skipping = of_trait.as_ref().is_some_and(String::is_empty);
                 self.pending_group = false;
                 self.owner = Some(Owner::Group);
                 if !self.skipping {
@@ -255,7 +270,7 @@ fn path_of_title(title: &str) -> String {
 }
 
 fn is_of_trait(header: &str) -> bool {
-    header.split("where").next().unwrap_or(header).contains(" for ")
+    header.split("\nwhere").next().unwrap_or(header).contains(" for ")
 }
 
 fn add(text: &mut String, token: &Token) {
@@ -307,7 +322,10 @@ mod tests {
 <h2 id="implementations">Implementations</h2><details><summary><section id="impl-Table" class="impl"><h3 class="code-header">impl <a class="struct" title="struct api::Table">Table</a></h3></section></summary>
 <details><summary><section id="method.head" class="method"><h4 class="code-header">pub fn <a class="fn">head</a>(&amp;self) -&gt; Table<div class="where">where
     Self: Sized,</div></h4></section></summary><div class="docblock"><p>First rows.</p></div></details>
-<section id="method.new" class="method"><h4 class="code-header">pub fn new() -&gt; Table</h4></section></details>
+<section id="method.new" class="method"><h4 class="code-header">pub fn new() -&gt; Table</h4></section>
+<details><summary><section id="method.odd" class="method"><h4 class="code-header">pub fn odd(&amp;self)</h4></section></summary><span class="item-info"><div class="stab unstable">nightly</div></span><div class="docblock"><p>Odd.</p></div></details></details>
+<section id="impl-Table-1" class="impl"><h3 class="code-header">impl&lt;A&gt; Table<div class="where">where A: <a class="trait" title="trait api::std::alloc::Allocator">Allocator</a></div></h3></section>
+<section id="method.push" class="method"><h4 class="code-header">pub fn push(&amp;mut self)</h4></section>
 <h2 id="deref-methods-str"><span>Methods from Deref&lt;Target = <a>str</a>&gt;</span><a class="anchor">§</a></h2><section id="method.len" class="method"><h4 class="code-header">pub fn len(&amp;self) -&gt; usize</h4></section>
 <h2 id="trait-implementations">Trait Implementations</h2><section id="impl-Clone-for-Table" class="impl"><h3 class="code-header">impl <a class="trait" title="trait api::std::clone::Clone">Clone</a> for Table</h3></section>
 <section id="method.clone" class="method"><h4 class="code-header">fn clone(&amp;self) -&gt; Table</h4></section>
@@ -326,6 +344,7 @@ mod tests {
             ("rows", Kind::Field, "How many."),
             ("head", Kind::Method, "First rows."),
             ("new", Kind::Function, ""),
+            ("push", Kind::Method, ""),
             ("clone", Kind::Method, ""),
         ];
         assert_eq!(members, expected);
