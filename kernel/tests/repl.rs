@@ -216,7 +216,7 @@ fn waiting_job(gate: &Path) -> String {
          println!(\"a {{}}\", \"task\"); \
          while !std::path::Path::new({gate:?}).exists() {{ \
          std::thread::sleep(std::time::Duration::from_millis(5)) }} \
-         Ok(column) }}, |_, field| Ok(field.clone()))]).count()?"
+         Ok(column) }}, |_, field| Ok(field.clone()))]).collect()?.height()"
     )
 }
 
@@ -231,7 +231,7 @@ fn a_job_is_shown_while_it_runs_and_leaves_one_line() {
         terminal.wait_until("picture of the running job below the printed text", || {
             let screen = terminal.screen();
             let text = screen.rfind("a task");
-            let job = screen.rfind("job 0 count");
+            let job = screen.rfind("job 0 collect");
             let lane = screen.rfind("slot 1 ▶ stage 0");
             text.is_some() && text < job && job < lane && screen.contains("0/8") && screen.contains('▶')
         });
@@ -239,7 +239,7 @@ fn a_job_is_shown_while_it_runs_and_leaves_one_line() {
         terminal.wait_for("[2] >>");
         let screen = terminal.screen();
         assert_eq!(screen.matches("a task").count(), 8, "{screen}");
-        assert!(screen.contains("✓ job 0 count: 1 stage, 8 tasks"), "{screen}");
+        assert!(screen.contains("✓ job 0 collect: 1 stage, 8 tasks"), "{screen}");
         assert!(screen.contains("\n800\n"), "{screen}");
         assert!(!screen.contains("slot 1 ▶"), "{screen}");
     }
@@ -256,7 +256,7 @@ fn an_interrupted_job_is_marked_and_its_session_goes_on() {
     terminal.wait_for("slot 1 ▶ stage 0");
     terminal.keys(&["C-c"]);
     terminal.wait_for("[3] >>");
-    terminal.wait_for("■ job 0 count: cancelled");
+    terminal.wait_for("■ job 0 collect: cancelled");
     std::fs::write(&gate, "").unwrap();
     terminal.cell(3, "kept + 1");
     terminal.wait_for("\n42\n");
@@ -341,7 +341,7 @@ fn a_job_in_a_script_on_a_pipe_leaves_no_trace_on_the_output() {
     let script = "\
 let slow = col(\"id\").map(|c| { std::thread::sleep(std::time::Duration::from_millis(150)); Ok(c) }, \
 |_, f| Ok(f.clone()));
-Session::embedded(2)?.range(0, 10, 2).with_columns([slow]).count()?
+Session::embedded(2)?.range(0, 10, 2).with_columns([slow]).collect()?.height()
 ";
     let output = piped(script, &[]);
     let stderr = String::from_utf8_lossy(&output.stderr);

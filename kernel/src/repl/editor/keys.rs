@@ -53,6 +53,12 @@ impl ConditionalEventHandler for Tab {
     }
 }
 
+/// Puts `text` in the place of the line's indentation. By the line's beginning and not by a count:
+/// rustyline puts the key's own count, 1, in its place.
+fn instead_of_indentation(text: String) -> Cmd {
+    Cmd::Replace(Movement::BeginningOfLine, Some(text))
+}
+
 /// Takes back a level of indentation at once.
 struct Backspace;
 
@@ -60,7 +66,7 @@ impl ConditionalEventHandler for Backspace {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
         let line = indentation(context)?;
         let whole = line.len() >= INDENT && line.len().is_multiple_of(INDENT);
-        whole.then_some(Cmd::Kill(Movement::BackwardChar(INDENT as RepeatCount)))
+        whole.then(|| instead_of_indentation(" ".repeat(line.len() - INDENT)))
     }
 }
 
@@ -69,8 +75,7 @@ struct Close(char);
 
 impl ConditionalEventHandler for Close {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
-        let line = indentation(context)?;
-        (line.len() >= INDENT)
-            .then(|| Cmd::Replace(Movement::BackwardChar(INDENT as RepeatCount), Some(self.0.to_string())))
+        let before = indentation(context)?.len().checked_sub(INDENT)?;
+        Some(instead_of_indentation(format!("{}{}", " ".repeat(before), self.0)))
     }
 }
