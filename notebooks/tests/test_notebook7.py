@@ -45,9 +45,8 @@ def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(tmp_pa
     last_seen = tmp_path / "notebook7.png"
     with running_notebook(tmp_path) as (base, token), browser_page(last_seen) as page:
         page.goto(f"{base}/notebooks/cells.ipynb?{token}")
-        page.locator(".jp-NotebookKernelStatus, .jp-NotebookKernelLogo").first.wait_for()
         page.locator(".jp-CodeCell").nth(2).wait_for()
-        page.locator("#jp-MainMenu, #menu-panel").get_by_text("Run", exact=True).click()
+        page.locator(".lm-MenuBar-item").get_by_text("Run", exact=True).click()
         page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
         question = page.locator("input.jp-Stdin-input")
         question.wait_for()
