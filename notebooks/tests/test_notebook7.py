@@ -56,5 +56,6 @@ def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(tmp_pa
         page.locator(".jp-OutputArea-executeResult .jp-OutputArea-output").get_by_text("42").wait_for()
         # The pager's text stands below its cell.
         page.locator(".jp-CodeCell").nth(2).locator(".jp-OutputArea-output strong").get_by_text("long").wait_for()
+        page.locator(".jp-CodeCell .jp-InputPrompt").get_by_text("[3]:").wait_for()
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
         assert [prompt.strip() for prompt in prompts] == ["[1]:", "[2]:", "[3]:"]
