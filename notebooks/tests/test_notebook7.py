@@ -45,9 +45,8 @@ def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(tmp_pa
     last_seen = tmp_path / "notebook7.png"
     with running_notebook(tmp_path) as (base, token), browser_page(last_seen) as page:
         page.goto(f"{base}/notebooks/cells.ipynb?{token}")
-        page.locator(".jp-NotebookKernelStatus, .jp-NotebookKernelLogo").first.wait_for()
         page.locator(".jp-CodeCell").nth(2).wait_for()
-        page.locator("#jp-MainMenu, #menu-panel").get_by_text("Run", exact=True).click()
+        page.locator(".lm-MenuBar-item").get_by_text("Run", exact=True).click()
         page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
         question = page.locator("input.jp-Stdin-input")
         question.wait_for()
@@ -56,6 +55,7 @@ def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(tmp_pa
         page.locator(".jp-OutputArea-output").get_by_text("hello Ada").wait_for()
         page.locator(".jp-OutputArea-executeResult .jp-OutputArea-output").get_by_text("42").wait_for()
         # The pager's text stands below its cell.
-        page.locator(".jp-CodeCell").nth(2).get_by_text("long").last.wait_for()
+        page.locator(".jp-CodeCell").nth(2).locator(".jp-OutputArea-output strong").get_by_text("long").wait_for()
+        page.locator(".jp-CodeCell .jp-InputPrompt").get_by_text("[3]:").wait_for()
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
         assert [prompt.strip() for prompt in prompts] == ["[1]:", "[2]:", "[3]:"]

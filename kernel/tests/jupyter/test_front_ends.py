@@ -29,7 +29,8 @@ class Terminal:
 
     def type(self, line):
         """Types a line and Enter."""
-        self.tmux("send-keys", "-l", line)
+        # A semicolon at the end would end tmux's own command.
+        self.tmux("send-keys", "-l", re.sub(";$", r"\\;", line))
         self.tmux("send-keys", "Enter")
 
     def wait_for(self, pattern):
@@ -54,7 +55,8 @@ class Terminal:
 def console():
     """`jupyter console`; a slow machine is not to make it give up asking what is complete."""
     patience = f"--ZMQTerminalInteractiveShell.kernel_is_complete_timeout={GUARD}"
-    terminal = Terminal(sys.executable, "-m", "jupyter_console", "--kernel", "partita", patience)
+    command = [sys.executable, "-m", "jupyter_console", "--kernel", "partita"]
+    terminal = Terminal(*command, "--no-confirm-exit", patience)
     yield terminal
     terminal.close()
 
@@ -77,7 +79,7 @@ def test_jupyter_console_runs_cells_of_many_lines_asks_for_input_shows_errors_an
     console.type('let wrong: i32 = "text";')
     console.wait_for(r"mismatched types")
     console.wait_for(r"In \[5\]:")
-    console.type("exit")
+    console.tmux("send-keys", "C-d")
     console.wait_for_end()
 
 
@@ -101,33 +103,30 @@ def test_papermill_runs_a_notebook_and_keeps_the_error_of_one_that_fails(tmp_pat
     assert [error.ename for error in errors] == ["CompileError"]
 
 
-def test_a_front_end_that_stops_reading_delays_the_kernel_and_does_not_end_it(tmp_path):
-    with open(tmp_path / "stderr", "w+") as stderr:
-        manager, client = jupyter_client.manager.start_new_kernel(kernel_name="partita", stderr=stderr)
-        context = zmq.Context()
-        try:
-            stalled = context.socket(zmq.SUB)
-            stalled.setsockopt(zmq.RCVHWM, 1)
-            stalled.setsockopt(zmq.RCVBUF, 4096)
-            stalled.setsockopt(zmq.SUBSCRIBE, b"")
-            stalled.connect(f"tcp://127.0.0.1:{manager.iopub_port}")
-            assert stalled.poll(GUARD * 1000), "it is connected"
+def test_a_front_end_that_reads_nothing_and_leaves_in_the_middle_is_survived():
+    manager, client = jupyter_client.manager.start_new_kernel(kernel_name="partita")
+    context = zmq.Context()
+    try:
+        stalled = context.socket(zmq.SUB)
+        stalled.setsockopt(zmq.RCVHWM, 1)
+        stalled.setsockopt(zmq.RCVBUF, 4096)
+        stalled.setsockopt(zmq.SUBSCRIBE, b"")
+        stalled.connect(f"tcp://127.0.0.1:{manager.iopub_port}")
+        assert stalled.poll(GUARD * 1000), "it is connected"
 
-            def run(code):
-                request = client.execute(code)
-                while True:
-                    reply = client.get_shell_msg(timeout=GUARD)
-                    if reply["parent_header"].get("msg_id") == request:
-                        return reply["content"]["status"]
+        def run(code):
+            request = client.execute(code)
+            while True:
+                reply = client.get_shell_msg(timeout=GUARD)
+                if reply["parent_header"].get("msg_id") == request:
+                    return reply["content"]["status"]
 
-            flood = 'let line = "x".repeat(1 << 16); for _ in 0..160 { println!("{line}"); }'
-            assert run(flood) == "ok"
-            assert run("1 + 1") == "ok"
-            stalled.close(linger=0)
-            assert run("1 + 1") == "ok"
-        finally:
-            client.stop_channels()
-            manager.shutdown_kernel()
-            context.destroy(linger=0)
-        stderr.seek(0)
-        assert re.search(r"dropped: the front end has not read", stderr.read())
+        flood = 'let line = "x".repeat(1 << 16); for _ in 0..160 { println!("{line}"); }'
+        assert run(flood) == "ok"
+        assert run("1 + 1") == "ok"
+        stalled.close(linger=0)
+        assert run("1 + 1") == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
+        context.destroy(linger=0)
