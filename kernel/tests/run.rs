@@ -101,7 +101,7 @@ fn an_executed_notebook_has_the_outputs_of_all_kinds() {
     let mut source = notebook(&[
         ("let a = std::fs::read(\"in.ipynb\")?.len().min(20);", &[]),
         ("println!(\"one\\ntwo\"); eprint!(\"aside\"); a + 22", &[]),
-        ("display(Html::new(\"<b>bold</b>\"));", &[]),
+        ("display(&Html(\"<b>bold</b>\".into()));", &[]),
         ("panic!(\"on purpose\")", &["raises-exception"]),
         ("panic!(\"not run\")", &["skip-execution"]),
         ("a", &[]),
