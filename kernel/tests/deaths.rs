@@ -156,6 +156,25 @@ fn an_interrupt_reaches_a_cell_that_awaits() {
 }
 
 #[test]
+fn an_interrupt_reaches_a_polars_query_of_the_cells_own() {
+    let mut notebook = Notebook::new(EvaluatorKind::Direct);
+    notebook.run(
+        "let v = vec![1]; let frame = df!(\"a\" => (0..3_000_000i64).collect::<Vec<_>>())?.lazy().with_columns([(col(\"a\") % lit(3)).alias(\"k\")]);",
+    );
+    let interpreter = notebook.interpreter.clone();
+    // A million rows for each of three million: nobody waits for that.
+    let done = notebook.run_watching(
+        "println!(\"started\"); frame.clone().join(frame, [col(\"k\")], [col(\"k\")], JoinArgs::new(JoinType::Inner))\
+         .group_by([col(\"k\")]).agg([col(\"a\").sum()]).collect_with_engine(Engine::Streaming)?",
+        |_| interpreter.interrupt(),
+    );
+    assert_eq!(done.error().name, "Interrupted", "{:?}", done.error());
+    assert!(done.error().message.contains("the Polars query was interrupted"), "{}", done.error().message);
+    let Outcome::Finished(Some(bundle)) = notebook.run("v").outcome else { panic!("`v` is lost") };
+    assert_eq!(bundle.get("text/plain"), Some("[1]"));
+}
+
+#[test]
 fn what_a_cell_that_ignores_an_interrupt_does_instead_is_said() {
     for (code, says) in [
         ("println!(\"started\"); loop { std::hint::spin_loop() }", "it computes"),

@@ -10,8 +10,8 @@ use std::{fs, path::PathBuf};
 use partita_kernel::interpreter::{EvaluatorKind, Outcome};
 use support::Notebook;
 
-const CELLS: usize = 200;
-const RESTARTS: usize = 20;
+/// How many, unless the environment asks for another length: `PARTITA_SOAK=40,3`.
+const CELLS_AND_RESTARTS: (usize, usize) = (200, 20);
 
 /// Memory that a cell may leave behind: its shared object stays loaded, because values and threads may
 /// hold code of it.
@@ -68,6 +68,12 @@ fn child_kib() -> u64 {
     field(&fs::read_to_string(format!("/proc/{child}/status")).unwrap(), "VmRSS:")
 }
 
+fn length() -> (usize, usize) {
+    let Ok(asked) = std::env::var("PARTITA_SOAK") else { return CELLS_AND_RESTARTS };
+    let (cells, restarts) = asked.split_once(',').expect("CELLS,RESTARTS");
+    (cells.parse().unwrap(), restarts.parse().unwrap())
+}
+
 fn restart(notebook: &Notebook) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(notebook.interpreter.restart()).unwrap();
@@ -75,6 +81,7 @@ fn restart(notebook: &Notebook) {
 
 #[test]
 fn many_cells_and_restarts_leave_nothing_behind() {
+    let (cells, restarts) = length();
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     let kinds = [
         "let n = 1;",
@@ -92,20 +99,20 @@ fn many_cells_and_restarts_leave_nothing_behind() {
     kinds.iter().for_each(|code| drop(notebook.run(code)));
     let before = held();
     let child_before = child_kib();
-    (0..CELLS).for_each(|cell| drop(notebook.run(kinds[cell % kinds.len()])));
+    (0..cells).for_each(|cell| drop(notebook.run(kinds[cell % kinds.len()])));
     let after = held();
     let grown = child_kib().saturating_sub(child_before);
-    println!("{before:?}\n{after:?}\nthe evaluation process grew by {} KiB a cell", grown / CELLS as u64);
+    println!("{before:?}\n{after:?}\nthe evaluation process grew by {} KiB a cell", grown / cells as u64);
     assert_eq!(
         (after.descriptors, after.children, after.files),
         (before.descriptors, before.children, before.files)
     );
     assert!(after.threads <= before.threads + 1, "{before:?} {after:?}");
-    assert!(grown < KIB_A_CELL * CELLS as u64, "the evaluation process grew by {grown} KiB");
+    assert!(grown < KIB_A_CELL * cells as u64, "the evaluation process grew by {grown} KiB");
     assert!(after.kib < before.kib + (64 << 10), "the kernel grew: {before:?} {after:?}");
 
     let first = session();
-    for _ in 0..RESTARTS {
+    for _ in 0..restarts {
         restart(&notebook);
         let Outcome::Finished(Some(_)) = notebook.run("1 + 1").outcome else { panic!("it does not run") };
     }
