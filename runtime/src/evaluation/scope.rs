@@ -101,16 +101,16 @@ impl Scope {
 
     /// Puts back a variable that the body was lent, unless the body bound the name anew.
     pub fn restore<T: 'static>(&self, name: &str, value: T) {
-        self.restore_value(name, Box::new(value), type_name::<T>());
+        self.restore_value(name, Box::new(value), type_name::<T>(), needs_drop::<T>());
     }
 
     #[inline(never)]
-    fn restore_value(&self, name: &str, value: Box<dyn Any>, type_name: &'static str) {
+    fn restore_value(&self, name: &str, value: Box<dyn Any>, type_name: &'static str, owns: bool) {
         if self.store.borrow().contains(name) {
             release(name, value);
             return;
         }
-        self.store.borrow_mut().put_value(name, value, type_name);
+        self.store.borrow_mut().put_value(name, value, type_name, owns);
     }
 
     /// Runs the body and turns every way it can end into an outcome.
