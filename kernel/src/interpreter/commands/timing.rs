@@ -8,7 +8,8 @@ use crate::interpreter::{Cell, Output, Phase, Settings};
 /// Runs the code and says how long it took.
 pub fn time(desk: Desk<'_, '_>) -> Answer {
     let Desk { place, outputs, cell, step } = desk;
-    let code = blank(&cell.code, &[0..step.argument.start]);
+    let command = 0..step.argument.start;
+    let code = blank(&cell.code, std::slice::from_ref(&command));
     let processor = place.processor_time();
     let outcome = place.run(&Cell { number: cell.number, code }, outputs);
     let timing = place.timing().unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::error::Result;
 /// A variable that holds rows: a share of it, which costs nothing to take.
 pub(super) enum Queryable {
     Frame(DataFrame),
-    Lazy(LazyFrame),
+    Lazy(Box<LazyFrame>),
     Dataset(Dataset),
 }
 
@@ -20,7 +20,7 @@ impl Queryable {
         if let Some(frame) = value.downcast_ref::<DataFrame>() {
             Some(Self::Frame(frame.clone()))
         } else if let Some(lazy) = value.downcast_ref::<LazyFrame>() {
-            Some(Self::Lazy(lazy.clone()))
+            Some(Self::Lazy(Box::new(lazy.clone())))
         } else {
             value.downcast_ref::<Dataset>().map(|dataset| Self::Dataset(dataset.clone()))
         }
@@ -39,7 +39,7 @@ impl Queryable {
     pub(super) fn rows(&self) -> Result<LazyFrame> {
         Ok(match self {
             Self::Frame(frame) => frame.clone().lazy(),
-            Self::Lazy(lazy) => lazy.clone(),
+            Self::Lazy(lazy) => (**lazy).clone(),
             Self::Dataset(dataset) => dataset.collect()?.lazy(),
         })
     }
@@ -48,7 +48,7 @@ impl Queryable {
     pub(super) fn columns(&self) -> Result<LazyFrame> {
         Ok(match self {
             Self::Frame(frame) => frame.clear().lazy(),
-            Self::Lazy(lazy) => lazy.clone(),
+            Self::Lazy(lazy) => (**lazy).clone(),
             Self::Dataset(dataset) => DataFrame::empty_with_schema(&*dataset.schema()?).lazy(),
         })
     }
