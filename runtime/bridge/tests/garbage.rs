@@ -7,8 +7,8 @@ use std::{
 };
 
 use partita_bridge::{
-    CellOutcome, Comm, CommAction, FromEvaluation, LoadCell, MAX_FRAME_BYTES, MimeBundle, Panic, Stream,
-    ToEvaluation, Variable, read_frame, write_frame,
+    CellOutcome, Comm, CommAction, FromEvaluation, LoadCell, MAX_FRAME_BYTES, MimeBundle, Panic, Spent,
+    Stream, ToEvaluation, Variable, read_frame, write_frame,
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -63,12 +63,17 @@ fn from_evaluation() -> Vec<FromEvaluation> {
         FromEvaluation::Ready { version: "1".into(), rustc: "rustc".into() },
         FromEvaluation::Text { stream: Stream::Stdout, text: "é\n".into() },
         FromEvaluation::Display { id: Some("a".into()), bundle: bundle.clone() },
-        FromEvaluation::Events(Vec::new()),
+        FromEvaluation::Events { session: 1, events: Vec::new() },
         FromEvaluation::Done {
             outcome: CellOutcome::Finished(Some(bundle)),
             variables: vec![variable.clone(), variable],
+            spent: Spent::default(),
         },
-        FromEvaluation::Done { outcome: CellOutcome::Panicked(panic), variables: Vec::new() },
+        FromEvaluation::Done {
+            outcome: CellOutcome::Panicked(panic),
+            variables: Vec::new(),
+            spent: Spent::default(),
+        },
     ]
 }
 

@@ -325,7 +325,7 @@ mod tests {
             for file in &generated.files {
                 for (at, character) in file.text.char_indices().filter(|(_, c)| !c.is_whitespace()) {
                     if let Some(range) = file.original(&(at..at + character.len_utf8())) {
-                        prop_assert_eq!(&cell.code[range], character.to_string().as_str());
+                        prop_assert_eq!(cell.code[range].to_owned(), character.to_string());
                     }
                 }
             }
