@@ -41,7 +41,8 @@ fn representation(done: &Done, mime: &str) -> String {
 }
 
 fn error(notebook: &mut Notebook, code: &str) -> String {
-    notebook.run(code).error().message.clone()
+    let error = notebook.run(code).error().clone();
+    format!("{}\n{}", error.message, error.traceback.join("\n"))
 }
 
 #[track_caller]

@@ -165,7 +165,7 @@ fn context(tokens: &[Token<'_>], end: usize) -> Context {
         // `pair.0.` is a name, a dot and a number that ends in a dot.
         TokenKind::Literal { .. } if last.text.ends_with('.') => {
             let field = before.is_some_and(|token| token.kind == TokenKind::Dot);
-            match receiver(tokens, tokens.len() - 2).filter(|_| field) {
+            match field.then(|| receiver(tokens, tokens.len() - 2)).flatten() {
                 Some(start) => Context::Member(start..last.end() - 1),
                 None => Context::Nothing,
             }

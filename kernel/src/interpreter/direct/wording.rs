@@ -11,7 +11,7 @@ const SHORTER: [(&str, &str); 7] = [
     ("std::string::String", "String"),
     ("std::result::Result", "Result"),
     ("std::option::Option", "Option"),
-    ("Result<Option<MimeBundle>, CellFailure>", "a cell's Result"),
+    ("Result<(), CellFailure>", "a cell's Result"),
 ];
 
 /// Names that only generated code has.
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(plainly("expected `partita::prelude::Expr`"), "expected `Expr`");
         assert_eq!(plainly("`cells::P` is no `xcells::P`"), "`P` is no `xcells::P`");
         assert_eq!(
-            plainly("expected `Result<Option<MimeBundle>, CellFailure>`, found integer"),
+            plainly("expected `Result<(), CellFailure>`, found integer"),
             "expected `a cell's Result`, found integer"
         );
     }
