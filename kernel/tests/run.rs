@@ -171,6 +171,8 @@ fn what_cannot_be_run_is_refused_with_the_reason() {
 fn doctor(path: &Path, jupyter: &Path) -> (bool, Value) {
     let mut command = partita(&["doctor", "--json"]);
     command.env("PATH", path).env("JUPYTER_PATH", jupyter.join("share/jupyter"));
+    // Cargo's home is looked into as well.
+    command.env("CARGO_HOME", path);
     for variable in ["VIRTUAL_ENV", "CONDA_PREFIX", "SPARK_HOME"] {
         command.env_remove(variable);
     }

@@ -50,8 +50,8 @@ fn asks_on(open: &str, line: &str) -> bool {
 
 /// Whether `line` goes on from what is open; after code a `%` or a `?` does, after a command it is one.
 fn goes_on_after(open: &str, line: &str) -> bool {
-    let last = open.lines().last().unwrap_or_default();
-    let command = line.starts_with("%%") || begins_with_command(last) && begins_with_command(line);
+    let only_commands = open.lines().all(begins_with_command);
+    let command = line.starts_with("%%") || only_commands && begins_with_command(line);
     goes_on(line) && !command
 }
 

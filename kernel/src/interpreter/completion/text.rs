@@ -380,9 +380,11 @@ mod tests {
 
     #[test]
     fn numbers_ranges_strings_and_comments_have_no_members() {
-        for code in ["1.", "0..", "\"a.", "// a.", "/* a.", "fn na", "'a'"] {
+        for code in ["1.", "\"a.", "// a.", "/* a.", "fn na", "'a'"] {
             assert_eq!(Place::before(code, code.len()).context, Context::Nothing, "{code}");
         }
+        // Where a range ends stands any expression.
+        assert_eq!(Place::before("0..", 3).context, Context::Name);
     }
 
     #[test]
