@@ -173,8 +173,13 @@ impl Compiler {
         }
         let watch = interrupts.compiling(rustc.group());
         let until = if depth == Depth::Check { Until::Checked } else { Until::Linked };
-        let said = rustc.finish(text, until)?;
+        let said = rustc.finish(text, until);
         drop(watch);
+        for file in generated.files.iter().filter(|file| file.name != INCLUDED) {
+            // A later cell that needs its items writes it again.
+            let _ = fs::remove_file(self.directory.join(&file.name));
+        }
+        let said = said?;
         Ok(Compiled {
             succeeded: said.succeeded,
             written: Some(said.written),
