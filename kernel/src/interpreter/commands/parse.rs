@@ -165,8 +165,10 @@ pub fn completeness(code: &str) -> Option<Completeness> {
 mod tests {
     use super::*;
 
+    type Steps = Vec<(String, String)>;
+
     /// The commands with their arguments, and the code left.
-    fn parsed(code: &str, kind: EvaluatorKind) -> Option<(Vec<(String, String)>, Option<String>)> {
+    fn parsed(code: &str, kind: EvaluatorKind) -> Option<(Steps, Option<String>)> {
         let parsed = parse(code, kind, |name| name == "fallible")?;
         let steps = parsed
             .steps
@@ -175,11 +177,11 @@ mod tests {
         Some((steps.collect(), parsed.code))
     }
 
-    fn direct(code: &str) -> Option<(Vec<(String, String)>, Option<String>)> {
+    fn direct(code: &str) -> Option<(Steps, Option<String>)> {
         parsed(code, EvaluatorKind::Direct)
     }
 
-    fn steps(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    fn steps(list: &[(&str, &str)]) -> Steps {
         list.iter().map(|(word, argument)| ((*word).to_owned(), (*argument).to_owned())).collect()
     }
 
