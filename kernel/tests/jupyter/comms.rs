@@ -172,9 +172,10 @@ async fn messages_that_come_before_the_first_callback_wait_for_it() {
     let (open, _) = kernel.opens(code).await;
     kernel.comm_msg(&open.comm_id, json!({"n": 1}), &[]).await;
     let code = "let echo = comm.clone(); comm.on_message(move |message| echo.send(message).unwrap());";
-    assert_eq!(kernel.run(code).await.0.status, ReplyStatus::Ok);
-    // Whether it waited here or came later.
+    let id = kernel.send(ExecuteRequest::new(code.into())).await;
+    // Whether it waited or came later, and whether the answer comes before the cell's end or after it.
     assert_eq!(kernel.said().await.0.data["n"], 1);
+    assert_eq!(kernel.execute_reply(&id).await.status, ReplyStatus::Ok);
 }
 
 #[tokio::test]
