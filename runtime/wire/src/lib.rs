@@ -1,0 +1,21 @@
+//! The gRPC services between the processes of a pool, and what they all agree on: versions, the
+//! token, certificates, limits. What a task is and what rows are is not known here: tasks are bytes,
+//! rows are chunks of Arrow IPC streams.
+
+#![warn(missing_docs)]
+
+mod limits;
+mod tls;
+mod token;
+mod versions;
+
+pub use limits::{CHUNK_BYTES, INLINE_BYTES, MESSAGE_BYTES, QUEUE};
+pub use tls::{Identity, TlsError, TlsFiles};
+pub use token::{Token, TokenError};
+pub use versions::PROTOCOL;
+
+/// The messages and services, generated from `runtime/proto/pool.proto`, which documents them.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod pool {
+    tonic::include_proto!("partita.v1");
+}

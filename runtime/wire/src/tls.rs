@@ -1,0 +1,63 @@
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use thiserror::Error;
+use tonic::transport::{Certificate, ClientTlsConfig, ServerTlsConfig};
+
+/// Where certificates lie, in PEM. All may be absent: then nothing is encrypted.
+#[derive(Debug, Clone, Default)]
+pub struct TlsFiles {
+    /// Whom to trust when dialling.
+    pub ca: Option<PathBuf>,
+    /// Who this process is when it listens.
+    pub identity: Option<Identity>,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// A certificate that cannot be read.
+#[derive(Debug, Error)]
+#[error("cannot read {path}: {cause}")]
+pub struct TlsError {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+impl TlsFiles {
+    /// What `PARTITA_TLS_CA` says, for processes that only dial.
+    pub fn from_env() -> Self {
+        let ca = env::var_os("PARTITA_TLS_CA").filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self { ca, identity: None }
+    }
+
+    /// How to dial; `None` means without TLS.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn client(&self) -> Result<Option<ClientTlsConfig>, TlsError> {
+        let Some(ca) = &self.ca else { return Ok(None) };
+        Ok(Some(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?))))
+    }
+
+    /// How to listen; `None` means without TLS.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn server(&self) -> Result<Option<ServerTlsConfig>, TlsError> {
+        let Some(identity) = &self.identity else { return Ok(None) };
+        let pair =
+            tonic::transport::Identity::from_pem(read(&identity.certificate)?, read(&identity.key)?);
+        Ok(Some(ServerTlsConfig::new().identity(pair)))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|cause| TlsError { path: path.to_owned(), cause })
+}
