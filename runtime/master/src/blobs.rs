@@ -176,7 +176,8 @@ pub(crate) async fn put(shared: &Shared, mut parts: Streaming<BlobPart>) -> Resu
 
 /// A blob's bytes, read as they are taken.
 pub(crate) fn get(
-    shared: &Shared, request: &BlobRequest,
+    shared: &Shared,
+    request: &BlobRequest,
 ) -> Result<impl Stream<Item = Result<Chunk, Status>> + use<>, Status> {
     let BlobRequest { session, blob } = *request;
     let (file, bytes) = shared

@@ -6,8 +6,8 @@ use futures::{Stream, StreamExt};
 use partita_bridge::Event;
 use partita_wire::pool::master_server::Master;
 use partita_wire::pool::{
-    BlobPart, BlobRequest, BlobStored, Chunk, EventBatch, FromSession, FromWorker, TaskKey, ToSession, ToWorker,
-    from_session, from_worker,
+    BlobPart, BlobRequest, BlobStored, Chunk, EventBatch, FromSession, FromWorker, TaskKey, ToSession,
+    ToWorker, from_session, from_worker,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -36,7 +36,8 @@ impl Master for Service {
     type GetResultStream = Chunks;
 
     async fn work(
-        &self, request: Request<Streaming<FromWorker>>,
+        &self,
+        request: Request<Streaming<FromWorker>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
         let shared = self.0.clone();
         let mut stream = request.into_inner();
@@ -54,7 +55,8 @@ impl Master for Service {
     }
 
     async fn open(
-        &self, request: Request<Streaming<FromSession>>,
+        &self,
+        request: Request<Streaming<FromSession>>,
     ) -> Result<Response<Self::OpenStream>, Status> {
         let shared = self.0.clone();
         let mut stream = request.into_inner();
@@ -94,7 +96,10 @@ async fn first<T>(stream: &mut Streaming<T>) -> Result<T, Status> {
 }
 
 async fn listen_to_worker(
-    shared: Arc<Shared>, worker: u64, stream: Streaming<FromWorker>, gone: CancellationToken,
+    shared: Arc<Shared>,
+    worker: u64,
+    stream: Streaming<FromWorker>,
+    gone: CancellationToken,
 ) {
     let mut pulse = Pulse::new(shared.options.lost_after);
     let mut batches = stream.ready_chunks(BATCH);
@@ -124,7 +129,10 @@ async fn listen_to_worker(
 }
 
 async fn listen_to_session(
-    shared: Arc<Shared>, session: u64, stream: Streaming<FromSession>, gone: CancellationToken,
+    shared: Arc<Shared>,
+    session: u64,
+    stream: Streaming<FromSession>,
+    gone: CancellationToken,
 ) {
     let mut batches = stream.ready_chunks(BATCH);
     let step = shared.options.allocation_step.max(Duration::from_millis(1));
@@ -142,7 +150,9 @@ async fn listen_to_session(
                     Some(from_session::Message::Events(batch)) => events.push(batch),
                     Some(message) => state.from_session(session, message, step, now)?,
                     None => {
-                        return Err(Status::invalid_argument("a message of a kind this master does not know"));
+                        return Err(Status::invalid_argument(
+                            "a message of a kind this master does not know",
+                        ));
                     }
                 }
             }
