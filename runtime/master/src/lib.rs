@@ -1,7 +1,7 @@
 //! The master of a pool: which workers and sessions there are, and which task gets which slot. What a
 //! task computes is not known here; Polars is not linked.
 //!
-//! [`Master`] answers the calls of `runtime/proto/pool.proto` (`service`). What it knows is in one place
+//! [`Master`] answers the calls of `runtime/proto/pool.proto` (`service`, `listen`). What it knows is in one place
 //! under one lock (`state`, with `workers` and `sessions`), nobody waits while holding it: what is to be
 //! sent goes into bounded queues (`outbox`). Which task goes where is decided in `dispatch`, which knows
 //! no sockets. Rows do not pass through the state: `blobs` lie in files, `results` come from workers.
@@ -10,6 +10,7 @@
 
 mod blobs;
 mod dispatch;
+mod listen;
 mod liveness;
 mod master;
 mod options;

@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use partita_master::MasterOptions;
+use partita_bridge::Event;
+use partita_master::{MasterOptions, Recorder};
 use partita_wire::pool::{
-    CacheEvicted, CachedPartition, RemoveCache, RemoveShuffle, TaskStarted, WorkerStatus, from_session,
-    from_worker, task_failure, to_session, to_worker,
+    CacheEvicted, CachedPartition, EventBatch, RemoveCache, RemoveShuffle, TaskStarted, WorkerStatus,
+    from_session, from_worker, task_failure, to_session, to_worker,
 };
 use tonic::Code;
 
@@ -200,4 +202,30 @@ async fn a_master_that_stops_says_so_to_everybody() {
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "the master is stopping"));
     let status = soon("the worker's end", worker.from.message()).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "the master is stopping"));
+}
+
+/// Cannot bear a certain event.
+struct Fragile;
+
+impl Recorder for Fragile {
+    fn opened(&self, _: u64, _: &str) {}
+    fn event(&self, _: u64, event: &Event) {
+        assert_eq!(event.to_owned(), Event::StageFinished { job: 0, stage: 0, at: Duration::ZERO });
+    }
+    fn closed(&self, _: u64) {}
+}
+
+#[tokio::test]
+async fn a_panic_over_one_session_closes_that_one_with_a_reason() {
+    let pool = Pool::start(MasterOptions { recorder: Arc::new(Fragile), ..options() }).await;
+    Worker::join(&pool, "one", 1).await.run(0);
+    let mut unlucky = Session::open(&pool, "unlucky").await;
+    let mut other = Session::open(&pool, "other").await;
+    let event = Event::StageFinished { job: 1, stage: 0, at: Duration::ZERO };
+    let events = vec![serde_json::to_string(&event).unwrap()];
+    unlucky.say(from_session::Message::Events(EventBatch { events })).await;
+    assert_eq!(unlucky.end().await.unwrap().code(), Code::Internal);
+    other.submit(tasks(2)).await;
+    assert_eq!(other.all_ended(2).await.len(), 2);
+    pool.stop().await;
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::future::poll_fn;
 use std::time::Duration;
 
 use partita_master::{Master, MasterError, MasterOptions};
@@ -10,6 +11,9 @@ use partita_wire::pool::{
 use partita_wire::{Identity, MESSAGE_BYTES, TlsFiles, Token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::codegen::http;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 
@@ -116,11 +120,31 @@ async fn garbage_on_the_port_disturbs_nobody() {
         let _ = soon("the connection's end", socket.read_to_end(&mut Vec::new())).await;
     }
     untouched(&pool);
-    // A call whose message is no message.
     let mut session = Session::open(&pool, "notebook").await;
     Worker::join(&pool, "one", 1).await.run(0);
     session.submit(tasks(3)).await;
     assert_eq!(session.all_ended(3).await.len(), 3);
+    pool.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_message_is_none_of_the_protocol_is_refused() {
+    let pool = Pool::usual().await;
+    let mut channel =
+        Endpoint::from_shared(format!("http://{}", pool.address)).unwrap().connect().await.unwrap();
+    for method in ["Work", "Open", "PutBlob", "GetBlob", "GetResult", "Nonsense"] {
+        let request = http::Request::post(format!("http://{}/partita.v1.Master/{method}", pool.address))
+            .header("content-type", "application/grpc")
+            // A frame of five bytes, which are no message.
+            .body(Body::new("\0\0\0\0\u{5}\u{f}oops".to_owned()))
+            .unwrap();
+        poll_fn(|context| GrpcService::poll_ready(&mut channel, context)).await.unwrap();
+        let answer = soon("an answer", GrpcService::call(&mut channel, request)).await.unwrap();
+        let code = answer.headers().get("grpc-status").map(|code| code.to_str().unwrap().to_owned());
+        let expected = if method == "Nonsense" { Code::Unimplemented } else { Code::Internal };
+        assert_eq!(code, Some((expected as i32).to_string()), "{method}");
+    }
+    untouched(&pool);
     pool.stop().await;
 }
 
