@@ -10,11 +10,11 @@ const STAGE_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#
 
 export const LIGHT = {
   ink: "#1c2128", muted: "#5b6570", line: "#e3e6ea", band: "#f5f6f8", background: "#ffffff", alarm: "#a3130f",
-  mark: "#1c2128", stages: STAGE_COLOURS,
+  mark: "#1c2128", deep: "#000000", stages: STAGE_COLOURS,
 };
 export const DARK = {
   ink: "#e8eaed", muted: "#a3abb5", line: "#343a42", band: "#22272e", background: "#1b1f24", alarm: "#ff9d94",
-  mark: "#f4f5f7", stages: ["#3f9fdc", "#e8a922", "#1fb98c", "#d98fb7", "#7cc6f0", "#ee7a35", "#97a3b2"],
+  mark: "#f4f5f7", deep: "#ffffff", stages: ["#3f9fdc", "#e8a922", "#1fb98c", "#d98fb7", "#7cc6f0", "#ee7a35", "#97a3b2"],
 };
 
 const AXIS = 22;
@@ -37,7 +37,7 @@ export function tints(theme, stage) {
     mixed = {
       compute: colour,
       fetch: mix(colour, theme.background, 0.52),
-      write: mix(colour, "#000000", 0.42),
+      write: mix(colour, theme.deep, 0.45),
       faint: mix(colour, theme.background, 0.78),
       wait: mix(colour, theme.background, 0.35),
       text: luminance(colour) > 0.3 ? "#101418" : "#ffffff",
@@ -240,6 +240,8 @@ function paintBar(pen, job, place, theme, bar, start, end, y, free, shown) {
     const solid = bar.state === "done" || bar.state === "running";
     const room = x0 + width - from - 8 - (bar.state === "failed" ? 10 : 0);
     if (label.length * 6.6 < room) {
+      // Text on a hatch is hard to read.
+      if (bar.state === "failed") pen.rect(x0 + 3, y + 2, label.length * 6.6 + (bar.attempt > 0 ? 8 : 4), height - 4, colours.faint);
       const colour = solid && from === x0 + Math.max(start + fetched - x0, 0) ? colours.text : theme.ink;
       pen.text(from + (bar.attempt > 0 && !bar.copy ? 7 : 5), y + height / 2 + 4, label, { colour, size: 11 });
     }

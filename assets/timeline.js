@@ -306,7 +306,7 @@ export class Timeline {
     const key = `${stage.won.size}/${skew?.max}/${this.dark}`;
     if (canvas.dataset.key === key) return;
     canvas.dataset.key = key;
-    const [width, height, density] = [120, 16, Math.min(globalThis.devicePixelRatio || 1, 3)];
+    const [width, height, density] = [96, 16, Math.min(globalThis.devicePixelRatio || 1, 3)];
     canvas.width = width * density;
     canvas.height = height * density;
     if (!skew || skew.max <= 0) return;
@@ -686,7 +686,7 @@ function stageRow() {
   row.innerHTML = `<th scope="row"><i class="pt-swatch" aria-hidden="true"></i><span class="pt-name"></span></th>
     <td><span></span><small></small></td><td></td><td></td>
     <td><span></span><button type="button" title="Show this task"></button></td><td class="pt-ratio"></td>
-    <td class="pt-strip"><canvas width="120" height="16" role="img" aria-label="No task has finished"></canvas></td>
+    <td class="pt-strip"><canvas width="96" height="16" role="img" aria-label="No task has finished"></canvas></td>
     <td></td><td></td><td></td><td></td><td></td>`;
   return row;
 }
