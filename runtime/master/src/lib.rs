@@ -3,6 +3,11 @@
 
 #![warn(missing_docs)]
 
+mod history;
+mod metrics;
 mod view;
+mod web;
 
+pub use history::{History, HistoryLimits, LogError, LogOptions, ReplayError, Replayed};
 pub use view::{Cluster, LostWorker, Recorder, SessionView, Totals, View, WorkerView};
+pub use web::{Page, PageError};
