@@ -225,6 +225,7 @@ export class Timeline {
       `Timeline of job ${job.job}: ${plural(job.attempts.length, "task attempt")} on ${plural(workers.length, "worker")}. Arrow keys move from task to task, Enter pins one, Escape lets go.`,
     );
     this.stages(job, until);
+    this.columns();
     this.marks(job, workers);
     if (this.told !== job.state + job.job) {
       // Once at a job's beginning and once at its end, for those who hear the page.
@@ -300,6 +301,17 @@ export class Timeline {
       set(spilled, stage.totals.spilled > 0 ? bytes(stage.totals.spilled) : "–");
       set(hits, stage.totals.cacheHits > 0 ? count(stage.totals.cacheHits) : "–");
     });
+  }
+
+  /** A column in which there is nothing takes no room. */
+  columns() {
+    const { rows } = this.parts.stages;
+    const heads = this.parts.stages.parentElement.tHead.rows[0].cells;
+    for (let place = 8; place < heads.length; place += 1) {
+      const empty = [...rows].every((row) => row.cells[place].textContent === "–");
+      heads[place].hidden = empty;
+      for (const row of rows) row.cells[place].hidden = empty;
+    }
   }
 
   /** Each task's time as a tick on one line, the median marked. */

@@ -244,9 +244,9 @@ impl Open {
         match &line {
             Line::Session { .. } => self.head.insert(0, line),
             Line::Event(Event::WorkerJoined { .. }) if self.head.len() < 1024 => self.head.push(line),
-            Line::Event(Event::WorkerLost { worker: gone, .. }) => self.head.retain(|line| {
-                !matches!(line, Line::Event(Event::WorkerJoined { worker, .. }) if worker == gone)
-            }),
+            Line::Event(Event::WorkerLost { worker: gone, .. }) => self.head.retain(
+                |line| !matches!(line, Line::Event(Event::WorkerJoined { worker, .. }) if worker == gone),
+            ),
             _ => {}
         }
     }

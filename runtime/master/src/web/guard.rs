@@ -40,7 +40,11 @@ impl Guard {
     fn lets_in(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let bearer = headers.get(header::AUTHORIZATION).is_some_and(|value| token.matches(value.as_bytes()));
-        bearer || self.cookie.as_ref().is_some_and(|(_, ours)| cookies(headers).any(|theirs| matches(ours, theirs)))
+        bearer
+            || self
+                .cookie
+                .as_ref()
+                .is_some_and(|(_, ours)| cookies(headers).any(|theirs| matches(ours, theirs)))
     }
 }
 
