@@ -91,7 +91,7 @@ export class Timeline {
   until(job) {
     if (!job) return 0;
     if (job.finished) return job.last;
-    if (!this.live) return this.session.now;
+    if (!this.live) return job.last;
     return Math.max(job.last, this.session.now) + (performance.now() - this.heard) / 1000;
   }
 
