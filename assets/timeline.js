@@ -580,10 +580,14 @@ export class Timeline {
     const row = rowOf(this.place, bar);
     if (!row) return;
     const middle = (Math.max(this.place.x(bar.start), this.place.gutter) + Math.min(this.place.x(bar.end ?? this.place.until), this.place.right)) / 2;
-    const below = this.place.head + row.y - scroll.scrollTop + row.height + 6;
+    const above = this.place.head + row.y - scroll.scrollTop - tip.offsetHeight - 8;
+    let top = Math.min(this.place.head + row.y - scroll.scrollTop + row.height + 6, scroll.clientHeight + 6);
+    // Where the window ends below, and there is room above, it goes there.
+    const edge = view.getBoundingClientRect().top;
+    if (edge + top + tip.offsetHeight > innerHeight && edge + above > 0) top = above;
     const left = Math.min(Math.max(middle - tip.offsetWidth / 2, 4), Math.max(view.clientWidth - tip.offsetWidth - 4, 4));
     tip.style.left = `${left}px`;
-    tip.style.top = `${Math.min(below, scroll.clientHeight + 6)}px`;
+    tip.style.top = `${top}px`;
   }
 
   save() {
