@@ -70,10 +70,10 @@ pub(crate) async fn get(
         answer = blocks.take_result(key) => answer.map_err(|status| unreachable(&name, status))?,
     };
     shared.with(|state, _| {
-        if let Some(session) = state.sessions.get_mut(&key.session) {
-            if session.results.get(&attempt(&key)) == Some(&worker) {
-                session.results.remove(&attempt(&key));
-            }
+        if let Some(session) = state.sessions.get_mut(&key.session)
+            && session.results.get(&attempt(&key)) == Some(&worker)
+        {
+            session.results.remove(&attempt(&key));
         }
     });
     // A worker that is stopped or cut off says nothing, so its loss has to end the stream, as an error.

@@ -119,7 +119,7 @@ async fn listen_to_worker(
             }
         };
         let done = shared.with(|state, now| {
-            batch.into_iter().try_for_each(|message| state.from_worker(worker, message?, now))
+            batch.into_iter().try_for_each(|message| state.hear_worker(worker, message?, now))
         });
         if let Err(status) = done {
             break (describe(&status), Some(status));
@@ -148,7 +148,7 @@ async fn listen_to_session(
             for message in batch {
                 match message?.message {
                     Some(from_session::Message::Events(batch)) => events.push(batch),
-                    Some(message) => state.from_session(session, message, step, now)?,
+                    Some(message) => state.hear_session(session, message, step, now)?,
                     None => {
                         return Err(Status::invalid_argument(
                             "a message of a kind this master does not know",

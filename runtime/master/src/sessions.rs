@@ -63,7 +63,7 @@ impl State {
     }
 
     /// What a session says, except its events.
-    pub(crate) fn from_session(
+    pub(crate) fn hear_session(
         &mut self,
         session: u64,
         message: from_session::Message,

@@ -81,7 +81,7 @@ impl State {
     }
 
     /// What a worker says. From one that is lost already nothing is heard.
-    pub(crate) fn from_worker(
+    pub(crate) fn hear_worker(
         &mut self,
         worker: u64,
         message: FromWorker,

@@ -1,15 +1,20 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
+use partita_master::MasterOptions;
 use partita_wire::pool::blocks_server::{Blocks, BlocksServer};
+use partita_wire::pool::master_client::MasterClient;
 use partita_wire::pool::{
     BlobPart, BlobRequest, Chunk, FetchRequest, RemoveBlob, TaskKey, from_session, to_worker,
 };
 use partita_wire::{CHUNK_BYTES, Token};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
@@ -145,13 +150,12 @@ async fn a_worker_that_cannot_be_reached_is_named_and_its_result_can_be_asked_fo
 #[tokio::test]
 async fn the_master_shows_workers_the_pools_token() {
     let token = Token::new("correct horse", "the test").unwrap();
-    let pool = Pool::start(partita_master::MasterOptions { token: Some(token.clone()), ..options() }).await;
+    let pool = Pool::start(MasterOptions { token: Some(token.clone()), ..options() }).await;
     let results = Results::default();
     let address = serve(results.clone(), Some(token.clone())).await;
     let channel =
         tonic::transport::Endpoint::from_shared(format!("http://{}", pool.address)).unwrap().connect_lazy();
-    let mut client =
-        partita_wire::pool::master_client::MasterClient::with_interceptor(channel, Token::send(Some(token)));
+    let mut client = MasterClient::with_interceptor(channel, Token::send(Some(token)));
     let (to_worker, messages) = tokio::sync::mpsc::channel(8);
     let hello = partita_wire::pool::from_worker::Message::Hello(worker_hello("one", 1, &address));
     to_worker.send(from_worker(hello)).await.unwrap();
@@ -244,28 +248,53 @@ async fn blobs_past_the_limit_are_refused_and_what_was_stored_of_them_is_gone() 
     pool.stop().await;
 }
 
+/// Begins an upload of which nothing comes after the first part, from what could be another process:
+/// dropping the runtime closes its sockets.
+fn unfinished(pool: &Pool, session: u64) -> (Runtime, JoinHandle<Result<(), Status>>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let address = format!("http://{}", pool.address);
+    let upload = runtime.spawn(async move {
+        let endpoint = tonic::transport::Endpoint::from_shared(address).unwrap();
+        let mut client = MasterClient::new(endpoint.connect().await.unwrap());
+        client.put_blob(parts(session, 1, &[1000]).chain(stream::pending())).await.map(drop)
+    });
+    (runtime, upload)
+}
+
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_nothing_and_is_seen_by_nobody() {
     let pool = Pool::usual().await;
     let mut session = Session::open(&pool, "notebook").await;
     let number = session.number;
-    let mut uploader = pool.dial().await;
-    let unfinished = parts(number, 1, &[1000]).chain(stream::pending());
-    let upload = tokio::spawn(async move { uploader.put_blob(unfinished).await.map(drop) });
+    let (process, _upload) = unfinished(&pool, number);
     pool.until("the first part", |cluster| cluster.blob_bytes == 1000).await;
     let half = session.client.get_blob(BlobRequest { session: number, blob: 1 }).await.unwrap_err();
     assert_eq!(half.code(), Code::NotFound);
-    upload.abort();
+    process.shutdown_background();
     pool.until("the room", |cluster| cluster.blob_bytes == 0).await;
     // A session's end ends its uploads too.
-    let mut uploader = pool.dial().await;
-    let unfinished = parts(number, 1, &[1000]).chain(stream::pending());
-    let upload = tokio::spawn(async move { uploader.put_blob(unfinished).await.map(drop) });
+    let (process, upload) = unfinished(&pool, number);
     pool.until("the first part", |cluster| cluster.blob_bytes == 1000).await;
     drop(session);
     let status = soon("the upload's end", upload).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::Cancelled);
     assert_eq!(pool.cluster().blob_bytes, 0);
+    process.shutdown_background();
+    pool.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_stands_still_is_given_up_and_its_session_goes_on() {
+    let (heartbeat, lost_after) = (Duration::from_millis(50), Duration::from_millis(400));
+    let pool = Pool::start(MasterOptions { heartbeat, lost_after, ..options() }).await;
+    let mut session = Session::open(&pool, "notebook").await;
+    let number = session.number;
+    let (process, upload) = unfinished(&pool, number);
+    let status = soon("the upload's end", upload).await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(pool.cluster().blob_bytes, 0);
+    session.client.put_blob(parts(number, 1, &[10])).await.unwrap();
+    process.shutdown_background();
     pool.stop().await;
 }
 

@@ -220,7 +220,10 @@ async fn a_sessions_events_are_recorded_in_order_from_its_opening_to_its_end() {
     texts.insert(1, "no event".into());
     session.say(from_session::Message::Events(EventBatch { events: texts })).await;
     let number = session.number;
-    drop(session);
+    // Who leaves in order ends its half of the stream, and reads until the other half ends.
+    let Session { to, mut from, .. } = session;
+    drop(to);
+    assert_eq!(soon("the stream's end", from.message()).await.unwrap(), None);
     let closed = |notes: &Notes| notes.0.lock().unwrap().last().is_some_and(|(_, note)| note == "closed");
     pool.until("the session's end", |_| closed(&notes)).await;
     let mut expected = vec!["opened lesson[31m 3".to_owned()];
