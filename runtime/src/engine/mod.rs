@@ -2,6 +2,7 @@
 //! call upwards. [`task`] says what a task is (its input, its output) and `execute` runs one on the
 //! calling thread: both are the same for every engine. [`embedded`] is threads in this process.
 
+pub(crate) mod codec;
 pub(crate) mod embedded;
 mod execute;
 mod group;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use crate::cache::CacheId;
+use crate::events::EventBus;
 use crate::shuffle::ShuffleId;
 use task::{Task, TaskEvent};
 
@@ -30,12 +32,18 @@ pub(crate) fn inside_task() -> bool {
 /// One dataset's room in an engine's cache; freed when the last plan or task that needs it is dropped.
 pub(crate) struct CacheLease {
     id: CacheId,
-    engine: Arc<dyn Engine>,
+    /// `None` where a task arrived: its session frees the room.
+    engine: Option<Arc<dyn Engine>>,
 }
 
 impl CacheLease {
     pub fn new(id: CacheId, engine: Arc<dyn Engine>) -> Self {
-        Self { id, engine }
+        Self { id, engine: Some(engine) }
+    }
+
+    /// Only the number, in a task that came from another process.
+    pub fn detached(id: CacheId) -> Self {
+        Self { id, engine: None }
     }
 
     pub fn id(&self) -> CacheId {
@@ -45,12 +53,17 @@ impl CacheLease {
 
 impl Drop for CacheLease {
     fn drop(&mut self) {
-        self.engine.remove_cache(self.id);
+        if let Some(engine) = &self.engine {
+            engine.remove_cache(self.id);
+        }
     }
 }
 
 /// One process that has slots, at one moment.
 pub(crate) struct Worker {
+    /// Its number, never used twice; 0 is this process.
+    #[allow(dead_code)]
+    pub id: u64,
     pub name: String,
     pub slots: usize,
     /// Slots that run a task now.
@@ -65,15 +78,27 @@ pub(crate) struct Worker {
 
 /// Something with slots that runs tasks.
 pub(crate) trait Engine: Send + Sync {
-    /// How many tasks run side by side, one core each.
+    /// How many tasks run side by side now, one core each.
     fn slots(&self) -> usize;
 
-    /// Queues a task. `events` hears when it starts and how it ends; if nobody listens any more, the
-    /// task is dropped before it starts.
-    fn submit(&self, task: Task, events: Sender<TaskEvent>);
+    /// How often a task may be tried: it has failed when so many attempts of it have.
+    fn max_attempts(&self) -> usize;
 
-    /// Makes room for a shuffle's blocks, before its map tasks are queued.
-    fn open_shuffle(&self, shuffle: ShuffleId);
+    /// Queues tasks. `events` hears when each starts and how it ends, exactly once; if nobody listens
+    /// any more, a task is dropped before it starts.
+    ///
+    /// # Errors
+    /// When they cannot be queued: where they run cannot be reached, or something in a task cannot
+    /// travel there. None of them runs then.
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String>;
+
+    /// Gives up the tasks of a job, or one attempt of one (stage, partition, attempt): dropped if queued,
+    /// stopped if that can be. Nobody waits for their ends.
+    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>);
+
+    /// Makes room for a shuffle's blocks, before its map tasks are queued. `events` hears when blocks are
+    /// lost, until the shuffle is removed.
+    fn open_shuffle(&self, shuffle: ShuffleId, events: Sender<TaskEvent>);
 
     /// Forgets a shuffle's blocks.
     fn remove_shuffle(&self, shuffle: ShuffleId);
@@ -86,4 +111,7 @@ pub(crate) trait Engine: Send + Sync {
 
     /// The processes that have the slots, with what they do and keep now.
     fn workers(&self) -> Vec<Worker>;
+
+    /// The session's event stream: where an engine says that workers come and go, and what it may pass on.
+    fn attach(&self, _events: Arc<EventBus>) {}
 }

@@ -4,7 +4,7 @@
 use polars::prelude::*;
 use polars_plan::callback::PlanCallback;
 use polars_plan::dsl::{
-    DataTypeExpr, DataTypeFunction, DslPlan, MissingColumnsPolicyOrExpr, PartitionStrategy,
+    DataTypeExpr, DataTypeFunction, DslPlan, MatchToSchemaPerColumn, MissingColumnsPolicyOrExpr, PartitionStrategy,
     RenameAliasFn, SinkType,
 };
 use polars_plan::plans::{DslFunction, StatsFunction};
@@ -66,7 +66,7 @@ fn below_plan<'a>(plan: &'a DslPlan, left: &mut Vec<Seen<'a>>) {
 }
 
 /// The expressions a plan's node has itself.
-pub(super) fn exprs_of(plan: &DslPlan) -> Vec<&Expr> {
+pub(super) fn exprs_of<'a>(plan: &'a DslPlan) -> Vec<&'a Expr> {
     match plan {
         DslPlan::Filter { predicate, .. } => vec![predicate],
         DslPlan::Select { expr: exprs, .. } | DslPlan::HStack { exprs, .. } => exprs.iter().collect(),
@@ -77,17 +77,11 @@ pub(super) fn exprs_of(plan: &DslPlan) -> Vec<&Expr> {
             [left_on, right_on, predicates].into_iter().flatten().collect()
         }
         DslPlan::MatchToSchema { per_column, .. } => {
-            let inserted = |column: &'_ polars_plan::dsl::MatchToSchemaPerColumn| match &column.missing_columns {
-                MissingColumnsPolicyOrExpr::InsertWith(_) => true,
-                MissingColumnsPolicyOrExpr::Insert | MissingColumnsPolicyOrExpr::Raise => false,
+            let inserted = |column: &'a MatchToSchemaPerColumn| match &column.missing_columns {
+                MissingColumnsPolicyOrExpr::InsertWith(expr) => Some(expr),
+                MissingColumnsPolicyOrExpr::Insert | MissingColumnsPolicyOrExpr::Raise => None,
             };
-            let with_expr = per_column.iter().filter(|column| inserted(column));
-            with_expr
-                .filter_map(|column| match &column.missing_columns {
-                    MissingColumnsPolicyOrExpr::InsertWith(expr) => Some(expr),
-                    _ => None,
-                })
-                .collect()
+            per_column.iter().filter_map(inserted).collect()
         }
         DslPlan::Pivot { agg, .. } => vec![agg],
         DslPlan::Distinct { options, .. } => options.subset.iter().flatten().collect(),
@@ -140,7 +134,6 @@ fn below_expr<'a>(expr: &'a Expr, left: &mut Vec<Seen<'a>>) {
                 below_dtype(one, left);
                 below_dtype(other, left);
             }
-            other => below_other_dtype_function(other, left),
         },
         Expr::Alias(input, _)
         | Expr::KeepName(input)
