@@ -4,6 +4,7 @@
 //! Plans are written as the tree they are. Polars' own form for files is a table of nodes that refer to
 //! each other by number; a bad peer's could refer in a circle, and reading that never ends.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ impl WirePlan {
             DslPlan::Scan { sources: ScanSources::Paths(paths), unified_scan_args, scan_type, cached_ir } => {
                 let absolute = |path: &PlRefPath| match path.has_scheme() {
                     true => path.clone(),
-                    false => path.to_absolute_path().unwrap_or_else(|_| path.clone()),
+                    false => path.to_absolute_path().map_or_else(|_| path.clone(), Cow::into_owned),
                 };
                 Some(DslPlan::Scan {
                     sources: ScanSources::Paths(paths.iter().map(absolute).collect()),

@@ -129,7 +129,9 @@ fn below_expr<'a>(expr: &'a Expr, left: &mut Vec<Seen<'a>>) {
         Expr::DataTypeFunction(function) => match function {
             DataTypeFunction::Display(dtype)
             | DataTypeFunction::Matches(dtype, _)
-            | DataTypeFunction::DefaultValue { dt_expr: dtype, .. } => below_dtype(dtype, left),
+            | DataTypeFunction::DefaultValue { dt_expr: dtype, .. }
+            | DataTypeFunction::Array(dtype, _)
+            | DataTypeFunction::Struct(dtype, _) => below_dtype(dtype, left),
             DataTypeFunction::Eq(one, other) => {
                 below_dtype(one, left);
                 below_dtype(other, left);
