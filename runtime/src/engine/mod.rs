@@ -1,20 +1,24 @@
 //! What runs tasks. The scheduler hands tasks to an [`Engine`] and hears of their ends; engines never
 //! call upwards. [`task`] says what a task is (its input, its output) and `execute` runs one on the
 //! calling thread, with `stores` to reach other tasks' rows; `slots` are the threads that do so: all of
-//! that is the same for every engine and for workers. [`embedded`] is threads in this process.
+//! that is the same for every engine and for workers. [`embedded`] is threads in this process, [`pool`]
+//! the workers of a master, to which tasks travel as the bytes that [`codec`] makes of them.
 
 pub(crate) mod codec;
 pub(crate) mod embedded;
 mod execute;
 mod group;
 mod one_core;
+pub(crate) mod pool;
 pub(crate) mod slots;
 pub(crate) mod stores;
 pub(crate) use execute::{execute, panic_text, stack};
 pub(crate) mod task;
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
@@ -79,6 +83,15 @@ pub(crate) struct Worker {
     pub cache_limit: usize,
 }
 
+/// How a session uses a pool's workers; what is `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    /// Between how many workers, by what is queued; and when one without work is given back.
+    pub allocation: Option<(RangeInclusive<usize>, Duration)>,
+    /// How long a task waits for a worker that has some of its input.
+    pub locality_wait: Option<Duration>,
+}
+
 /// Something with slots that runs tasks.
 pub(crate) trait Engine: Send + Sync {
     /// How many tasks run side by side now, one core each.
@@ -117,4 +130,13 @@ pub(crate) trait Engine: Send + Sync {
 
     /// The session's event stream: where an engine says that workers come and go, and what it may pass on.
     fn attach(&self, _events: Arc<EventBus>) {}
+
+    /// Where tasks run, for people.
+    fn describe(&self) -> String;
+
+    /// Changes how workers are used.
+    ///
+    /// # Errors
+    /// When there are none to choose from, or they cannot be reached.
+    fn set(&self, settings: Settings) -> Result<(), String>;
 }

@@ -93,7 +93,9 @@ pub(crate) fn map_leaves(plan: &DslPlan, leaf: &mut dyn FnMut(&DslPlan) -> Optio
             map_all(&mut inputs, leaf);
             *input = inputs.into();
         }
-        DslPlan::Union { inputs, .. } | DslPlan::HConcat { inputs, .. } | DslPlan::SinkMultiple { inputs } => {
+        DslPlan::Union { inputs, .. }
+        | DslPlan::HConcat { inputs, .. }
+        | DslPlan::SinkMultiple { inputs } => {
             map_all(inputs, leaf);
         }
         // The converted form is a cache of `dsl`, and stale once a leaf changed.

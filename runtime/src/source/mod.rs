@@ -21,9 +21,9 @@ mod read_stats;
 mod records;
 mod row_groups;
 mod split;
-mod travel;
 #[cfg(test)]
 mod tests;
+mod travel;
 
 pub use csv::{CsvOptions, CsvSource};
 pub use error::SourceError;

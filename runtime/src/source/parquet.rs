@@ -196,7 +196,12 @@ fn is_supported(dtype: &ArrowDataType) -> bool {
     }
 }
 
-pub(super) fn same_schema(first: &Path, expected: &Schema, path: &Path, schema: &Schema) -> Result<(), SourceError> {
+pub(super) fn same_schema(
+    first: &Path,
+    expected: &Schema,
+    path: &Path,
+    schema: &Schema,
+) -> Result<(), SourceError> {
     let differs = |column: &str, what: String| SourceError::SchemaDiffers {
         path: path.into(),
         first: first.into(),

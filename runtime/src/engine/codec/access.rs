@@ -76,7 +76,8 @@ impl Access {
         let found = loop {
             match there.canonicalize() {
                 Ok(found) => break found,
-                Err(error) if error.kind() == io::ErrorKind::NotFound && there.symlink_metadata().is_err() => {}
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && there.symlink_metadata().is_err() => {}
                 Err(_) => return Err(outside()),
             }
             let (Some(parent), Some(Component::Normal(name))) =

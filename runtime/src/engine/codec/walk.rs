@@ -4,8 +4,8 @@
 use polars::prelude::*;
 use polars_plan::callback::PlanCallback;
 use polars_plan::dsl::{
-    DataTypeExpr, DataTypeFunction, DslPlan, MatchToSchemaPerColumn, MissingColumnsPolicyOrExpr, PartitionStrategy,
-    RenameAliasFn, SinkType,
+    DataTypeExpr, DataTypeFunction, DslPlan, MatchToSchemaPerColumn, MissingColumnsPolicyOrExpr,
+    PartitionStrategy, RenameAliasFn, SinkType,
 };
 use polars_plan::plans::{DslFunction, StatsFunction};
 
@@ -58,7 +58,9 @@ fn below_plan<'a>(plan: &'a DslPlan, left: &mut Vec<Seen<'a>>) {
             left.extend(contexts.iter().map(Seen::Plan));
         }
         DslPlan::PipeWithSchema { input, .. } => left.extend(input.iter().map(Seen::Plan)),
-        DslPlan::Union { inputs, .. } | DslPlan::HConcat { inputs, .. } | DslPlan::SinkMultiple { inputs } => {
+        DslPlan::Union { inputs, .. }
+        | DslPlan::HConcat { inputs, .. }
+        | DslPlan::SinkMultiple { inputs } => {
             left.extend(inputs.iter().map(Seen::Plan));
         }
         DslPlan::DataFrameScan { .. } | DslPlan::Scan { .. } => {}
@@ -181,7 +183,9 @@ fn below_expr<'a>(expr: &'a Expr, left: &mut Vec<Seen<'a>>) {
             | AggExpr::Var(input, _) => push(input),
         },
         Expr::Ternary { predicate: one, truthy: two, falsy: three }
-        | Expr::Slice { input: one, offset: two, length: three } => [one, two, three].into_iter().for_each(|e| push(e)),
+        | Expr::Slice { input: one, offset: two, length: three } => {
+            [one, two, three].into_iter().for_each(|e| push(e))
+        }
         Expr::Function { input, .. }
         | Expr::AnonymousFunction { input, .. }
         | Expr::Display { inputs: input, .. } => input.iter().for_each(push),

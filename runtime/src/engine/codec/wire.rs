@@ -38,16 +38,41 @@ struct WireTask {
 #[derive(Serialize, Deserialize)]
 enum WireInput {
     Frame(WireFrame),
-    Range { start: i64, end: i64 },
+    Range {
+        start: i64,
+        end: i64,
+    },
     Plan(WirePlan),
     Piece(Box<WirePiece>),
-    Shuffle { id: ShuffleId, partition: usize, schema: Schema },
-    Broadcast { index: usize, schema: Schema },
+    Shuffle {
+        id: ShuffleId,
+        partition: usize,
+        schema: Schema,
+    },
+    Broadcast {
+        index: usize,
+        schema: Schema,
+    },
     /// Steps over an input, innermost first.
-    Steps { input: Box<WireInput>, steps: Vec<Bytes> },
-    Concat { inputs: Vec<WireInput>, schema: Schema },
-    Join { left: Box<WireInput>, right: Box<WireInput>, join: Bytes },
-    Cache { id: CacheId, partition: usize, level: StorageLevel, input: Box<WireInput> },
+    Steps {
+        input: Box<WireInput>,
+        steps: Vec<Bytes>,
+    },
+    Concat {
+        inputs: Vec<WireInput>,
+        schema: Schema,
+    },
+    Join {
+        left: Box<WireInput>,
+        right: Box<WireInput>,
+        join: Bytes,
+    },
+    Cache {
+        id: CacheId,
+        partition: usize,
+        level: StorageLevel,
+        input: Box<WireInput>,
+    },
     Lost,
 }
 
@@ -256,7 +281,9 @@ fn exprs_of(step: &Step) -> Vec<&Expr> {
 fn keys_of(partitioner: &Partitioner) -> Vec<&Expr> {
     match partitioner {
         Partitioner::RoundRobin { .. } => Vec::new(),
-        Partitioner::Hash { keys: exprs, .. } | Partitioner::Range { by: exprs, .. } => exprs.iter().collect(),
+        Partitioner::Hash { keys: exprs, .. } | Partitioner::Range { by: exprs, .. } => {
+            exprs.iter().collect()
+        }
         Partitioner::ByExpr { expr, .. } => vec![expr],
     }
 }
@@ -308,7 +335,9 @@ impl Decoder<'_> {
         Ok(match input {
             WireInput::Frame(frame) => Input::Frame(frames::open(frame, self.blobs)?),
             WireInput::Range { start, end } if start <= end => Input::Range { start, end },
-            WireInput::Range { .. } => return Err(CodecError::malformed("a range", "it ends before it begins")),
+            WireInput::Range { .. } => {
+                return Err(CodecError::malformed("a range", "it ends before it begins"));
+            }
             WireInput::Plan(plan) => Input::Plan(Box::new(plan.into_plan(self.access, self.blobs)?)),
             WireInput::Piece(piece) => {
                 let allowed = |path: &std::path::Path| self.access.read(path).map_err(CodecError::from);
@@ -326,7 +355,10 @@ impl Decoder<'_> {
                 input
             }
             WireInput::Concat { inputs, schema } => Input::Concat {
-                inputs: inputs.into_iter().map(|input| self.input(input, depth + 1)).collect::<Result<_, _>>()?,
+                inputs: inputs
+                    .into_iter()
+                    .map(|input| self.input(input, depth + 1))
+                    .collect::<Result<_, _>>()?,
                 schema: Arc::new(schema),
             },
             WireInput::Join { left, right, join } => {

@@ -12,7 +12,7 @@ use partita_bridge::SPILL_VARIABLE;
 use super::slots::{self, Busy};
 use super::stores::LocalStores;
 use super::task::{Task, TaskEvent};
-use super::{Engine, Worker, execute};
+use super::{Engine, Settings, Worker, execute};
 use crate::cache::CacheId;
 use crate::memory::SpillDirectory;
 use crate::shuffle::ShuffleId;
@@ -113,5 +113,13 @@ impl Engine for EmbeddedEngine {
             cache_bytes: self.stores.accountant.held().cache,
             cache_limit: self.stores.accountant.limits().cache,
         }]
+    }
+
+    fn describe(&self) -> String {
+        format!("embedded, {} slots", self.slots)
+    }
+
+    fn set(&self, _settings: Settings) -> Result<(), String> {
+        Err("this session's tasks run in its own process; Session::connect makes one on a pool".to_owned())
     }
 }
