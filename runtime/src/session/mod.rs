@@ -81,7 +81,7 @@ impl Session {
         Self::embedded(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
-    fn on(engine: Arc<dyn Engine>) -> Self {
+    pub(crate) fn on(engine: Arc<dyn Engine>) -> Self {
         let events = Arc::new(EventBus::default());
         engine.attach(events.clone());
         static NUMBER: AtomicUsize = AtomicUsize::new(1);

@@ -46,6 +46,14 @@ impl ShuffleStore {
         self.lock().remove(&shuffle);
     }
 
+    /// Loses what a map task left, as a worker that dies would.
+    #[cfg(test)]
+    pub(crate) fn lose(&self, shuffle: ShuffleId, map_partition: usize) {
+        if let Some(outputs) = self.lock().get_mut(&shuffle) {
+            outputs.remove(&map_partition);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ShuffleId, Outputs>> {
         self.outputs.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

@@ -51,6 +51,12 @@ impl EmbeddedEngine {
         }
         Ok(Self { slots, busy, queue, stores })
     }
+
+    /// Loses what a map task left for the reduce side.
+    #[cfg(test)]
+    pub fn lose(&self, shuffle: ShuffleId, map_partition: usize) {
+        self.stores.shuffles.lose(shuffle, map_partition);
+    }
 }
 
 /// Takes tasks until the engine is dropped.
