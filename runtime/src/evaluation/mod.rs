@@ -10,6 +10,8 @@ mod events;
 mod failure;
 mod frames;
 mod input;
+#[doc(hidden)]
+pub mod instances;
 mod last_words;
 mod panics;
 mod print;

@@ -52,8 +52,7 @@ impl TlsFiles {
     /// When a file cannot be read.
     pub fn server(&self) -> Result<Option<ServerTlsConfig>, TlsError> {
         let Some(identity) = &self.identity else { return Ok(None) };
-        let pair =
-            tonic::transport::Identity::from_pem(read(&identity.certificate)?, read(&identity.key)?);
+        let pair = tonic::transport::Identity::from_pem(read(&identity.certificate)?, read(&identity.key)?);
         Ok(Some(ServerTlsConfig::new().identity(pair)))
     }
 }

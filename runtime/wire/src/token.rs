@@ -25,7 +25,9 @@ pub enum TokenError {
         cause: io::Error,
     },
     /// It has nothing in it, or what a header cannot carry.
-    #[error("the token from {from} is empty or has characters other than visible ASCII; make one with `openssl rand -hex 32`")]
+    #[error(
+        "the token from {from} is empty or has characters other than visible ASCII; make one with `openssl rand -hex 32`"
+    )]
     Unusable {
         /// Where it came from.
         from: String,

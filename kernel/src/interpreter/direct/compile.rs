@@ -1,5 +1,5 @@
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs, io,
     path::{Path, PathBuf},
     thread,
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     generate::{Generated, INCLUDED},
     interrupts::Interrupts,
+    linker,
     rustc::{Rustc, Until, Written},
     warm_build::WarmBuild,
 };
@@ -131,6 +132,8 @@ pub struct Compiler {
     build: WarmBuild,
     directory: PathBuf,
     sysroot: PathBuf,
+    /// How it links.
+    linker: Vec<OsString>,
     /// What leads it to the crates that were asked for.
     dependencies: Vec<OsString>,
     /// For the next cell.
@@ -143,7 +146,9 @@ impl Compiler {
     /// A compiler that works in `directory`.
     pub fn new(build: WarmBuild, directory: PathBuf, sysroot: PathBuf) -> Self {
         let has_second_core = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
-        Self { build, directory, sysroot, dependencies: Vec::new(), waiting: None, has_second_core }
+        let linker = linker::arguments(&build);
+        let (dependencies, waiting) = (Vec::new(), None);
+        Self { build, directory, sysroot, linker, dependencies, waiting, has_second_core }
     }
 
     /// Compiles one generated crate. An interrupt stops the compiler.
@@ -200,7 +205,9 @@ impl Compiler {
     }
 
     fn start(&self, level: u8, attributes: &str) -> io::Result<Rustc> {
-        Rustc::start(&self.build, &self.sysroot, &self.directory, &self.dependencies, level, attributes)
+        let more: Vec<&OsStr> =
+            self.linker.iter().chain(&self.dependencies).map(OsString::as_os_str).collect();
+        Rustc::start(&self.build, &self.sysroot, &self.directory, &more, level, attributes)
     }
 
     /// From now on cells find other crates besides Partita, by these arguments.

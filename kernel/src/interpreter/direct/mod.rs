@@ -24,6 +24,7 @@ mod heat;
 mod interrupts;
 mod item;
 pub(super) mod items;
+mod linker;
 pub(super) mod report;
 mod run;
 mod rustc;

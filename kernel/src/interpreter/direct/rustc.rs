@@ -1,5 +1,5 @@
 use std::{
-    ffi::OsString,
+    ffi::OsStr,
     fs,
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
@@ -43,7 +43,7 @@ const FLAGS: &[&str] = &[
 /// along. It waits where the crate's root includes [`INCLUDED`], which is its standard input, and goes
 /// on when that has been written and closed. When the kernel ends, it is closed too.
 pub struct Rustc {
-    child: Child,
+    process: Process,
     stdin: Option<ChildStdin>,
     stderr: Option<BufReader<ChildStderr>>,
     written: Written,
@@ -106,13 +106,13 @@ struct Artifact {
 }
 
 impl Rustc {
-    /// Starts a compiler in `directory`; `crates` are the arguments that lead to crates besides Partita,
-    /// `attributes` the crate's own.
+    /// Starts a compiler in `directory`; `more` are arguments of this session: how to link, what leads to
+    /// crates besides Partita. `attributes` are the crate's own.
     pub fn start(
         build: &WarmBuild,
         sysroot: &Path,
         directory: &Path,
-        crates: &[OsString],
+        more: &[&OsStr],
         level: u8,
         attributes: &str,
     ) -> io::Result<Self> {
@@ -142,7 +142,7 @@ impl Rustc {
             .arg("--sysroot")
             .arg(sysroot)
             .args([build.extern_argument(), build.dependency_argument()])
-            .args(crates)
+            .args(more)
             // What it leaves behind when it is stopped goes with its files.
             .env("TMPDIR", written.directory.path())
             .stdin(Stdio::piped())
@@ -153,17 +153,17 @@ impl Rustc {
         end_with_kernel(&mut command);
         let mut child = command.spawn()?;
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take().map(BufReader::new));
-        Ok(Self { child, stdin, stderr, written })
+        Ok(Self { process: Process(child), stdin, stderr, written })
     }
 
     /// Whether it still waits: the system may have ended it meanwhile.
     pub fn waits(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        self.process.runs()
     }
 
     /// Its process, which leads a group of its own.
     pub fn group(&self) -> i32 {
-        self.child.id().cast_signed()
+        self.process.group()
     }
 
     /// Hands it the text that it waits for, and hears it to the end.
@@ -186,12 +186,12 @@ impl Rustc {
                 line.clear();
             }
             if said.checked.is_some() && until == Until::Checked {
-                self.kill();
+                self.process.kill();
                 // Nothing of interest follows, but the pipe has to be emptied for it to end.
                 io::copy(&mut stderr.by_ref(), &mut io::sink())?;
             }
         }
-        let status = self.child.wait()?;
+        let status = self.process.0.wait()?;
         let ended = began.elapsed();
         let checked_only = until == Until::Checked && said.checked.is_some() && !said.refused();
         let check = said.checked.unwrap_or(ended);
@@ -199,19 +199,30 @@ impl Rustc {
         let mir = if status.success() { fs::read_to_string(self.written.mir())? } else { String::new() };
         // It may be large, and is needed no more.
         let _ = fs::remove_file(self.written.object());
-        let directory = tempfile::Builder::new().prefix("none-").tempdir_in(self.written.directory.path())?;
-        let written = std::mem::replace(&mut self.written, Written { directory });
         Ok(Said {
             succeeded: status.success() || checked_only,
             diagnostics: said.diagnostics,
             other: said.other,
             mir,
             ended_by: if checked_only { None } else { status.signal() },
-            written,
+            written: self.written,
             check,
             codegen: generated - check,
             link: ended.saturating_sub(generated),
         })
+    }
+}
+
+/// A compiler's process, which leads a group of its own. It ends with this value.
+struct Process(Child);
+
+impl Process {
+    fn runs(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    fn group(&self) -> i32 {
+        self.0.id().cast_signed()
     }
 
     fn kill(&self) {
@@ -220,12 +231,12 @@ impl Rustc {
     }
 }
 
-impl Drop for Rustc {
+impl Drop for Process {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
+        if self.runs() {
             self.kill();
             // It was told to leave in a way that cannot be refused.
-            let _ = self.child.wait();
+            let _ = self.0.wait();
         }
     }
 }

@@ -145,6 +145,12 @@ impl WarmBuild {
         if own.is_file() { own } else { PathBuf::from("rustdoc") }
     }
 
+    /// The linker that comes with the compiler, if one does.
+    pub fn bundled_linker(&self) -> Option<PathBuf> {
+        let linker = self.sysroot.join("lib/rustlib").join(&self.host).join("bin/rust-lld");
+        linker.is_file().then_some(linker)
+    }
+
     /// `--extern` for the library.
     pub fn extern_argument(&self) -> OsString {
         let mut argument = OsString::from("--extern=partita=");
