@@ -12,7 +12,7 @@ use super::{
     generate::{Generated, INCLUDED},
     interrupts::Interrupts,
     linker,
-    rustc::{Rustc, Until, Written},
+    rustc::{Rustc, Said, Until, Written},
     warm_build::WarmBuild,
 };
 
@@ -80,6 +80,11 @@ pub struct Expansion {
 }
 
 impl Diagnostic {
+    /// Whether the linker, and not the compiler, refused.
+    fn is_linkers(&self) -> bool {
+        self.is_error() && self.code.is_none() && self.message.starts_with("linking with")
+    }
+
     /// Whether it stops the compilation by itself (the closing summary does not count).
     pub fn is_error(&self) -> bool {
         self.level.starts_with("error")
@@ -167,19 +172,20 @@ impl Compiler {
                 fs::write(self.directory.join(&file.name), &file.text)?;
             }
         }
-        let waits = level == 0 && generated.attributes.is_empty();
-        let ready = self.waiting.take_if(|rustc| waits && rustc.waits());
-        let rustc = match ready {
-            Some(rustc) => rustc,
-            None => self.start(level, &generated.attributes)?,
-        };
-        if self.has_second_core {
-            self.prepare();
+        let mut said = self.run(text, generated, depth, level, interrupts);
+        if !self.linker.is_empty()
+            && said.as_ref().is_ok_and(|said| said.diagnostics.iter().any(Diagnostic::is_linkers))
+        {
+            // Where libraries are in unusual places, the C compiler knows them.
+            let direct = std::mem::take(&mut self.linker);
+            self.waiting = None;
+            said = self.run(text, generated, depth, level, interrupts);
+            if !said.as_ref().is_ok_and(|said| said.succeeded) {
+                // The cell itself is at fault.
+                self.linker = direct;
+                self.waiting = None;
+            }
         }
-        let watch = interrupts.compiling(rustc.group());
-        let until = if depth == Depth::Check { Until::Checked } else { Until::Linked };
-        let said = rustc.finish(text, until);
-        drop(watch);
         for file in generated.files.iter().filter(|file| file.name != INCLUDED) {
             // A later cell that needs its items writes it again.
             let _ = fs::remove_file(self.directory.join(&file.name));
@@ -194,6 +200,28 @@ impl Compiler {
             ended_by: said.ended_by,
             took: [said.check, said.codegen, said.link],
         })
+    }
+
+    /// One compiler's run, with the next cell's started beside it.
+    fn run(
+        &mut self,
+        text: &str,
+        generated: &Generated,
+        depth: Depth,
+        level: u8,
+        interrupts: &Interrupts,
+    ) -> io::Result<Said> {
+        let waits = level == 0 && generated.attributes.is_empty();
+        let ready = self.waiting.take_if(|rustc| waits && rustc.waits());
+        let rustc = match ready {
+            Some(rustc) => rustc,
+            None => self.start(level, &generated.attributes)?,
+        };
+        if self.has_second_core {
+            self.prepare();
+        }
+        let _watch = interrupts.compiling(rustc.group());
+        rustc.finish(text, if depth == Depth::Check { Until::Checked } else { Until::Linked })
     }
 
     /// Starts the compiler of the next cell, if there is none yet.
