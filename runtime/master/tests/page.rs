@@ -344,9 +344,17 @@ fn every_file_the_page_asks_for_is_there() {
             }
         }
     }
-    for module in
-        ["page.js", "timeline.js", "model.js", "figures.js", "picture.js", "pens.js", "timeline.css"]
-    {
+    for module in [
+        "page.js",
+        "timeline.js",
+        "model.js",
+        "figures.js",
+        "picture.js",
+        "pens.js",
+        "saved.js",
+        "elements.js",
+        "timeline.css",
+    ] {
         assert!(seen.contains(&format!("/assets/{module}")), "{module} is among {seen:?}");
     }
 }
