@@ -1,4 +1,4 @@
-"""The page of a pool's master in a browser: a recorded run is drawn, told and found by keyboard."""
+"""The page of a pool's master in a browser: a made-up run is drawn, told and found by keyboard."""
 
 import io
 import json

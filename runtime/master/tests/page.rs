@@ -94,7 +94,7 @@ fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
 }
 
-/// A pool's run: three workers, one of them lost; failures, a speculative copy, skew, a failed job.
+/// The log of a made-up run: three workers, one of them lost; failures, a copy, skew, a failed job.
 fn recorded() -> Arc<History> {
     let (history, replayed) = History::replay(&data(), HistoryLimits::default()).unwrap();
     assert_eq!((replayed.sessions, replayed.unreadable), (1, 0));
