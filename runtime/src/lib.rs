@@ -10,6 +10,10 @@
 
 #![warn(missing_docs)]
 
+// What tests share names this crate as programs do.
+#[cfg(test)]
+extern crate self as partita;
+
 pub mod cache;
 pub mod cancel;
 pub mod comm;
@@ -21,6 +25,7 @@ pub mod evaluation;
 pub mod events;
 pub mod experiment;
 pub mod input;
+mod memory;
 pub mod plan;
 pub mod plot;
 pub mod prelude;
@@ -29,8 +34,10 @@ pub mod session;
 pub mod shuffle;
 pub mod source;
 pub mod taxi;
+pub mod worker;
 
 pub use dataset::Dataset;
+pub use engine::pool::{PoolError, PoolOptions};
 pub use error::{PartitaError, Result};
 /// The Polars that everything here is made of.
 pub use polars;

@@ -5,14 +5,16 @@ mod store;
 
 use std::str::FromStr;
 
-pub use store::CacheStore;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use store::{CacheStore, Kept, Key};
 
 /// Identifies one cached dataset in a session.
 pub type CacheId = u64;
 
 /// Where a cached partition is kept. An evicted or never kept partition is computed again from its
 /// lineage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum StorageLevel {
     /// In memory only; what does not fit is dropped and computed again when needed.
     MemoryOnly,
