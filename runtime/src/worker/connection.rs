@@ -38,8 +38,8 @@ const FASTEST_HEARTBEAT: u32 = 20;
 /// How to call the master; cheap to clone.
 #[derive(Clone)]
 pub(super) struct MasterDial {
-    channel: Channel,
-    token: Option<Token>,
+    pub(super) channel: Channel,
+    pub(super) token: Option<Token>,
 }
 
 impl MasterDial {
