@@ -74,7 +74,8 @@ fn a_shuffle_many_times_larger_than_the_workers_memory_finishes_and_leaves_no_fi
     assert_eq!(value("id"), rows * (rows - 1) / 2);
     assert_eq!((value("a"), value("n")), ((rows - 1) * 31, rows));
     let report = session.last_report().unwrap();
-    let spilled: u64 = report.stages.iter().flat_map(|stage| &stage.tasks).map(|task| task.metrics.spilled).sum();
+    let spilled: u64 =
+        report.stages.iter().flat_map(|stage| &stage.tasks).map(|task| task.metrics.spilled).sum();
     assert!(spilled > 64 << 20, "{spilled} bytes went to disk, of 240 MB in 64 MB of memory");
     drop(session);
     let Pool { runtime, workers, stop, spill, .. } = pool;

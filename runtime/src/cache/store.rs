@@ -308,7 +308,8 @@ mod tests {
 
     #[test]
     fn memory_and_disk_keeps_everything_and_disk_only_uses_no_memory() {
-        let Fixture { store, accountant, evicted, directory: _directory } = fixture(frame(1).estimated_size());
+        let Fixture { store, accountant, evicted, directory: _directory } =
+            fixture(frame(1).estimated_size());
         for partition in 0..3 {
             store.put(key(1, partition), StorageLevel::MemoryAndDisk, &frame(partition as i64)).unwrap();
         }

@@ -45,8 +45,7 @@ fn side(runtime: &Runtime, number: u64, change: impl FnOnce(&mut WorkerOptions))
     blocks::serve(shared.clone(), listener, None, stop.clone()).unwrap();
     let master = MasterDial { channel: dial::channel("127.0.0.1:1", None).unwrap(), token: None };
     let (to_master, _) = mpsc::channel(1);
-    let kept =
-        Registration::new(number, shared.accountant.clone(), shared.spill.clone(), to_master, master);
+    let kept = Registration::new(number, shared.accountant.clone(), shared.spill.clone(), to_master, master);
     let kept = Arc::new(kept);
     shared.register(Some(kept.clone()));
     Side { shared, kept, _stop: stop.drop_guard(), _directory: directory }
@@ -81,7 +80,8 @@ impl Side {
 }
 
 fn frame(n: i64) -> DataFrame {
-    df!("n" => vec![n; 100], "s" => (0..100).map(|i| format!("a longer string {i}")).collect::<Vec<_>>()).unwrap()
+    df!("n" => vec![n; 100], "s" => (0..100).map(|i| format!("a longer string {i}")).collect::<Vec<_>>())
+        .unwrap()
 }
 
 fn runtime() -> Runtime {
