@@ -32,7 +32,7 @@ use crate::source::SourceError;
 const MAGIC: &[u8; 4] = b"ptk1";
 
 /// Inputs inside of inputs that a task may have: joins and unions of joins.
-const MAX_INPUT_DEPTH: usize = 512;
+const MAX_INPUT_DEPTH: usize = 128;
 
 /// Why a task cannot travel, or why what arrived is none.
 #[derive(Debug, Error)]
