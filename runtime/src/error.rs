@@ -27,8 +27,8 @@ pub enum PartitaError {
         /// What to do instead.
         remedy: String,
     },
-    /// A task failed; the session and all other work go on.
-    #[error("job {job} failed: stage {stage} ({name}), partition {partition}: {cause}")]
+    /// A task failed as often as it may be tried; the session and all other work go on.
+    #[error("job {job} failed: stage {stage} ({name}), partition {partition}: {}", attempts(causes))]
     Task {
         /// Job number in the session.
         job: usize,
@@ -38,7 +38,19 @@ pub enum PartitaError {
         name: String,
         /// The partition whose task failed.
         partition: usize,
-        /// Why: the error's or the panic's message.
+        /// Why each attempt failed, in order: the error's or the panic's message.
+        causes: Vec<String>,
+    },
+    /// A stage could not be run to its end for a reason that is no single task's.
+    #[error("job {job} failed: stage {stage} ({name}): {cause}")]
+    Stage {
+        /// Job number in the session.
+        job: usize,
+        /// Stage number in the job.
+        stage: usize,
+        /// What the stage does.
+        name: String,
+        /// Why.
         cause: String,
     },
     /// The job was cancelled by an interrupt.
@@ -73,6 +85,14 @@ impl From<crate::source::SourceError> for PartitaError {
 }
 
 impl PartitaError {
+    /// The job that failed, if it was one that ran.
+    pub(crate) fn job(&self) -> Option<usize> {
+        match self {
+            Self::Task { job, .. } | Self::Stage { job, .. } | Self::Cancelled { job } => Some(*job),
+            _ => None,
+        }
+    }
+
     pub(crate) fn argument(step: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Argument { step: step.into(), problem: problem.into(), remedy: remedy.into() }
     }
@@ -100,4 +120,16 @@ pub type Result<T, E = PartitaError> = std::result::Result<T, E>;
 
 fn hint(columns: &[String]) -> String {
     if columns.is_empty() { String::new() } else { format!("; the columns here are: {}", columns.join(", ")) }
+}
+
+/// One cause as it is; of several, each with the number of its attempt.
+fn attempts(causes: &[String]) -> String {
+    match causes {
+        [cause] => cause.clone(),
+        causes => {
+            let lines =
+                causes.iter().enumerate().map(|(attempt, cause)| format!("\n  attempt {attempt}: {cause}"));
+            format!("all {} attempts failed{}", causes.len(), lines.collect::<String>())
+        }
+    }
 }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Something that happened, in the order it happened. Times count from the session's start.
+/// Something that happened, in the order it happened. Times count from the session's start; they
+/// travel as seconds, so that JSON made of events is plain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// An action was called.
@@ -14,6 +15,7 @@ pub enum Event {
         /// Slots the engine has.
         slots: usize,
         /// When.
+        #[serde(with = "seconds")]
         at: Duration,
     },
     /// All a stage's inputs are there, its tasks are queued.
@@ -27,9 +29,24 @@ pub enum Event {
         /// How many tasks, one a partition.
         tasks: usize,
         /// When.
+        #[serde(with = "seconds")]
         at: Duration,
     },
-    /// A task got a slot.
+    /// Tasks of a stage are queued again, because what they left for later stages is lost.
+    StageResubmitted {
+        /// Job number.
+        job: usize,
+        /// Stage number.
+        stage: usize,
+        /// How many of its tasks.
+        tasks: usize,
+        /// How their output was lost.
+        cause: String,
+        /// When.
+        #[serde(with = "seconds")]
+        at: Duration,
+    },
+    /// An attempt at a task got a slot.
     TaskStarted {
         /// Job number.
         job: usize,
@@ -37,9 +54,14 @@ pub enum Event {
         stage: usize,
         /// Partition number in the stage.
         partition: usize,
-        /// The slot that runs it.
+        /// Which attempt at this task, from 0.
+        attempt: usize,
+        /// The worker that runs it; 0 is this process.
+        worker: u64,
+        /// The slot of that worker.
         slot: usize,
         /// When.
+        #[serde(with = "seconds")]
         at: Duration,
     },
     /// A task finished and its output is in place.
@@ -50,12 +72,17 @@ pub enum Event {
         stage: usize,
         /// Partition number in the stage.
         partition: usize,
+        /// Which attempt at this task, from 0.
+        attempt: usize,
+        /// The worker that ran it; 0 is this process.
+        worker: u64,
         /// What it did.
         metrics: TaskMetrics,
         /// When.
+        #[serde(with = "seconds")]
         at: Duration,
     },
-    /// A task failed.
+    /// An attempt at a task failed, or ended with its worker, or came second.
     TaskFailed {
         /// Job number.
         job: usize,
@@ -63,9 +90,16 @@ pub enum Event {
         stage: usize,
         /// Partition number in the stage.
         partition: usize,
+        /// Which attempt at this task, from 0.
+        attempt: usize,
+        /// The worker that ran it; 0 is this process.
+        worker: u64,
         /// The error's or panic's message.
         cause: String,
+        /// Whether the job goes on: the task is run again, or another attempt at it is there.
+        retried: bool,
         /// When.
+        #[serde(with = "seconds")]
         at: Duration,
     },
     /// Every task of a stage finished.
@@ -75,6 +109,7 @@ pub enum Event {
         /// Stage number.
         stage: usize,
         /// When.
+        #[serde(with = "seconds")]
         at: Duration,
     },
     /// The job ended; `error` is `None` when it succeeded.
@@ -86,22 +121,62 @@ pub enum Event {
         /// Whether it failed because a person interrupted it.
         cancelled: bool,
         /// When.
+        #[serde(with = "seconds")]
+        at: Duration,
+    },
+    /// A worker came, and its slots with it.
+    WorkerJoined {
+        /// Its number, never used twice.
+        worker: u64,
+        /// Its name, for people.
+        name: String,
+        /// Its slots.
+        slots: usize,
+        /// When.
+        #[serde(with = "seconds")]
+        at: Duration,
+    },
+    /// A worker is gone, with the tasks it ran and what it kept.
+    WorkerLost {
+        /// Its number.
+        worker: u64,
+        /// How it is known.
+        cause: String,
+        /// When.
+        #[serde(with = "seconds")]
         at: Duration,
     },
 }
 
 impl Event {
-    /// The job the event belongs to.
-    pub fn job(&self) -> usize {
+    /// The job the event belongs to; `None` for those of workers.
+    pub fn job(&self) -> Option<usize> {
         match self {
             Self::JobSubmitted { job, .. }
             | Self::StageSubmitted { job, .. }
+            | Self::StageResubmitted { job, .. }
             | Self::TaskStarted { job, .. }
             | Self::TaskFinished { job, .. }
             | Self::TaskFailed { job, .. }
             | Self::StageFinished { job, .. }
-            | Self::JobFinished { job, .. } => *job,
+            | Self::JobFinished { job, .. } => Some(*job),
+            Self::WorkerJoined { .. } | Self::WorkerLost { .. } => None,
         }
+    }
+
+    /// When it happened, from the session's start.
+    pub fn at(&self) -> Duration {
+        let (Self::JobSubmitted { at, .. }
+        | Self::StageSubmitted { at, .. }
+        | Self::StageResubmitted { at, .. }
+        | Self::TaskStarted { at, .. }
+        | Self::TaskFinished { at, .. }
+        | Self::TaskFailed { at, .. }
+        | Self::StageFinished { at, .. }
+        | Self::JobFinished { at, .. }
+        | Self::WorkerJoined { at, .. }
+        | Self::WorkerLost { at, .. }) = self;
+        *at
     }
 }
 
@@ -111,12 +186,19 @@ pub struct TaskMetrics {
     /// The slot that ran it.
     pub slot: usize,
     /// Queued until a slot was free.
+    #[serde(with = "seconds")]
     pub queue: Duration,
-    /// Waited inside the task for shuffle blocks to be put together.
-    pub wait: Duration,
-    /// From the slot taking the task to its output being in place, `wait` included.
+    /// Waited inside the task for shuffle blocks to arrive and be put together.
+    #[serde(with = "seconds")]
+    pub fetch: Duration,
+    /// Cutting rows into shuffle blocks and keeping them, or writing a Parquet file.
+    #[serde(with = "seconds")]
+    pub write: Duration,
+    /// From the slot taking the task to its output being in place, `fetch` and `write` included.
+    #[serde(with = "seconds")]
     pub run: Duration,
     /// Processor time of the slot's thread in `run`.
+    #[serde(with = "seconds")]
     pub cpu: Duration,
     /// Rows that came in from sources, shuffles and caches.
     pub rows_in: u64,
@@ -130,6 +212,48 @@ pub struct TaskMetrics {
     pub shuffle_in: u64,
     /// Bytes of shuffle blocks that went out.
     pub shuffle_out: u64,
+    /// Bytes that went to disk because memory was short.
+    pub spilled: u64,
     /// Partitions that came from the cache.
     pub cache_hits: u64,
+}
+
+/// Durations as seconds in floating point: exact to the nanosecond for weeks.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_come_back_to_the_nanosecond_and_those_that_are_none_are_refused() {
+        for nanos in [0, 1, 999_999_999, 86_400_000_000_001, 604_800_123_456_789] {
+            let metrics = TaskMetrics { run: Duration::from_nanos(nanos), ..TaskMetrics::default() };
+            let bytes = postcard::to_stdvec(&metrics).unwrap();
+            assert_eq!(postcard::from_bytes::<TaskMetrics>(&bytes).unwrap(), metrics);
+        }
+        for bad in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
+            let stage_finished = postcard::to_stdvec(&(6u32, 0usize, 0usize, bad)).unwrap();
+            assert!(postcard::from_bytes::<Event>(&stage_finished).is_err(), "{bad} is no time");
+        }
+        let good = postcard::to_stdvec(&(6u32, 0usize, 0usize, 2.5)).unwrap();
+        let at = Duration::from_millis(2500);
+        assert_eq!(
+            postcard::from_bytes::<Event>(&good).unwrap(),
+            Event::StageFinished { job: 0, stage: 0, at }
+        );
+    }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use polars::prelude::*;
 
 use super::one_core::collect;
-use super::task::{CACHE_LOST, Input, Output, Task, TaskResult};
+use super::task::{Input, Output, Task, TaskError, TaskResult};
 use crate::cache::CacheStore;
 use crate::events::TaskMetrics;
 use crate::shuffle::{ShuffleStore, sample};
@@ -28,12 +28,13 @@ pub(super) fn execute(
     task: &Task,
     slot: usize,
     stores: &Stores,
-) -> Result<(TaskResult, TaskMetrics), String> {
+) -> Result<(TaskResult, TaskMetrics), TaskError> {
     let started = Instant::now();
     let cpu = thread_cpu();
-    let mut run = Run { task, stores, metrics: TaskMetrics::default(), reads: Arc::default() };
+    let mut run = Run { task, stores, metrics: TaskMetrics::default(), reads: Arc::default(), cause: None };
     let result =
-        catch_unwind(AssertUnwindSafe(|| run.run())).unwrap_or_else(|panic| Err(panic_text(&*panic)))?;
+        catch_unwind(AssertUnwindSafe(|| run.run())).unwrap_or_else(|panic| Err(panic_text(&*panic)));
+    let result = result.map_err(|text| run.cause.take().unwrap_or(TaskError::Failed(text)))?;
     let reads = run.reads.snapshot();
     let mut metrics = run.metrics;
     metrics.slot = slot;
@@ -51,6 +52,8 @@ struct Run<'a> {
     stores: &'a Stores,
     metrics: TaskMetrics,
     reads: Arc<ReadStats>,
+    /// What went wrong, where the scheduler needs more than the error's text.
+    cause: Option<TaskError>,
 }
 
 impl Run<'_> {
@@ -81,16 +84,21 @@ impl Run<'_> {
             }
             Output::Shuffle { id, partitioner } => {
                 let frame = self.frame(&self.task.input).map_err(text)?;
+                let started = Instant::now();
                 let blocks =
                     partitioner.split(&frame, self.task.partition).map_err(|error| error.to_string())?;
                 self.metrics.shuffle_out = blocks.iter().map(|block| block.estimated_size() as u64).sum();
                 self.stores.shuffles.put(*id, self.task.partition, blocks);
+                self.metrics.write = started.elapsed();
                 Ok(TaskResult::Nothing)
             }
             Output::Parquet { directory } => {
                 let mut frame = self.frame(&self.task.input).map_err(text)?;
+                let started = Instant::now();
                 let name = format!("part-{:05}.parquet", self.task.partition);
-                let (path, partial) = (directory.join(&name), directory.join(format!(".{name}.partial")));
+                // Two attempts may write side by side; the last to be whole stays.
+                let partial = directory.join(format!(".{name}.{}.partial", self.task.attempt));
+                let path = directory.join(&name);
                 let mut write = || -> PolarsResult<()> {
                     let file = fs::File::create(&partial)?;
                     ParquetWriter::new(file).set_parallel(false).finish(&mut frame)?;
@@ -98,6 +106,7 @@ impl Run<'_> {
                     Ok(fs::rename(&partial, &path)?)
                 };
                 write().map_err(|error| format!("writing {}: {error}", path.display()))?;
+                self.metrics.write = started.elapsed();
                 Ok(TaskResult::Nothing)
             }
         }
@@ -155,12 +164,15 @@ impl Run<'_> {
                 let rows = self.task.broadcasts.get(*index).cloned();
                 return Ok(rows.unwrap_or_else(|| DataFrame::empty_with_schema(schema)));
             }
-            Input::Lost => polars_bail!(ComputeError: "{CACHE_LOST}"),
+            Input::Lost => {
+                self.cause = Some(TaskError::CacheLost);
+                polars_bail!(ComputeError: "{}", TaskError::CacheLost)
+            }
             Input::Shuffle { id, partition, schema } => {
                 let started = Instant::now();
                 let blocks = self.stores.shuffles.fetch(*id, *partition);
                 let frame = stack(blocks, schema)?;
-                self.metrics.wait += started.elapsed();
+                self.metrics.fetch += started.elapsed();
                 self.metrics.shuffle_in += frame.estimated_size() as u64;
                 frame
             }

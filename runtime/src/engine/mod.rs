@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use crate::cache::CacheId;
+use crate::events::EventBus;
 use crate::shuffle::ShuffleId;
 use task::{Task, TaskEvent};
 
@@ -51,6 +52,9 @@ impl Drop for CacheLease {
 
 /// One process that has slots, at one moment.
 pub(crate) struct Worker {
+    /// Its number, never used twice; 0 is this process.
+    #[allow(dead_code)]
+    pub id: u64,
     pub name: String,
     pub slots: usize,
     /// Slots that run a task now.
@@ -65,15 +69,27 @@ pub(crate) struct Worker {
 
 /// Something with slots that runs tasks.
 pub(crate) trait Engine: Send + Sync {
-    /// How many tasks run side by side, one core each.
+    /// How many tasks run side by side now, one core each.
     fn slots(&self) -> usize;
 
-    /// Queues a task. `events` hears when it starts and how it ends; if nobody listens any more, the
-    /// task is dropped before it starts.
-    fn submit(&self, task: Task, events: Sender<TaskEvent>);
+    /// How often a task may be tried: it has failed when so many attempts of it have.
+    fn max_attempts(&self) -> usize;
 
-    /// Makes room for a shuffle's blocks, before its map tasks are queued.
-    fn open_shuffle(&self, shuffle: ShuffleId);
+    /// Queues tasks. `events` hears when each starts and how it ends, exactly once; if nobody listens
+    /// any more, a task is dropped before it starts.
+    ///
+    /// # Errors
+    /// When they cannot be queued: where they run cannot be reached, or something in a task cannot
+    /// travel there. None of them runs then.
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String>;
+
+    /// Gives up the tasks of a job, or one attempt of one (stage, partition, attempt): dropped if queued,
+    /// stopped if that can be. Nobody waits for their ends.
+    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>);
+
+    /// Makes room for a shuffle's blocks, before its map tasks are queued. `events` hears when blocks are
+    /// lost, until the shuffle is removed.
+    fn open_shuffle(&self, shuffle: ShuffleId, events: Sender<TaskEvent>);
 
     /// Forgets a shuffle's blocks.
     fn remove_shuffle(&self, shuffle: ShuffleId);
@@ -86,4 +102,7 @@ pub(crate) trait Engine: Send + Sync {
 
     /// The processes that have the slots, with what they do and keep now.
     fn workers(&self) -> Vec<Worker>;
+
+    /// The session's event stream: where an engine says that workers come and go, and what it may pass on.
+    fn attach(&self, _events: Arc<EventBus>) {}
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use polars::prelude::*;
+use thiserror::Error;
 
 use super::CacheLease;
 use crate::cache::StorageLevel;
@@ -15,9 +16,6 @@ use crate::plan::aggregate::Decomposed;
 use crate::plan::placeholder::Template;
 use crate::shuffle::{Partitioner, ShuffleId};
 use crate::source::Piece;
-
-/// The error of a task that counted on a cached partition which is gone.
-pub(crate) const CACHE_LOST: &str = "a cached partition was evicted while the job was planned";
 
 /// One partition's rows, not yet computed.
 #[derive(Clone)]
@@ -44,7 +42,8 @@ pub(crate) enum Input {
     /// An input that is kept once it was computed.
     Cache { lease: Arc<CacheLease>, partition: usize, level: StorageLevel, input: Box<Input> },
     /// What a partition in the cache was made from, left out because it is there. If it has been
-    /// evicted since, the task fails with [`CACHE_LOST`] and the job is planned again without the cache.
+    /// evicted since, the task fails with [`TaskError::CacheLost`] and the job is planned again without
+    /// the cache.
     Lost,
 }
 
@@ -137,11 +136,16 @@ pub(crate) enum Output {
     Parquet { directory: PathBuf },
 }
 
-/// One partition's work in one stage.
+/// One attempt at one partition's work in one stage.
 #[derive(Clone)]
+// What other processes need to know of a task.
+#[allow(dead_code)]
 pub(crate) struct Task {
+    pub job: usize,
     pub stage: usize,
     pub partition: usize,
+    /// Counted from 0 for each partition; never used twice.
+    pub attempt: usize,
     pub input: Arc<Input>,
     pub output: Output,
     /// Rows of earlier stages that every task of the job may need.
@@ -149,6 +153,8 @@ pub(crate) struct Task {
     pub queued: Instant,
     /// Set when the job is cancelled or failed: a task not yet started is dropped then.
     pub cancelled: Arc<AtomicBool>,
+    /// Workers that must not run it: those that run another attempt beside this one.
+    pub excluded: Vec<u64>,
 }
 
 /// What a task gives back.
@@ -159,8 +165,42 @@ pub(crate) enum TaskResult {
     Count(u64),
 }
 
-/// What the scheduler hears of a task.
+/// Why an attempt at a task gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+// Threads of this process neither fetch from elsewhere nor get lost.
+#[allow(dead_code)]
+pub(crate) enum TaskError {
+    /// Its own error or panic: it counts as a failed attempt.
+    #[error("{0}")]
+    Failed(String),
+    /// What these map tasks left could not be read; they are run again, and then this one.
+    #[error("shuffle {shuffle}: map partitions {map_partitions:?} could not be fetched: {cause}")]
+    FetchFailed { shuffle: ShuffleId, map_partitions: Vec<usize>, cause: String },
+    /// The worker that ran it is gone: it is run elsewhere.
+    #[error("{0}")]
+    WorkerLost(String),
+    /// It counted on a cached partition which is gone: the job is planned again without the cache.
+    #[error("a cached partition was evicted while the job was planned")]
+    CacheLost,
+    /// It was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// What the scheduler hears from an engine, in the order it happened.
+#[allow(dead_code)]
 pub(crate) enum TaskEvent {
-    Started { stage: usize, partition: usize, slot: usize },
-    Ended { stage: usize, partition: usize, at: Instant, end: Result<(TaskResult, TaskMetrics), String> },
+    /// An attempt got a slot of a worker.
+    Started { stage: usize, partition: usize, attempt: usize, worker: u64, slot: usize },
+    /// An attempt has ended.
+    Ended {
+        stage: usize,
+        partition: usize,
+        attempt: usize,
+        worker: u64,
+        at: Instant,
+        end: Result<(TaskResult, TaskMetrics), TaskError>,
+    },
+    /// What these map tasks of a shuffle had left is gone, with the worker that kept it.
+    OutputsLost { shuffle: ShuffleId, map_partitions: Vec<usize>, cause: String },
 }

@@ -129,12 +129,14 @@ mod tests {
     use super::*;
 
     fn finished(partition: usize) -> Event {
-        let (job, stage, at) = (0, 0, Duration::ZERO);
-        Event::TaskFinished { job, stage, partition, metrics: TaskMetrics::default(), at }
+        let (job, stage, attempt, worker, at) = (0, 0, 0, 0, Duration::ZERO);
+        let metrics = TaskMetrics::default();
+        Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at }
     }
 
     fn started(partition: usize) -> Event {
-        Event::TaskStarted { job: 0, stage: 0, partition, slot: 0, at: Duration::ZERO }
+        let (job, stage, attempt, worker, slot, at) = (0, 0, 0, 0, 0, Duration::ZERO);
+        Event::TaskStarted { job, stage, partition, attempt, worker, slot, at }
     }
 
     fn stage_finished(stage: usize) -> Event {

@@ -74,7 +74,9 @@ impl EventBus {
                 jobs.pop_front();
             }
             jobs.push_back(vec![event]);
-        } else if let Some(events) = jobs.iter_mut().rfind(|events| events[0].job() == event.job()) {
+        } else if event.job().is_some()
+            && let Some(events) = jobs.iter_mut().rfind(|events| events[0].job() == event.job())
+        {
             events.push(event);
         }
     }
@@ -82,7 +84,7 @@ impl EventBus {
     /// The report of one job, while it runs or after; `None` if there is no such job any more.
     pub fn report(&self, job: usize) -> Option<JobReport> {
         let jobs = self.jobs.lock().unwrap_or_else(|e| e.into_inner());
-        jobs.iter().rfind(|events| events[0].job() == job).map(|events| JobReport::from_events(events))
+        jobs.iter().rfind(|events| events[0].job() == Some(job)).map(|events| JobReport::from_events(events))
     }
 
     /// The reports of the jobs kept, oldest first.

@@ -41,15 +41,23 @@ pub struct StageReport {
     pub submitted: Duration,
     /// From its tasks being queued to the last one's end, or to the last event so far.
     pub wall: Duration,
+    /// Attempts that failed, or were lost with their worker or came second, without failing the job.
+    pub retried: usize,
+    /// Tasks that were run again because what they had left was lost.
+    pub resubmitted: usize,
     /// The finished tasks, by partition.
     pub tasks: Vec<TaskReport>,
 }
 
-/// One finished task.
+/// One finished task: its last attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskReport {
     /// Partition number in the stage.
     pub partition: usize,
+    /// Which attempt it was, from 0.
+    pub attempt: usize,
+    /// The worker that ran it; 0 is this process.
+    pub worker: u64,
     /// When it ended, from the session's start.
     pub ended: Duration,
     /// What it did.
@@ -101,7 +109,9 @@ impl JobReport {
             report.apply(event);
         }
         for stage in &mut report.stages {
-            stage.tasks.sort_by_key(|task| task.partition);
+            // Of a partition that was run again, what ran last is what counts.
+            stage.tasks.sort_by_key(|task| (task.partition, std::cmp::Reverse(task.ended)));
+            stage.tasks.dedup_by_key(|task| task.partition);
         }
         report
     }
@@ -117,29 +127,43 @@ impl JobReport {
                 partitions: *tasks,
                 submitted: *at,
                 wall: Duration::ZERO,
+                retried: 0,
+                resubmitted: 0,
                 tasks: Vec::with_capacity(*tasks),
             }),
-            Event::TaskFinished { stage, partition, metrics, at, .. } => {
-                if let Some(stage) = self.stages.iter_mut().find(|s| s.stage == *stage) {
+            Event::StageResubmitted { stage, tasks, .. } => {
+                if let Some(stage) = self.stage(*stage) {
+                    stage.resubmitted += tasks;
+                }
+            }
+            Event::TaskFinished { stage, partition, attempt, worker, metrics, at, .. } => {
+                if let Some(stage) = self.stage(*stage) {
                     stage.wall = at.saturating_sub(stage.submitted);
-                    let (partition, ended) = (*partition, *at);
-                    stage.tasks.push(TaskReport { partition, ended, metrics: metrics.clone() });
+                    let (partition, attempt, worker, ended) = (*partition, *attempt, *worker, *at);
+                    let metrics = metrics.clone();
+                    stage.tasks.push(TaskReport { partition, attempt, worker, ended, metrics });
+                }
+            }
+            Event::TaskFailed { stage, retried: true, .. } => {
+                if let Some(stage) = self.stage(*stage) {
+                    stage.retried += 1;
                 }
             }
             Event::JobFinished { error, .. } => {
                 self.finished = true;
                 self.error.clone_from(error);
             }
-            Event::TaskStarted { .. } | Event::TaskFailed { .. } | Event::StageFinished { .. } => {}
+            Event::TaskStarted { .. }
+            | Event::TaskFailed { .. }
+            | Event::StageFinished { .. }
+            | Event::WorkerJoined { .. }
+            | Event::WorkerLost { .. } => {}
         }
-        let (Event::JobSubmitted { at, .. }
-        | Event::StageSubmitted { at, .. }
-        | Event::TaskStarted { at, .. }
-        | Event::TaskFinished { at, .. }
-        | Event::TaskFailed { at, .. }
-        | Event::StageFinished { at, .. }
-        | Event::JobFinished { at, .. }) = event;
-        self.wall = at.saturating_sub(self.submitted);
+        self.wall = event.at().saturating_sub(self.submitted);
+    }
+
+    fn stage(&mut self, number: usize) -> Option<&mut StageReport> {
+        self.stages.iter_mut().find(|stage| stage.stage == number)
     }
 
     /// One row a task. Times in milliseconds (`start` and `end` from the job's submission), bytes as
@@ -160,11 +184,14 @@ impl JobReport {
             "stage" => rows.iter().map(|(stage, _)| stage.stage as u32).collect::<Vec<_>>(),
             "name" => rows.iter().map(|(stage, _)| stage.name.as_str()).collect::<Vec<_>>(),
             "partition" => rows.iter().map(|(_, task)| task.partition as u32).collect::<Vec<_>>(),
+            "attempt" => rows.iter().map(|(_, task)| task.attempt as u32).collect::<Vec<_>>(),
+            "worker" => rows.iter().map(|(_, task)| task.worker).collect::<Vec<_>>(),
             "slot" => rows.iter().map(|(_, task)| task.metrics.slot as u32).collect::<Vec<_>>(),
             "start_ms" => start,
             "end_ms" => end,
             "queue_ms" => ms(&|t| t.metrics.queue),
-            "wait_ms" => ms(&|t| t.metrics.wait),
+            "fetch_ms" => ms(&|t| t.metrics.fetch),
+            "write_ms" => ms(&|t| t.metrics.write),
             "run_ms" => run,
             "cpu_ms" => ms(&|t| t.metrics.cpu),
             "rows_in" => count(&|m| m.rows_in),
@@ -172,6 +199,7 @@ impl JobReport {
             "bytes_read" => count(&|m| m.bytes_read),
             "shuffle_in" => count(&|m| m.shuffle_in),
             "shuffle_out" => count(&|m| m.shuffle_out),
+            "spilled" => count(&|m| m.spilled),
             "cache_hits" => count(&|m| m.cache_hits),
         )
         .expect("columns of one length")

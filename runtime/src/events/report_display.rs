@@ -42,6 +42,7 @@ fn cells(stage: &StageReport) -> Vec<String> {
         ("read", stage.total(|m| m.bytes_read)),
         ("shuffle in", stage.total(|m| m.shuffle_in)),
         ("shuffle out", stage.total(|m| m.shuffle_out)),
+        ("spilled to disk", stage.total(|m| m.spilled)),
     ] {
         if amount > 0 {
             cells.push(format!("{name} {}", bytes(amount)));
@@ -50,6 +51,8 @@ fn cells(stage: &StageReport) -> Vec<String> {
     for (name, amount) in [
         ("row groups skipped", stage.total(|m| m.row_groups_skipped)),
         ("cache hits", stage.total(|m| m.cache_hits)),
+        ("attempts retried", stage.retried as u64),
+        ("tasks run again for lost output", stage.resubmitted as u64),
     ] {
         if amount > 0 {
             cells.push(format!("{name} {amount}"));

@@ -8,7 +8,7 @@ use polars::prelude::DataFrame;
 use super::{Action, JobResult};
 use crate::cancel;
 use crate::engine::Engine;
-use crate::engine::task::{Output, Task, TaskEvent, TaskResult};
+use crate::engine::task::{Input, Output, Task, TaskError, TaskEvent, TaskResult};
 use crate::error::{PartitaError, Result};
 use crate::events::{Event, EventBus};
 use crate::plan::physical::{PhysicalPlan, Sink};
@@ -16,6 +16,27 @@ use crate::shuffle::{Partitioner, range_bounds};
 
 /// How often a waiting job looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
+
+/// Why a job ended without a result.
+pub(super) enum Failure {
+    /// It counted on cached partitions that are gone; the error is for when that is not to be helped.
+    CacheLost(PartitaError),
+    Error(PartitaError),
+}
+
+impl Failure {
+    pub fn into_error(self) -> PartitaError {
+        match self {
+            Self::CacheLost(error) | Self::Error(error) => error,
+        }
+    }
+}
+
+impl From<PartitaError> for Failure {
+    fn from(error: PartitaError) -> Self {
+        Self::Error(error)
+    }
+}
 
 /// One running job.
 pub(super) struct Job<'a> {
@@ -67,27 +88,33 @@ impl<'a> Job<'a> {
         Self { id, name, engine, events, plan, action, stages, broadcasts, cancelled, sender, receiver }
     }
 
-    pub fn run(mut self) -> Result<JobResult> {
+    pub fn run(mut self) -> Result<JobResult, Failure> {
         let slots = self.engine.slots();
         let (job, action) = (self.id, self.name.to_owned());
         self.events.emit(Event::JobSubmitted { job, action, slots, at: self.events.now() });
         let outcome = self.run_stages();
         // Whatever of the job is still queued or running has no one to work for.
         self.cancelled.store(true, Ordering::Relaxed);
+        if outcome.is_err() {
+            self.engine.cancel(job, None);
+        }
         for stage in &self.plan.stages {
             if let Sink::Shuffle { id, .. } | Sink::RangeShuffle { id, .. } = stage.sink {
                 self.engine.remove_shuffle(id);
             }
         }
-        let error = outcome.as_ref().err().map(ToString::to_string);
-        let cancelled = matches!(outcome, Err(PartitaError::Cancelled { .. }));
+        let error = outcome
+            .as_ref()
+            .err()
+            .map(|(Failure::CacheLost(error) | Failure::Error(error))| error.to_string());
+        let cancelled = matches!(outcome, Err(Failure::Error(PartitaError::Cancelled { .. })));
         self.events.emit(Event::JobFinished { job, error, cancelled, at: self.events.now() });
         outcome?;
         let last = self.stages.last_mut().map(std::mem::take).unwrap_or_default();
         Ok(JobResult { job, count: last.count, frames: last.frames.into_iter().flatten().collect() })
     }
 
-    fn run_stages(&mut self) -> Result<()> {
+    fn run_stages(&mut self) -> Result<(), Failure> {
         let token = cancel::current();
         loop {
             self.submit_ready()?;
@@ -95,7 +122,7 @@ impl<'a> Job<'a> {
                 return Ok(());
             }
             if token.is_cancelled() {
-                return Err(PartitaError::Cancelled { job: self.id });
+                return Err(PartitaError::Cancelled { job: self.id }.into());
             }
             match self.receiver.recv_timeout(CANCEL_CHECK) {
                 Ok(event) => self.hear(event)?,
@@ -119,7 +146,7 @@ impl<'a> Job<'a> {
     fn submit(&mut self, index: usize) -> Result<()> {
         let output = self.output_of(index)?;
         if let Output::Shuffle { id, .. } = &output {
-            self.engine.open_shuffle(*id);
+            self.engine.open_shuffle(*id, self.sender.clone());
         }
         let stage = &self.plan.stages[index];
         let tasks = stage.inputs.len();
@@ -129,17 +156,22 @@ impl<'a> Job<'a> {
         state.frames = vec![None; tasks];
         let (job, name) = (self.id, stage.name.clone());
         self.events.emit(Event::StageSubmitted { job, stage: index, name, tasks, at: self.events.now() });
-        for (partition, input) in stage.inputs.iter().enumerate() {
-            let task = Task {
-                stage: index,
-                partition,
-                input: input.clone(),
-                output: output.clone(),
-                broadcasts: self.broadcasts.clone(),
-                queued: Instant::now(),
-                cancelled: self.cancelled.clone(),
-            };
-            self.engine.submit(task, self.sender.clone());
+        let task = |(partition, input): (usize, &Arc<Input>)| Task {
+            job,
+            stage: index,
+            partition,
+            attempt: 0,
+            input: input.clone(),
+            output: output.clone(),
+            broadcasts: self.broadcasts.clone(),
+            queued: Instant::now(),
+            cancelled: self.cancelled.clone(),
+            excluded: Vec::new(),
+        };
+        let queued = stage.inputs.iter().enumerate().map(task).collect();
+        if let Err(cause) = self.engine.submit(queued, self.sender.clone()) {
+            let name = stage.name.clone();
+            return Err(PartitaError::Stage { job, stage: index, name, cause });
         }
         if tasks == 0 {
             self.finish_stage(index)?;
@@ -167,16 +199,16 @@ impl<'a> Job<'a> {
         })
     }
 
-    fn hear(&mut self, event: TaskEvent) -> Result<()> {
+    fn hear(&mut self, event: TaskEvent) -> Result<(), Failure> {
         let job = self.id;
         match event {
-            TaskEvent::Started { stage, partition, slot } => {
+            TaskEvent::Started { stage, partition, attempt, worker, slot } => {
                 let at = self.events.now();
-                self.events.emit(Event::TaskStarted { job, stage, partition, slot, at });
+                self.events.emit(Event::TaskStarted { job, stage, partition, attempt, worker, slot, at });
             }
-            TaskEvent::Ended { stage, partition, at, end: Ok((result, metrics)) } => {
+            TaskEvent::Ended { stage, partition, attempt, worker, at, end: Ok((result, metrics)) } => {
                 let at = self.events.at(at);
-                self.events.emit(Event::TaskFinished { job, stage, partition, metrics, at });
+                self.events.emit(Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at });
                 let state = &mut self.stages[stage];
                 match result {
                     TaskResult::Nothing => {}
@@ -188,11 +220,25 @@ impl<'a> Job<'a> {
                     self.finish_stage(stage)?;
                 }
             }
-            TaskEvent::Ended { stage, partition, at, end: Err(cause) } => {
-                let at = self.events.at(at);
-                self.events.emit(Event::TaskFailed { job, stage, partition, cause: cause.clone(), at });
-                return Err(self.failed(stage, partition, cause));
+            TaskEvent::Ended { stage, partition, attempt, worker, at, end: Err(error) } => {
+                let (at, cause, retried) = (self.events.at(at), error.to_string(), false);
+                self.events.emit(Event::TaskFailed {
+                    job,
+                    stage,
+                    partition,
+                    attempt,
+                    worker,
+                    cause: cause.clone(),
+                    retried,
+                    at,
+                });
+                let failed = self.failed(stage, partition, cause);
+                return Err(match error {
+                    TaskError::CacheLost => Failure::CacheLost(failed),
+                    _ => Failure::Error(failed),
+                });
             }
+            TaskEvent::OutputsLost { .. } => {}
         }
         Ok(())
     }
@@ -210,6 +256,6 @@ impl<'a> Job<'a> {
 
     fn failed(&self, stage: usize, partition: usize, cause: String) -> PartitaError {
         let name = self.plan.stages[stage].name.clone();
-        PartitaError::Task { job: self.id, stage, name, partition, cause }
+        PartitaError::Task { job: self.id, stage, name, partition, causes: vec![cause] }
     }
 }

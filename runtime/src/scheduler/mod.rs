@@ -12,8 +12,7 @@ use polars::prelude::DataFrame;
 
 use crate::cache::CacheId;
 use crate::engine::Engine;
-use crate::engine::task::CACHE_LOST;
-use crate::error::{PartitaError, Result};
+use crate::error::Result;
 use crate::events::EventBus;
 use crate::plan::NodeRef;
 use crate::plan::physical::stages_of;
@@ -60,11 +59,10 @@ impl Scheduler {
             memory + disk
         };
         match self.run_planned(node, action.clone(), name, &kept) {
-            Err(PartitaError::Task { cause, .. }) if cause.contains(CACHE_LOST) => {
-                self.run_planned(node, action, name, &|_| 0)
-            }
+            Err(job::Failure::CacheLost(_)) => self.run_planned(node, action, name, &|_| 0),
             result => result,
         }
+        .map_err(job::Failure::into_error)
     }
 
     fn run_planned(
@@ -73,7 +71,7 @@ impl Scheduler {
         action: Action,
         name: &str,
         kept: &dyn Fn(CacheId) -> usize,
-    ) -> Result<JobResult> {
+    ) -> Result<JobResult, job::Failure> {
         let id = self.next_job.fetch_add(1, Ordering::Relaxed);
         let plan = stages_of(node, &|| self.next_shuffle(), kept);
         job::Job::new(id, name, &*self.engine, &self.events, plan, action).run()

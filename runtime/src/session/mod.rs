@@ -83,6 +83,7 @@ impl Session {
 
     fn on(engine: Arc<dyn Engine>) -> Self {
         let events = Arc::new(EventBus::default());
+        engine.attach(events.clone());
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
         let inner = Inner {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
@@ -153,11 +154,7 @@ impl Session {
             ));
         }
         let result = self.inner.scheduler.run(node, action, name);
-        let job = match &result {
-            Ok(result) => Some(result.job),
-            Err(PartitaError::Task { job, .. } | PartitaError::Cancelled { job }) => Some(*job),
-            Err(_) => None,
-        };
+        let job = result.as_ref().map_or_else(PartitaError::job, |result| Some(result.job));
         if let Some(job) = job {
             self.inner.last_job.store(job, Ordering::Relaxed);
         }

@@ -21,10 +21,29 @@ pub struct JobView {
     pub last: Duration,
     /// Stages in the order they were submitted.
     pub stages: Vec<StageView>,
-    /// What each slot runs: stage, partition and since when.
-    pub lanes: Vec<Option<(usize, usize, Duration)>>,
+    /// The slots, and what each runs.
+    pub lanes: Vec<Lane>,
     /// How it ended, if it has.
     pub end: Option<End>,
+}
+
+/// A slot. Which one it is is known when it has run a task.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lane {
+    /// The worker and its slot.
+    pub slot: Option<(u64, usize)>,
+    /// What it runs.
+    pub runs: Option<Attempt>,
+}
+
+/// An attempt at a task that runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attempt {
+    pub stage: usize,
+    pub partition: usize,
+    pub attempt: usize,
+    /// When it began, on the session's clock.
+    pub since: Duration,
 }
 
 /// How a job ended.
@@ -77,7 +96,7 @@ impl JobView {
                     job: *job,
                     action: action.clone(),
                     submitted: *at,
-                    lanes: vec![None; (*slots).min(SLOTS_KEPT)],
+                    lanes: vec![Lane::default(); (*slots).min(SLOTS_KEPT)],
                     ..Self::default()
                 };
             }
@@ -87,23 +106,34 @@ impl JobView {
                 tasks: *tasks,
                 ..StageView::default()
             }),
-            Event::TaskStarted { stage, partition, slot, at, .. } => {
-                self.set(*stage, *partition, Task::Running);
-                if let Some(lane) = self.lanes.get_mut(*slot) {
-                    *lane = Some((*stage, *partition, *at));
+            Event::StageResubmitted { stage, tasks, .. } => {
+                if let Some(stage) = self.stage(*stage) {
+                    stage.done = stage.done.saturating_sub(*tasks);
+                    stage.finished = false;
                 }
             }
-            Event::TaskFinished { stage, partition, metrics, .. } => {
+            Event::TaskStarted { stage, partition, attempt, worker, slot, at, .. } => {
+                self.set(*stage, *partition, Task::Running);
+                let (stage, partition, attempt, since) = (*stage, *partition, *attempt, *at);
+                if let Some(lane) = self.lane(*worker, *slot) {
+                    lane.runs = Some(Attempt { stage, partition, attempt, since });
+                }
+            }
+            Event::TaskFinished { stage, partition, attempt, metrics, .. } => {
                 self.set(*stage, *partition, Task::Done(metrics.run));
-                self.leave_lane(*stage, *partition);
+                self.leave_lane(*stage, *partition, *attempt);
                 if let Some(stage) = self.stage(*stage) {
                     stage.done = (stage.done + 1).min(stage.tasks);
                     stage.rows_out = stage.rows_out.saturating_add(metrics.rows_out);
                 }
             }
-            Event::TaskFailed { stage, partition, .. } => {
-                self.set(*stage, *partition, Task::Failed);
-                self.leave_lane(*stage, *partition);
+            Event::TaskFailed { stage, partition, attempt, retried, .. } => {
+                self.leave_lane(*stage, *partition, *attempt);
+                if !retried {
+                    self.set(*stage, *partition, Task::Failed);
+                } else if !self.is_done(*stage, *partition) && !self.runs(*stage, *partition) {
+                    self.set(*stage, *partition, Task::Waiting);
+                }
             }
             Event::StageFinished { stage, .. } => {
                 if let Some(stage) = self.stage(*stage) {
@@ -113,15 +143,16 @@ impl JobView {
                 }
             }
             Event::JobFinished { error, cancelled, .. } => {
-                self.lanes.fill(None);
+                self.lanes.iter_mut().for_each(|lane| lane.runs = None);
                 self.end = Some(match error {
                     None => End::Done,
                     Some(_) if *cancelled => End::Cancelled,
                     Some(error) => End::Failed(error.clone()),
                 });
             }
+            Event::WorkerJoined { .. } | Event::WorkerLost { .. } => {}
         }
-        self.last = self.last.max(time_of(event));
+        self.last = self.last.max(event.at());
     }
 
     /// Tasks that have finished and all that are known of.
@@ -160,12 +191,37 @@ impl JobView {
         }
     }
 
-    fn leave_lane(&mut self, stage: usize, partition: usize) {
+    /// The lane of a worker's slot: a slot that is new takes the lane of its own number, or any that no
+    /// slot has, or a new one.
+    fn lane(&mut self, worker: u64, slot: usize) -> Option<&mut Lane> {
+        let known = self.lanes.iter().position(|lane| lane.slot == Some((worker, slot)));
+        let own = || self.lanes.get(slot).is_some_and(|lane| lane.slot.is_none()).then_some(slot);
+        let free = || self.lanes.iter().position(|lane| lane.slot.is_none());
+        let index = known.or_else(own).or_else(free).unwrap_or(self.lanes.len());
+        if index == self.lanes.len() && index < SLOTS_KEPT {
+            self.lanes.push(Lane::default());
+        }
+        let lane = self.lanes.get_mut(index)?;
+        lane.slot = Some((worker, slot));
+        Some(lane)
+    }
+
+    fn leave_lane(&mut self, stage: usize, partition: usize, attempt: usize) {
+        let is = |runs: Attempt| (runs.stage, runs.partition, runs.attempt) == (stage, partition, attempt);
         for lane in &mut self.lanes {
-            if lane.is_some_and(|(s, p, _)| (s, p) == (stage, partition)) {
-                *lane = None;
+            if lane.runs.is_some_and(is) {
+                lane.runs = None;
             }
         }
+    }
+
+    fn runs(&self, stage: usize, partition: usize) -> bool {
+        let is = |runs: &Attempt| (runs.stage, runs.partition) == (stage, partition);
+        self.lanes.iter().any(|lane| lane.runs.as_ref().is_some_and(is))
+    }
+
+    fn is_done(&mut self, stage: usize, partition: usize) -> bool {
+        self.stage(stage).is_some_and(|stage| matches!(stage.states.get(partition), Some(Task::Done(_))))
     }
 }
 
@@ -190,17 +246,6 @@ impl StageView {
     }
 }
 
-fn time_of(event: &Event) -> Duration {
-    let (Event::JobSubmitted { at, .. }
-    | Event::StageSubmitted { at, .. }
-    | Event::TaskStarted { at, .. }
-    | Event::TaskFinished { at, .. }
-    | Event::TaskFailed { at, .. }
-    | Event::StageFinished { at, .. }
-    | Event::JobFinished { at, .. }) = event;
-    *at
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use partita_bridge::TaskMetrics;
@@ -221,12 +266,24 @@ pub(super) mod tests {
     }
 
     pub(in crate::repl::live) fn start(view: &mut JobView, partition: usize, slot: usize, at: u64) {
-        view.apply(&Event::TaskStarted { job: 3, stage: 0, partition, slot, at: ms(at) });
+        start_attempt(view, partition, 0, (0, slot), at);
+    }
+
+    pub(in crate::repl::live) fn start_attempt(
+        view: &mut JobView,
+        partition: usize,
+        attempt: usize,
+        (worker, slot): (u64, usize),
+        at: u64,
+    ) {
+        let (job, stage, at) = (3, 0, ms(at));
+        view.apply(&Event::TaskStarted { job, stage, partition, attempt, worker, slot, at });
     }
 
     pub(in crate::repl::live) fn finish(view: &mut JobView, partition: usize, run: u64, at: u64) {
         let metrics = TaskMetrics { run: ms(run), rows_out: 10, ..TaskMetrics::default() };
-        view.apply(&Event::TaskFinished { job: 3, stage: 0, partition, metrics, at: ms(at) });
+        let (job, stage, attempt, worker, at) = (3, 0, 0, 0, ms(at));
+        view.apply(&Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at });
     }
 
     pub(in crate::repl::live) fn end(view: &mut JobView, error: Option<&str>, cancelled: bool, at: u64) {
@@ -239,12 +296,54 @@ pub(super) mod tests {
         let mut view = submitted(3);
         start(&mut view, 0, 0, 1001);
         start(&mut view, 1, 1, 1001);
-        assert_eq!(view.lanes, [Some((0, 0, ms(1001))), Some((0, 1, ms(1001)))]);
+        let runs = |partition| Some(Attempt { stage: 0, partition, attempt: 0, since: ms(1001) });
+        assert_eq!([view.lanes[0].runs, view.lanes[1].runs], [runs(0), runs(1)]);
         finish(&mut view, 0, 100, 1101);
-        assert_eq!(view.lanes[0], None);
+        assert_eq!(view.lanes[0].runs, None);
         assert_eq!(view.stages[0].states, [Task::Done(ms(100)), Task::Running]);
         assert_eq!(view.tasks(), (1, 3));
         assert_eq!(view.elapsed(), ms(101));
+    }
+
+    fn failed(view: &mut JobView, partition: usize, attempt: usize, retried: bool) {
+        let (job, stage, worker, cause, at) = (3, 0, 1, "worker 1 is lost".into(), ms(1200));
+        view.apply(&Event::TaskFailed { job, stage, partition, attempt, worker, cause, retried, at });
+    }
+
+    #[test]
+    fn an_attempt_that_is_retried_waits_again_and_only_the_last_one_fails_the_task() {
+        let mut view = submitted(2);
+        start_attempt(&mut view, 0, 0, (1, 0), 1001);
+        start_attempt(&mut view, 1, 0, (2, 0), 1001);
+        assert_eq!(view.lanes.iter().map(|lane| lane.slot).collect::<Vec<_>>(), [Some((1, 0)), Some((2, 0))]);
+        failed(&mut view, 0, 0, true);
+        assert_eq!((view.stages[0].states[0], view.lanes[0].runs), (Task::Waiting, None));
+        start_attempt(&mut view, 0, 1, (3, 0), 1300);
+        assert_eq!(view.lanes.len(), 3, "a worker that came later has a lane too");
+        failed(&mut view, 0, 1, false);
+        assert_eq!(view.stages[0].states[0], Task::Failed);
+        assert_eq!(view.stages[0].states[1], Task::Running);
+    }
+
+    #[test]
+    fn an_attempt_that_came_second_takes_nothing_from_the_first() {
+        let mut view = submitted(1);
+        start_attempt(&mut view, 0, 0, (1, 0), 1001);
+        start_attempt(&mut view, 0, 1, (2, 0), 1100);
+        finish(&mut view, 0, 100, 1101);
+        failed(&mut view, 0, 1, true);
+        assert_eq!(view.stages[0].states, [Task::Done(ms(100))]);
+        assert!(view.lanes.iter().all(|lane| lane.runs.is_none()));
+    }
+
+    #[test]
+    fn tasks_that_are_run_again_for_lost_output_are_no_longer_done() {
+        let mut view = submitted(4);
+        (0..4).for_each(|partition| finish(&mut view, partition, 5, 1010));
+        view.apply(&Event::StageFinished { job: 3, stage: 0, at: ms(1200) });
+        let cause = "worker 1 is lost".to_owned();
+        view.apply(&Event::StageResubmitted { job: 3, stage: 0, tasks: 2, cause, at: ms(1300) });
+        assert_eq!((view.tasks(), view.stages[0].finished), ((2, 4), false));
     }
 
     #[test]

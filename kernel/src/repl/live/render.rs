@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use console::{Style, measure_text_width, truncate_str};
 
-use super::{End, JobView, StageView, Task};
+use super::{End, JobView, Lane, StageView, Task};
 
 /// Narrower than this, details are left out.
 const ROOMY: usize = 60;
@@ -140,23 +140,34 @@ fn partition(tasks: &[Task], slowest: Duration) -> String {
 
 fn lanes(view: &JobView, now: Duration) -> Vec<String> {
     let dim = Style::new().dim();
+    // Slots of this process need no worker's name.
+    let pool = view.lanes.iter().any(|lane| lane.slot.is_some_and(|(worker, _)| worker > 0));
+    let name = |index: usize, lane: &Lane| match lane.slot {
+        Some((worker, slot)) if pool => format!("worker {worker} slot {slot}"),
+        None if pool => "slot".to_owned(),
+        slot => format!("slot {}", slot.map_or(index, |(_, slot)| slot)),
+    };
     let mut lines: Vec<String> = view
         .lanes
         .iter()
         .take(LANES)
         .enumerate()
-        .map(|(slot, lane)| match lane {
-            Some((stage, partition, since)) => format!(
-                "    slot {slot} {} stage {stage} partition {partition}  {}",
+        .map(|(index, lane)| match lane.runs {
+            Some(task) => format!(
+                "    {} {} stage {} partition {}{}  {}",
+                name(index, lane),
                 Style::new().yellow().apply_to('▶'),
-                time(now.max(view.last).saturating_sub(*since))
+                task.stage,
+                task.partition,
+                if task.attempt > 0 { format!(" attempt {}", task.attempt) } else { String::new() },
+                time(now.max(view.last).saturating_sub(task.since))
             ),
-            None => dim.apply_to(format!("    slot {slot} · free")).to_string(),
+            None => dim.apply_to(format!("    {} · free", name(index, lane))).to_string(),
         })
         .collect();
     if view.lanes.len() > LANES {
         let rest = &view.lanes[LANES..];
-        let busy = rest.iter().flatten().count();
+        let busy = rest.iter().filter(|lane| lane.runs.is_some()).count();
         lines.push(format!("    and {} more slots, {busy} of them busy", rest.len()));
     }
     lines
@@ -190,7 +201,7 @@ fn rows(rows: u64) -> String {
 mod tests {
     use console::strip_ansi_codes;
 
-    use super::super::model::tests::{end, finish, ms, start, submitted};
+    use super::super::model::tests::{end, finish, ms, start, start_attempt, submitted};
     use super::*;
 
     fn plain(view: &JobView, now: u64, width: usize, height: usize) -> Vec<String> {
@@ -216,6 +227,15 @@ mod tests {
         assert_eq!(lines[2], "    █▂▶·");
         assert_eq!(lines[3], "    slot 0 · free");
         assert_eq!(lines[4], "    slot 1 ▶ stage 0 partition 2  750 ms");
+    }
+
+    #[test]
+    fn slots_of_a_pool_are_named_with_their_worker_and_later_attempts_with_their_number() {
+        let mut view = submitted(4);
+        start_attempt(&mut view, 2, 1, (7, 3), 1000);
+        let lines = plain(&view, 1500, 80, 24);
+        assert_eq!(lines[3], "    worker 7 slot 3 ▶ stage 0 partition 2 attempt 1  500 ms");
+        assert_eq!(lines[4], "    slot · free");
     }
 
     #[test]

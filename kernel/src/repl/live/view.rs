@@ -51,7 +51,7 @@ impl LiveView {
             }
             let known = self.jobs.iter().rposition(|shown| {
                 shown.session == session
-                    && (shown.view.job == event.job() || matches!(event, Event::JobSubmitted { .. }))
+                    && (Some(shown.view.job) == event.job() || matches!(event, Event::JobSubmitted { .. }))
             });
             let Some(index) = known else { continue };
             let shown = &mut self.jobs[index];

@@ -17,6 +17,9 @@ use crate::shuffle::{ShuffleId, ShuffleStore};
 
 const SLOT_THREAD: &str = "partita-slot-";
 
+/// The only worker there is: this process.
+const WORKER: u64 = 0;
+
 /// Threads of this process as slots.
 pub(crate) struct EmbeddedEngine {
     slots: usize,
@@ -59,8 +62,8 @@ fn run_slot(slot: usize, busy: &AtomicUsize, tasks: &Receiver<(Task, Sender<Task
         if task.cancelled.load(Ordering::Relaxed) {
             continue;
         }
-        let (stage, partition) = (task.stage, task.partition);
-        if events.send(TaskEvent::Started { stage, partition, slot }).is_err() {
+        let (stage, partition, attempt, worker) = (task.stage, task.partition, task.attempt, WORKER);
+        if events.send(TaskEvent::Started { stage, partition, attempt, worker, slot }).is_err() {
             continue;
         }
         busy.fetch_add(1, Ordering::Relaxed);
@@ -70,7 +73,7 @@ fn run_slot(slot: usize, busy: &AtomicUsize, tasks: &Receiver<(Task, Sender<Task
         // The task's share of its input goes before the scheduler may count memory as free.
         drop(task);
         // A job that was cancelled meanwhile does not listen any more.
-        let _ = events.send(TaskEvent::Ended { stage, partition, at, end });
+        let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
     }
 }
 
@@ -92,12 +95,23 @@ impl Engine for EmbeddedEngine {
         self.slots
     }
 
-    fn submit(&self, task: Task, events: Sender<TaskEvent>) {
-        // The threads leave only when `self.queue` is dropped.
-        let _ = self.queue.send((task, events));
+    /// Once: what fails here would fail again, on the same rows with the same code.
+    fn max_attempts(&self) -> usize {
+        1
     }
 
-    fn open_shuffle(&self, shuffle: ShuffleId) {
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+        for task in tasks {
+            // The threads leave only when `self.queue` is dropped.
+            let _ = self.queue.send((task, events.clone()));
+        }
+        Ok(())
+    }
+
+    /// A job's own flag stops what is queued, and what a thread runs cannot be stopped.
+    fn cancel(&self, _job: usize, _only: Option<(usize, usize, usize)>) {}
+
+    fn open_shuffle(&self, shuffle: ShuffleId, _events: Sender<TaskEvent>) {
         self.stores.shuffles.open(shuffle);
     }
 
@@ -116,6 +130,7 @@ impl Engine for EmbeddedEngine {
     fn workers(&self) -> Vec<Worker> {
         let (cached_in_memory, cached_on_disk) = self.stores.cache.kept_in_all();
         vec![Worker {
+            id: WORKER,
             name: "this process".to_owned(),
             slots: self.slots,
             busy: self.busy.load(Ordering::Relaxed),
