@@ -102,10 +102,10 @@ def ours(directory, logs):
         master = stack.enter_context(Process(command, logs / "master"))
         address = master.said(r"listening on (127\.0\.0\.1:\d+)")[1]
         for number in (1, 2):
-            command = [NODE, "worker", "--master", f"http://{address}", "--slots", "1", "--memory", "2GB"]
+            command = [NODE, "worker", "--master", f"partita://{address}", "--slots", "1", "--memory", "2GB"]
             command += ["--listen", "127.0.0.1:0", "--data-dir", directory, "--spill-dir", logs / f"spill-{number}"]
             stack.enter_context(Process(command, logs / f"worker-{number}")).said("joined")
-        return cargo_bench("pool", {"PARTITA_BENCH_TRIPS": str(directory), "PARTITA_MASTER": f"http://{address}"}), embedded
+        return cargo_bench("pool", {"PARTITA_BENCH_TRIPS": str(directory), "PARTITA_MASTER": f"partita://{address}"}), embedded
 
 
 def spark(directory, logs):

@@ -21,7 +21,7 @@ default() {
 }
 [ -e "$env" ] || (umask 077; echo "# The pool's settings, made by 'make pool'. PARTITA_TOKEN is a secret." >"$env")
 default PARTITA_TOKEN "$("$binary" token)"
-default PARTITA_MASTER "http://127.0.0.1:${PARTITA_PORT:-7077}"
+default PARTITA_MASTER "partita://127.0.0.1:${PARTITA_PORT:-7077}"
 default PARTITA_DATA_DIR "${PARTITA_DATA_DIR:-$PWD/data}"
 default PARTITA_OUTPUT_DIR "${PARTITA_OUTPUT_DIR:-$PWD/output}"
 user=$(id -u):$(id -g)
