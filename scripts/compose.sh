@@ -1,7 +1,11 @@
 #!/bin/sh
-# Docker's compose by whichever of its two names is installed.
+# Docker's compose by whichever of its two names is installed, with the settings of `.env` or of the file
+# PARTITA_ENV.
 set -eu
 cd "$(dirname "$0")/.."
+if [ -n "${PARTITA_ENV:-}" ]; then
+    set -- --env-file "$PARTITA_ENV" "$@"
+fi
 if docker compose version >/dev/null 2>&1; then
     exec docker compose "$@"
 elif command -v docker-compose >/dev/null 2>&1; then

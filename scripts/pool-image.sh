@@ -3,12 +3,12 @@
 #
 #   sh scripts/pool-image.sh path/to/partita-node
 #
-# The image is made around that binary if it runs in there, and compiled inside otherwise. Its base comes
+# PARTITA_ENV names another file than `.env`. The image is made around that binary if it runs in there, and compiled inside otherwise. Its base comes
 # from a registry; where none is reachable, from Debian's packages.
 set -eu
 binary=${1:?the path of partita-node}
 cd "$(dirname "$0")/.."
-env=.env
+env=${PARTITA_ENV:-.env}
 
 if ! docker version >/dev/null 2>&1; then
     echo "The pool runs in Docker, and no Docker engine answers here ('docker version' says why)." >&2
