@@ -10,6 +10,10 @@
 
 #![warn(missing_docs)]
 
+// What tests share names this crate as programs do.
+#[cfg(test)]
+extern crate self as partita;
+
 pub mod cache;
 pub mod cancel;
 pub mod comm;
@@ -31,6 +35,7 @@ pub mod source;
 pub mod taxi;
 
 pub use dataset::Dataset;
+pub use engine::pool::{PoolError, PoolOptions};
 pub use error::{PartitaError, Result};
 /// The Polars that everything here is made of.
 pub use polars;

@@ -12,6 +12,7 @@ pub use crate::display::{
     DisplayHandle, Html, Image, Json, Latex, Markdown, MimeBundle, MimeDisplay, Progress, Text, clear_output,
     display, display_with_id, page, progress, update_display,
 };
+pub use crate::engine::pool::PoolOptions;
 pub use crate::error::PartitaError;
 pub use crate::events::{JobReport, Skew};
 pub use crate::experiment::{self, sweep};

@@ -1,16 +1,21 @@
 //! What runs tasks. The scheduler hands tasks to an [`Engine`] and hears of their ends; engines never
 //! call upwards. [`task`] says what a task is (its input, its output) and `execute` runs one on the
-//! calling thread: both are the same for every engine. [`embedded`] is threads in this process.
+//! calling thread: both are the same for every engine. [`embedded`] is threads in this process, [`pool`]
+//! the workers of a master, to which tasks travel as the bytes that [`codec`] makes of them.
 
+pub(crate) mod codec;
 pub(crate) mod embedded;
 mod execute;
 mod group;
 mod one_core;
+pub(crate) mod pool;
 pub(crate) use execute::{panic_text, stack};
 pub(crate) mod task;
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
@@ -31,12 +36,18 @@ pub(crate) fn inside_task() -> bool {
 /// One dataset's room in an engine's cache; freed when the last plan or task that needs it is dropped.
 pub(crate) struct CacheLease {
     id: CacheId,
-    engine: Arc<dyn Engine>,
+    /// `None` where a task arrived: its session frees the room.
+    engine: Option<Arc<dyn Engine>>,
 }
 
 impl CacheLease {
     pub fn new(id: CacheId, engine: Arc<dyn Engine>) -> Self {
-        Self { id, engine }
+        Self { id, engine: Some(engine) }
+    }
+
+    /// Only the number, in a task that came from another process.
+    pub fn detached(id: CacheId) -> Self {
+        Self { id, engine: None }
     }
 
     pub fn id(&self) -> CacheId {
@@ -46,7 +57,9 @@ impl CacheLease {
 
 impl Drop for CacheLease {
     fn drop(&mut self) {
-        self.engine.remove_cache(self.id);
+        if let Some(engine) = &self.engine {
+            engine.remove_cache(self.id);
+        }
     }
 }
 
@@ -65,6 +78,15 @@ pub(crate) struct Worker {
     /// Bytes that those in memory hold, and may hold at most.
     pub cache_bytes: usize,
     pub cache_limit: usize,
+}
+
+/// How a session uses a pool's workers; what is `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    /// Between how many workers, by what is queued; and when one without work is given back.
+    pub allocation: Option<(RangeInclusive<usize>, Duration)>,
+    /// How long a task waits for a worker that has some of its input.
+    pub locality_wait: Option<Duration>,
 }
 
 /// Something with slots that runs tasks.
@@ -105,4 +127,13 @@ pub(crate) trait Engine: Send + Sync {
 
     /// The session's event stream: where an engine says that workers come and go, and what it may pass on.
     fn attach(&self, _events: Arc<EventBus>) {}
+
+    /// Where tasks run, for people.
+    fn describe(&self) -> String;
+
+    /// Changes how workers are used.
+    ///
+    /// # Errors
+    /// When there are none to choose from, or they cannot be reached.
+    fn set(&self, settings: Settings) -> Result<(), String>;
 }

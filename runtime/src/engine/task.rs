@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use polars::prelude::*;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::CacheLease;
@@ -47,13 +48,41 @@ pub(crate) enum Input {
     Lost,
 }
 
+impl Input {
+    /// Whether it reads a shuffle.
+    pub fn reads(&self, shuffle: ShuffleId) -> bool {
+        match self {
+            Self::Shuffle { id, .. } => *id == shuffle,
+            Self::Step { input, .. } | Self::Cache { input, .. } => input.reads(shuffle),
+            Self::Concat { inputs, .. } => inputs.iter().any(|input| input.reads(shuffle)),
+            Self::Join { left, right, .. } => left.reads(shuffle) || right.reads(shuffle),
+            _ => false,
+        }
+    }
+
+    /// Reads the shuffle `new` where it read `old`.
+    pub fn read_instead(&mut self, old: ShuffleId, new: ShuffleId) {
+        match self {
+            Self::Shuffle { id, .. } if *id == old => *id = new,
+            Self::Step { input, .. } | Self::Cache { input, .. } => input.read_instead(old, new),
+            Self::Concat { inputs, .. } => inputs.iter_mut().for_each(|input| input.read_instead(old, new)),
+            Self::Join { left, right, .. } => {
+                left.read_instead(old, new);
+                right.read_instead(old, new);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// A step that needs no other partition's rows.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Step {
     Filter(Expr),
     Select(Vec<Expr>),
     WithColumns(Vec<Expr>),
-    /// `map_partitions`: any Polars plan over the partition.
+    /// `map_partitions`: any Polars plan over the partition. It travels in a form of its own.
+    #[serde(skip)]
     Map(Box<Template>),
     /// Aggregation of rows that are all here.
     Aggregate {
@@ -61,9 +90,9 @@ pub(crate) enum Step {
         aggs: Vec<Expr>,
     },
     /// The first half of an aggregation, before the shuffle.
-    Partial(Arc<Decomposed>),
+    Partial(#[serde(with = "shared")] Arc<Decomposed>),
     /// The second half, after it.
-    Merge(Arc<Decomposed>),
+    Merge(#[serde(with = "shared")] Arc<Decomposed>),
     Sort {
         by: Vec<Expr>,
         descending: Vec<bool>,
@@ -100,8 +129,25 @@ impl Step {
     }
 }
 
+/// What is shared in this process travels as a copy.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(shared: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        (**shared).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
+}
+
 /// A join of two co-partitioned inputs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct JoinStep {
     pub left_on: Vec<Expr>,
     pub right_on: Vec<Expr>,

@@ -1,5 +1,6 @@
 //! The session: where datasets begin, the engine they run on, and the record of what ran.
 
+mod connect;
 mod sources;
 
 use std::num::NonZeroUsize;
@@ -56,6 +57,9 @@ pub(crate) fn live() -> Vec<Session> {
 /// [`Inner::last_job`] before any job ran.
 const NO_JOB: usize = usize::MAX;
 
+/// [`Inner::shuffle_partitions`] unless set: a pool's slots come and go.
+const AS_SLOTS: usize = 0;
+
 impl Session {
     /// A session on `slots` threads of this process: each runs one task at a time on one core.
     ///
@@ -81,14 +85,14 @@ impl Session {
         Self::embedded(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
-    fn on(engine: Arc<dyn Engine>) -> Self {
+    pub(crate) fn on(engine: Arc<dyn Engine>) -> Self {
         let events = Arc::new(EventBus::default());
         engine.attach(events.clone());
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
         let inner = Inner {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             scheduler: Scheduler::new(engine.clone(), events.clone()),
-            shuffle_partitions: AtomicUsize::new(engine.slots()),
+            shuffle_partitions: AtomicUsize::new(AS_SLOTS),
             next_cache: AtomicU64::new(0),
             last_job: AtomicUsize::new(NO_JOB),
             engine,
@@ -114,7 +118,10 @@ impl Session {
     /// Partitions that come out of a `group_by`, `join`, `sort` or `distinct`: as many as there are
     /// slots, unless set.
     pub fn shuffle_partitions(&self) -> usize {
-        self.inner.shuffle_partitions.load(Ordering::Relaxed)
+        match self.inner.shuffle_partitions.load(Ordering::Relaxed) {
+            AS_SLOTS => self.slots().max(1),
+            set => set,
+        }
     }
 
     /// Sets the partitions that come out of wide steps built from now on.
@@ -125,6 +132,21 @@ impl Session {
         check::partitions("set_shuffle_partitions", n)?;
         self.inner.shuffle_partitions.store(n, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether slow tasks get a copy on another worker.
+    pub fn speculation(&self) -> bool {
+        self.inner.scheduler.speculation()
+    }
+
+    /// Sets whether slow tasks get a copy on another worker, of which the first to end counts; off
+    /// unless set. It is for jobs that begin from now on. With a single worker, as in an embedded
+    /// session, there is nowhere for a copy to run, and nothing changes.
+    ///
+    /// Slow is a task that has run for one and a half times the median of its stage's tasks, and at
+    /// least 100 ms, when three quarters of them are done.
+    pub fn set_speculation(&self, on: bool) {
+        self.inner.scheduler.set_speculation(on);
     }
 
     /// The report of the last job that ended; `None` before the first.
@@ -187,7 +209,13 @@ impl Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Session(embedded, {} slots)", self.slots())
+        write!(f, "Session({})", self.inner.engine.describe())
+    }
+}
+
+impl std::fmt::Display for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.inner.engine.describe())
     }
 }
 

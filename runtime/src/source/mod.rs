@@ -23,6 +23,7 @@ mod row_groups;
 mod split;
 #[cfg(test)]
 mod tests;
+mod travel;
 
 pub use csv::{CsvOptions, CsvSource};
 pub use error::SourceError;
@@ -30,3 +31,4 @@ pub use parquet::ParquetSource;
 pub use piece::{Part, Piece};
 pub use pushdown::{Pushdown, pushed_down};
 pub use read_stats::{ReadSnapshot, ReadStats};
+pub(crate) use travel::{Opened, WirePiece};

@@ -4,11 +4,13 @@
 
 #![warn(missing_docs)]
 
+mod chunks;
 mod limits;
 mod tls;
 mod token;
 mod versions;
 
+pub use chunks::{ChunkReader, ChunkStream, ChunkWriter, chunks};
 pub use limits::{CHUNK_BYTES, INLINE_BYTES, MESSAGE_BYTES, QUEUE};
 pub use tls::{Identity, TlsError, TlsFiles};
 pub use token::{Token, TokenError};

@@ -11,7 +11,7 @@ use polars_async::executor::ALLOW_RAYON_THREADS;
 
 use super::execute::{Stores, execute};
 use super::task::{Task, TaskEvent};
-use super::{Engine, INSIDE_TASK, Worker};
+use super::{Engine, INSIDE_TASK, Settings, Worker};
 use crate::cache::{CacheId, CacheStore};
 use crate::shuffle::{ShuffleId, ShuffleStore};
 
@@ -139,5 +139,13 @@ impl Engine for EmbeddedEngine {
             cache_bytes: self.stores.cache.memory(),
             cache_limit: self.stores.cache.memory_limit(),
         }]
+    }
+
+    fn describe(&self) -> String {
+        format!("embedded, {} slots", self.slots)
+    }
+
+    fn set(&self, _settings: Settings) -> Result<(), String> {
+        Err("this session's tasks run in its own process; Session::connect makes one on a pool".to_owned())
     }
 }

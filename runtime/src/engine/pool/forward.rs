@@ -1,0 +1,50 @@
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use partita_wire::pool::{EventBatch, from_session};
+use tokio::sync::Notify;
+
+use crate::events::Event;
+
+/// Events that wait for the next batch, at most; more of them are left out and counted.
+const MOST: usize = 50_000;
+
+/// Events in one message.
+const BATCH: usize = 2_000;
+
+/// The session's events on their way to the master.
+#[derive(Default)]
+pub(super) struct Forward {
+    waiting: Mutex<VecDeque<String>>,
+    left_out: AtomicUsize,
+    /// Told of the first event after none.
+    pub some: Notify,
+}
+
+impl Forward {
+    pub fn push(&self, event: &Event) {
+        let Ok(text) = serde_json::to_string(event) else { return };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() == MOST {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.push_back(text);
+        if waiting.len() == 1 {
+            self.some.notify_one();
+        }
+    }
+
+    /// The events so far, in messages of bounded size.
+    pub fn take(&self) -> Vec<from_session::Message> {
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            tracing::warn!(left_out, "the master did not hear of all events");
+        }
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let texts: Vec<String> = waiting.into();
+        let batch = |events: &[String]| from_session::Message::Events(EventBatch { events: events.to_vec() });
+        texts.chunks(BATCH).map(batch).collect()
+    }
+}

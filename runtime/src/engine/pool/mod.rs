@@ -1,0 +1,576 @@
+//! The pool engine: tasks run on the workers of a master, over gRPC. The callers are plain threads; the
+//! network lives on a small runtime of the engine's own, and what is heard is taken in on one thread of
+//! its own (`hear`), so that no runtime thread ever decodes rows. `state` is what is known of the pool,
+//! `link` one connection to it, `blobs` which frames went ahead. What a task looks like as bytes is the
+//! codec's matter, which task runs where is the master's, and what to do about failures the scheduler's.
+
+mod blobs;
+mod error;
+mod forward;
+mod hear;
+mod link;
+mod options;
+mod results;
+mod state;
+
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+use futures::Stream;
+use partita_wire::pool::{
+    BlobPart, CancelTasks, Chunk, DynamicAllocation, RemoveBlob, RemoveCache, RemoveShuffle, SessionOptions,
+    SubmitTasks, TaskKey, TaskSpec, from_session,
+};
+use partita_wire::{ChunkStream, MESSAGE_BYTES, chunks};
+use polars::prelude::DataFrame;
+use tokio::runtime::Runtime;
+
+pub use error::PoolError;
+pub use options::PoolOptions;
+
+use self::blobs::BlobTable;
+use self::forward::Forward;
+use self::link::Link;
+use self::options::Address;
+use self::state::{Running, State};
+use super::codec::{self, Encoder};
+use super::task::{Output, Task, TaskError, TaskEvent};
+use super::{Engine, Settings, Worker};
+use crate::cache::CacheId;
+use crate::events::{Event, EventBus};
+use crate::shuffle::ShuffleId;
+
+/// Bytes of tasks in one message; one task may have more.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// What a message needs around the bytes of a task.
+const AROUND: usize = 4096;
+
+/// How often a task may fail: Spark's `spark.task.maxFailures`.
+const MAX_ATTEMPTS: usize = 4;
+
+/// How often events are passed on.
+const EVENTS_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the last messages get when a session ends.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// A pool as an engine.
+pub(crate) struct PoolEngine {
+    shared: Arc<Shared>,
+    address: Address,
+    options: PoolOptions,
+    /// Taken when the engine is dropped.
+    runtime: Option<Runtime>,
+    link: Mutex<Option<Link>>,
+    settings: Mutex<Settings>,
+}
+
+/// What the engine and its threads have in common.
+struct Shared {
+    state: Mutex<State>,
+    /// Told when workers come.
+    workers_came: Condvar,
+    blobs: Mutex<BlobTable>,
+    forward: Arc<Forward>,
+    events: OnceLock<Arc<EventBus>>,
+    /// host:port of the master.
+    at: String,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn emit(&self, event: impl FnOnce(Duration) -> Event) {
+        if let Some(events) = self.events.get() {
+            events.emit(event(events.now()));
+        }
+    }
+}
+
+fn worker_joined(info: &partita_wire::pool::WorkerInfo, at: Duration) -> Event {
+    Event::WorkerJoined { worker: info.worker, name: info.name.clone(), slots: info.slots as usize, at }
+}
+
+impl PoolEngine {
+    /// Dials the master and waits a moment for a first worker.
+    ///
+    /// # Errors
+    /// When the pool cannot be reached or used; the message says what to do.
+    pub fn connect(options: PoolOptions) -> Result<Self, PoolError> {
+        let address = Address::parse(&options.address)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(4)
+            .thread_name("partita-pool")
+            .enable_all()
+            .build()
+            .map_err(|error| PoolError::Settings(format!("the system gives no more threads: {error}")))?;
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            workers_came: Condvar::new(),
+            blobs: Mutex::default(),
+            forward: Arc::default(),
+            events: OnceLock::new(),
+            at: address.host_and_port(),
+        });
+        let engine = Self {
+            shared,
+            address,
+            options,
+            runtime: Some(runtime),
+            link: Mutex::default(),
+            settings: Mutex::default(),
+        };
+        engine.link()?;
+        if !engine.wait_for_workers() {
+            return Err(PoolError::NoWorkers { at: engine.shared.at.clone() });
+        }
+        Ok(engine)
+    }
+
+    /// Waits until there is a worker, as long as the options say.
+    fn wait_for_workers(&self) -> bool {
+        let until = Instant::now() + self.options.worker_timeout;
+        let mut state = self.shared.state();
+        while state.workers.is_empty() && state.lost.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.shared.workers_came.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        !state.workers.is_empty()
+    }
+
+    /// Runs a future on the engine's runtime and waits for it, on any thread.
+    fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (done, result) = crossbeam_channel::bounded(1);
+        self.runtime.as_ref()?.spawn(async move {
+            // Whoever waits holds the other end.
+            let _ = done.send(future.await);
+        });
+        result.recv().ok()
+    }
+
+    /// The connection; dialled anew if the last one broke.
+    fn link(&self) -> Result<Link, PoolError> {
+        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let broken = self.shared.state().lost.is_some();
+        if let Some(link) = &*link
+            && !broken
+        {
+            return Ok(link.clone());
+        }
+        let again = link.take().is_some();
+        let (options, address) = (self.options.clone(), self.address.clone());
+        let opened = self.wait(async move { link::open(&options, &address).await });
+        let opened = opened.unwrap_or_else(|| Err(PoolError::Settings("this session is ending".into())))?;
+        let connection = {
+            let mut state = self.shared.state();
+            state.connected(opened.hello.workers.clone());
+            state.connection
+        };
+        *self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner) = BlobTable::default();
+        for info in &opened.hello.workers {
+            self.shared.emit(|at| worker_joined(info, at));
+        }
+        let fresh = Link {
+            client: opened.client,
+            session: opened.hello.session,
+            connection,
+            outgoing: opened.outgoing,
+        };
+        let runtime =
+            self.runtime.as_ref().ok_or_else(|| PoolError::Settings("this session is ending".into()))?;
+        hear::start(runtime, opened.incoming, self.shared.clone(), &fresh)
+            .map_err(|error| PoolError::Settings(format!("the system gives no more threads: {error}")))?;
+        runtime.spawn(forward_events(self.shared.forward.clone(), fresh.clone()));
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(message) = options_message(&settings) {
+            // If it breaks at once, the next call says so.
+            let _ = fresh.send(message);
+        }
+        *link = Some(fresh.clone());
+        drop(link);
+        if again {
+            tracing::info!(at = self.shared.at, session = fresh.session, "connected to the pool again");
+            self.wait_for_workers();
+        }
+        Ok(fresh)
+    }
+
+    /// Sends without waiting and without dialling: what is to be forgotten went with a broken connection.
+    fn tell(&self, message: from_session::Message) {
+        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (Some(link), Some(runtime)) = (link, &self.runtime) else { return };
+        let message = partita_wire::pool::FromSession { message: Some(message) };
+        if let Err(tokio::sync::mpsc::error::TrySendError::Full(message)) = link.outgoing.try_send(message) {
+            runtime.spawn(async move { link.outgoing.send(message).await });
+        }
+    }
+
+    fn lost(&self, cause: &str) -> String {
+        connection_lost(&self.shared.at, cause)
+    }
+
+    /// Encodes tasks; those that read blocks which are lost by now end at once.
+    fn specs(
+        &self,
+        tasks: &[Task],
+        link: &Link,
+    ) -> Result<(Vec<TaskSpec>, Vec<(usize, ShuffleId, Vec<usize>)>), String> {
+        let ahead = Ahead { engine: self, link };
+        let sources = |id| self.shared.state().sources(id);
+        let encoder = Encoder::new(&ahead, &sources);
+        let (mut specs, mut missing) = (Vec::with_capacity(tasks.len()), Vec::new());
+        for (index, task) in tasks.iter().enumerate() {
+            let preferred_workers = {
+                let state = self.shared.state();
+                if let Some((shuffle, map_partitions)) = state.missing(&task.input) {
+                    missing.push((index, shuffle, map_partitions));
+                    continue;
+                }
+                state.preferred(&task.input)
+            };
+            let body = encoder.encode(task).map_err(|error| error.to_string())?;
+            if body.len() + AROUND > MESSAGE_BYTES {
+                return Err(format!(
+                    "partition {}: its task comes to {} MiB, more than the {} MiB that may travel in one \
+                     piece; write large literals to a file or make them a dataset of their own",
+                    task.partition,
+                    body.len() >> 20,
+                    MESSAGE_BYTES >> 20
+                ));
+            }
+            specs.push(TaskSpec {
+                key: Some(key(task, link.session)),
+                body: Bytes::from(body),
+                preferred_workers,
+                excluded_workers: task.excluded.clone(),
+            });
+        }
+        Ok((specs, missing))
+    }
+}
+
+fn connection_lost(at: &str, cause: &str) -> String {
+    format!(
+        "the connection to the master at {at} was lost ({cause}), and the job's tasks with it; call the \
+         action again: it connects anew"
+    )
+}
+
+fn key(task: &Task, session: u64) -> TaskKey {
+    TaskKey {
+        session,
+        job: task.job as u64,
+        stage: task.stage as u32,
+        partition: task.partition as u32,
+        attempt: task.attempt as u32,
+    }
+}
+
+/// Passes events on in batches, until the connection is gone.
+async fn forward_events(forward: Arc<Forward>, link: Link) {
+    loop {
+        for message in forward.take() {
+            let message = partita_wire::pool::FromSession { message: Some(message) };
+            if link.outgoing.send(message).await.is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            () = link.outgoing.closed() => return,
+            () = forward.some.notified() => tokio::time::sleep(EVENTS_EVERY).await,
+        }
+    }
+}
+
+/// Sends frames ahead of the tasks that need them.
+struct Ahead<'a> {
+    engine: &'a PoolEngine,
+    link: &'a Link,
+}
+
+impl codec::Blobs for Ahead<'_> {
+    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, String> {
+        if !BlobTable::wants(frame) {
+            return Ok(None);
+        }
+        let mut blobs = self.engine.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        blobs.number(frame, |number| self.send(frame, number)).map(Some)
+    }
+}
+
+impl Ahead<'_> {
+    fn send(&self, frame: &DataFrame, blob: u64) -> Result<(), String> {
+        let runtime = self.engine.runtime.as_ref().ok_or("this session is ending")?;
+        let (mut writer, stream) = chunks();
+        let parts = Parts { stream, session: self.link.session, blob };
+        let mut client = self.link.client.clone();
+        let (done, stored) = crossbeam_channel::bounded(1);
+        let call = runtime.spawn(async move {
+            let _ = done.send(client.put_blob(parts).await);
+        });
+        let written = codec::write_frame(frame, &mut writer);
+        // Why the writer failed is better known to the call, if that failed first.
+        let broken = |error: String| match stored.try_recv() {
+            Ok(Err(status)) => link::words(&status),
+            _ => error,
+        };
+        if let Err(error) = written {
+            call.abort();
+            return Err(format!("a frame cannot be sent to the pool: {}", broken(error.to_string())));
+        }
+        if let Err(error) = writer.finish() {
+            return Err(format!("a frame cannot be sent to the pool: {}", broken(error.to_string())));
+        }
+        match stored.recv() {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(status)) => Err(format!("a frame cannot be sent to the pool: {}", link::words(&status))),
+            Err(_) => Err("a frame cannot be sent to the pool: the connection broke".to_owned()),
+        }
+    }
+}
+
+/// Chunks as parts of a blob.
+struct Parts {
+    stream: ChunkStream,
+    session: u64,
+    blob: u64,
+}
+
+impl Stream for Parts {
+    type Item = BlobPart;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<BlobPart>> {
+        let (session, blob) = (self.session, self.blob);
+        match Pin::new(&mut self.stream).poll_next(context) {
+            Poll::Ready(Some(Ok(Chunk { data }))) => Poll::Ready(Some(BlobPart { session, blob, data })),
+            // The call is given up then; its end must not look like the rows' end.
+            Poll::Ready(Some(Err(_))) | Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => Poll::Ready(None),
+        }
+    }
+}
+
+impl Engine for PoolEngine {
+    fn slots(&self) -> usize {
+        self.shared.state().slots()
+    }
+
+    fn max_attempts(&self) -> usize {
+        MAX_ATTEMPTS
+    }
+
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+        let Some(first) = tasks.first() else { return Ok(()) };
+        let job = first.job;
+        // A job belongs to the connection it began on: what its stages left is nowhere else.
+        let begun = self.shared.state().jobs.get(&job).copied();
+        if begun.is_some() {
+            let state = self.shared.state();
+            if let Some(cause) = &state.lost {
+                return Err(self.lost(cause));
+            }
+        }
+        let link = self.link().map_err(|error| error.to_string())?;
+        if self.shared.state().job_on(job) != link.connection {
+            return Err(self.lost("it was made anew meanwhile"));
+        }
+        self.sweep();
+        let (specs, missing) = self.specs(&tasks, &link)?;
+        {
+            let mut state = self.shared.state();
+            if state.connection != link.connection || state.lost.is_some() {
+                let cause = state.lost.clone().unwrap_or_default();
+                return Err(self.lost(&cause));
+            }
+            let mut left_out = missing.iter().map(|(index, ..)| *index).peekable();
+            for (index, task) in tasks.iter().enumerate() {
+                if left_out.next_if_eq(&index).is_some() {
+                    continue;
+                }
+                let shuffle = match &task.output {
+                    Output::Shuffle { id, .. } => Some(*id),
+                    _ => None,
+                };
+                let attempt = (task.job, task.stage, task.partition, task.attempt);
+                state.running.insert(attempt, Running { events: events.clone(), shuffle });
+            }
+        }
+        for (index, shuffle, map_partitions) in missing {
+            let Task { stage, partition, attempt, .. } = tasks[index];
+            let cause = "the worker that kept them is gone".to_owned();
+            let end = Err(TaskError::FetchFailed { shuffle, map_partitions, cause });
+            let at = Instant::now();
+            // The job's own sender: it listens.
+            let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
+        }
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for spec in specs {
+            if bytes + spec.body.len() > BATCH_BYTES && !batch.is_empty() {
+                let tasks = std::mem::take(&mut batch);
+                bytes = 0;
+                link.send(from_session::Message::Submit(SubmitTasks { tasks })).map_err(|e| self.lost(&e))?;
+            }
+            bytes += spec.body.len() + 64;
+            batch.push(spec);
+        }
+        link.send(from_session::Message::Submit(SubmitTasks { tasks: batch })).map_err(|e| self.lost(&e))
+    }
+
+    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
+        let session = {
+            let mut state = self.shared.state();
+            match only {
+                Some((stage, partition, attempt)) => {
+                    state.running.remove(&(job, stage, partition, attempt));
+                }
+                None => state.running.retain(|attempt, _| attempt.0 != job),
+            }
+            0
+        };
+        let only = only.map(|(stage, partition, attempt)| TaskKey {
+            session,
+            job: job as u64,
+            stage: stage as u32,
+            partition: partition as u32,
+            attempt: attempt as u32,
+        });
+        self.tell(from_session::Message::Cancel(CancelTasks { session, job: job as u64, only }));
+    }
+
+    fn open_shuffle(&self, shuffle: ShuffleId, events: Sender<TaskEvent>) {
+        self.shared.state().open_shuffle(shuffle, events);
+    }
+
+    fn remove_shuffle(&self, shuffle: ShuffleId) {
+        self.shared.state().remove_shuffle(shuffle);
+        self.tell(from_session::Message::RemoveShuffle(RemoveShuffle { session: 0, shuffle }));
+    }
+
+    fn remove_cache(&self, cache: CacheId) {
+        self.shared.state().remove_cache(cache);
+        self.tell(from_session::Message::RemoveCache(RemoveCache { session: 0, cache }));
+    }
+
+    fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
+        self.shared.state().cached_partitions(cache)
+    }
+
+    fn workers(&self) -> Vec<Worker> {
+        let state = self.shared.state();
+        let worker = |info: &partita_wire::pool::WorkerInfo| {
+            let status = info.status.unwrap_or_default();
+            Worker {
+                id: info.worker,
+                name: info.name.clone(),
+                slots: info.slots as usize,
+                busy: info.busy as usize,
+                cached_in_memory: status.cached_in_memory as usize,
+                cached_on_disk: status.cached_on_disk as usize,
+                cache_bytes: status.memory_cache as usize,
+                cache_limit: info.cache_limit as usize,
+            }
+        };
+        state.workers.values().map(worker).collect()
+    }
+
+    fn attach(&self, events: Arc<EventBus>) {
+        let forward = self.shared.forward.clone();
+        events.listen(move |event| forward.push(event));
+        if self.shared.events.set(events).is_ok() {
+            let workers: Vec<_> = self.shared.state().workers.values().cloned().collect();
+            for info in &workers {
+                self.shared.emit(|at| worker_joined(info, at));
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        let state = self.shared.state();
+        let (workers, slots) = (state.workers.len(), state.slots());
+        match &state.lost {
+            Some(_) => format!("pool at {}, not connected", self.shared.at),
+            None => format!("pool at {}, {workers} workers, {slots} slots", self.shared.at),
+        }
+    }
+
+    fn set(&self, settings: Settings) -> Result<(), String> {
+        let link = self.link().map_err(|error| error.to_string())?;
+        if let Some(message) = options_message(&settings) {
+            link.send(message).map_err(|cause| self.lost(&cause))?;
+        }
+        let mut kept = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.allocation = settings.allocation.or(kept.allocation.take());
+        kept.locality_wait = settings.locality_wait.or(kept.locality_wait);
+        Ok(())
+    }
+}
+
+impl PoolEngine {
+    /// Lets go of frames that went ahead and that nobody has any more.
+    fn sweep(&self) {
+        let unused = self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner).sweep();
+        for blob in unused {
+            self.tell(from_session::Message::RemoveBlob(RemoveBlob { session: 0, blob }));
+        }
+    }
+}
+
+fn options_message(settings: &Settings) -> Option<from_session::Message> {
+    let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let allocation = |(workers, idle): &(RangeInclusive<usize>, Duration)| DynamicAllocation {
+        enabled: true,
+        min_workers: number(*workers.start()),
+        max_workers: number(*workers.end()),
+        idle_timeout_ms: millis(*idle),
+    };
+    let options = SessionOptions {
+        dynamic_allocation: settings.allocation.as_ref().map(allocation),
+        locality_wait_ms: settings.locality_wait.map(millis),
+    };
+    let some = options.dynamic_allocation.is_some() || options.locality_wait_ms.is_some();
+    some.then_some(from_session::Message::Options(options))
+}
+
+impl Drop for PoolEngine {
+    fn drop(&mut self) {
+        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(runtime) = self.runtime.take() else { return };
+        let forward = self.shared.forward.clone();
+        let goodbye = move || {
+            if let Some(link) = link {
+                let last = async move {
+                    for message in forward.take() {
+                        let message = partita_wire::pool::FromSession { message: Some(message) };
+                        if link.outgoing.send(message).await.is_err() {
+                            return;
+                        }
+                    }
+                    // All of it is on its way when every place in the queue is free again.
+                    let most = link.outgoing.max_capacity();
+                    let _ = link.outgoing.reserve_many(most).await;
+                };
+                let _ = runtime.block_on(async { tokio::time::timeout(GOODBYE, last).await });
+            }
+            runtime.shutdown_background();
+        };
+        // Not here: this may be a thread of another runtime, or one that must not wait.
+        if let Err(error) = std::thread::Builder::new().name("partita-goodbye".into()).spawn(goodbye) {
+            tracing::warn!(%error, "the session ends without its last events");
+        }
+    }
+}
