@@ -58,6 +58,9 @@ fn main() -> Result<(), Failure> {
         Ok(master) => Session::connect(&master)?,
         Err(_) => Session::embedded(2)?,
     };
+    if session.slots() != 2 {
+        return Err(format!("the pool has {} slots, not two", session.slots()).into());
+    }
     figures.times.insert("connect".into(), began.elapsed().as_secs_f64() * 1e3);
     session.range(0, 2, 2).count()?;
     figures.times.insert("connect and first answer".into(), began.elapsed().as_secs_f64() * 1e3);

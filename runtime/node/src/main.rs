@@ -8,6 +8,7 @@ mod master;
 mod shutdown;
 mod size;
 mod token;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Serve a pool: workers and sessions dial it.
     Master(master::Arguments),
+    /// Join a pool and run its tasks.
+    Worker(worker::Arguments),
     /// Ask a process of the pool on this machine whether it answers; exits with 0 if so.
     Health(health::Arguments),
     /// Print a new token, or write one into a file for the pool's environment.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         .init();
     let done = match arguments.command {
         Command::Master(arguments) => on_tokio(master::run(arguments)),
+        Command::Worker(arguments) => on_tokio(worker::run(arguments)),
         Command::Health(arguments) => on_tokio(health::run(arguments)),
         Command::Token(arguments) => token::run(&arguments),
     };

@@ -211,7 +211,7 @@ fn a_client_that_dies_leaves_nothing_behind_at_the_workers() {
 #[ignore = "a part of another test"]
 fn a_client_that_caches() {
     let Ok(address) = std::env::var("PARTITA_TEST_POOL") else { return };
-    let session = Session::connect(format!("partita://{address}")).unwrap();
+    let session = Session::connect(&format!("partita://{address}")).unwrap();
     let rows = session.range(0, 10_000_000, 4).cache();
     rows.count().unwrap();
     println!("cached");

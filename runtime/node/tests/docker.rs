@@ -6,8 +6,8 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use partita::PoolOptions;
 use partita::prelude::*;
-use partita::session::PoolOptions;
 use support::{assert_same, records, wait_for};
 
 /// The pool of the compose file under a name and with settings of its own; it is gone with this.

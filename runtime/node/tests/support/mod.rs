@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use partita::PoolOptions;
 use partita::prelude::*;
-use partita::session::PoolOptions;
 use tempfile::TempDir;
 
 /// A guard against waiting for ever, far beyond what anything takes.
