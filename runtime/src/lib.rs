@@ -21,6 +21,7 @@ pub mod evaluation;
 pub mod events;
 pub mod experiment;
 pub mod input;
+mod memory;
 pub mod plan;
 pub mod plot;
 pub mod prelude;

@@ -5,7 +5,7 @@ mod store;
 
 use std::str::FromStr;
 
-pub use store::CacheStore;
+pub(crate) use store::{CacheStore, Kept, Key, OnEvicted};
 
 /// Identifies one cached dataset in a session.
 pub type CacheId = u64;
