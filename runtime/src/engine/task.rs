@@ -47,6 +47,33 @@ pub(crate) enum Input {
     Lost,
 }
 
+impl Input {
+    /// Whether it reads a shuffle.
+    pub fn reads(&self, shuffle: ShuffleId) -> bool {
+        match self {
+            Self::Shuffle { id, .. } => *id == shuffle,
+            Self::Step { input, .. } | Self::Cache { input, .. } => input.reads(shuffle),
+            Self::Concat { inputs, .. } => inputs.iter().any(|input| input.reads(shuffle)),
+            Self::Join { left, right, .. } => left.reads(shuffle) || right.reads(shuffle),
+            _ => false,
+        }
+    }
+
+    /// Reads the shuffle `new` where it read `old`.
+    pub fn read_instead(&mut self, old: ShuffleId, new: ShuffleId) {
+        match self {
+            Self::Shuffle { id, .. } if *id == old => *id = new,
+            Self::Step { input, .. } | Self::Cache { input, .. } => input.read_instead(old, new),
+            Self::Concat { inputs, .. } => inputs.iter_mut().for_each(|input| input.read_instead(old, new)),
+            Self::Join { left, right, .. } => {
+                left.read_instead(old, new);
+                right.read_instead(old, new);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// A step that needs no other partition's rows.
 #[derive(Clone)]
 pub(crate) enum Step {

@@ -56,7 +56,24 @@ pub(crate) enum Sink {
     Result,
 }
 
-/// The stages of a job; the last one gives the result.
+impl Sink {
+    /// The shuffle that the rows go to.
+    pub fn shuffle(&self) -> Option<ShuffleId> {
+        match self {
+            Self::Shuffle { id, .. } | Self::RangeShuffle { id, .. } => Some(*id),
+            Self::Sample { .. } | Self::Broadcast { .. } | Self::Result => None,
+        }
+    }
+
+    /// Sends the rows to another shuffle, if they go to one.
+    pub fn set_shuffle(&mut self, shuffle: ShuffleId) {
+        if let Self::Shuffle { id, .. } | Self::RangeShuffle { id, .. } = self {
+            *id = shuffle;
+        }
+    }
+}
+
+/// The stages of a job, each after those it reads; the last one gives the result.
 pub(crate) struct PhysicalPlan {
     pub stages: Vec<Stage>,
     /// How many broadcasts the stages make.

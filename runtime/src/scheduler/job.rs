@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -5,14 +6,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use polars::prelude::DataFrame;
 
-use super::{Action, JobResult};
+use super::order::Order;
+use super::speculation::Speculation;
+use super::stage::StageState;
+use super::{Action, JobResult, Scheduler};
 use crate::cancel;
 use crate::engine::Engine;
-use crate::engine::task::{Input, Output, Task, TaskError, TaskEvent, TaskResult};
+use crate::engine::task::{Output, Task, TaskEvent, TaskResult};
 use crate::error::{PartitaError, Result};
 use crate::events::{Event, EventBus};
 use crate::plan::physical::{PhysicalPlan, Sink};
-use crate::shuffle::{Partitioner, range_bounds};
+use crate::shuffle::{Partitioner, ShuffleId, range_bounds};
 
 /// How often a waiting job looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
@@ -25,6 +29,12 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    pub fn error(&self) -> &PartitaError {
+        match self {
+            Self::CacheLost(error) | Self::Error(error) => error,
+        }
+    }
+
     pub fn into_error(self) -> PartitaError {
         match self {
             Self::CacheLost(error) | Self::Error(error) => error,
@@ -40,52 +50,53 @@ impl From<PartitaError> for Failure {
 
 /// One running job.
 pub(super) struct Job<'a> {
-    id: usize,
+    pub(super) id: usize,
     name: &'a str,
-    engine: &'a dyn Engine,
-    events: &'a EventBus,
-    plan: PhysicalPlan,
+    pub(super) next_shuffle: &'a dyn Fn() -> ShuffleId,
+    pub(super) engine: &'a dyn Engine,
+    pub(super) events: &'a EventBus,
+    pub(super) plan: PhysicalPlan,
     action: Action,
-    stages: Vec<StageState>,
+    pub(super) stages: Vec<StageState>,
+    /// What may differ if a stage's tasks are run again; looked at when it matters.
+    pub(super) orders: OnceCell<Vec<Order>>,
     broadcasts: Arc<Vec<DataFrame>>,
     cancelled: Arc<AtomicBool>,
-    sender: Sender<TaskEvent>,
+    pub(super) speculation: Option<Speculation>,
+    /// Counts what happens, to know what was before what.
+    clock: u64,
+    pub(super) sender: Sender<TaskEvent>,
     receiver: Receiver<TaskEvent>,
-}
-
-#[derive(Default)]
-struct StageState {
-    submitted: bool,
-    /// Tasks not yet ended.
-    left: usize,
-    frames: Vec<Option<DataFrame>>,
-    count: u64,
-}
-
-impl StageState {
-    fn done(&self) -> bool {
-        self.submitted && self.left == 0
-    }
-
-    fn take_frames(&mut self) -> Vec<DataFrame> {
-        std::mem::take(&mut self.frames).into_iter().flatten().collect()
-    }
 }
 
 impl<'a> Job<'a> {
     pub fn new(
         id: usize,
         name: &'a str,
-        engine: &'a dyn Engine,
-        events: &'a EventBus,
+        scheduler: &'a Scheduler,
+        next_shuffle: &'a dyn Fn() -> ShuffleId,
         plan: PhysicalPlan,
         action: Action,
     ) -> Self {
-        let stages = plan.stages.iter().map(|_| StageState::default()).collect();
-        let broadcasts = Arc::new(vec![DataFrame::empty(); plan.broadcasts]);
+        // Bounded by the attempts of this job's tasks.
         let (sender, receiver) = unbounded();
-        let cancelled = Arc::new(AtomicBool::new(false));
-        Self { id, name, engine, events, plan, action, stages, broadcasts, cancelled, sender, receiver }
+        Self {
+            id,
+            name,
+            next_shuffle,
+            engine: &*scheduler.engine,
+            events: &scheduler.events,
+            action,
+            stages: plan.stages.iter().map(|_| StageState::default()).collect(),
+            orders: OnceCell::new(),
+            broadcasts: Arc::new(vec![DataFrame::empty(); plan.broadcasts]),
+            plan,
+            cancelled: Arc::default(),
+            speculation: scheduler.speculation().then(Speculation::default),
+            clock: 0,
+            sender,
+            receiver,
+        }
     }
 
     pub fn run(mut self) -> Result<JobResult, Failure> {
@@ -95,32 +106,26 @@ impl<'a> Job<'a> {
         let outcome = self.run_stages();
         // Whatever of the job is still queued or running has no one to work for.
         self.cancelled.store(true, Ordering::Relaxed);
-        if outcome.is_err() {
+        if !self.stages.iter().all(|stage| stage.finished) {
             self.engine.cancel(job, None);
         }
         for stage in &self.plan.stages {
-            if let Sink::Shuffle { id, .. } | Sink::RangeShuffle { id, .. } = stage.sink {
+            if let Some(id) = stage.sink.shuffle() {
                 self.engine.remove_shuffle(id);
             }
         }
-        let error = outcome
-            .as_ref()
-            .err()
-            .map(|(Failure::CacheLost(error) | Failure::Error(error))| error.to_string());
+        let error = outcome.as_ref().err().map(|failure| failure.error().to_string());
         let cancelled = matches!(outcome, Err(Failure::Error(PartitaError::Cancelled { .. })));
         self.events.emit(Event::JobFinished { job, error, cancelled, at: self.events.now() });
         outcome?;
-        let last = self.stages.last_mut().map(std::mem::take).unwrap_or_default();
-        Ok(JobResult { job, count: last.count, frames: last.frames.into_iter().flatten().collect() })
+        let mut last = self.stages.pop().unwrap_or_default();
+        Ok(JobResult { job, count: last.count(), frames: last.take_frames() })
     }
 
     fn run_stages(&mut self) -> Result<(), Failure> {
         let token = cancel::current();
-        loop {
-            self.submit_ready()?;
-            if self.stages.iter().all(StageState::done) {
-                return Ok(());
-            }
+        self.submit_ready()?;
+        while !self.stages.last().is_none_or(|last| last.finished) {
             if token.is_cancelled() {
                 return Err(PartitaError::Cancelled { job: self.id }.into());
             }
@@ -129,54 +134,164 @@ impl<'a> Job<'a> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the job holds a sender itself"),
             }
-        }
-    }
-
-    /// Submits every stage whose inputs are there; again, while empty stages end at once.
-    fn submit_ready(&mut self) -> Result<()> {
-        for index in 0..self.stages.len() {
-            let after = &self.plan.stages[index].after;
-            if !self.stages[index].submitted && after.iter().all(|&before| self.stages[before].done()) {
-                self.submit(index)?;
+            if self.speculation.is_some() {
+                self.speculate()?;
             }
         }
         Ok(())
     }
 
+    fn hear(&mut self, event: TaskEvent) -> Result<(), Failure> {
+        match event {
+            TaskEvent::Started { stage, partition, attempt, worker, slot } => {
+                let Some(live) = self.stages[stage].tasks[partition].live(attempt) else { return Ok(()) };
+                let now = Instant::now();
+                live.runs = Some((worker, now));
+                let (job, at) = (self.id, self.events.at(now));
+                self.events.emit(Event::TaskStarted { job, stage, partition, attempt, worker, slot, at });
+            }
+            TaskEvent::Ended { stage, partition, attempt, worker, at, end } => {
+                let Some(ended) = self.stages[stage].tasks[partition].end(attempt) else { return Ok(()) };
+                let at = self.events.at(at);
+                match end {
+                    Ok((result, metrics)) => {
+                        let job = self.id;
+                        if self.speculation.is_some() {
+                            self.stages[stage].times.push(metrics.run);
+                        }
+                        self.events.emit(Event::TaskFinished {
+                            job,
+                            stage,
+                            partition,
+                            attempt,
+                            worker,
+                            metrics,
+                            at,
+                        });
+                        self.done(stage, partition, result)?;
+                    }
+                    Err(error) => {
+                        let retried = self.attempt_failed(stage, partition, &ended, worker, &error);
+                        let (job, cause) = (self.id, error.to_string());
+                        let is_retried = retried.is_ok();
+                        self.events.emit(Event::TaskFailed {
+                            job,
+                            stage,
+                            partition,
+                            attempt,
+                            worker,
+                            cause,
+                            retried: is_retried,
+                            at,
+                        });
+                        retried?;
+                        self.submit_ready()?;
+                    }
+                }
+            }
+            TaskEvent::OutputsLost { shuffle, map_partitions, cause } => {
+                if let Some(stage) = self.stage_of(shuffle) {
+                    self.outputs_lost(stage, &map_partitions, &cause, None)?;
+                    self.submit_ready()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A task has given its result.
+    fn done(&mut self, stage: usize, partition: usize, result: TaskResult) -> Result<()> {
+        let now = self.tick();
+        let task = &mut self.stages[stage].tasks[partition];
+        task.result = Some(result);
+        task.done_at = now;
+        if task.is_live() {
+            self.give_up(stage, partition, "another attempt at this task was first");
+        }
+        let state = &mut self.stages[stage];
+        state.left -= 1;
+        if state.left == 0 {
+            self.finish_stage(stage)?;
+            self.submit_ready()?;
+        }
+        Ok(())
+    }
+
+    /// The attempts at a task that are queued or run are needed no more.
+    pub(super) fn give_up(&mut self, stage: usize, partition: usize, cause: &str) {
+        let job = self.id;
+        for live in &mut self.stages[stage].tasks[partition].live {
+            let Some(attempt) = live.take() else { continue };
+            self.engine.cancel(job, Some((stage, partition, attempt.number)));
+            if let Some((worker, _)) = attempt.runs {
+                self.events.emit(Event::TaskFailed {
+                    job,
+                    stage,
+                    partition,
+                    attempt: attempt.number,
+                    worker,
+                    cause: cause.to_owned(),
+                    retried: true,
+                    at: self.events.now(),
+                });
+            }
+        }
+    }
+
+    /// Queues every task that waits for nothing but to be queued; again, while empty stages end at once.
+    pub(super) fn submit_ready(&mut self) -> Result<()> {
+        while let Some(index) = self.next_ready() {
+            self.submit(index)?;
+        }
+        Ok(())
+    }
+
     fn submit(&mut self, index: usize) -> Result<()> {
-        let output = self.output_of(index)?;
-        if let Output::Shuffle { id, .. } = &output {
-            self.engine.open_shuffle(*id, self.sender.clone());
+        let (job, at) = (self.id, self.events.now());
+        let tasks = self.plan.stages[index].inputs.len();
+        if !self.stages[index].submitted {
+            let output = self.output_of(index)?;
+            if let Output::Shuffle { id, .. } = &output {
+                self.engine.open_shuffle(*id, self.sender.clone());
+            }
+            self.stages[index].begin(tasks, output);
+            let name = self.plan.stages[index].name.clone();
+            self.events.emit(Event::StageSubmitted { job, stage: index, name, tasks, at });
+        } else if let Some((tasks, cause)) = self.stages[index].lost.take() {
+            self.events.emit(Event::StageResubmitted { job, stage: index, tasks, cause, at });
         }
-        let stage = &self.plan.stages[index];
-        let tasks = stage.inputs.len();
-        let state = &mut self.stages[index];
-        state.submitted = true;
-        state.left = tasks;
-        state.frames = vec![None; tasks];
-        let (job, name) = (self.id, stage.name.clone());
-        self.events.emit(Event::StageSubmitted { job, stage: index, name, tasks, at: self.events.now() });
-        let task = |(partition, input): (usize, &Arc<Input>)| Task {
-            job,
-            stage: index,
-            partition,
-            attempt: 0,
-            input: input.clone(),
-            output: output.clone(),
-            broadcasts: self.broadcasts.clone(),
-            queued: Instant::now(),
-            cancelled: self.cancelled.clone(),
-            excluded: Vec::new(),
-        };
-        let queued = stage.inputs.iter().enumerate().map(task).collect();
-        if let Err(cause) = self.engine.submit(queued, self.sender.clone()) {
-            let name = stage.name.clone();
-            return Err(PartitaError::Stage { job, stage: index, name, cause });
+        let pending = std::mem::take(&mut self.stages[index].pending);
+        let queued: Vec<Task> =
+            pending.into_iter().filter_map(|partition| self.task(index, partition, Vec::new())).collect();
+        if !queued.is_empty() {
+            self.send(index, queued)?;
         }
-        if tasks == 0 {
+        if self.stages[index].left == 0 {
             self.finish_stage(index)?;
         }
         Ok(())
+    }
+
+    /// The next attempt at a task.
+    pub(super) fn task(&mut self, stage: usize, partition: usize, excluded: Vec<u64>) -> Option<Task> {
+        let sent_at = self.tick();
+        let state = &mut self.stages[stage];
+        Some(Task {
+            job: self.id,
+            stage,
+            partition,
+            attempt: state.tasks[partition].attempt(sent_at),
+            input: self.plan.stages[stage].inputs[partition].clone(),
+            output: state.output.clone()?,
+            broadcasts: self.broadcasts.clone(),
+            queued: Instant::now(),
+            cancelled: self.cancelled.clone(),
+            excluded,
+        })
+    }
+
+    pub(super) fn send(&self, stage: usize, tasks: Vec<Task>) -> Result<()> {
+        self.engine.submit(tasks, self.sender.clone()).map_err(|cause| self.stage_failed(stage, cause))
     }
 
     fn output_of(&mut self, index: usize) -> Result<Output> {
@@ -185,7 +300,7 @@ impl<'a> Job<'a> {
             Sink::RangeShuffle { id, sample, by, descending, nulls_last, n } => {
                 let samples = self.stages[sample].take_frames();
                 let bounds = range_bounds(samples, &descending, nulls_last, n)
-                    .map_err(|error| self.failed(index, 0, error.to_string()))?;
+                    .map_err(|error| self.stage_failed(index, error.to_string()))?;
                 let partitioner = Partitioner::Range { by, descending, nulls_last, bounds };
                 Output::Shuffle { id, partitioner: Arc::new(partitioner) }
             }
@@ -199,63 +314,30 @@ impl<'a> Job<'a> {
         })
     }
 
-    fn hear(&mut self, event: TaskEvent) -> Result<(), Failure> {
-        let job = self.id;
-        match event {
-            TaskEvent::Started { stage, partition, attempt, worker, slot } => {
-                let at = self.events.now();
-                self.events.emit(Event::TaskStarted { job, stage, partition, attempt, worker, slot, at });
-            }
-            TaskEvent::Ended { stage, partition, attempt, worker, at, end: Ok((result, metrics)) } => {
-                let at = self.events.at(at);
-                self.events.emit(Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at });
-                let state = &mut self.stages[stage];
-                match result {
-                    TaskResult::Nothing => {}
-                    TaskResult::Count(count) => state.count += count,
-                    TaskResult::Frame(frame) => state.frames[partition] = Some(frame),
-                }
-                state.left -= 1;
-                if state.left == 0 {
-                    self.finish_stage(stage)?;
-                }
-            }
-            TaskEvent::Ended { stage, partition, attempt, worker, at, end: Err(error) } => {
-                let (at, cause, retried) = (self.events.at(at), error.to_string(), false);
-                self.events.emit(Event::TaskFailed {
-                    job,
-                    stage,
-                    partition,
-                    attempt,
-                    worker,
-                    cause: cause.clone(),
-                    retried,
-                    at,
-                });
-                let failed = self.failed(stage, partition, cause);
-                return Err(match error {
-                    TaskError::CacheLost => Failure::CacheLost(failed),
-                    _ => Failure::Error(failed),
-                });
-            }
-            TaskEvent::OutputsLost { .. } => {}
-        }
-        Ok(())
-    }
-
     fn finish_stage(&mut self, index: usize) -> Result<()> {
+        self.stages[index].finished = true;
         self.events.emit(Event::StageFinished { job: self.id, stage: index, at: self.events.now() });
         if let Sink::Broadcast { index: broadcast, schema } = self.plan.stages[index].sink.clone() {
             let frames = self.stages[index].take_frames();
             // No task that needs this broadcast is queued yet, so no one else holds the list for long.
             Arc::make_mut(&mut self.broadcasts)[broadcast] = crate::engine::stack(frames, &schema)
-                .map_err(|error| self.failed(index, 0, error.to_string()))?;
+                .map_err(|error| self.stage_failed(index, error.to_string()))?;
         }
-        self.submit_ready()
+        Ok(())
     }
 
-    fn failed(&self, stage: usize, partition: usize, cause: String) -> PartitaError {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    pub(super) fn task_failed(&self, stage: usize, partition: usize, causes: Vec<String>) -> PartitaError {
         let name = self.plan.stages[stage].name.clone();
-        PartitaError::Task { job: self.id, stage, name, partition, causes: vec![cause] }
+        PartitaError::Task { job: self.id, stage, name, partition, causes }
+    }
+
+    pub(super) fn stage_failed(&self, stage: usize, cause: String) -> PartitaError {
+        let name = self.plan.stages[stage].name.clone();
+        PartitaError::Stage { job: self.id, stage, name, cause }
     }
 }

@@ -1,12 +1,24 @@
 //! Runs a job: submits each stage when the stages before it are done, hands its tasks to the engine,
-//! takes their results, and says all of it to the event bus. The one place where stages, failures and
-//! cancellation are decided, whatever the engine.
+//! takes their results, and says all of it to the event bus. The one place where stages, attempts, lost
+//! output, copies of slow tasks and cancellation are decided, whatever the engine; where a task runs and
+//! how its rows travel is the engine's matter.
+//!
+//! `job` is the loop that hears the engine; `stage` is what it remembers; `attempts` says what a failed
+//! attempt means; `lineage` runs again what is lost, and `order` says when that takes whole stages;
+//! `speculation` gives slow tasks a copy.
 
+mod attempts;
 mod job;
+mod lineage;
+mod order;
+mod speculation;
+mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use polars::prelude::DataFrame;
 
@@ -45,11 +57,22 @@ pub(crate) struct Scheduler {
     events: Arc<EventBus>,
     next_job: AtomicUsize,
     next_shuffle: AtomicU64,
+    speculation: AtomicBool,
 }
 
 impl Scheduler {
     pub fn new(engine: Arc<dyn Engine>, events: Arc<EventBus>) -> Self {
-        Self { engine, events, next_job: AtomicUsize::new(0), next_shuffle: AtomicU64::new(0) }
+        let (next_job, next_shuffle) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { engine, events, next_job, next_shuffle, speculation: AtomicBool::new(false) }
+    }
+
+    /// Whether slow tasks of jobs that begin from now on get a copy.
+    pub fn set_speculation(&self, on: bool) {
+        self.speculation.store(on, Ordering::Relaxed);
+    }
+
+    pub fn speculation(&self) -> bool {
+        self.speculation.load(Ordering::Relaxed)
     }
 
     /// Runs the plan's stages to the end and frees their shuffle blocks.
@@ -73,8 +96,9 @@ impl Scheduler {
         kept: &dyn Fn(CacheId) -> usize,
     ) -> Result<JobResult, job::Failure> {
         let id = self.next_job.fetch_add(1, Ordering::Relaxed);
-        let plan = stages_of(node, &|| self.next_shuffle(), kept);
-        job::Job::new(id, name, &*self.engine, &self.events, plan, action).run()
+        let next_shuffle = || self.next_shuffle();
+        let plan = stages_of(node, &next_shuffle, kept);
+        job::Job::new(id, name, self, &next_shuffle, plan, action).run()
     }
 
     /// A shuffle id nobody else has.

@@ -127,6 +127,21 @@ impl Session {
         Ok(())
     }
 
+    /// Whether slow tasks get a copy on another worker.
+    pub fn speculation(&self) -> bool {
+        self.inner.scheduler.speculation()
+    }
+
+    /// Sets whether slow tasks get a copy on another worker, of which the first to end counts; off
+    /// unless set. It is for jobs that begin from now on. With a single worker, as in an embedded
+    /// session, there is nowhere for a copy to run, and nothing changes.
+    ///
+    /// Slow is a task that has run for one and a half times the median of its stage's tasks, and at
+    /// least 100 ms, when three quarters of them are done.
+    pub fn set_speculation(&self, on: bool) {
+        self.inner.scheduler.set_speculation(on);
+    }
+
     /// The report of the last job that ended; `None` before the first.
     pub fn last_report(&self) -> Option<JobReport> {
         match self.inner.last_job.load(Ordering::Relaxed) {

@@ -1,0 +1,76 @@
+//! What a failed attempt means: once more, or the end of the job.
+
+use super::job::{Failure, Job};
+use super::stage::Attempt;
+use crate::engine::task::TaskError;
+
+/// How often a task may lose its worker. It is not to blame for one that was stopped, but if workers
+/// keep dying with it, it may well be.
+pub(super) const WORKERS_LOST: usize = 8;
+
+impl Job<'_> {
+    /// Sees to it that a task whose attempt failed is run again.
+    ///
+    /// # Errors
+    /// When it was the last attempt, and so the job has failed.
+    pub(super) fn attempt_failed(
+        &mut self,
+        stage: usize,
+        partition: usize,
+        attempt: &Attempt,
+        worker: u64,
+        error: &TaskError,
+    ) -> Result<(), Failure> {
+        match error {
+            TaskError::CacheLost => {
+                return Err(Failure::CacheLost(self.task_failed(stage, partition, vec![error.to_string()])));
+            }
+            TaskError::FetchFailed { shuffle, map_partitions, cause } => match self.stage_of(*shuffle) {
+                Some(maps) if maps < stage => {
+                    self.outputs_lost(maps, map_partitions, cause, Some(attempt.sent_at))?;
+                }
+                _ => self.count_failure(stage, partition, worker, error.to_string())?,
+            },
+            TaskError::Failed(cause) => self.count_failure(stage, partition, worker, cause.clone())?,
+            TaskError::WorkerLost(_) | TaskError::Cancelled => {
+                let task = &mut self.stages[stage].tasks[partition];
+                task.workers_lost += 1;
+                if task.workers_lost >= WORKERS_LOST {
+                    let mut causes = std::mem::take(&mut task.failures);
+                    causes.push(format!(
+                        "its worker was lost {WORKERS_LOST} times, last: {error}; if workers run out of memory, use \
+                         more partitions or give workers more"
+                    ));
+                    return Err(self.task_failed(stage, partition, causes).into());
+                }
+            }
+        }
+        self.run_again(stage, partition);
+        Ok(())
+    }
+
+    fn count_failure(
+        &mut self,
+        stage: usize,
+        partition: usize,
+        worker: u64,
+        cause: String,
+    ) -> Result<(), Failure> {
+        let failures = &mut self.stages[stage].tasks[partition].failures;
+        failures.push(if worker == 0 { cause } else { format!("{cause} (on worker {worker})") });
+        if failures.len() < self.engine.max_attempts() {
+            return Ok(());
+        }
+        let causes = std::mem::take(failures);
+        Err(self.task_failed(stage, partition, causes).into())
+    }
+
+    /// Puts a task back to those that wait, unless it does, is done, or has another attempt on its way.
+    fn run_again(&mut self, stage: usize, partition: usize) {
+        let state = &mut self.stages[stage];
+        let task = &state.tasks[partition];
+        if task.result.is_none() && !task.is_live() && !state.pending.contains(&partition) {
+            state.pending.push(partition);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! When what tasks left for later stages is lost, those tasks are run again, and if what they read is
+//! lost as well, those before them.
+
+use std::sync::Arc;
+
+use super::job::{Failure, Job};
+use super::order::{self, Order};
+use crate::engine::task::Output;
+use crate::shuffle::ShuffleId;
+
+/// How often what one task left may be lost. More often means that it cannot be kept.
+pub(super) const OUTPUTS_LOST: usize = 8;
+
+impl Job<'_> {
+    /// The stage that fills a shuffle.
+    pub(super) fn stage_of(&self, shuffle: ShuffleId) -> Option<usize> {
+        self.plan.stages.iter().position(|stage| stage.sink.shuffle() == Some(shuffle))
+    }
+
+    /// What these tasks of a stage have left is lost, so they are not done any more. If a reader found
+    /// out, only what was there when the reader was sent can be meant: `sent_at` says when.
+    ///
+    /// # Errors
+    /// When it was lost too often.
+    pub(super) fn outputs_lost(
+        &mut self,
+        stage: usize,
+        partitions: &[usize],
+        cause: &str,
+        sent_at: Option<u64>,
+    ) -> Result<(), Failure> {
+        let mut lost = false;
+        for &partition in partitions {
+            let state = &mut self.stages[stage];
+            let Some(task) = state.tasks.get_mut(partition) else { continue };
+            if task.result.is_none() || sent_at.is_some_and(|sent_at| sent_at < task.done_at) {
+                continue;
+            }
+            task.outputs_lost += 1;
+            if task.outputs_lost >= OUTPUTS_LOST {
+                let cause = format!(
+                    "what partition {partition} left for later stages was lost {OUTPUTS_LOST} times, last: {cause}"
+                );
+                return Err(self.stage_failed(stage, cause).into());
+            }
+            state.undo(partition, cause);
+            lost = true;
+        }
+        if lost && self.order_of(stage) == Order::Varies {
+            self.start_over(stage, cause);
+        }
+        Ok(())
+    }
+
+    /// The first stage that has tasks to queue, all it reads there, and is needed: a stage whose readers
+    /// are all done is not, and is run again only if they are.
+    pub(super) fn next_ready(&self) -> Option<usize> {
+        let mut needed = vec![false; self.stages.len()];
+        *needed.last_mut()? = true;
+        for (index, stage) in self.plan.stages.iter().enumerate().rev() {
+            if needed[index] && !self.stages[index].finished {
+                stage.after.iter().for_each(|&before| needed[before] = true);
+            }
+        }
+        (0..self.stages.len()).find(|&index| {
+            let before = &self.plan.stages[index].after;
+            needed[index]
+                && self.stages[index].waits()
+                && before.iter().all(|&before| self.stages[before].finished)
+        })
+    }
+
+    fn order_of(&self, stage: usize) -> Order {
+        self.orders.get_or_init(|| order::of_stages(&self.plan))[stage]
+    }
+
+    /// Runs all of a stage again, and what has been run of the stages after it: a few of its tasks alone
+    /// would now put other rows into their blocks than those that readers have seen.
+    fn start_over(&mut self, stage: usize, cause: &str) {
+        let mut over = vec![false; self.stages.len()];
+        over[stage] = true;
+        for index in stage + 1..self.stages.len() {
+            let reads = self.plan.stages[index].after.iter().any(|&before| over[before]);
+            over[index] = reads && self.stages[index].submitted && !self.stages[index].taken;
+        }
+        for index in (stage..self.stages.len()).filter(|&index| over[index]) {
+            for partition in 0..self.stages[index].tasks.len() {
+                self.give_up(index, partition, cause);
+                self.stages[index].undo(partition, cause);
+            }
+            let state = &mut self.stages[index];
+            state.pending = (0..state.tasks.len()).collect();
+            self.renew_shuffle(index);
+        }
+    }
+
+    /// Gives a stage another shuffle to fill, so that attempts given up that end all the same do not put
+    /// their blocks among those of the new ones.
+    fn renew_shuffle(&mut self, index: usize) {
+        let Some(Output::Shuffle { id, .. }) = &mut self.stages[index].output else { return };
+        let (old, new) = (*id, (self.next_shuffle)());
+        *id = new;
+        self.plan.stages[index].sink.set_shuffle(new);
+        for stage in &mut self.plan.stages[index + 1..] {
+            for input in stage.inputs.iter_mut().filter(|input| input.reads(old)) {
+                Arc::make_mut(input).read_instead(old, new);
+            }
+        }
+        self.engine.remove_shuffle(old);
+        self.engine.open_shuffle(new, self.sender.clone());
+    }
+}

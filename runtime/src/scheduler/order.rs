@@ -1,0 +1,84 @@
+//! Whether a task that is run again leaves the same rows in the same blocks. Then it may be run again
+//! alone; if not, its stage and what has read it are run again together. Only plans are looked at, and
+//! in doubt the answer is that rows vary: that costs time, and never a row.
+
+use std::collections::HashMap;
+
+use crate::engine::task::{Input, Step};
+use crate::plan::physical::{PhysicalPlan, Sink};
+use crate::shuffle::{Partitioner, ShuffleId};
+
+/// What stays the same when something is computed again. Of several, the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// The rows and their order.
+    Same,
+    /// The rows; they may come in another order.
+    Shuffled,
+    /// Not even the rows.
+    Varies,
+}
+
+/// For each stage, what stays the same in each block that a task leaves.
+pub(super) fn of_stages(plan: &PhysicalPlan) -> Vec<Order> {
+    let mut shuffles = HashMap::new();
+    let mut orders = Vec::with_capacity(plan.stages.len());
+    for stage in &plan.stages {
+        let rows = stage.inputs.iter().map(|input| of_input(input, &shuffles)).max().unwrap_or(Order::Same);
+        let order = match &stage.sink {
+            // Rows are dealt by their place.
+            Sink::Shuffle { partitioner, .. } if matches!(**partitioner, Partitioner::RoundRobin { n } if n > 1) => {
+                if rows == Order::Same {
+                    Order::Same
+                } else {
+                    Order::Varies
+                }
+            }
+            _ => rows,
+        };
+        if let Some(id) = stage.sink.shuffle() {
+            shuffles.insert(id, order);
+        }
+        orders.push(order);
+    }
+    orders
+}
+
+fn of_input(input: &Input, shuffles: &HashMap<ShuffleId, Order>) -> Order {
+    match input {
+        // A broadcast is made once; a cached partition that is gone ends the job.
+        Input::Frame(_) | Input::Range { .. } | Input::Piece(_) | Input::Broadcast { .. } | Input::Lost => {
+            Order::Same
+        }
+        // Polars may run a plan of its own on many threads.
+        Input::Plan(_) => Order::Shuffled,
+        Input::Shuffle { id, .. } => match shuffles.get(id) {
+            // Such blocks are never replaced one by one, and so are the same as long as they are there.
+            Some(Order::Varies) => Order::Same,
+            Some(order) => *order,
+            None => Order::Varies,
+        },
+        Input::Step { input, step } => after(step, of_input(input, shuffles)),
+        Input::Concat { inputs, .. } => {
+            inputs.iter().map(|input| of_input(input, shuffles)).max().unwrap_or(Order::Same)
+        }
+        Input::Join { left, right, .. } => {
+            of_input(left, shuffles).max(of_input(right, shuffles)).max(Order::Shuffled)
+        }
+        Input::Cache { input, .. } => of_input(input, shuffles).max(Order::Shuffled),
+    }
+}
+
+fn after(step: &Step, rows: Order) -> Order {
+    match step {
+        Step::Filter(_) | Step::Select(_) | Step::WithColumns(_) | Step::Sort { .. } => rows,
+        // Which group comes first is not said.
+        Step::Partial(_) | Step::Merge(_) => rows.max(Order::Shuffled),
+        Step::Distinct(None) => rows.max(Order::Shuffled),
+        // What they keep can depend on the rows' order: `first`, any of those with equal keys, or
+        // whatever a plan does.
+        Step::Aggregate { .. } | Step::Map(_) if rows == Order::Same => Order::Shuffled,
+        Step::Limit(_) if rows == Order::Same => Order::Same,
+        Step::Aggregate { .. } | Step::Map(_) | Step::Limit(_) | Step::Distinct(Some(_)) => Order::Varies,
+    }
+}

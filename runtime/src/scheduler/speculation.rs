@@ -1,0 +1,73 @@
+//! A copy for a task that is slow: the first of the two to end counts. By Spark's rule: when three
+//! quarters of a stage's tasks are done, one that has run for half as long again as their median gets a
+//! copy on another worker.
+
+use std::time::{Duration, Instant};
+
+use super::job::Job;
+use super::stage::StageState;
+use crate::error::Result;
+
+/// The share of a stage's tasks that is done before any gets a copy.
+const QUANTILE: f64 = 0.75;
+
+/// Slow is what takes longer than the median by this factor.
+const MULTIPLIER: f64 = 1.5;
+
+/// What takes less is never slow: a copy would cost more than it saves.
+const MIN_RUNTIME: Duration = Duration::from_millis(100);
+
+/// How often running tasks are looked at.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// When running tasks were looked at last.
+#[derive(Default)]
+pub(super) struct Speculation {
+    looked: Option<Instant>,
+}
+
+impl Job<'_> {
+    /// Gives the slow tasks their copies, if it is time to look.
+    pub(super) fn speculate(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let Some(speculation) = &mut self.speculation else { return Ok(()) };
+        if speculation.looked.is_some_and(|looked| now < looked + INTERVAL) {
+            return Ok(());
+        }
+        speculation.looked = Some(now);
+        for stage in 0..self.stages.len() {
+            for (partition, worker) in slow(&self.stages[stage], now) {
+                // The copy must not wait for a worker that will not come.
+                if self.engine.workers().iter().all(|other| other.id == worker) {
+                    continue;
+                }
+                if let Some(copy) = self.task(stage, partition, vec![worker]) {
+                    self.send(stage, vec![copy])?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tasks of a stage that are slow and run once, with their workers.
+fn slow(stage: &StageState, now: Instant) -> Vec<(usize, u64)> {
+    let done = stage.tasks.len() - stage.left;
+    let enough = ((stage.tasks.len() as f64 * QUANTILE) as usize).max(1);
+    if stage.left == 0 || done < enough || stage.times.is_empty() {
+        return Vec::new();
+    }
+    let mut times = stage.times.clone();
+    let middle = times.len() / 2;
+    let (_, median, _) = times.select_nth_unstable(middle);
+    let limit = median.mul_f64(MULTIPLIER).max(MIN_RUNTIME);
+    let tasks = stage.tasks.iter().enumerate();
+    tasks
+        .filter_map(|(partition, task)| match &task.live {
+            [Some(only), None] | [None, Some(only)] => Some((partition, only.runs?)),
+            _ => None,
+        })
+        .filter(|(_, (_, since))| now.saturating_duration_since(*since) > limit)
+        .map(|(partition, (worker, _))| (partition, worker))
+        .collect()
+}
