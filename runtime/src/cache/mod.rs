@@ -5,6 +5,9 @@ mod store;
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+pub use store::CacheStore;
 pub(crate) use store::{CacheStore, Kept, Key, OnEvicted};
 
 /// Identifies one cached dataset in a session.
@@ -12,7 +15,7 @@ pub type CacheId = u64;
 
 /// Where a cached partition is kept. An evicted or never kept partition is computed again from its
 /// lineage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum StorageLevel {
     /// In memory only; what does not fit is dropped and computed again when needed.
     MemoryOnly,

@@ -3,6 +3,7 @@
 //! calling thread, with `stores` to reach other tasks' rows; `slots` are the threads that do so: all of
 //! that is the same for every engine and for workers. [`embedded`] is threads in this process.
 
+pub(crate) mod codec;
 pub(crate) mod embedded;
 mod execute;
 mod group;
@@ -34,12 +35,18 @@ pub(crate) fn inside_task() -> bool {
 /// One dataset's room in an engine's cache; freed when the last plan or task that needs it is dropped.
 pub(crate) struct CacheLease {
     id: CacheId,
-    engine: Arc<dyn Engine>,
+    /// `None` where a task arrived: its session frees the room.
+    engine: Option<Arc<dyn Engine>>,
 }
 
 impl CacheLease {
     pub fn new(id: CacheId, engine: Arc<dyn Engine>) -> Self {
-        Self { id, engine }
+        Self { id, engine: Some(engine) }
+    }
+
+    /// Only the number, in a task that came from another process.
+    pub fn detached(id: CacheId) -> Self {
+        Self { id, engine: None }
     }
 
     pub fn id(&self) -> CacheId {
@@ -49,7 +56,9 @@ impl CacheLease {
 
 impl Drop for CacheLease {
     fn drop(&mut self) {
-        self.engine.remove_cache(self.id);
+        if let Some(engine) = &self.engine {
+            engine.remove_cache(self.id);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use polars::prelude::*;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::CacheLease;
@@ -75,12 +76,13 @@ impl Input {
 }
 
 /// A step that needs no other partition's rows.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Step {
     Filter(Expr),
     Select(Vec<Expr>),
     WithColumns(Vec<Expr>),
-    /// `map_partitions`: any Polars plan over the partition.
+    /// `map_partitions`: any Polars plan over the partition. It travels in a form of its own.
+    #[serde(skip)]
     Map(Box<Template>),
     /// Aggregation of rows that are all here.
     Aggregate {
@@ -88,9 +90,9 @@ pub(crate) enum Step {
         aggs: Vec<Expr>,
     },
     /// The first half of an aggregation, before the shuffle.
-    Partial(Arc<Decomposed>),
+    Partial(#[serde(with = "shared")] Arc<Decomposed>),
     /// The second half, after it.
-    Merge(Arc<Decomposed>),
+    Merge(#[serde(with = "shared")] Arc<Decomposed>),
     Sort {
         by: Vec<Expr>,
         descending: Vec<bool>,
@@ -127,8 +129,25 @@ impl Step {
     }
 }
 
+/// What is shared in this process travels as a copy.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(shared: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        (**shared).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
+}
+
 /// A join of two co-partitioned inputs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct JoinStep {
     pub left_on: Vec<Expr>,
     pub right_on: Vec<Expr>,

@@ -6,6 +6,7 @@ use polars::prelude::*;
 use polars_plan::plans::expr_ir::ExprIR;
 use polars_plan::plans::{AExpr, IR, IRPlan, is_elementwise_rec, is_inherently_nondeterministic};
 use polars_plan::utils::has_aexpr;
+use serde::{Deserialize, Serialize};
 
 use super::reduction::Reductions;
 
@@ -18,7 +19,7 @@ use super::reduction::Reductions;
 /// Names, dtypes and nulls are exactly those of the whole aggregation. Floating-point results can differ
 /// from it in the last bits, because the additions happen in another order; a mean of dates or times is a
 /// mean of floats underneath and can differ by one unit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Decomposed {
     keys: Vec<Expr>,
     partial: Vec<Expr>,
@@ -37,6 +38,11 @@ impl Decomposed {
     /// aggregations as asked for.
     pub fn merge(&self, partials: LazyFrame) -> LazyFrame {
         partials.group_by(self.merge_keys.clone()).agg(self.merge.clone()).select(self.finish.clone())
+    }
+
+    /// Every expression in it.
+    pub(crate) fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        [&self.keys, &self.partial, &self.merge_keys, &self.merge, &self.finish].into_iter().flatten()
     }
 
     /// The keys as columns of the partial results: what to shuffle them by.

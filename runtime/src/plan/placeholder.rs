@@ -38,59 +38,74 @@ impl Template {
         LazyFrame::from(self.plan.clone())
     }
 
-    fn replace(&self, plan: &DslPlan, with: &DslPlan, filled: &mut usize) -> DslPlan {
-        if let DslPlan::DataFrameScan { df, .. } = plan
-            && Arc::ptr_eq(df, &self.hole)
-        {
-            *filled += 1;
-            return with.clone();
-        }
-        let mut one = |input: &Arc<DslPlan>| Arc::new(self.replace(input, with, filled));
-        let mut copy = plan.clone();
-        match &mut copy {
-            DslPlan::Filter { input, .. }
-            | DslPlan::Cache { input, .. }
-            | DslPlan::Select { input, .. }
-            | DslPlan::GroupBy { input, .. }
-            | DslPlan::HStack { input, .. }
-            | DslPlan::MatchToSchema { input, .. }
-            | DslPlan::Pivot { input, .. }
-            | DslPlan::Distinct { input, .. }
-            | DslPlan::Sort { input, .. }
-            | DslPlan::Slice { input, .. }
-            | DslPlan::MapFunction { input, .. }
-            | DslPlan::Sink { input, .. } => *input = one(input),
-            DslPlan::Join { input_left, input_right, .. } => {
-                *input_left = one(input_left);
-                *input_right = one(input_right);
-            }
-            DslPlan::Gather { input, idxs, .. } => {
-                *input = one(input);
-                *idxs = one(idxs);
-            }
-            DslPlan::ExtContext { input, contexts } => {
-                *input = one(input);
-                self.replace_all(contexts, with, filled);
-            }
-            DslPlan::PipeWithSchema { input, .. } => {
-                let mut inputs = input.to_vec();
-                self.replace_all(&mut inputs, with, filled);
-                *input = inputs.into();
-            }
-            DslPlan::Union { inputs, .. }
-            | DslPlan::HConcat { inputs, .. }
-            | DslPlan::SinkMultiple { inputs } => self.replace_all(inputs, with, filled),
-            // The converted form is a cache of `dsl`, and stale once a leaf changed.
-            DslPlan::IR { dsl, .. } => return self.replace(dsl, with, filled),
-            DslPlan::DataFrameScan { .. } | DslPlan::Scan { .. } => {}
-        }
-        copy
+    /// Its plan and the frame that stands for the partition in it.
+    pub(crate) fn parts(&self) -> (&DslPlan, &Arc<DataFrame>) {
+        (&self.plan, &self.hole)
     }
 
-    fn replace_all(&self, plans: &mut [DslPlan], with: &DslPlan, filled: &mut usize) {
-        for plan in plans {
-            *plan = self.replace(plan, with, filled);
+    /// A template of a plan in which `hole` stands for the partition.
+    pub(crate) fn from_parts(plan: DslPlan, hole: Arc<DataFrame>) -> Self {
+        Self { plan, hole }
+    }
+
+    fn replace(&self, plan: &DslPlan, with: &DslPlan, filled: &mut usize) -> DslPlan {
+        map_leaves(plan, &mut |leaf| match leaf {
+            DslPlan::DataFrameScan { df, .. } if Arc::ptr_eq(df, &self.hole) => {
+                *filled += 1;
+                Some(with.clone())
+            }
+            _ => None,
+        })
+    }
+}
+
+/// The plan with other leaves: `leaf` says what stands in place of a frame or a scan, or leaves it.
+pub(crate) fn map_leaves(plan: &DslPlan, leaf: &mut dyn FnMut(&DslPlan) -> Option<DslPlan>) -> DslPlan {
+    let mut one = |input: &Arc<DslPlan>| Arc::new(map_leaves(input, leaf));
+    let mut copy = plan.clone();
+    match &mut copy {
+        DslPlan::Filter { input, .. }
+        | DslPlan::Cache { input, .. }
+        | DslPlan::Select { input, .. }
+        | DslPlan::GroupBy { input, .. }
+        | DslPlan::HStack { input, .. }
+        | DslPlan::MatchToSchema { input, .. }
+        | DslPlan::Pivot { input, .. }
+        | DslPlan::Distinct { input, .. }
+        | DslPlan::Sort { input, .. }
+        | DslPlan::Slice { input, .. }
+        | DslPlan::MapFunction { input, .. }
+        | DslPlan::Sink { input, .. } => *input = one(input),
+        DslPlan::Join { input_left, input_right, .. } => {
+            *input_left = one(input_left);
+            *input_right = one(input_right);
         }
+        DslPlan::Gather { input, idxs, .. } => {
+            *input = one(input);
+            *idxs = one(idxs);
+        }
+        DslPlan::ExtContext { input, contexts } => {
+            *input = one(input);
+            map_all(contexts, leaf);
+        }
+        DslPlan::PipeWithSchema { input, .. } => {
+            let mut inputs = input.to_vec();
+            map_all(&mut inputs, leaf);
+            *input = inputs.into();
+        }
+        DslPlan::Union { inputs, .. } | DslPlan::HConcat { inputs, .. } | DslPlan::SinkMultiple { inputs } => {
+            map_all(inputs, leaf);
+        }
+        // The converted form is a cache of `dsl`, and stale once a leaf changed.
+        DslPlan::IR { dsl, .. } => return map_leaves(dsl, leaf),
+        DslPlan::DataFrameScan { .. } | DslPlan::Scan { .. } => return leaf(plan).unwrap_or(copy),
+    }
+    copy
+}
+
+fn map_all(plans: &mut [DslPlan], leaf: &mut dyn FnMut(&DslPlan) -> Option<DslPlan>) {
+    for plan in plans {
+        *plan = map_leaves(plan, leaf);
     }
 }
 

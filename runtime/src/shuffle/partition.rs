@@ -1,4 +1,5 @@
 use polars::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::ShuffleError;
 use super::hash::hash_rows;
@@ -9,7 +10,7 @@ use super::range::{check_range, range_ids};
 pub const MAX_PARTITIONS: usize = 1 << 20;
 
 /// How rows are assigned to output partitions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Partitioner {
     /// Even pieces whatever the rows are. Each piece is a run of neighbouring rows, so that nothing is
     /// copied; rows that do not divide evenly go to partitions that depend on the map partition, so that

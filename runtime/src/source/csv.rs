@@ -187,7 +187,7 @@ impl CsvOptions {
 }
 
 impl CsvFormat {
-    fn new(options: CsvReadOptions, schema: &SchemaRef) -> PolarsResult<Self> {
+    pub(super) fn new(options: CsvReadOptions, schema: &SchemaRef) -> PolarsResult<Self> {
         let (mut schema, mut casts) = (schema.clone(), Vec::new());
         prepare_csv_schema(&mut schema, &mut casts)?;
         let null_values = match &options.parse_options.null_values {

@@ -21,6 +21,7 @@ mod read_stats;
 mod records;
 mod row_groups;
 mod split;
+mod travel;
 #[cfg(test)]
 mod tests;
 
@@ -30,3 +31,4 @@ pub use parquet::ParquetSource;
 pub use piece::{Part, Piece};
 pub use pushdown::{Pushdown, pushed_down};
 pub use read_stats::{ReadSnapshot, ReadStats};
+pub(crate) use travel::{Opened, WirePiece};

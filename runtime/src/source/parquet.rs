@@ -144,7 +144,7 @@ impl std::fmt::Debug for ParquetSource {
 }
 
 impl ParquetFile {
-    fn open(path: PathBuf) -> Result<(Self, Schema), SourceError> {
+    pub(super) fn open(path: PathBuf) -> Result<(Self, Schema), SourceError> {
         let (mut file, len) = files::open(&path)?;
         let read = || -> PolarsResult<_> {
             let metadata = read_metadata(&mut file)?;
@@ -196,7 +196,7 @@ fn is_supported(dtype: &ArrowDataType) -> bool {
     }
 }
 
-fn same_schema(first: &Path, expected: &Schema, path: &Path, schema: &Schema) -> Result<(), SourceError> {
+pub(super) fn same_schema(first: &Path, expected: &Schema, path: &Path, schema: &Schema) -> Result<(), SourceError> {
     let differs = |column: &str, what: String| SourceError::SchemaDiffers {
         path: path.into(),
         first: first.into(),

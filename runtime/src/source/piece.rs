@@ -19,7 +19,7 @@ use super::{records, row_groups};
 #[derive(Clone)]
 pub struct Piece {
     schema: SchemaRef,
-    stretches: Arc<[Stretch]>,
+    pub(super) stretches: Arc<[Stretch]>,
 }
 
 /// A contiguous stretch of one file.

@@ -1,0 +1,320 @@
+//! Which task gets which slot. Decisions only: no sockets, no clock of its own, so that they can be
+//! tested on their own. A slot is one core of a worker; a session's tasks wait in its queue until
+//! [`Dispatch::place`] finds them one.
+
+mod allocation;
+mod choose;
+mod queue;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+pub(crate) use allocation::{Change, Rule};
+pub(crate) use queue::Queued;
+
+use allocation::{Allocation, Candidate};
+use choose::{Claim, Claims, choose};
+use queue::Queue;
+
+/// One attempt at one task of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Attempt {
+    pub(crate) job: u64,
+    pub(crate) stage: u32,
+    pub(crate) partition: u32,
+    pub(crate) attempt: u32,
+}
+
+/// A task that got a slot.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) worker: u64,
+    pub(crate) session: u64,
+    pub(crate) task: Queued,
+    pub(crate) local: bool,
+}
+
+/// A worker that a session uses from now on, or no longer.
+pub(crate) type Allocated = (u64, Change);
+
+/// Workers' slots and sessions' queues.
+#[derive(Debug, Default)]
+pub(crate) struct Dispatch {
+    workers: BTreeMap<u64, Slots>,
+    /// Workers with free slots, and how many.
+    free: BTreeMap<u64, usize>,
+    sessions: BTreeMap<u64, Share>,
+    turn: u64,
+}
+
+#[derive(Debug)]
+struct Slots {
+    slots: usize,
+    /// Also tasks of sessions that have ended: the slot is taken until the worker says otherwise.
+    running: HashSet<(u64, Attempt)>,
+}
+
+#[derive(Debug)]
+struct Share {
+    queue: Queue,
+    running: HashMap<Attempt, u64>,
+    /// How many of them each worker runs.
+    on: HashMap<u64, usize>,
+    served: u64,
+    /// It does not keep up with what its tasks bring.
+    paused: bool,
+    wait: Duration,
+    allocation: Option<Allocation>,
+}
+
+impl Share {
+    fn usable(&self, worker: u64) -> bool {
+        self.allocation.as_ref().is_none_or(|allocation| allocation.uses(worker))
+    }
+
+    fn launched(&mut self, attempt: Attempt, worker: u64) {
+        self.running.insert(attempt, worker);
+        *self.on.entry(worker).or_default() += 1;
+        if let Some(allocation) = &mut self.allocation {
+            allocation.launched(worker);
+        }
+    }
+
+    fn ended(&mut self, attempt: &Attempt, now: Instant) {
+        let Some(worker) = self.running.remove(attempt) else { return };
+        if let Some(tasks) = self.on.get_mut(&worker) {
+            *tasks -= 1;
+            if *tasks == 0 {
+                self.on.remove(&worker);
+                if let Some(allocation) = &mut self.allocation {
+                    allocation.idle(worker, now);
+                }
+            }
+        }
+    }
+}
+
+impl Dispatch {
+    pub(crate) fn add_worker(&mut self, worker: u64, slots: usize) {
+        self.workers.insert(worker, Slots { slots, running: HashSet::new() });
+        if slots > 0 {
+            self.free.insert(worker, slots);
+        }
+    }
+
+    /// Returns the tasks of open sessions that were running there.
+    pub(crate) fn remove_worker(&mut self, worker: u64, now: Instant) -> Vec<(u64, Attempt)> {
+        self.free.remove(&worker);
+        let Some(slots) = self.workers.remove(&worker) else { return Vec::new() };
+        let mut lost: Vec<_> =
+            slots.running.into_iter().filter(|(session, _)| self.sessions.contains_key(session)).collect();
+        lost.sort_unstable();
+        for (session, attempt) in &lost {
+            if let Some(share) = self.sessions.get_mut(session) {
+                share.ended(attempt, now);
+            }
+        }
+        for share in self.sessions.values_mut() {
+            share.queue.forget(worker);
+            if let Some(allocation) = &mut share.allocation {
+                allocation.forget(worker);
+            }
+        }
+        lost
+    }
+
+    pub(crate) fn add_session(&mut self, session: u64, wait: Duration) {
+        let share = Share {
+            queue: Queue::default(),
+            running: HashMap::new(),
+            on: HashMap::new(),
+            served: self.turn,
+            paused: false,
+            wait,
+            allocation: None,
+        };
+        self.sessions.insert(session, share);
+    }
+
+    /// What was queued is forgotten. What runs keeps its slot until its worker says that it ended.
+    pub(crate) fn remove_session(&mut self, session: u64) {
+        self.sessions.remove(&session);
+    }
+
+    pub(crate) fn set_wait(&mut self, session: u64, wait: Duration) {
+        if let Some(share) = self.sessions.get_mut(&session) {
+            share.wait = wait;
+        }
+    }
+
+    /// Turns dynamic allocation on or off. What changes by that is told.
+    pub(crate) fn set_rule(&mut self, session: u64, rule: Option<Rule>) -> Vec<Allocated> {
+        let Some(share) = self.sessions.get_mut(&session) else { return Vec::new() };
+        let before: Vec<_> = self.workers.keys().map(|worker| (*worker, share.usable(*worker))).collect();
+        match (rule, &mut share.allocation) {
+            (None, allocation) => *allocation = None,
+            (Some(rule), Some(allocation)) => allocation.rule(rule),
+            (Some(rule), allocation) => *allocation = Some(Allocation::new(rule, share.on.keys().copied())),
+        }
+        before
+            .into_iter()
+            .map(|(worker, was)| (was, Change { worker, used: share.usable(worker) }))
+            .filter(|(was, change)| *was != change.used)
+            .map(|(_, change)| (session, change))
+            .collect()
+    }
+
+    /// Stops or goes on handing out slots to a session.
+    pub(crate) fn pause(&mut self, session: u64, paused: bool) {
+        if let Some(share) = self.sessions.get_mut(&session) {
+            share.paused = paused;
+        }
+    }
+
+    /// Queues a task. `false` if the same attempt is queued or running already.
+    pub(crate) fn submit(&mut self, session: u64, task: Queued, now: Instant) -> bool {
+        let Some(share) = self.sessions.get_mut(&session) else { return false };
+        if share.queue.contains(&task.attempt) || share.running.contains_key(&task.attempt) {
+            return false;
+        }
+        share.queue.push(task, now + share.wait, |worker| self.workers.contains_key(&worker));
+        true
+    }
+
+    /// Tasks of a session in its queue, and bytes of them.
+    pub(crate) fn queued(&self, session: u64) -> (usize, usize) {
+        self.sessions.get(&session).map_or((0, 0), |share| (share.queue.len(), share.queue.bytes()))
+    }
+
+    /// Tasks of a session that run.
+    pub(crate) fn running(&self, session: u64) -> usize {
+        self.sessions.get(&session).map_or(0, |share| share.running.len())
+    }
+
+    /// Tasks a worker runs, of whatever session.
+    pub(crate) fn busy(&self, worker: u64) -> usize {
+        self.workers.get(&worker).map_or(0, |slots| slots.running.len())
+    }
+
+    /// The workers a session uses, and whether dynamic allocation chose them.
+    pub(crate) fn used(&self, session: u64) -> (Vec<u64>, bool) {
+        match self.sessions.get(&session).map(|share| &share.allocation) {
+            Some(Some(allocation)) => (allocation.used().collect(), true),
+            Some(None) => (self.workers.keys().copied().collect(), false),
+            None => (Vec::new(), false),
+        }
+    }
+
+    /// Whether a worker runs a task: what it says of others is out of date.
+    pub(crate) fn runs(&self, worker: u64, session: u64, attempt: Attempt) -> bool {
+        self.workers.get(&worker).is_some_and(|slots| slots.running.contains(&(session, attempt)))
+    }
+
+    /// A task ended on a worker. `false` if it was not running there.
+    pub(crate) fn ended(&mut self, worker: u64, session: u64, attempt: Attempt, now: Instant) -> bool {
+        let Some(slots) = self.workers.get_mut(&worker) else { return false };
+        if !slots.running.remove(&(session, attempt)) {
+            return false;
+        }
+        *self.free.entry(worker).or_default() += 1;
+        if let Some(share) = self.sessions.get_mut(&session) {
+            share.ended(&attempt, now);
+        }
+        true
+    }
+
+    /// Takes a job's tasks, or one attempt, out of the queue; says what was there, and which workers
+    /// run others of them.
+    pub(crate) fn cancel(
+        &mut self, session: u64, job: u64, only: Option<Attempt>,
+    ) -> (Vec<Attempt>, Vec<u64>) {
+        let Some(share) = self.sessions.get_mut(&session) else { return Default::default() };
+        let (queued, mut workers): (Vec<_>, Vec<_>) = match only {
+            Some(attempt) => (
+                share.queue.take_attempt(&attempt).into_iter().collect(),
+                share.running.get(&attempt).copied().into_iter().collect(),
+            ),
+            None => {
+                let running = share.running.iter().filter(|(attempt, _)| attempt.job == job);
+                (share.queue.take_job(job), running.map(|(_, worker)| *worker).collect())
+            }
+        };
+        workers.sort_unstable();
+        workers.dedup();
+        (queued.into_iter().map(|task| task.attempt).collect(), workers)
+    }
+
+    /// Gives free slots to queued tasks, and workers to the sessions that take them as they need them.
+    pub(crate) fn place(&mut self, now: Instant) -> (Vec<Launch>, Vec<Allocated>) {
+        let (mut launches, mut allocated) = (Vec::new(), Vec::new());
+        loop {
+            self.fill(now, &mut launches);
+            let before = allocated.len();
+            self.allocate(now, &mut allocated);
+            if !allocated[before..].iter().any(|(_, change)| change.used) {
+                return (launches, allocated);
+            }
+        }
+    }
+
+    /// When to call `place` again, if nothing happens before.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let next = |share: &Share| {
+            let allocation = share.allocation.as_ref().and_then(Allocation::next);
+            share.queue.next().into_iter().chain(allocation).min()
+        };
+        self.sessions.values().filter_map(next).min()
+    }
+
+    fn fill(&mut self, now: Instant, launches: &mut Vec<Launch>) {
+        let mut claims = Claims::default();
+        for (session, share) in &mut self.sessions {
+            share.queue.settle(now);
+            if !self.free.is_empty() && !share.paused && !share.queue.is_empty() {
+                claims.add(Claim { running: share.running.len(), served: share.served, session: *session });
+            }
+        }
+        while let Some(Claim { session, .. }) = claims.next() {
+            let Some(share) = self.sessions.get_mut(&session) else { continue };
+            let Some(choice) = choose(&share.queue, &self.free, |worker| share.usable(worker)) else {
+                continue;
+            };
+            let worker = choice.worker;
+            let Some(task) = share.queue.take(choice.place) else { continue };
+            share.launched(task.attempt, worker);
+            self.turn += 1;
+            share.served = self.turn;
+            if !share.queue.is_empty() {
+                claims.add(Claim { running: share.running.len(), served: share.served, session });
+            }
+            if let Some(slots) = self.workers.get_mut(&worker) {
+                slots.running.insert((session, task.attempt));
+            }
+            if let Some(free) = self.free.get_mut(&worker) {
+                *free -= 1;
+                if *free == 0 {
+                    self.free.remove(&worker);
+                }
+            }
+            launches.push(Launch { worker, session, task, local: choice.local });
+        }
+    }
+
+    fn allocate(&mut self, now: Instant, allocated: &mut Vec<Allocated>) {
+        for (session, share) in &mut self.sessions {
+            let Some(allocation) = &mut share.allocation else { continue };
+            let candidates = self
+                .workers
+                .iter()
+                .map(|(worker, slots)| Candidate {
+                    worker: *worker,
+                    slots: slots.slots,
+                    busy: slots.running.len(),
+                    local: share.queue.local(*worker),
+                })
+                .collect();
+            let changes = allocation.adjust(now, share.queue.len(), candidates);
+            allocated.extend(changes.into_iter().map(|change| (*session, change)));
+        }
+    }
+}
