@@ -30,6 +30,7 @@ pub mod session;
 pub mod shuffle;
 pub mod source;
 pub mod taxi;
+pub mod worker;
 
 pub use dataset::Dataset;
 pub use error::{PartitaError, Result};

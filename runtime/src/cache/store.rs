@@ -27,7 +27,7 @@ pub(crate) enum Kept {
 }
 
 /// Hears of partitions that are no longer kept although nobody asked for it.
-pub(crate) type OnEvicted = Box<dyn Fn(Key) + Send + Sync>;
+type OnEvicted = Box<dyn Fn(Key) + Send + Sync>;
 
 /// Cached partitions of one engine: in memory as far as the accountant has room for them.
 pub(crate) struct CacheStore {
@@ -164,6 +164,13 @@ impl CacheStore {
     /// Partitions kept of all datasets: in memory, on disk.
     pub fn kept_in_all(&self) -> (usize, usize) {
         self.count(|_| true)
+    }
+
+    fn count(&self, which: impl Fn(&Key) -> bool) -> (usize, usize) {
+        let state = self.lock();
+        let counted = || state.entries.iter().filter(|(key, _)| which(key));
+        let memory = counted().filter(|(_, entry)| matches!(entry.place, Place::Memory(..))).count();
+        (memory, counted().count() - memory)
     }
 
     /// Bytes of its files.

@@ -50,6 +50,12 @@ impl SpillDirectory {
         Ok(made.insert(fresh).directory.path().to_owned())
     }
 
+    /// Removes it with all files. What still has one of them finds it gone.
+    pub fn remove(&self) {
+        let made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        drop(made);
+    }
+
     /// A new file with what `write` writes. Nothing is left of it if that fails.
     ///
     /// # Errors
