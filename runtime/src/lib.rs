@@ -25,6 +25,7 @@ pub mod evaluation;
 pub mod events;
 pub mod experiment;
 pub mod input;
+mod memory;
 pub mod plan;
 pub mod plot;
 pub mod prelude;
@@ -33,6 +34,7 @@ pub mod session;
 pub mod shuffle;
 pub mod source;
 pub mod taxi;
+pub mod worker;
 
 pub use dataset::Dataset;
 pub use engine::pool::{PoolError, PoolOptions};

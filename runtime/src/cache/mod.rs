@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use store::CacheStore;
+pub(crate) use store::{CacheStore, Kept, Key};
 
 /// Identifies one cached dataset in a session.
 pub type CacheId = u64;

@@ -1,72 +1,104 @@
 use std::collections::HashMap;
-use std::env;
-use std::fs::{File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard};
+use std::io::{self, Cursor};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use partita_bridge::SPILL_VARIABLE;
 use polars::prelude::*;
 
 use super::{CacheId, StorageLevel};
+use crate::memory::{Accountant, Room, SpillDirectory, SpillFile, Use};
+use crate::shuffle::block::{read_stream, write_stream};
 
-type Key = (CacheId, usize);
+/// One partition of one session's cached dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub session: u64,
+    pub cache: CacheId,
+    pub partition: usize,
+}
 
-/// Cached partitions of one engine, at most `memory_limit` bytes of them in memory.
-pub struct CacheStore {
-    memory_limit: usize,
+/// What became of a partition that was to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    No,
+    InMemory,
+    /// Bytes of its file.
+    OnDisk(u64),
+}
+
+/// Hears of partitions that are no longer kept although nobody asked for it.
+type OnEvicted = Box<dyn Fn(Key) + Send + Sync>;
+
+/// Cached partitions of one engine: in memory as far as the accountant has room for them.
+pub(crate) struct CacheStore {
+    accountant: Arc<Accountant>,
+    spill: Arc<SpillDirectory>,
+    on_evicted: OnEvicted,
     state: Mutex<State>,
+    on_disk: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
 struct State {
     entries: HashMap<Key, Entry>,
-    memory: usize,
     clock: u64,
-    /// Made when the first partition goes to disk; removed with the store.
-    directory: Option<tempfile::TempDir>,
 }
 
 struct Entry {
     level: StorageLevel,
     place: Place,
     last_used: u64,
+    /// When it was put; tells it from a later one of the same key.
+    put: u64,
+    /// Somebody is writing it to disk.
+    moving: bool,
 }
 
 enum Place {
-    Memory(DataFrame, usize),
-    Disk(PathBuf),
+    Memory(DataFrame, Room),
+    Disk(Arc<Cached>),
+}
+
+/// A partition in a file.
+struct Cached {
+    file: Arc<SpillFile>,
+    bytes: u64,
+    on_disk: Arc<AtomicU64>,
+}
+
+impl Drop for Cached {
+    fn drop(&mut self) {
+        self.on_disk.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl CacheStore {
-    /// An empty store that keeps at most `memory_limit` bytes in memory.
-    pub fn new(memory_limit: usize) -> Self {
-        Self { memory_limit, state: Mutex::default() }
+    pub fn new(accountant: Arc<Accountant>, spill: Arc<SpillDirectory>, on_evicted: OnEvicted) -> Self {
+        Self { accountant, spill, on_evicted, state: Mutex::default(), on_disk: Arc::default() }
     }
 
     /// The partition, if it is kept.
     ///
     /// # Errors
     /// When the partition's file cannot be read; it is forgotten then, so a second call computes.
-    pub fn get(&self, cache: CacheId, partition: usize) -> PolarsResult<Option<DataFrame>> {
-        let path = {
+    pub fn get(&self, key: Key) -> PolarsResult<Option<DataFrame>> {
+        let cached = {
             let mut state = self.lock();
-            state.clock += 1;
-            let clock = state.clock;
-            let Some(entry) = state.entries.get_mut(&(cache, partition)) else { return Ok(None) };
+            let clock = state.tick();
+            let Some(entry) = state.entries.get_mut(&key) else { return Ok(None) };
             entry.last_used = clock;
             match &entry.place {
                 Place::Memory(frame, _) => return Ok(Some(frame.clone())),
-                Place::Disk(path) => path.clone(),
+                Place::Disk(cached) => cached.clone(),
             }
         };
-        let frame =
-            File::open(path).map_err(PolarsError::from).and_then(|file| IpcReader::new(file).finish());
-        match frame {
+        let frame = cached.file.read(&(0..cached.bytes)).map_err(PolarsError::from);
+        match frame.and_then(|bytes| read_stream(Cursor::new(bytes))) {
             Ok(frame) => Ok(Some(frame)),
             Err(error) => {
-                self.lock().remove((cache, partition));
+                let forgotten = self.lock().entries.remove(&key);
+                drop(forgotten);
+                (self.on_evicted)(key);
                 Err(error)
             }
         }
@@ -76,45 +108,57 @@ impl CacheStore {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn put(
-        &self,
-        cache: CacheId,
-        partition: usize,
-        level: StorageLevel,
-        frame: &DataFrame,
-    ) -> PolarsResult<()> {
-        let key = (cache, partition);
-        let size = frame.estimated_size();
-        let mut state = self.lock();
-        state.clock += 1;
-        let last_used = state.clock;
-        state.remove(key);
-        let fits = size <= self.memory_limit;
-        let place = match level {
-            StorageLevel::MemoryOnly if !fits => return Ok(()),
-            StorageLevel::MemoryOnly | StorageLevel::MemoryAndDisk if fits => {
-                state.make_room(self.memory_limit - size)?;
-                state.memory += size;
-                Place::Memory(frame.clone(), size)
+    pub fn put(&self, key: Key, level: StorageLevel, frame: &DataFrame) -> PolarsResult<Kept> {
+        let before = self.lock().entries.remove(&key);
+        drop(before);
+        if level != StorageLevel::DiskOnly
+            && let Some(room) = self.room(frame.estimated_size())?
+        {
+            self.insert(key, level, Place::Memory(frame.clone(), room));
+            return Ok(Kept::InMemory);
+        }
+        if level == StorageLevel::MemoryOnly {
+            return Ok(Kept::No);
+        }
+        let cached = self.write(key, frame)?;
+        let bytes = cached.bytes;
+        self.insert(key, level, Place::Disk(Arc::new(cached)));
+        Ok(Kept::OnDisk(bytes))
+    }
+
+    /// Room for a partition, others evicted if need be; `None` if that would not help.
+    fn room(&self, bytes: usize) -> PolarsResult<Option<Room>> {
+        while bytes <= self.accountant.most(Use::Cache) {
+            if let Some(room) = self.accountant.room(Use::Cache, bytes) {
+                return Ok(Some(room));
             }
-            _ => Place::Disk(state.spill(key, frame)?),
-        };
-        state.entries.insert(key, Entry { level, place, last_used });
-        Ok(())
+            if self.evict(1)? == 0 {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    fn insert(&self, key: Key, level: StorageLevel, place: Place) {
+        let mut state = self.lock();
+        let clock = state.tick();
+        state.entries.insert(key, Entry { level, place, last_used: clock, put: clock, moving: false });
     }
 
     /// Forgets a dataset's partitions and frees their memory and files.
-    pub fn remove(&self, cache: CacheId) {
-        let mut state = self.lock();
-        let keys: Vec<Key> = state.entries.keys().filter(|key| key.0 == cache).copied().collect();
-        for key in keys {
-            state.remove(key);
-        }
+    pub fn remove(&self, session: u64, cache: CacheId) {
+        self.remove_all(|key| key.session == session && key.cache == cache);
+    }
+
+    /// Forgets all partitions that are such.
+    pub fn remove_all(&self, such: impl Fn(&Key) -> bool) {
+        let removed: Vec<_> = self.lock().entries.extract_if(|key, _| such(key)).collect();
+        drop(removed);
     }
 
     /// Partitions kept of a dataset: in memory, on disk.
-    pub fn kept(&self, cache: CacheId) -> (usize, usize) {
-        self.count(|key| key.0 == cache)
+    pub fn kept(&self, session: u64, cache: CacheId) -> (usize, usize) {
+        self.count(|key| key.session == session && key.cache == cache)
     }
 
     /// Partitions kept of all datasets: in memory, on disk.
@@ -125,18 +169,83 @@ impl CacheStore {
     fn count(&self, which: impl Fn(&Key) -> bool) -> (usize, usize) {
         let state = self.lock();
         let counted = || state.entries.iter().filter(|(key, _)| which(key));
-        let memory = counted().filter(|(_, e)| matches!(e.place, Place::Memory(..))).count();
+        let memory = counted().filter(|(_, entry)| matches!(entry.place, Place::Memory(..))).count();
         (memory, counted().count() - memory)
     }
 
-    /// Bytes it keeps in memory at most.
-    pub fn memory_limit(&self) -> usize {
-        self.memory_limit
+    /// Bytes of its files.
+    pub fn on_disk(&self) -> u64 {
+        self.on_disk.load(Ordering::Relaxed)
     }
 
-    /// Bytes held in memory now.
-    pub fn memory(&self) -> usize {
-        self.lock().memory
+    /// Moves or drops the least recently used partitions until about so many bytes of memory are free;
+    /// says how many are.
+    ///
+    /// # Errors
+    /// When a partition should go to disk and cannot; it stays in memory then.
+    pub fn evict(&self, bytes: usize) -> PolarsResult<usize> {
+        let mut freed = 0;
+        while freed < bytes {
+            let Some((key, level, put, frame)) = self.oldest() else { break };
+            let written = match level {
+                StorageLevel::MemoryAndDisk => Some(self.write(key, &frame)),
+                _ => None,
+            };
+            drop(frame);
+            let mut state = self.lock();
+            // It may have been removed meanwhile: then its memory is free already.
+            let Some(entry) = state.entries.get_mut(&key).filter(|entry| entry.put == put) else { continue };
+            let before = match written {
+                Some(Ok(cached)) => {
+                    entry.moving = false;
+                    std::mem::replace(&mut entry.place, Place::Disk(Arc::new(cached)))
+                }
+                Some(Err(error)) => {
+                    entry.moving = false;
+                    return Err(error);
+                }
+                None => match state.entries.remove(&key) {
+                    Some(entry) => entry.place,
+                    None => continue,
+                },
+            };
+            drop(state);
+            if let Place::Memory(_, room) = &before {
+                freed += room.bytes();
+            }
+            drop(before);
+            if level == StorageLevel::MemoryOnly {
+                (self.on_evicted)(key);
+            }
+        }
+        Ok(freed)
+    }
+
+    /// The least recently used partition in memory that nobody is moving yet; it is then.
+    fn oldest(&self) -> Option<(Key, StorageLevel, u64, DataFrame)> {
+        let mut state = self.lock();
+        let in_memory = |entry: &Entry| !entry.moving && matches!(entry.place, Place::Memory(..));
+        let (key, entry) = state
+            .entries
+            .iter_mut()
+            .filter(|(_, entry)| in_memory(entry))
+            .min_by_key(|(_, entry)| entry.last_used)?;
+        let Place::Memory(frame, _) = &entry.place else { return None };
+        let found = (*key, entry.level, entry.put, frame.clone());
+        entry.moving = true;
+        Some(found)
+    }
+
+    fn write(&self, key: Key, frame: &DataFrame) -> PolarsResult<Cached> {
+        let written = self.spill.write::<_, PolarsError>(|writer| {
+            write_stream(frame, writer)?;
+            Ok(writer.written())
+        });
+        let (file, bytes) = written.map_err(|error| {
+            io::Error::other(format!("caching partition {}: {error}", key.partition))
+        })?;
+        self.on_disk.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Cached { file, bytes, on_disk: self.on_disk.clone() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -145,101 +254,106 @@ impl CacheStore {
 }
 
 impl State {
-    fn remove(&mut self, key: Key) {
-        match self.entries.remove(&key).map(|entry| entry.place) {
-            Some(Place::Memory(_, size)) => self.memory -= size,
-            Some(Place::Disk(path)) => drop(std::fs::remove_file(path)),
-            None => {}
-        }
-    }
-
-    /// Evicts the least recently used partitions until at most `limit` bytes are in memory.
-    fn make_room(&mut self, limit: usize) -> PolarsResult<()> {
-        while self.memory > limit {
-            let oldest = self
-                .entries
-                .iter()
-                .filter(|(_, entry)| matches!(entry.place, Place::Memory(..)))
-                .min_by_key(|(_, entry)| entry.last_used)
-                .map(|(key, _)| *key);
-            let Some(key) = oldest else { return Ok(()) };
-            let Some(mut entry) = self.entries.remove(&key) else { return Ok(()) };
-            if let Place::Memory(frame, size) = &entry.place {
-                self.memory -= size;
-                if entry.level == StorageLevel::MemoryAndDisk {
-                    entry.place = Place::Disk(self.spill(key, &frame.clone())?);
-                    self.entries.insert(key, entry);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn spill(&mut self, (cache, partition): Key, frame: &DataFrame) -> PolarsResult<PathBuf> {
-        let directory = match &self.directory {
-            Some(directory) => directory,
-            None => {
-                let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
-                let made = tempfile::Builder::new()
-                    .prefix("partita-cache-")
-                    .permissions(Permissions::from_mode(0o700))
-                    .tempdir_in(&parent)
-                    .map_err(|error| {
-                        let place = parent.display();
-                        io::Error::other(format!(
-                            "cannot make a directory for cached data in {place}: {error}"
-                        ))
-                    })?;
-                self.directory.insert(made)
-            }
-        };
-        let path = directory.path().join(format!("{cache}-{partition}.arrow"));
-        let write = |path: &PathBuf| -> PolarsResult<()> {
-            IpcWriter::new(File::create(path)?).finish(&mut frame.clone())
-        };
-        write(&path).map_err(|error| {
-            io::Error::other(format!("caching partition {partition} to {}: {error}", path.display()))
-        })?;
-        Ok(path)
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{Amounts, Limits};
 
     fn frame(n: i64) -> DataFrame {
         df!("a" => (0..1000).map(|i| i * n).collect::<Vec<i64>>()).unwrap()
     }
 
+    fn key(cache: CacheId, partition: usize) -> Key {
+        Key { session: 1, cache, partition }
+    }
+
+    struct Fixture {
+        store: CacheStore,
+        accountant: Arc<Accountant>,
+        evicted: Arc<Mutex<Vec<Key>>>,
+        directory: tempfile::TempDir,
+    }
+
+    fn fixture(cache: usize) -> Fixture {
+        let directory = tempfile::tempdir().unwrap();
+        let accountant = Arc::new(Accountant::new(Limits { total: usize::MAX, shuffle: 0, cache }));
+        let evicted = Arc::new(Mutex::new(Vec::new()));
+        let heard = evicted.clone();
+        let spill = Arc::new(SpillDirectory::new(directory.path().join("spill")));
+        std::fs::create_dir(directory.path().join("spill")).unwrap();
+        let store =
+            CacheStore::new(accountant.clone(), spill, Box::new(move |key| heard.lock().unwrap().push(key)));
+        Fixture { store, accountant, evicted, directory }
+    }
+
     #[test]
-    fn memory_only_drops_the_least_recently_used_and_stays_under_its_limit() {
+    fn memory_only_drops_the_least_recently_used_says_so_and_stays_under_its_limit() {
         let size = frame(1).estimated_size();
-        let store = CacheStore::new(2 * size);
+        let Fixture { store, accountant, evicted, .. } = fixture(2 * size);
         for partition in 0..2 {
-            store.put(1, partition, StorageLevel::MemoryOnly, &frame(1)).unwrap();
+            store.put(key(1, partition), StorageLevel::MemoryOnly, &frame(1)).unwrap();
         }
-        store.get(1, 0).unwrap().unwrap();
-        store.put(1, 2, StorageLevel::MemoryOnly, &frame(2)).unwrap();
-        assert!(store.get(1, 1).unwrap().is_none(), "partition 1 was used least recently");
-        assert!(store.get(1, 0).unwrap().is_some() && store.get(1, 2).unwrap().is_some());
-        assert!(store.memory() <= 2 * size);
+        store.get(key(1, 0)).unwrap().unwrap();
+        store.put(key(1, 2), StorageLevel::MemoryOnly, &frame(2)).unwrap();
+        assert!(store.get(key(1, 1)).unwrap().is_none(), "partition 1 was used least recently");
+        assert!(store.get(key(1, 0)).unwrap().is_some() && store.get(key(1, 2)).unwrap().is_some());
+        assert!(accountant.held().cache <= 2 * size);
+        assert_eq!(*evicted.lock().unwrap(), [key(1, 1)]);
     }
 
     #[test]
     fn memory_and_disk_keeps_everything_and_disk_only_uses_no_memory() {
-        let store = CacheStore::new(frame(1).estimated_size());
+        let Fixture { store, accountant, evicted, .. } = fixture(frame(1).estimated_size());
         for partition in 0..3 {
-            store.put(1, partition, StorageLevel::MemoryAndDisk, &frame(partition as i64)).unwrap();
+            store.put(key(1, partition), StorageLevel::MemoryAndDisk, &frame(partition as i64)).unwrap();
         }
-        assert_eq!(store.kept(1), (1, 2));
+        assert_eq!(store.kept(1, 1), (1, 2));
         for partition in 0..3 {
-            assert_eq!(store.get(1, partition).unwrap().unwrap(), frame(partition as i64));
+            assert_eq!(store.get(key(1, partition)).unwrap().unwrap(), frame(partition as i64));
         }
-        store.remove(1);
-        assert_eq!((store.kept(1), store.memory()), ((0, 0), 0));
-        store.put(2, 0, StorageLevel::DiskOnly, &frame(7)).unwrap();
-        assert_eq!((store.kept(2), store.memory()), ((0, 1), 0));
-        assert_eq!(store.get(2, 0).unwrap().unwrap(), frame(7));
+        store.remove(1, 1);
+        assert_eq!((store.kept(1, 1), accountant.held(), store.on_disk()), ((0, 0), Amounts::default(), 0));
+        let kept = store.put(key(2, 0), StorageLevel::DiskOnly, &frame(7)).unwrap();
+        assert!(matches!(kept, Kept::OnDisk(1..)));
+        assert_eq!((store.kept(1, 2), accountant.held().cache), ((0, 1), 0));
+        assert_eq!(store.get(key(2, 0)).unwrap().unwrap(), frame(7));
+        assert!(evicted.lock().unwrap().is_empty(), "nothing was lost");
+    }
+
+    #[test]
+    fn what_is_larger_than_the_whole_cache_evicts_nobody() {
+        let size = frame(1).estimated_size();
+        let Fixture { store, .. } = fixture(size);
+        store.put(key(1, 0), StorageLevel::MemoryOnly, &frame(1)).unwrap();
+        let large = frame(1).vstack(&frame(2)).unwrap();
+        assert_eq!(store.put(key(1, 1), StorageLevel::MemoryOnly, &large).unwrap(), Kept::No);
+        assert_eq!(store.kept(1, 1), (1, 0));
+    }
+
+    #[test]
+    fn sessions_with_the_same_numbers_have_caches_of_their_own() {
+        let Fixture { store, .. } = fixture(usize::MAX);
+        let other = Key { session: 2, ..key(1, 0) };
+        store.put(key(1, 0), StorageLevel::MemoryOnly, &frame(1)).unwrap();
+        store.put(other, StorageLevel::MemoryOnly, &frame(2)).unwrap();
+        store.remove(1, 1);
+        assert!(store.get(key(1, 0)).unwrap().is_none());
+        assert_eq!(store.get(other).unwrap().unwrap(), frame(2));
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_an_error_and_what_was_in_memory_stays() {
+        let Fixture { store, directory, .. } = fixture(frame(1).estimated_size());
+        std::fs::remove_dir(directory.path().join("spill")).unwrap();
+        store.put(key(1, 0), StorageLevel::MemoryAndDisk, &frame(1)).unwrap();
+        let error = store.put(key(1, 1), StorageLevel::MemoryAndDisk, &frame(2)).unwrap_err();
+        assert!(error.to_string().contains("caching partition 0"), "{error}");
+        assert_eq!(store.get(key(1, 0)).unwrap().unwrap(), frame(1));
     }
 }

@@ -10,24 +10,17 @@ use std::time::{Duration, Instant};
 use polars::prelude::*;
 
 use super::one_core::collect;
+use super::stores::Stores;
 use super::task::{Input, Output, Task, TaskError, TaskResult};
-use crate::cache::CacheStore;
 use crate::events::TaskMetrics;
-use crate::shuffle::{ShuffleStore, sample};
+use crate::shuffle::sample;
 use crate::source::ReadStats;
 
-/// What a slot's tasks share.
-#[derive(Clone)]
-pub(super) struct Stores {
-    pub shuffles: Arc<ShuffleStore>,
-    pub cache: Arc<CacheStore>,
-}
-
 /// Runs a task; an error or a panic in it comes back as its message.
-pub(super) fn execute(
+pub(crate) fn execute(
     task: &Task,
     slot: usize,
-    stores: &Stores,
+    stores: &dyn Stores,
 ) -> Result<(TaskResult, TaskMetrics), TaskError> {
     let started = Instant::now();
     let cpu = thread_cpu();
@@ -49,7 +42,7 @@ pub(super) fn execute(
 
 struct Run<'a> {
     task: &'a Task,
-    stores: &'a Stores,
+    stores: &'a dyn Stores,
     metrics: TaskMetrics,
     reads: Arc<ReadStats>,
     /// What went wrong, where the scheduler needs more than the error's text.
@@ -85,10 +78,10 @@ impl Run<'_> {
             Output::Shuffle { id, partitioner } => {
                 let frame = self.frame(&self.task.input).map_err(text)?;
                 let started = Instant::now();
-                let blocks =
-                    partitioner.split(&frame, self.task.partition).map_err(|error| error.to_string())?;
-                self.metrics.shuffle_out = blocks.iter().map(|block| block.estimated_size() as u64).sum();
-                self.stores.shuffles.put(*id, self.task.partition, blocks);
+                let put = self.stores.put(*id, self.task.partition, partitioner, frame);
+                let written = put.map_err(|error| self.failed(error).to_string())?;
+                self.metrics.shuffle_out = written.bytes;
+                self.metrics.spilled += written.spilled;
                 self.metrics.write = started.elapsed();
                 Ok(TaskResult::Nothing)
             }
@@ -128,7 +121,15 @@ impl Run<'_> {
             input => collect(self.lazy(input)?)?,
         };
         self.metrics.rows_out = frame.height() as u64;
+        self.stores.observe(frame.estimated_size());
         Ok(frame)
+    }
+
+    /// An error on its way through Polars; the task ends with this very one.
+    fn failed(&mut self, error: TaskError) -> PolarsError {
+        let text = error.to_string();
+        self.cause = Some(error);
+        PolarsError::ComputeError(text.into())
     }
 
     /// The input as one plan.
@@ -165,24 +166,24 @@ impl Run<'_> {
                 return Ok(rows.unwrap_or_else(|| DataFrame::empty_with_schema(schema)));
             }
             Input::Lost => {
-                self.cause = Some(TaskError::CacheLost);
-                polars_bail!(ComputeError: "{}", TaskError::CacheLost)
+                return Err(self.failed(TaskError::CacheLost));
             }
             Input::Shuffle { id, partition, schema } => {
                 let started = Instant::now();
-                let blocks = self.stores.shuffles.fetch(*id, *partition);
+                let blocks = self.stores.fetch(*id, *partition).map_err(|error| self.failed(error))?;
                 let frame = stack(blocks, schema)?;
                 self.metrics.fetch += started.elapsed();
                 self.metrics.shuffle_in += frame.estimated_size() as u64;
                 frame
             }
             Input::Cache { lease, partition, level, input } => {
-                if let Ok(Some(frame)) = self.stores.cache.get(lease.id(), *partition) {
+                if let Some(frame) = self.stores.cached(lease.id(), *partition) {
                     self.metrics.cache_hits += 1;
                     frame
                 } else {
                     let frame = self.frame(input)?;
-                    self.stores.cache.put(lease.id(), *partition, *level, &frame)?;
+                    let kept = self.stores.keep(lease.id(), *partition, *level, &frame);
+                    self.metrics.spilled += kept.map_err(|error| self.failed(error))?;
                     return Ok(frame);
                 }
             }

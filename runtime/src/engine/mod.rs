@@ -1,6 +1,7 @@
 //! What runs tasks. The scheduler hands tasks to an [`Engine`] and hears of their ends; engines never
 //! call upwards. [`task`] says what a task is (its input, its output) and `execute` runs one on the
-//! calling thread: both are the same for every engine. [`embedded`] is threads in this process, [`pool`]
+//! calling thread, with `stores` to reach other tasks' rows; `slots` are the threads that do so: all of
+//! that is the same for every engine and for workers. [`embedded`] is threads in this process, [`pool`]
 //! the workers of a master, to which tasks travel as the bytes that [`codec`] makes of them.
 
 pub(crate) mod codec;
@@ -9,7 +10,9 @@ mod execute;
 mod group;
 mod one_core;
 pub(crate) mod pool;
-pub(crate) use execute::{panic_text, stack};
+pub(crate) mod slots;
+pub(crate) mod stores;
+pub(crate) use execute::{execute, panic_text, stack};
 pub(crate) mod task;
 
 use std::cell::Cell;

@@ -70,14 +70,31 @@ impl Partitioner {
     /// When the number of partitions is zero or too large, or an expression fails or gives something that
     /// cannot be partitioned by.
     pub fn split(&self, df: &DataFrame, map_partition: usize) -> Result<Vec<DataFrame>, ShuffleError> {
+        let mut slices = self.split_in_slices(df, map_partition, usize::MAX)?;
+        slices.next().unwrap_or(Err(ShuffleError::NoPartitions))
+    }
+
+    /// Like [`split`](Self::split), but at most `rows` rows at a time, so that not all of the reordered copy
+    /// need be in memory at once. At least one slice comes, if only of empty frames. Where nothing is copied,
+    /// it is one slice whatever `rows` is.
+    ///
+    /// # Errors
+    /// As `split`.
+    pub(crate) fn split_in_slices<'a>(
+        &self,
+        df: &'a DataFrame,
+        map_partition: usize,
+        rows: usize,
+    ) -> Result<Box<dyn Iterator<Item = Result<Vec<DataFrame>, ShuffleError>> + 'a>, ShuffleError> {
         let n = self.partitions();
         match n {
             0 => return Err(ShuffleError::NoPartitions),
             n if n > MAX_PARTITIONS => return Err(ShuffleError::TooManyPartitions(n)),
             _ => {}
         }
+        let whole = |blocks| Box::new(std::iter::once(Ok(blocks)));
         let ids = match self {
-            Self::RoundRobin { .. } => return Ok(deal(df, n, map_partition)),
+            Self::RoundRobin { .. } => return Ok(whole(deal(df, n, map_partition))),
             Self::Hash { keys, .. } if keys.is_empty() => return Err(ShuffleError::NoKeys),
             Self::Hash { keys, .. } if n == 1 => evaluate(df, keys).map(|_| Vec::new())?,
             Self::Hash { keys, .. } => hash_rows(df, keys)?.into_iter().map(|hash| scale(hash, n)).collect(),
@@ -87,7 +104,16 @@ impl Partitioner {
             }
             Self::ByExpr { expr, .. } => expr_ids(df, expr, n)?,
         };
-        if n == 1 { Ok(vec![df.clone()]) } else { gather(df, &ids, n) }
+        if n == 1 {
+            return Ok(whole(vec![df.clone()]));
+        }
+        let rows = rows.max(1);
+        let slices = df.height().div_ceil(rows).max(1);
+        Ok(Box::new((0..slices).map(move |slice| {
+            let start = slice * rows;
+            let end = start.saturating_add(rows).min(ids.len());
+            gather(&df.slice(start as i64, end - start), &ids[start..end], n)
+        })))
     }
 }
 

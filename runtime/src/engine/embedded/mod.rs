@@ -1,21 +1,23 @@
 //! The embedded engine: a slot is a thread of this process, a shuffle moves pointers.
 
-use std::panic;
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Once};
-use std::thread;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use polars_async::executor::ALLOW_RAYON_THREADS;
+use crossbeam_channel::{Sender, unbounded};
+use partita_bridge::SPILL_VARIABLE;
 
-use super::execute::{Stores, execute};
+use super::slots::{self, Busy};
+use super::stores::LocalStores;
 use super::task::{Task, TaskEvent};
-use super::{Engine, INSIDE_TASK, Settings, Worker};
-use crate::cache::{CacheId, CacheStore};
-use crate::shuffle::{ShuffleId, ShuffleStore};
+use super::{Engine, Settings, Worker, execute};
+use crate::cache::CacheId;
+use crate::memory::SpillDirectory;
+use crate::shuffle::ShuffleId;
 
-const SLOT_THREAD: &str = "partita-slot-";
+type Queued = (Task, Sender<TaskEvent>);
 
 /// The only worker there is: this process.
 const WORKER: u64 = 0;
@@ -24,8 +26,8 @@ const WORKER: u64 = 0;
 pub(crate) struct EmbeddedEngine {
     slots: usize,
     busy: Arc<AtomicUsize>,
-    queue: Sender<(Task, Sender<TaskEvent>)>,
-    stores: Stores,
+    queue: Sender<Queued>,
+    stores: Arc<LocalStores>,
 }
 
 impl EmbeddedEngine {
@@ -34,60 +36,32 @@ impl EmbeddedEngine {
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(slots: usize, cache_bytes: usize) -> std::io::Result<Self> {
-        quiet_slot_panics();
         let slots = slots.max(1);
-        let stores = Stores {
-            shuffles: Arc::new(ShuffleStore::default()),
-            cache: Arc::new(CacheStore::new(cache_bytes)),
-        };
+        let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
+        let stores = Arc::new(LocalStores::new(cache_bytes, SpillDirectory::new(parent)));
         // Bounded by the tasks of the running jobs, which exist already.
         let (queue, tasks) = unbounded();
-        let busy = Arc::new(AtomicUsize::new(0));
-        for slot in 0..slots {
-            let (tasks, stores, busy) = (tasks.clone(), stores.clone(), busy.clone());
-            thread::Builder::new()
-                .name(format!("{SLOT_THREAD}{slot}"))
-                .spawn(move || run_slot(slot, &busy, &tasks, &stores))?;
-        }
+        let shared = stores.clone();
+        let busy =
+            slots::start(slots, &tasks, move |slot, queued, busy| run_slot(slot, queued, busy, &shared))?;
         Ok(Self { slots, busy, queue, stores })
     }
 }
 
-/// Takes tasks until the engine is dropped.
-fn run_slot(slot: usize, busy: &AtomicUsize, tasks: &Receiver<(Task, Sender<TaskEvent>)>, stores: &Stores) {
-    // One task, one core: Polars does this thread's work on this thread alone.
-    ALLOW_RAYON_THREADS.set(false);
-    INSIDE_TASK.set(true);
-    for (task, events) in tasks {
-        if task.cancelled.load(Ordering::Relaxed) {
-            continue;
-        }
-        let (stage, partition, attempt, worker) = (task.stage, task.partition, task.attempt, WORKER);
-        if events.send(TaskEvent::Started { stage, partition, attempt, worker, slot }).is_err() {
-            continue;
-        }
-        busy.fetch_add(1, Ordering::Relaxed);
-        let end = execute(&task, slot, stores);
-        busy.fetch_sub(1, Ordering::Relaxed);
-        let at = Instant::now();
-        // The task's share of its input goes before the scheduler may count memory as free.
-        drop(task);
-        // A job that was cancelled meanwhile does not listen any more.
-        let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
+fn run_slot(slot: usize, (task, events): Queued, busy: &Busy, stores: &LocalStores) {
+    if task.cancelled.load(Ordering::Relaxed) {
+        return;
     }
-}
-
-/// A task's panic is reported as the job's error; the default hook would print it a second time.
-fn quiet_slot_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !thread::current().name().is_some_and(|name| name.starts_with(SLOT_THREAD)) {
-                previous(info);
-            }
-        }));
-    });
+    let (stage, partition, attempt, worker) = (task.stage, task.partition, task.attempt, WORKER);
+    if events.send(TaskEvent::Started { stage, partition, attempt, worker, slot }).is_err() {
+        return;
+    }
+    let end = busy.during(|| execute(&task, slot, stores));
+    let at = Instant::now();
+    // The task's share of its input goes before the scheduler may count memory as free.
+    drop(task);
+    // A job that was cancelled meanwhile does not listen any more.
+    let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
 }
 
 impl Engine for EmbeddedEngine {
@@ -112,19 +86,19 @@ impl Engine for EmbeddedEngine {
     fn cancel(&self, _job: usize, _only: Option<(usize, usize, usize)>) {}
 
     fn open_shuffle(&self, shuffle: ShuffleId, _events: Sender<TaskEvent>) {
-        self.stores.shuffles.open(shuffle);
+        self.stores.blocks.open(LocalStores::owner(shuffle));
     }
 
     fn remove_shuffle(&self, shuffle: ShuffleId) {
-        self.stores.shuffles.remove(shuffle);
+        self.stores.blocks.remove(LocalStores::owner(shuffle));
     }
 
     fn remove_cache(&self, cache: CacheId) {
-        self.stores.cache.remove(cache);
+        self.stores.cache.remove(LocalStores::SESSION, cache);
     }
 
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
-        self.stores.cache.kept(cache)
+        self.stores.cache.kept(LocalStores::SESSION, cache)
     }
 
     fn workers(&self) -> Vec<Worker> {
@@ -136,8 +110,8 @@ impl Engine for EmbeddedEngine {
             busy: self.busy.load(Ordering::Relaxed),
             cached_in_memory,
             cached_on_disk,
-            cache_bytes: self.stores.cache.memory(),
-            cache_limit: self.stores.cache.memory_limit(),
+            cache_bytes: self.stores.accountant.held().cache,
+            cache_limit: self.stores.accountant.limits().cache,
         }]
     }
 

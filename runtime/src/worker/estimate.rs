@@ -1,0 +1,91 @@
+//! How much memory a task will want: guessed from its input before it starts, known better once the
+//! blocks it reads have said how large they are.
+
+use crate::engine::task::{Input, Step, Task};
+use crate::memory::Bytes;
+
+/// Bytes of Arrow memory that a compressed byte of a file becomes, about.
+const UNPACKED: usize = 3;
+/// For a plan that reads by itself nothing is known.
+const UNKNOWN: usize = 64 << 20;
+
+/// What a task's input comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Estimate {
+    /// Bytes of input that are known before it starts.
+    pub known: usize,
+    /// Bytes of input that are guessed, and may be far less once columns and rows are left out.
+    guessed: usize,
+    /// How many times its input a task holds at once.
+    times: usize,
+}
+
+impl Estimate {
+    pub fn of(task: &Task) -> Self {
+        let mut sum = Self { known: 0, guessed: 0, times: 2 };
+        sum.add(&task.input);
+        sum
+    }
+
+    fn add(&mut self, input: &Input) {
+        match input {
+            Input::Frame(frame) => self.known += frame.estimated_size(),
+            Input::Range { start, end } => {
+                let rows = usize::try_from(end.saturating_sub(*start)).unwrap_or(0);
+                self.known = self.known.saturating_add(rows.saturating_mul(size_of::<i64>()));
+            }
+            Input::Plan(_) => self.guessed += UNKNOWN,
+            Input::Piece(piece) => {
+                self.guessed = self.guessed.saturating_add(piece.bytes() as usize * UNPACKED);
+            }
+            // They are counted when their size is known, as what all tasks share, or are in the cache.
+            Input::Shuffle { .. } | Input::Broadcast { .. } | Input::Lost => {}
+            Input::Step { input, step } => {
+                self.add(input);
+                self.copies(matches!(
+                    **step,
+                    Step::Sort { .. } | Step::Distinct(_) | Step::Aggregate { .. } | Step::Map(_)
+                ));
+            }
+            Input::Concat { inputs, .. } => inputs.iter().for_each(|input| self.add(input)),
+            Input::Join { left, right, .. } => {
+                self.add(left);
+                self.add(right);
+                self.copies(true);
+            }
+            Input::Cache { input, .. } => self.add(input),
+        }
+    }
+
+    /// Input, output, and what is between them, such as a sorted order or a table of hashes.
+    fn copies(&mut self, more: bool) {
+        if more {
+            self.times = 3;
+        }
+    }
+
+    /// Memory for so many bytes of input.
+    pub fn need(&self, input: usize) -> usize {
+        input.saturating_mul(self.times)
+    }
+
+    /// Memory to start with, on a worker with so many bytes for so many slots. What is only guessed
+    /// must not keep a task from ever starting, nor the slots from working side by side.
+    pub fn to_start(&self, total: usize, slots: usize) -> usize {
+        let guessed = self.need(self.guessed).min(total / slots);
+        self.need(self.known).saturating_add(guessed).min(total.max(self.need(self.known)))
+    }
+}
+
+/// The error of a task that will not fit, with what to do.
+pub(super) fn too_large(partition: usize, input: usize, need: usize, most: usize, worker: &str) -> String {
+    let parts = need.div_ceil(most.max(1)) + 1;
+    format!(
+        "partition {partition} is too large for a worker: {} come in, which takes about {} of memory while it is \
+         computed, and worker {worker} has {} for it; use more partitions, about {parts} times as many, or a \
+         worker with more memory",
+        Bytes(input),
+        Bytes(need),
+        Bytes(most)
+    )
+}
