@@ -184,6 +184,12 @@ impl Pool {
         self.directory.path().join("output")
     }
 
+    /// Bytes that workers keep on disk.
+    pub fn on_disk(&self) -> u64 {
+        let spills = (1..=self.started).map(|n| self.directory.path().join(format!("worker-{n}.spill")));
+        spills.map(|spill| bytes_below(&spill)).sum()
+    }
+
     /// A session, as soon as all workers there are have joined.
     pub fn session(&self) -> Session {
         self.session_of(self.workers.len())
@@ -202,6 +208,17 @@ impl Pool {
         options.worker_timeout = GUARD;
         options
     }
+}
+
+/// Bytes of the files in a directory, which may be vanishing.
+fn bytes_below(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
 }
 
 /// Rows with something to group, join and sort by, the same for the same `rows`.
