@@ -26,6 +26,7 @@ export class Timeline {
   constructor(element, { live = true } = {}) {
     this.session = new SessionModel();
     this.live = live;
+    this.why = "interrupted";
     this.picked = null;
     this.range = null;
     this.dim = null;
@@ -70,11 +71,12 @@ export class Timeline {
     return (this.picked === null ? null : this.session.jobs.get(this.picked)) ?? this.session.latest();
   }
 
-  /** Whether bars grow between events: not when nobody tells what happens any more. */
-  setLive(live) {
-    if (this.live === live) return;
-    if (!live) this.frozen = this.until(this.job());
+  /** Whether bars grow between events: not when nobody tells what happens any more, and why. */
+  setLive(live, why = "interrupted") {
+    if (this.live === live && this.why === why) return;
     this.live = live;
+    this.why = why;
+    this.heard = performance.now();
     this.table(true);
     this.ask();
   }
@@ -210,7 +212,7 @@ export class Timeline {
     const workers = workersOf(this.session, job, until);
     const stopped = !job.finished && !this.live;
     this.parts.title.textContent = `Job ${job.job}: ${job.action}`;
-    this.parts.state.textContent = stopped ? "interrupted" : STATES[job.state];
+    this.parts.state.textContent = stopped ? this.why : STATES[job.state];
     this.parts.state.dataset.state = stopped ? "cancelled" : job.state;
     let summary = summaryOf(job, workers, until);
     if (stopped) summary = summary.replace("Running for", "Heard of for").replace(/\.$/, "; then nothing more was heard.");

@@ -10,8 +10,10 @@
 
 mod blobs;
 mod dispatch;
+mod history;
 mod liveness;
 mod master;
+mod metrics;
 mod options;
 mod outbox;
 mod results;
@@ -19,8 +21,11 @@ mod service;
 mod sessions;
 mod state;
 mod view;
+mod web;
 mod workers;
 
+pub use history::{History, HistoryLimits, LogError, LogOptions, ReplayError, Replayed};
 pub use master::Master;
 pub use options::{Limits, MasterError, MasterOptions};
 pub use view::{Cluster, LostWorker, Recorder, SessionView, Totals, View, WorkerView};
+pub use web::{Page, PageError};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use partita_wire::{Identity, TlsFiles, Token};
+use tokio::net::TcpListener;
 
 /// What every process of a pool is told.
 #[derive(clap::Args)]
@@ -61,6 +62,17 @@ pub async fn address(text: &str, token: Option<&Token>) -> anyhow::Result<Socket
         );
     }
     Ok(address)
+}
+
+/// Listens there.
+///
+/// # Errors
+/// As [`address`], and when the address cannot be listened on.
+pub async fn listen(text: &str, token: Option<&Token>) -> anyhow::Result<TcpListener> {
+    let address = address(text, token).await?;
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another address or port"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! runs them (log on standard error, exit codes), and how they end.
 
 mod health;
+mod history;
 mod listen;
 mod master;
 mod shutdown;
@@ -33,6 +34,8 @@ enum Command {
     Master(master::Arguments),
     /// Join a pool and run its tasks.
     Worker(worker::Arguments),
+    /// Show what sessions of the past did, from their event logs.
+    History(history::Arguments),
     /// Ask a process of the pool on this machine whether it answers; exits with 0 if so.
     Health(health::Arguments),
     /// Print a new token, or write one into a file for the pool's environment.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Master(arguments) => on_tokio(master::run(arguments)),
         Command::Worker(arguments) => on_tokio(worker::run(arguments)),
+        Command::History(arguments) => on_tokio(history::run(arguments)),
         Command::Health(arguments) => on_tokio(health::run(arguments)),
         Command::Token(arguments) => token::run(&arguments),
     };

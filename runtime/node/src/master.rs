@@ -1,10 +1,11 @@
 //! `partita-node master`: the gRPC service and the web page of a pool.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use partita_master::{Master, MasterOptions};
+use partita_master::{History, HistoryLimits, LogOptions, Master, MasterOptions, Page};
 use tracing::info;
 
 use crate::listen::{self, Secrets};
@@ -38,24 +39,33 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let token = arguments.secrets.token()?;
     let listen = listen::address(&arguments.listen, token.as_ref()).await?;
-    let web = listen::address(&arguments.web, token.as_ref()).await?;
+    let web = listen::listen(&arguments.web, token.as_ref()).await?;
+    let limits = HistoryLimits::default();
+    let history = Arc::new(match arguments.history_dir {
+        Some(directory) => History::with_log(limits, LogOptions::new(directory))?,
+        None => History::new(limits),
+    });
     let mut options = MasterOptions::new(listen, partita::polars::VERSION);
     options.token = token.clone();
     options.tls = arguments.secrets.tls();
     options.heartbeat = Duration::from_millis(arguments.heartbeat_ms);
     options.lost_after = Duration::from_millis(arguments.lost_after_ms);
+    options.recorder = history.clone();
     if let Some(directory) = arguments.spool_dir {
         options.spool = directory;
     }
     let master = Master::bind(options).await.context("the master cannot start")?;
     let stop = master.stop();
-    info!("listening on {}, web page on http://{web}", master.local_addr());
+    let page = Page { history, view: Some(master.view()), token };
+    info!("listening on {}, web page on http://{}", master.local_addr(), web.local_addr()?);
+    let ends = stop.clone();
     tokio::spawn(async move {
         if let Ok(signal) = shutdown::asked().await {
             info!("{signal}: stopping");
-            stop.cancel();
+            ends.cancel();
         }
     });
-    master.serve().await?;
+    let page = page.serve(web, stop.cancelled_owned());
+    tokio::try_join!(async { master.serve().await.map_err(anyhow::Error::from) }, async { Ok(page.await?) })?;
     Ok(())
 }

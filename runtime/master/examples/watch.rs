@@ -1,0 +1,88 @@
+//! Serves the master's page without a pool: `watch DIRECTORY` shows the event logs in a directory,
+//! `watch FILE` plays one of them again as if its session ran now. Prints the page's address.
+//!
+//! With PARTITA_TOKEN set the page wants that token, as a master's does.
+
+use std::fs::File;
+use std::future::pending;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use partita_bridge::Event;
+use partita_master::{Cluster, History, HistoryLimits, Page, Recorder, SessionView, View, WorkerView};
+use partita_wire::Token;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let path: PathBuf = std::env::args_os().nth(1).ok_or("which directory or file?")?.into();
+    let limits = HistoryLimits::default();
+    let (history, view) = if path.is_dir() {
+        let (history, replayed) = History::replay(&path, limits)?;
+        eprintln!("{replayed:?}");
+        (Arc::new(history), None)
+    } else {
+        let history = Arc::new(History::new(limits));
+        let events = read(&path)?;
+        let view = pool(&events);
+        let player = history.clone();
+        thread::spawn(move || play(&player, &events));
+        (history, Some(view))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("http://{}/", listener.local_addr()?);
+    Page { history, view, token: Token::from_env()? }.serve(listener, pending()).await?;
+    Ok(())
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<Event>> {
+    let lines: Vec<String> = BufReader::new(File::open(path)?).lines().collect::<Result<_, _>>()?;
+    Ok(lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// Each event at its time.
+fn play(history: &History, events: &[Event]) {
+    let started = Instant::now();
+    history.opened(1, "played again");
+    for event in events {
+        thread::sleep(event.at().saturating_sub(started.elapsed()).min(Duration::from_secs(60)));
+        history.event(1, event);
+    }
+    history.closed(1);
+}
+
+/// The workers the events name.
+fn pool(events: &[Event]) -> View {
+    let joined = SystemTime::now();
+    let worker = |event: &Event| match event {
+        Event::WorkerJoined { worker, name, slots, .. } => Some(WorkerView {
+            worker: *worker,
+            name: name.clone(),
+            slots: *slots,
+            busy: 0,
+            memory_limit: 0,
+            cache_limit: 0,
+            blocks_address: String::new(),
+            status: None,
+            silent: Duration::ZERO,
+            joined,
+        }),
+        _ => None,
+    };
+    let workers: Vec<WorkerView> = events.iter().filter_map(worker).collect();
+    let session = SessionView {
+        session: 1,
+        name: "played again".to_owned(),
+        opened: joined,
+        queued: 0,
+        running: 0,
+        workers: workers.iter().map(|worker| worker.worker).collect(),
+        dynamic: false,
+        blob_bytes: 0,
+    };
+    let cluster = Cluster { workers, sessions: vec![session], ..Cluster::default() };
+    View::new(move || cluster.clone())
+}

@@ -1,0 +1,191 @@
+//! What Prometheus is told, in the OpenMetrics text format: counts of what sessions' events said, and
+//! the pool as it is when asked. Nothing is measured here.
+
+use std::time::Duration;
+
+use partita_bridge::Event;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::history::History;
+use crate::{Cluster, View};
+
+/// Counts what events say.
+#[derive(Debug)]
+pub(crate) struct JobMeter {
+    jobs: Family<OutcomeLabels, Counter>,
+    tasks: Family<OutcomeLabels, Counter>,
+    run: Histogram,
+    queue: Histogram,
+    read: Counter,
+    shuffled: Counter,
+    spilled: Counter,
+    cache_hits: Counter,
+    resubmitted: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WorkerLabels {
+    worker: u64,
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MemoryLabels {
+    worker: u64,
+    name: String,
+    kind: &'static str,
+}
+
+impl Default for JobMeter {
+    fn default() -> Self {
+        let times = || Histogram::new(exponential_buckets(0.001, 4.0, 10));
+        Self {
+            jobs: Family::default(),
+            tasks: Family::default(),
+            run: times(),
+            queue: times(),
+            read: Counter::default(),
+            shuffled: Counter::default(),
+            spilled: Counter::default(),
+            cache_hits: Counter::default(),
+            resubmitted: Counter::default(),
+        }
+    }
+}
+
+impl JobMeter {
+    pub fn event(&self, event: &Event) {
+        let count = |family: &Family<OutcomeLabels, Counter>, outcome| {
+            family.get_or_create(&OutcomeLabels { outcome }).inc();
+        };
+        match event {
+            Event::TaskFinished { metrics, .. } => {
+                count(&self.tasks, "succeeded");
+                self.run.observe(metrics.run.as_secs_f64());
+                self.queue.observe(metrics.queue.as_secs_f64());
+                self.read.inc_by(metrics.bytes_read);
+                self.shuffled.inc_by(metrics.shuffle_out);
+                self.spilled.inc_by(metrics.spilled);
+                self.cache_hits.inc_by(metrics.cache_hits);
+            }
+            Event::TaskFailed { .. } => count(&self.tasks, "failed"),
+            Event::StageResubmitted { .. } => {
+                self.resubmitted.inc();
+            }
+            Event::JobFinished { error: None, .. } => count(&self.jobs, "succeeded"),
+            Event::JobFinished { cancelled: true, .. } => count(&self.jobs, "cancelled"),
+            Event::JobFinished { .. } => count(&self.jobs, "failed"),
+            _ => {}
+        }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("jobs", "Jobs that ended", self.jobs.clone());
+        registry.register("task_attempts", "Attempts at tasks that ended, as sessions tell", self.tasks.clone());
+        let run = "Time of finished tasks on their slots";
+        registry.register_with_unit("task_run", run, Unit::Seconds, self.run.clone());
+        let queue = "Time that finished tasks waited for a slot";
+        registry.register_with_unit("task_queue", queue, Unit::Seconds, self.queue.clone());
+        registry.register_with_unit("read", "Bytes read from files", Unit::Bytes, self.read.clone());
+        let shuffled = "Bytes of shuffle blocks that tasks left";
+        registry.register_with_unit("shuffle", shuffled, Unit::Bytes, self.shuffled.clone());
+        let spilled = "Bytes that went to disk because memory was short";
+        registry.register_with_unit("spilled", spilled, Unit::Bytes, self.spilled.clone());
+        registry.register("cache_hits", "Partitions that came from the cache", self.cache_hits.clone());
+        let resubmitted = "Stages some of whose tasks were run again because their output was lost";
+        registry.register("stages_resubmitted", resubmitted, self.resubmitted.clone());
+    }
+}
+
+/// The metrics as text.
+pub(crate) fn text(history: &History, view: Option<&View>) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("partita");
+    history.meter.register(&mut registry);
+    if let Some(view) = view {
+        pool(&mut registry, &view.cluster());
+    }
+    let dropped = counter(history.dropped());
+    registry.register("event_log_dropped", "Lines that the event log could not take", dropped);
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn pool(registry: &mut Registry, cluster: &Cluster) {
+    let sum = |figure: fn(&crate::WorkerView) -> usize| cluster.workers.iter().map(figure).sum::<usize>();
+    let mut simple = |name: &str, help: &str, value: u64| registry.register(name, help, gauge(value));
+    simple("workers", "Workers that are there", cluster.workers.len() as u64);
+    simple("slots", "Slots of all workers", sum(|worker| worker.slots) as u64);
+    simple("slots_busy", "Slots that run a task", sum(|worker| worker.busy) as u64);
+    simple("sessions", "Sessions that are open", cluster.sessions.len() as u64);
+    let queued = cluster.sessions.iter().map(|session| session.queued).sum::<usize>();
+    simple("tasks_queued", "Tasks that wait for a slot", queued as u64);
+    simple("blob_bytes", "Bytes of broadcasts and frames kept for tasks", cluster.blob_bytes);
+    simple("blob_limit_bytes", "How many there may be", cluster.blob_limit);
+    registry.register_with_unit("up", "How long the master runs", Unit::Seconds, seconds(cluster.up));
+    let totals = &cluster.totals;
+    for (name, help, value) in [
+        ("workers_joined", "Workers that registered", totals.workers_joined),
+        ("workers_lost", "Workers that were lost", totals.workers_lost),
+        ("sessions_opened", "Sessions that were opened", totals.sessions_opened),
+        ("tasks_submitted", "Tasks that were queued", totals.tasks_submitted),
+        ("tasks_launched", "Tasks that were sent to a worker", totals.tasks_launched),
+        ("tasks_local", "Tasks that went to a worker they preferred", totals.tasks_local),
+        ("tasks_succeeded", "Tasks that ended well", totals.tasks_succeeded),
+        ("tasks_failed", "Tasks that ended otherwise", totals.tasks_failed),
+    ] {
+        registry.register(name, help, counter(value));
+    }
+    let slots = Family::<WorkerLabels, Gauge>::default();
+    let busy = Family::<WorkerLabels, Gauge>::default();
+    let memory = Family::<MemoryLabels, Gauge>::default();
+    for worker in &cluster.workers {
+        let labels = WorkerLabels { worker: worker.worker, name: worker.name.clone() };
+        slots.get_or_create(&labels).set(worker.slots as i64);
+        busy.get_or_create(&labels).set(worker.busy as i64);
+        let status = worker.status.unwrap_or_default();
+        for (kind, value) in [
+            ("limit", worker.memory_limit),
+            ("tasks", status.memory_tasks),
+            ("shuffle", status.memory_shuffle),
+            ("cache", status.memory_cache),
+            ("disk_shuffle", status.disk_shuffle),
+            ("disk_cache", status.disk_cache),
+            ("resident", status.resident),
+        ] {
+            let labels = MemoryLabels { worker: worker.worker, name: worker.name.clone(), kind };
+            memory.get_or_create(&labels).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
+    registry.register("worker_slots", "A worker's slots", slots);
+    registry.register("worker_slots_busy", "Of those, how many run a task", busy);
+    registry.register_with_unit("worker_memory", "A worker's memory and disk", Unit::Bytes, memory);
+}
+
+fn gauge(value: u64) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge
+}
+
+fn seconds(value: Duration) -> Gauge<f64, std::sync::atomic::AtomicU64> {
+    let gauge = Gauge::default();
+    gauge.set(value.as_secs_f64());
+    gauge
+}
+
+fn counter(value: u64) -> Counter {
+    let counter = Counter::default();
+    counter.inc_by(value);
+    counter
+}

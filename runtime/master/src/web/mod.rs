@@ -1,0 +1,129 @@
+//! The master's page, and what else it answers over HTTP: live events, JSON in the shapes of Spark's
+//! REST API, metrics, health. It shows what [`View`] and [`History`] know, and changes nothing: every
+//! request but the login is a GET. Who may look is decided in `guard`.
+
+mod assets;
+mod guard;
+mod live;
+mod pool;
+mod spark;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use partita_wire::Token;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::View;
+use crate::history::History;
+
+/// Pages that may be watched at a time.
+const WATCHERS: usize = 256;
+
+/// What the page shows, and to whom.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// What sessions told of their jobs.
+    pub history: Arc<History>,
+    /// The pool; without one only the history is shown.
+    pub view: Option<View>,
+    /// What a reader must know. May be absent on loopback only.
+    pub token: Option<Token>,
+}
+
+/// Why there is no page, or no more.
+#[derive(Debug, Error)]
+pub enum PageError {
+    /// It would be open to anybody.
+    #[error(
+        "the page at {listen} can be reached from other machines, and there is no token: set \
+         PARTITA_TOKEN_FILE to a file that holds one (make it with `openssl rand -hex 32 > pool.token`), \
+         or listen on 127.0.0.1"
+    )]
+    NoToken {
+        /// Where it was to listen.
+        listen: SocketAddr,
+    },
+    /// The transport failed.
+    #[error("the page cannot be served: {0}")]
+    Transport(#[from] io::Error),
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    page: Page,
+    guard: Arc<guard::Guard>,
+    watchers: Arc<Semaphore>,
+    stopped: CancellationToken,
+}
+
+impl Page {
+    /// Serves the page until `stop`; then open streams end and answers that have begun are finished.
+    ///
+    /// # Errors
+    /// When anybody could read it, or the listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), PageError> {
+        let listen = listener.local_addr()?;
+        if self.token.is_none() && !listen.ip().is_loopback() {
+            return Err(PageError::NoToken { listen });
+        }
+        let stopped = CancellationToken::new();
+        let router = self.router(stopped.clone());
+        let stop = async move {
+            stop.await;
+            stopped.cancel();
+        };
+        Ok(axum::serve(listener, router).with_graceful_shutdown(stop).await?)
+    }
+
+    fn router(self, stopped: CancellationToken) -> Router {
+        let guard = Arc::new(guard::Guard::new(self.token.clone()));
+        let watchers = Arc::new(Semaphore::new(WATCHERS));
+        let shared = Shared { page: self, guard, watchers, stopped };
+        Router::new()
+            .route("/", get(assets::page))
+            .route("/metrics", get(metrics))
+            .route("/api/v1/pool", get(pool::pool))
+            .route("/api/v1/events", get(live::pool))
+            .route("/api/v1/events/{session}/{job}", get(live::job))
+            .merge(spark::routes())
+            .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
+            // Not secret, and the login needs them.
+            .route("/assets/{name}", get(assets::asset))
+            .route("/login", get(guard::form).post(guard::login).layer(DefaultBodyLimit::max(4096)))
+            .layer(middleware::from_fn_with_state(shared.clone(), guard::headers))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .fallback(|| async { plain(StatusCode::NOT_FOUND, "There is nothing at this address.\n") })
+            .with_state(shared)
+    }
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    match crate::metrics::text(&shared.page.history, shared.page.view.as_ref()) {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "The metrics could not be written.\n"),
+    }
+}
+
+fn plain(status: StatusCode, text: impl Into<String>) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response()
+}
