@@ -159,6 +159,11 @@ fn task_ended(shared: &Arc<Shared>, link: &Link, handle: &Handle, ended: TaskEnd
         if let (Some(shuffle), Some(task_ended::Outcome::Success(_))) = (running.shuffle, &outcome) {
             state.output_at(shuffle, of.2, worker);
         }
+        if let Some(task_ended::Outcome::Failure(failure)) = &outcome
+            && failure.kind() == task_failure::Kind::FetchFailed
+        {
+            state.unreadable(failure.shuffle, &failure.map_partitions);
+        }
         running
     };
     let (metrics, result) = match outcome {

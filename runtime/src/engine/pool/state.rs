@@ -100,11 +100,24 @@ impl State {
         self.caches.remove(&id);
     }
 
-    /// A map task's blocks lie at a worker.
+    /// What these map tasks left cannot be read where it was: it is made anew before anybody reads it.
+    pub fn unreadable(&mut self, id: ShuffleId, map_partitions: &[u32]) {
+        let Some(shuffle) = self.shuffles.get_mut(&id) else { return };
+        for partition in map_partitions {
+            if let Some(place) = shuffle.outputs.get_mut(&(*partition as usize)) {
+                place.lost = true;
+            }
+        }
+    }
+
+    /// A map task's blocks lie at a worker. The first attempt's hold, as for the scheduler: another's may
+    /// have other rows in them, and all who read must read the same.
     pub fn output_at(&mut self, id: ShuffleId, map_partition: usize, worker: u64) {
         // A worker can be gone before what it finished is heard of.
         let address = self.workers.get(&worker).map(|info| info.blocks_address.clone());
-        if let Some(shuffle) = self.shuffles.get_mut(&id) {
+        if let Some(shuffle) = self.shuffles.get_mut(&id)
+            && shuffle.outputs.get(&map_partition).is_none_or(|place| place.lost)
+        {
             let lost = address.is_none();
             let place = Place { worker, address: address.unwrap_or_default(), lost };
             shuffle.outputs.insert(map_partition, place);
@@ -285,6 +298,17 @@ mod tests {
         assert_eq!(state.missing(&read), Some((7, vec![0])));
         state.output_at(7, 0, 2);
         assert_eq!(state.missing(&read), None);
+        state.unreadable(7, &[1]);
+        assert_eq!(state.missing(&read), Some((7, vec![1])));
+    }
+
+    #[test]
+    fn of_two_attempts_at_a_map_task_all_read_the_first() {
+        let mut state = state();
+        state.open_shuffle(7, unbounded().0);
+        state.output_at(7, 0, 2);
+        state.output_at(7, 0, 1);
+        assert_eq!(state.sources(7).iter().map(|source| source.worker).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
