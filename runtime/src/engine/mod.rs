@@ -67,6 +67,7 @@ impl Drop for CacheLease {
 }
 
 /// One process that has slots, at one moment.
+#[derive(Clone)]
 pub(crate) struct Worker {
     /// Its number, never used twice; 0 is this process.
     #[allow(dead_code)]
