@@ -15,6 +15,7 @@ struct Compose {
     project: String,
     directory: tempfile::TempDir,
     port: u16,
+    web: u16,
 }
 
 /// What a command prints; fails with what it says if it fails.
@@ -42,10 +43,7 @@ impl Compose {
     fn up(workers: usize) -> Self {
         let directory = tempfile::TempDir::new().unwrap();
         let project = format!("partita-test-{}", std::process::id());
-        // Not below the test's own directory, which is nobody else's business.
-        let pool = Self { project, directory, port: free_port() };
-        std::os::unix::fs::chown(pool.directory.path(), None, None).unwrap();
-        run(Command::new("chmod").arg("755").arg(pool.directory.path()));
+        let pool = Self { project, directory, port: free_port(), web: free_port() };
         run(pool.script("pool-image.sh").arg(env!("CARGO_BIN_EXE_partita-node")));
         pool.compose(&["up", "--detach", "--scale", &format!("worker={workers}")]);
         pool
@@ -61,7 +59,7 @@ impl Compose {
             .env("PARTITA_ENV", self.directory.path().join("pool.env"))
             .env("PARTITA_IMAGE", "partita-node-test")
             .env("PARTITA_PORT", self.port.to_string())
-            .env("PARTITA_WEB_PORT", "0")
+            .env("PARTITA_WEB_PORT", self.web.to_string())
             .env("PARTITA_DATA_DIR", self.data())
             .env("PARTITA_OUTPUT_DIR", self.output())
             .env("COMPOSE_PROJECT_NAME", &self.project);
