@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use partita::worker::{Worker, WorkerOptions};
 use tracing::info;
 
@@ -30,8 +30,8 @@ pub struct Arguments {
     /// Where the master and other workers fetch rows from it; port 0 takes any that is free.
     #[arg(long, env = "PARTITA_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     listen: String,
-    /// The host or host:port under which they reach it, if not the one it listens on. `hostname` stands
-    /// for this machine's name.
+    /// The host or host:port under which they reach it, if that is not where it listens, nor this
+    /// machine's address on the way to the master.
     #[arg(long, env = "PARTITA_ADVERTISE", value_name = "HOST")]
     advertise: Option<String>,
     /// A directory that tasks may read files in; may be given again, or several with colons between.
@@ -50,12 +50,6 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let token = arguments.secrets.token()?;
     let listen = listen::address(&arguments.listen, token.as_ref()).await?;
-    if listen.ip().is_unspecified() && arguments.advertise.is_none() {
-        bail!(
-            "listens on {listen}, and others must be told under which name or address they reach it: \
-             --advertise HOST (PARTITA_ADVERTISE); `hostname` stands for this machine's name"
-        );
-    }
     let master = arguments.master.replacen("partita://", "http://", 1).replacen("partitas://", "https://", 1);
     let mut options = WorkerOptions::new(master);
     options.name = arguments.name.map_or_else(hostname, Ok)?;
@@ -65,10 +59,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.tls = arguments.secrets.tls();
     options.data_dirs = arguments.data_dir;
     options.output_dirs = arguments.output_dir;
-    options.advertise = match arguments.advertise.as_deref() {
-        Some("hostname") => Some(hostname()?),
-        _ => arguments.advertise,
-    };
+    options.advertise = arguments.advertise;
     if let Some(slots) = arguments.slots {
         options.slots = slots;
     }
