@@ -67,6 +67,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         options.cache_fraction = fraction;
     }
     if let Some(directory) = arguments.spill_dir {
+        std::fs::create_dir_all(&directory)
+            .with_context(|| format!("cannot make the directory {}", directory.display()))?;
         options.spill_dir = directory;
     }
     let slots = options.slots;

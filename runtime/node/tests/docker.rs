@@ -152,7 +152,7 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
     ParquetWriter::new(std::fs::File::create(&file).unwrap()).finish(&mut rows.clone()).unwrap();
     let written = pool.output().join("written");
     session.read_parquet(&file).unwrap().repartition(3).write_parquet(&written).unwrap();
-    let path = PlRefPath::try_from_path(written.join("*.parquet")).unwrap();
+    let path = PlRefPath::try_from_path(&written.join("*.parquet")).unwrap();
     assert_same(LazyFrame::scan_parquet(path, Default::default()).unwrap().collect().unwrap(), rows);
     let error = session.frame(records(10), 1).write_parquet(pool.data().join("no")).unwrap_err().to_string();
     assert!(error.contains("no"), "{error}");

@@ -163,7 +163,9 @@ impl Pool {
         ];
         let token = self.setup.token.map(|token| ("PARTITA_TOKEN", token));
         let log = self.directory.path().join(format!("{name}.log"));
-        self.workers.push(Node::start(log, &arguments, token.as_slice()));
+        let mut worker = Node::start(log, &arguments, token.as_slice());
+        worker.said("listening on ");
+        self.workers.push(worker);
     }
 
     /// Ends the master and starts another one at the same address.
