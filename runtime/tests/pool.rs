@@ -1,76 +1,17 @@
 //! Sessions on a pool: a real master and real workers, over sockets.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
 use partita::prelude::*;
-use partita::worker::{Worker, WorkerOptions};
 use partita_master::{Master, MasterOptions};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
 
+mod local_pool;
 mod programs;
+use local_pool::{Pool, until};
 use programs::{programs, sorted};
-
-/// A master with workers of two slots each, all in this process but joined by sockets.
-struct Pool {
-    runtime: Runtime,
-    address: String,
-    stop: CancellationToken,
-    workers: Vec<Worker>,
-    directory: tempfile::TempDir,
-}
-
-impl Pool {
-    fn start(workers: usize) -> Self {
-        Self::start_at("127.0.0.1:0", workers)
-    }
-
-    fn start_at(listen: &str, workers: usize) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let options = MasterOptions::new(listen.parse().unwrap(), polars::VERSION);
-        let master = runtime.block_on(Master::bind(options)).unwrap();
-        let (address, stop) = (master.local_addr().to_string(), master.stop());
-        runtime.spawn(master.serve());
-        let directory = tempfile::tempdir().unwrap();
-        let mut pool = Self { runtime, address, stop, workers: Vec::new(), directory };
-        (0..workers).for_each(|_| pool.add_worker());
-        pool
-    }
-
-    fn add_worker(&mut self) {
-        let mut options = WorkerOptions::new(self.address.clone());
-        options.name = format!("worker-{}", self.workers.len());
-        options.slots = 2;
-        options.data_dirs = vec![self.directory.path().to_owned()];
-        options.output_dirs = vec![self.directory.path().to_owned()];
-        self.workers.push(self.runtime.block_on(Worker::start(options)).unwrap());
-    }
-
-    fn url(&self) -> String {
-        format!("partita://{}", self.address)
-    }
-
-    /// A session that knows of all workers.
-    fn session(&self) -> Session {
-        let session = Session::connect(&self.url()).unwrap();
-        until("all workers", || session.slots() == 2 * self.workers.len());
-        session
-    }
-}
-
-/// Waits for something that nobody tells.
-fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..3000 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("{what}: not so after 30 seconds");
-}
 
 fn shared() -> &'static (Pool, Session, Session) {
     static SHARED: std::sync::LazyLock<(Pool, Session, Session)> = std::sync::LazyLock::new(|| {
@@ -118,7 +59,8 @@ fn files_are_read_and_written_by_workers_and_others_are_refused() {
 fn large_frames_and_results_arrive_whole() {
     let (_, session, _) = shared();
     let n = 400_000i64;
-    let frame = df!("id" => (0..n).collect::<Vec<_>>(), "t" => (0..n).map(|i| i.to_string()).collect::<Vec<_>>());
+    let frame =
+        df!("id" => (0..n).collect::<Vec<_>>(), "t" => (0..n).map(|i| i.to_string()).collect::<Vec<_>>());
     let frame = frame.unwrap();
     let data = session.frame(frame.clone(), 3);
     for _ in 0..2 {
@@ -132,9 +74,8 @@ fn large_frames_and_results_arrive_whole() {
         strategy: JoinStrategy::Broadcast,
     };
     assert_eq!(session.range(-5, 5, 4).join_on(&data, on).count().unwrap(), 5);
-    let joined = session
-        .range(-5, 5, 4)
-        .map_partitions(|lf| lf.inner_join(frame.lazy(), col("id"), col("id")));
+    let joined =
+        session.range(-5, 5, 4).map_partitions(|lf| lf.inner_join(frame.lazy(), col("id"), col("id")));
     assert_eq!(joined.count().unwrap(), 5);
 }
 
@@ -180,7 +121,8 @@ fn a_session_says_what_it_is_on_and_follows_the_pools_slots() {
 fn rows_survive_the_loss_of_a_worker() {
     let mut pool = Pool::start(2);
     let session = pool.session();
-    let data = session.range(0, 10_000, 8).cache().repartition(6).group_by([(col("id") % lit(10)).alias("k")]);
+    let data =
+        session.range(0, 10_000, 8).cache().repartition(6).group_by([(col("id") % lit(10)).alias("k")]);
     let data = data.agg([col("id").sum()]).sort([col("k")]);
     let before = data.collect().unwrap();
     let worker = pool.workers.pop().unwrap();
@@ -249,30 +191,9 @@ fn only_the_pools_token_opens_a_session() {
     };
     assert!(failure(None).contains("PARTITA_TOKEN"));
     let error = failure(Some("wrong"));
-    assert!(error.contains("refuses") && error.contains("PARTITA_TOKEN") && !error.contains("wrong"), "{error}");
+    assert!(
+        error.contains("refuses") && error.contains("PARTITA_TOKEN") && !error.contains("wrong"),
+        "{error}"
+    );
     assert!(failure(Some("right")).contains("no workers"));
-}
-
-#[test]
-fn a_cancelled_job_ends_and_the_session_goes_on() {
-    let (_, session, _) = shared();
-    let slow = session.range(0, 64, 64).map_partitions(|lf| {
-        let many = DataFrame::new_infer_height(vec![Column::new("n".into(), (0..3000i64).collect::<Vec<_>>())]);
-        let many = many.unwrap().lazy();
-        lf.cross_join(many.clone(), None).cross_join(many, None).select([(col("id") * col("n")).sum().alias("id")])
-    });
-    let token = partita::cancel::CancelToken::default();
-    let started = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let seen = started.clone();
-    session.events().listen(move |event| {
-        if matches!(event, partita::events::Event::TaskStarted { .. }) {
-            seen.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
-    let job = token.clone();
-    let running = std::thread::spawn(move || partita::cancel::with(&job, || slow.collect()));
-    until("a task runs", || started.load(std::sync::atomic::Ordering::Relaxed));
-    token.cancel();
-    assert!(matches!(running.join().unwrap(), Err(PartitaError::Cancelled { .. })));
-    assert_eq!(session.range(0, 10, 2).count().unwrap(), 10);
 }

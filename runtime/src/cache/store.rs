@@ -241,9 +241,8 @@ impl CacheStore {
             write_stream(frame, writer)?;
             Ok(writer.written())
         });
-        let (file, bytes) = written.map_err(|error| {
-            io::Error::other(format!("caching partition {}: {error}", key.partition))
-        })?;
+        let (file, bytes) = written
+            .map_err(|error| io::Error::other(format!("caching partition {}: {error}", key.partition)))?;
         self.on_disk.fetch_add(bytes, Ordering::Relaxed);
         Ok(Cached { file, bytes, on_disk: self.on_disk.clone() })
     }
@@ -309,7 +308,8 @@ mod tests {
 
     #[test]
     fn memory_and_disk_keeps_everything_and_disk_only_uses_no_memory() {
-        let Fixture { store, accountant, evicted, .. } = fixture(frame(1).estimated_size());
+        let Fixture { store, accountant, evicted, directory: _directory } =
+            fixture(frame(1).estimated_size());
         for partition in 0..3 {
             store.put(key(1, partition), StorageLevel::MemoryAndDisk, &frame(partition as i64)).unwrap();
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use polars::prelude::*;
+use polars_plan::dsl::DslPlan;
 
 use super::one_core::collect;
 use super::stores::Stores;
@@ -58,10 +59,8 @@ impl Run<'_> {
                     Input::Frame(frame) => self.rows_in(frame.height()),
                     Input::Range { start, end } => self.rows_in((end - start) as usize),
                     input => {
-                        let frame =
-                            self.lazy(input).and_then(|lf| collect(lf.select([len()]))).map_err(text)?;
-                        let count = frame.columns()[0].get(0).and_then(|value| value.try_extract::<u64>());
-                        count.map_err(text)?
+                        let rows = self.lazy(input).map_err(text)?;
+                        count(rows).map_err(text)?
                     }
                 };
                 self.metrics.rows_out = count;
@@ -199,6 +198,17 @@ impl Run<'_> {
         self.metrics.rows_in += rows as u64;
         rows as u64
     }
+}
+
+/// How many rows a plan gives, without more of them than that takes.
+fn count(rows: LazyFrame) -> PolarsResult<u64> {
+    // Polars adds the lengths of a union's parts up as 128-bit integers, which it lacks as it is built
+    // here: a column of such a plan is read and its values are counted.
+    if rows.logical_plan.into_iter().any(|plan| matches!(plan, DslPlan::Union { .. })) {
+        return Ok(collect(rows.select([nth(0).as_expr()]))?.height() as u64);
+    }
+    let frame = collect(rows.select([len()]))?;
+    frame.columns()[0].get(0)?.try_extract::<u64>()
 }
 
 /// Frames of one schema, one under another, sharing their buffers.

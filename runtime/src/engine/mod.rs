@@ -70,7 +70,6 @@ impl Drop for CacheLease {
 #[derive(Clone)]
 pub(crate) struct Worker {
     /// Its number, never used twice; 0 is this process.
-    #[allow(dead_code)]
     pub id: u64,
     pub name: String,
     pub slots: usize,

@@ -9,11 +9,9 @@ use crossbeam_channel::Receiver;
 use polars_async::executor::ALLOW_RAYON_THREADS;
 
 use super::INSIDE_TASK;
+use super::codec::STACK_BYTES;
 
 const SLOT_THREAD: &str = "partita-slot-";
-
-/// Polars' plans are trees that are walked by recursion; only what is used of a stack is ever memory.
-const STACK_BYTES: usize = 32 << 20;
 
 /// Starts `slots` threads that take work until nobody can send any more. One task, one core: what
 /// Polars does on such a thread it does on this thread alone. Gives the number of them that are busy.
@@ -30,13 +28,15 @@ pub(crate) fn start<T: Send + 'static>(
     let run = Arc::new(run);
     for slot in 0..slots {
         let (queue, busy, run) = (queue.clone(), Busy(count.clone()), run.clone());
-        thread::Builder::new().name(format!("{SLOT_THREAD}{slot}")).stack_size(STACK_BYTES).spawn(move || {
-            ALLOW_RAYON_THREADS.set(false);
-            INSIDE_TASK.set(true);
-            for work in queue {
-                run(slot, work, &busy);
-            }
-        })?;
+        thread::Builder::new().name(format!("{SLOT_THREAD}{slot}")).stack_size(STACK_BYTES).spawn(
+            move || {
+                ALLOW_RAYON_THREADS.set(false);
+                INSIDE_TASK.set(true);
+                for work in queue {
+                    run(slot, work, &busy);
+                }
+            },
+        )?;
     }
     Ok(count)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 use super::task::TaskError;
-use crate::cache::{CacheId, CacheStore, Key, Kept, StorageLevel};
+use crate::cache::{CacheId, CacheStore, Kept, Key, StorageLevel};
 use crate::memory::{Accountant, Limits, SpillDirectory};
 use crate::shuffle::block::Block;
 use crate::shuffle::{BlockStore, Output, Owner, Partitioner, ShuffleId};

@@ -8,6 +8,8 @@ mod bytes;
 pub(crate) mod heap;
 mod spill;
 
-pub(crate) use accountant::{Accountant, Amounts, Limits, Reclaim, Refused, Reservation, Room, Use};
+#[cfg(test)]
+pub(crate) use accountant::Amounts;
+pub(crate) use accountant::{Accountant, Limits, Reclaim, Refused, Reservation, Room, Use};
 pub(crate) use bytes::Bytes;
 pub(crate) use spill::{SpillDirectory, SpillFile};

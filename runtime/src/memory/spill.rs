@@ -45,7 +45,10 @@ impl SpillDirectory {
         }
         let fresh = make_in(&self.parent).map_err(|error| {
             let parent = self.parent.display();
-            io::Error::new(error.kind(), format!("cannot make a directory for data on disk in {parent}: {error}"))
+            io::Error::new(
+                error.kind(),
+                format!("cannot make a directory for data on disk in {parent}: {error}"),
+            )
         })?;
         Ok(made.insert(fresh).directory.path().to_owned())
     }

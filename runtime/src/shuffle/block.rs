@@ -153,7 +153,12 @@ mod tests {
             write_stream(frame, &mut bytes).unwrap();
             bytes.len()
         };
-        assert!(size(&all.slice(500, 10)) < size(&all) / 4, "{} of {}", size(&all.slice(500, 10)), size(&all));
+        assert!(
+            size(&all.slice(500, 10)) < size(&all) / 4,
+            "{} of {}",
+            size(&all.slice(500, 10)),
+            size(&all)
+        );
     }
 
     #[test]

@@ -237,7 +237,8 @@ impl BlockStore {
             Held::Memory { _room, .. } => _room.bytes(),
             Held::Disk(_) => 0,
         };
-        let (owner, map, part) = parts.max_by_key(|(_, _, part)| size(part)).filter(|(_, _, part)| size(part) > 0)?;
+        let (owner, map, part) =
+            parts.max_by_key(|(_, _, part)| size(part)).filter(|(_, _, part)| size(part) > 0)?;
         let Held::Memory { blocks, .. } = &part.held else { return None };
         part.moving = true;
         Some((owner, map, part.number, blocks.clone()))

@@ -21,7 +21,12 @@ fn shuffle(shuffle: u64) -> Owner {
     Owner::Shuffle { session: 1, shuffle }
 }
 
-fn rows(store: &BlockStore, owner: Owner, partition: usize, wanted: Option<&[usize]>) -> Vec<(usize, Vec<i64>)> {
+fn rows(
+    store: &BlockStore,
+    owner: Owner,
+    partition: usize,
+    wanted: Option<&[usize]>,
+) -> Vec<(usize, Vec<i64>)> {
     let numbers = |block: Block| {
         let frame = block.read().unwrap();
         frame.column("i").unwrap().i64().unwrap().into_no_null_iter().collect::<Vec<_>>()

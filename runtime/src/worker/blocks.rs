@@ -38,9 +38,8 @@ pub(super) fn serve(
 ) -> Result<JoinHandle<()>, tonic::transport::Error> {
     let token = shared.options.token.clone();
     let service = Service { shared, streams: Arc::new(Semaphore::new(STREAMS)) };
-    let mut server = Server::builder()
-        .http2_keepalive_interval(Some(PING))
-        .http2_keepalive_timeout(Some(PONG));
+    let mut server =
+        Server::builder().http2_keepalive_interval(Some(PING)).http2_keepalive_timeout(Some(PONG));
     if let Some(tls) = tls {
         server = server.tls_config(tls)?;
     }
@@ -66,9 +65,9 @@ struct Service {
 
 impl Service {
     fn registration(&self) -> Result<Arc<Registration>, Status> {
-        self.shared
-            .registration()
-            .ok_or_else(|| Status::not_found(format!("worker {} has no master now", self.shared.options.name)))
+        self.shared.registration().ok_or_else(|| {
+            Status::not_found(format!("worker {} has no master now", self.shared.options.name))
+        })
     }
 
     /// Streams what `write` writes on a thread of its own.

@@ -38,8 +38,8 @@ const FASTEST_HEARTBEAT: u32 = 20;
 /// How to call the master; cheap to clone.
 #[derive(Clone)]
 pub(super) struct MasterDial {
-    channel: Channel,
-    token: Option<Token>,
+    pub(super) channel: Channel,
+    pub(super) token: Option<Token>,
 }
 
 impl MasterDial {
@@ -67,9 +67,10 @@ impl From<Status> for Ended {
     fn from(status: Status) -> Self {
         let text = status.message().to_owned();
         match status.code() {
-            Code::Unauthenticated | Code::FailedPrecondition | Code::InvalidArgument | Code::PermissionDenied => {
-                Self::Refused(text)
-            }
+            Code::Unauthenticated
+            | Code::FailedPrecondition
+            | Code::InvalidArgument
+            | Code::PermissionDenied => Self::Refused(text),
             _ if text.is_empty() => Self::Lost(status.code().to_string()),
             _ => Self::Lost(text),
         }
@@ -145,7 +146,8 @@ async fn talk_until_lost(
     let mut incoming = master.client().work(ReceiverStream::new(outgoing)).await?.into_inner();
     let first = timeout(WELCOME, incoming.message()).await;
     let first = first.map_err(|_| Ended::Lost("it does not answer".into()))??;
-    let Some(Order::Welcome(WorkerWelcome { worker, heartbeat_ms })) = first.and_then(|first| first.message) else {
+    let Some(Order::Welcome(WorkerWelcome { worker, heartbeat_ms })) = first.and_then(|first| first.message)
+    else {
         return Err(Ended::Refused("it answers with something else than a welcome; is it a master?".into()));
     };
     tracing::info!("worker {} is number {worker} of the pool at {}", options.name, options.master);
@@ -246,7 +248,8 @@ async fn advertised(shared: &Shared) -> io::Result<String> {
         None => {
             let master = shared.options.master.rsplit("://").next().unwrap_or_default().trim_end_matches('/');
             // Nothing is sent: the system only looks which of its addresses it would send from.
-            let socket = UdpSocket::bind((if shared.listening.is_ipv6() { "[::]" } else { "0.0.0.0" }, 0)).await?;
+            let socket =
+                UdpSocket::bind((if shared.listening.is_ipv6() { "[::]" } else { "0.0.0.0" }, 0)).await?;
             socket.connect(master).await?;
             let mut address = socket.local_addr()?;
             address.set_port(port);

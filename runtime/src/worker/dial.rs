@@ -17,7 +17,10 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// A channel to `host:port`, with or without a scheme before it; it connects when it is used, and again
 /// when the connection is lost.
-pub(super) fn channel(address: &str, tls: Option<&ClientTlsConfig>) -> Result<Channel, tonic::transport::Error> {
+pub(super) fn channel(
+    address: &str,
+    tls: Option<&ClientTlsConfig>,
+) -> Result<Channel, tonic::transport::Error> {
     let bare = address.strip_prefix("http://").or(address.strip_prefix("https://")).unwrap_or(address);
     let scheme = if tls.is_some() { "https" } else { "http" };
     let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", bare.trim_end_matches('/')))?

@@ -71,7 +71,7 @@ impl Estimate {
 
     /// Memory to start with, on a worker with so many bytes for so many slots. What is only guessed
     /// must not keep a task from ever starting, nor the slots from working side by side.
-    pub fn to_start(&self, total: usize, slots: usize) -> usize {
+    pub fn at_start(&self, total: usize, slots: usize) -> usize {
         let guessed = self.need(self.guessed).min(total / slots);
         self.need(self.known).saturating_add(guessed).min(total.max(self.need(self.known)))
     }
@@ -88,4 +88,26 @@ pub(super) fn too_large(partition: usize, input: usize, need: usize, most: usize
         Bytes(need),
         Bytes(most)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_does_not_fit_is_told_how_much_and_what_to_do() {
+        let text = too_large(7, 900_000_000, 2_700_000_000, 1_000_000_000, "worker-3");
+        for part in ["partition 7", "900.0 MB", "2.7 GB", "1.0 GB", "worker-3", "more partitions", "4 times"]
+        {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn guesses_leave_room_for_all_slots_and_what_is_known_does_not_shrink() {
+        let guess = Estimate { known: 0, guessed: 10_000, times: 2 };
+        assert_eq!(guess.at_start(1_000, 4), 250);
+        let known = Estimate { known: 600, guessed: 0, times: 2 };
+        assert_eq!(known.at_start(1_000, 4), 1_200, "it is refused then, with its true size");
+    }
 }

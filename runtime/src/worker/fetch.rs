@@ -61,7 +61,12 @@ impl Fetcher {
                 Ok(stream) => streams.push(stream),
                 Err(status) => {
                     missing.extend(missing_of(&status, source));
-                    causes.push(format!("worker {} at {}: {}", source.worker, source.address, status.message()));
+                    causes.push(format!(
+                        "worker {} at {}: {}",
+                        source.worker,
+                        source.address,
+                        status.message()
+                    ));
                 }
             }
         }
@@ -96,8 +101,10 @@ impl Fetcher {
             }
         };
         // A connection may break by accident; what is gone for good is not asked for long.
-        let again =
-            ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(3).with_jitter();
+        let again = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(50))
+            .with_max_times(3)
+            .with_jitter();
         let answer = once.retry(again).when(|status| status.code() == Code::Unavailable).await?;
         let bytes = answer.metadata().get(BYTES_HEADER).and_then(|bytes| bytes.to_str().ok()?.parse().ok());
         Ok(Incoming {

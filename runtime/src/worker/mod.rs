@@ -31,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::transport::ClientTlsConfig;
 
 pub use options::WorkerOptions;
 
@@ -106,6 +107,39 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(
+        options: WorkerOptions,
+        listening: SocketAddr,
+        tls: Option<ClientTlsConfig>,
+    ) -> Result<Self, WorkerError> {
+        let total = options.memory_limit;
+        if total < LEAST_MEMORY {
+            return Err(WorkerError::Options(format!(
+                "{} of memory is too little for a worker; give it at least {}",
+                Bytes(total),
+                Bytes(LEAST_MEMORY)
+            )));
+        }
+        let limits = Limits {
+            total,
+            shuffle: (total as f64 * SHUFFLE_SHARE) as usize,
+            cache: (total as f64 * options.cache_fraction) as usize,
+        };
+        let access = Access::new(&options.data_dirs, &options.output_dirs)
+            .map_err(|error| WorkerError::Options(error.to_string()))?;
+        let runtime = Handle::current();
+        Ok(Self {
+            fetcher: Fetcher::new(&options, tls, runtime.clone()),
+            listening,
+            runtime,
+            accountant: Arc::new(Accountant::new(limits)),
+            spill: Arc::new(SpillDirectory::new(options.spill_dir.clone())),
+            access,
+            registration: RwLock::default(),
+            options,
+        })
+    }
+
     fn registration(&self) -> Option<Arc<Registration>> {
         self.registration.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
@@ -127,43 +161,16 @@ impl Worker {
     /// # Errors
     /// When something of the options cannot be used.
     pub async fn start(options: WorkerOptions) -> Result<Self, WorkerError> {
-        options.check().map_err(WorkerError::Options)?;
-        let total = options.memory_limit;
-        if total < LEAST_MEMORY {
-            return Err(WorkerError::Options(format!(
-                "{} of memory is too little for a worker; give it at least {}",
-                Bytes(total),
-                Bytes(LEAST_MEMORY)
-            )));
-        }
-        let limits = Limits {
-            total,
-            shuffle: (total as f64 * SHUFFLE_SHARE) as usize,
-            cache: (total as f64 * options.cache_fraction) as usize,
-        };
-        let access = Access::new(&options.data_dirs, &options.output_dirs)
-            .map_err(|error| WorkerError::Options(error.to_string()))?;
-        let spill = Arc::new(SpillDirectory::new(options.spill_dir.clone()));
-        spill.make().map_err(WorkerError::Spill)?;
         let client_tls = options.tls.client()?;
         let server_tls = options.tls.server()?;
-        heap::give_back_what_is_freed();
-
         let address = options.listen;
+        options.check().map_err(WorkerError::Options)?;
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|cause| WorkerError::Listen { address, cause })?;
         let address = listener.local_addr().map_err(|cause| WorkerError::Listen { address, cause })?;
-        let runtime = Handle::current();
-        let shared = Arc::new(Shared {
-            fetcher: Fetcher::new(&options, client_tls.clone(), runtime.clone()),
-            listening: address,
-            runtime,
-            accountant: Arc::new(Accountant::new(limits)),
-            spill,
-            access,
-            registration: RwLock::default(),
-            options,
-        });
+        let shared = Arc::new(Shared::new(options, address, client_tls.clone())?);
+        shared.spill.make().map_err(WorkerError::Spill)?;
+        heap::give_back_what_is_freed();
         // The master launches at most as many as there are slots; after a new start of its, those of the
         // old one may still run.
         let (queue, launches) = bounded::<Launch>(2 * shared.options.slots + partita_wire::QUEUE);
@@ -228,6 +235,9 @@ impl Drop for Shared {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("name", &self.shared.options.name).field("address", &self.address).finish()
+        f.debug_struct("Worker")
+            .field("name", &self.shared.options.name)
+            .field("address", &self.address)
+            .finish()
     }
 }

@@ -63,7 +63,10 @@ impl WorkerOptions {
             return Err("a worker needs at least one slot".into());
         }
         if !(0.0..=1.0).contains(&self.cache_fraction) {
-            return Err(format!("the cache's part of memory is {}; it goes from 0 to 1", self.cache_fraction));
+            return Err(format!(
+                "the cache's part of memory is {}; it goes from 0 to 1",
+                self.cache_fraction
+            ));
         }
         if self.token.is_none() && !self.listen.ip().is_loopback() {
             return Err(format!(

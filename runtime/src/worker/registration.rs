@@ -54,8 +54,7 @@ impl Registration {
     ) -> Self {
         let evictions = to_master.clone();
         let on_evicted = move |key: Key| {
-            let gone =
-                CachedPartition { cache: key.cache, partition: key.partition as u32, on_disk: false };
+            let gone = CachedPartition { cache: key.cache, partition: key.partition as u32, on_disk: false };
             let evicted = CacheEvicted { session: key.session, partitions: vec![gone] };
             // Without a master there is no one to tell.
             let _ = evictions.blocking_send(FromWorker { message: Some(Message::Evicted(evicted)) });
@@ -118,19 +117,27 @@ impl Registration {
 
     /// Keeps what a map task left, unless it comes too late.
     pub fn keep_output(&self, key: &TaskKey, shuffle: ShuffleId, map_partition: usize, output: Output) {
-        self.while_wanted(key, |session| !session.removed_shuffles.contains(&shuffle), || {
-            let owner = Owner::Shuffle { session: key.session, shuffle };
-            self.blocks.open(owner);
-            self.blocks.put(owner, map_partition, output);
-        });
+        self.while_wanted(
+            key,
+            |session| !session.removed_shuffles.contains(&shuffle),
+            || {
+                let owner = Owner::Shuffle { session: key.session, shuffle };
+                self.blocks.open(owner);
+                self.blocks.put(owner, map_partition, output);
+            },
+        );
     }
 
     /// Keeps a result until it is taken, unless nobody will.
     pub fn keep_result(&self, key: &TaskKey, output: Output) {
-        self.while_wanted(key, |_| true, || {
-            self.blocks.open(result_of(key));
-            self.blocks.put(result_of(key), 0, output);
-        });
+        self.while_wanted(
+            key,
+            |_| true,
+            || {
+                self.blocks.open(result_of(key));
+                self.blocks.put(result_of(key), 0, output);
+            },
+        );
     }
 
     /// Whether a partition may still be cached.
@@ -218,7 +225,8 @@ impl Registration {
         let cause = |status: tonic::Status| format!("the master does not give it: {}", status.message());
         let stream = shared.runtime.block_on(self.master.blob(request)).map_err(cause)?;
         let reader = ChunkReader::new(stream, shared.runtime.clone(), shared.options.fetch_silence);
-        let frame = read_stream(reader).map_err(|error| format!("the master does not give it whole: {error}"))?;
+        let frame =
+            read_stream(reader).map_err(|error| format!("the master does not give it whole: {error}"))?;
         if let Some(room) = self.accountant.room(Use::Blobs, frame.estimated_size()) {
             *place = Some(Blob { frame: frame.clone(), _room: room });
         }

@@ -9,7 +9,7 @@ use super::Shared;
 use super::estimate::{Estimate, too_large};
 use super::fetch::Wanted;
 use super::registration::Registration;
-use crate::cache::{CacheId, Key, Kept, StorageLevel};
+use crate::cache::{CacheId, Kept, Key, StorageLevel};
 use crate::engine::codec::ShuffleSource;
 use crate::engine::stores::{Stores, Written, split_into};
 use crate::engine::task::TaskError;

@@ -47,7 +47,8 @@ type Given = (TaskResult, TaskMetrics, Vec<CachedPartition>);
 pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy) {
     let Launch { key, body, cancelled, registration, arrived } = launch;
     let outcome = busy.during(|| {
-        let attempt = Attempt { shared, slot, key, cancelled: &cancelled, registration: &registration, arrived };
+        let attempt =
+            Attempt { shared, slot, key, cancelled: &cancelled, registration: &registration, arrived };
         catch_unwind(AssertUnwindSafe(|| attempt.run(&body)))
             .unwrap_or_else(|panic| Err(TaskError::Failed(panic_text(&*panic))))
     });
@@ -84,7 +85,8 @@ impl Attempt<'_> {
             TaskResult::Count(count) => Some(Rows::Count(count)),
             TaskResult::Frame(frame) => Some(self.rows(frame)?),
         };
-        let metrics = serde_json::to_string(&metrics).map_err(|error| TaskError::Failed(error.to_string()))?;
+        let metrics =
+            serde_json::to_string(&metrics).map_err(|error| TaskError::Failed(error.to_string()))?;
         Ok(Outcome::Success(TaskSuccess { metrics, cached, result: rows }))
     }
 
@@ -92,7 +94,7 @@ impl Attempt<'_> {
     fn compute(&self, Decoded { task, sources }: &Decoded) -> Result<Given, TaskError> {
         let estimate = Estimate::of(task);
         let total = self.shared.accountant.limits().total;
-        let mut need = estimate.to_start(total, self.shared.options.slots);
+        let mut need = estimate.at_start(total, self.shared.options.slots);
         let mut started = false;
         loop {
             let admitted = self.shared.accountant.admit(need, self.registration, self.cancelled);

@@ -114,6 +114,7 @@ proptest! {
         for _ in 0..2 {
             prop_assert_eq!(sorted(&dataset.collect().unwrap()), sorted(&here));
         }
+        prop_assert_eq!(dataset.count().unwrap(), here.height() as u64);
     }
 }
 

@@ -50,7 +50,7 @@ impl EmbeddedEngine {
     /// Loses what a map task left for the reduce side.
     #[cfg(test)]
     pub fn lose(&self, shuffle: ShuffleId, map_partition: usize) {
-        self.stores.shuffles.forget(LocalStores::owner(shuffle), map_partition);
+        self.stores.blocks.forget(LocalStores::owner(shuffle), map_partition);
     }
 }
 

@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use partita_wire::pool::{EventBatch, from_session};
-use tokio::sync::Notify;
+use partita_wire::pool::{EventBatch, FromSession, from_session};
+use tokio::sync::{Notify, mpsc};
 
 use crate::events::Event;
 
@@ -36,8 +36,17 @@ impl Forward {
         }
     }
 
-    /// The events so far, in messages of bounded size.
-    pub fn take(&self) -> Vec<from_session::Message> {
+    /// Sends the events so far; whether the connection took them.
+    pub async fn pass_on(&self, outgoing: &mpsc::Sender<FromSession>) -> bool {
+        for message in self.take() {
+            if outgoing.send(FromSession { message: Some(message) }).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn take(&self) -> Vec<from_session::Message> {
         let left_out = self.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
             tracing::warn!(left_out, "the master did not hear of all events");

@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use partita_wire::QUEUE;
 use partita_wire::pool::{
-    RemoveBlob, TaskEnded, TaskFailure, TaskStarted, TaskSuccess, ToSession, from_session, task_ended,
-    task_failure, task_success, to_session,
+    FromSession, RemoveBlob, TaskEnded, TaskFailure, TaskStarted, TaskSuccess, ToSession, from_session,
+    task_ended, task_failure, task_success, to_session,
 };
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, MissedTickBehavior};
+use tokio_util::sync::DropGuard;
 use tonic::Streaming;
 
-use super::link::{Link, words};
+use super::link::{Client, Link, send, words};
 use super::state::{Attempt, Running, attempt};
 use super::{Shared, connection_lost, results, worker_joined};
 use crate::engine::codec;
@@ -33,6 +34,15 @@ enum Heard {
     End(String),
 }
 
+/// What the thread needs of its connection. It does not keep it open.
+struct Hearing {
+    client: Client,
+    session: u64,
+    outgoing: mpsc::WeakSender<FromSession>,
+    #[allow(dead_code)] // Dropped with the thread's end.
+    gone: DropGuard,
+}
+
 /// Starts a task that reads the stream and a thread that takes in what it says, until it ends.
 pub(super) fn start(
     runtime: &Runtime,
@@ -42,7 +52,12 @@ pub(super) fn start(
 ) -> io::Result<()> {
     let (sender, receiver) = mpsc::channel(64 * QUEUE);
     let handle = runtime.handle().clone();
-    let link = link.clone();
+    let link = Hearing {
+        client: link.client.clone(),
+        session: link.session,
+        outgoing: link.outgoing.downgrade(),
+        gone: link.gone.clone().drop_guard(),
+    };
     thread::Builder::new()
         .name("partita-pool-hear".into())
         .spawn(move || listen(&shared, &link, &handle, receiver))?;
@@ -70,7 +85,7 @@ async fn read(mut incoming: Streaming<ToSession>, heard: mpsc::Sender<Heard>) {
     }
 }
 
-fn listen(shared: &Arc<Shared>, link: &Link, handle: &Handle, mut receiver: mpsc::Receiver<Heard>) {
+fn listen(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, mut receiver: mpsc::Receiver<Heard>) {
     while let Some(heard) = receiver.blocking_recv() {
         match heard {
             Heard::Message(message) => take_in(shared, link, handle, message),
@@ -101,19 +116,20 @@ fn ended(shared: &Shared, cause: &str) {
     }
 }
 
-fn sweep(shared: &Shared, link: &Link) {
+fn sweep(shared: &Shared, link: &Hearing) {
     // Somebody is sending one ahead: the next time will do.
     let Ok(mut blobs) = shared.blobs.try_lock() else { return };
     let unused = blobs.sweep();
     drop(blobs);
+    let Some(outgoing) = link.outgoing.upgrade().filter(|_| !unused.is_empty()) else { return };
     for blob in unused {
         let message = from_session::Message::RemoveBlob(RemoveBlob { session: 0, blob });
         // A connection that broke has no frames left.
-        let _ = link.send(message);
+        let _ = send(&outgoing, message);
     }
 }
 
-fn take_in(shared: &Arc<Shared>, link: &Link, handle: &Handle, message: to_session::Message) {
+fn take_in(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, message: to_session::Message) {
     match message {
         to_session::Message::Started(TaskStarted { key: Some(key), slot, worker }) => {
             let state = shared.state();
@@ -126,9 +142,15 @@ fn take_in(shared: &Arc<Shared>, link: &Link, handle: &Handle, message: to_sessi
         }
         to_session::Message::Ended(ended) => task_ended(shared, link, handle, ended),
         to_session::Message::WorkerJoined(info) => {
-            shared.emit(|at| worker_joined(&info, at));
-            shared.state().workers.insert(info.worker, info);
+            let heard = {
+                let mut state = shared.state();
+                state.workers.insert(info.worker, info.clone());
+                shared.events.get().is_some()
+            };
             shared.workers_came.notify_all();
+            if heard {
+                shared.emit(|at| worker_joined(&info, at));
+            }
         }
         to_session::Message::WorkerLost(lost) => {
             let cause = shared.state().worker_lost(&lost);
@@ -146,7 +168,7 @@ fn take_in(shared: &Arc<Shared>, link: &Link, handle: &Handle, message: to_sessi
     }
 }
 
-fn task_ended(shared: &Arc<Shared>, link: &Link, handle: &Handle, ended: TaskEnded) {
+fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: TaskEnded) {
     let TaskEnded { key: Some(key), worker, outcome } = ended else { return };
     let of = attempt(&key);
     let running = {

@@ -13,6 +13,7 @@ use partita_wire::{MESSAGE_BYTES, QUEUE, Token};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
@@ -48,7 +49,10 @@ pub(super) struct Link {
     pub session: u64,
     /// Counts the session's connections.
     pub connection: u64,
+    /// The stream to the master ends when the last of these is dropped.
     pub outgoing: mpsc::Sender<FromSession>,
+    /// Cancelled when nothing more is heard.
+    pub gone: CancellationToken,
 }
 
 impl Link {
@@ -58,6 +62,15 @@ impl Link {
         futures::executor::block_on(self.outgoing.send(message))
             .map_err(|_| "the connection broke".to_owned())
     }
+}
+
+/// See [`Link::send`].
+pub(super) fn send(
+    outgoing: &mpsc::Sender<FromSession>,
+    message: from_session::Message,
+) -> Result<(), String> {
+    let message = FromSession { message: Some(message) };
+    futures::executor::block_on(outgoing.send(message)).map_err(|_| "the connection broke".to_owned())
 }
 
 /// What a new connection begins with.

@@ -23,12 +23,14 @@ use bytes::Bytes;
 use crossbeam_channel::Sender;
 use futures::Stream;
 use partita_wire::pool::{
-    BlobPart, CancelTasks, Chunk, DynamicAllocation, RemoveBlob, RemoveCache, RemoveShuffle, SessionOptions,
-    SubmitTasks, TaskKey, TaskSpec, from_session,
+    BlobPart, CancelTasks, Chunk, DynamicAllocation, FromSession, RemoveBlob, RemoveCache, RemoveShuffle,
+    SessionOptions, SubmitTasks, TaskKey, TaskSpec, from_session,
 };
 use partita_wire::{ChunkStream, MESSAGE_BYTES, chunks};
 use polars::prelude::DataFrame;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 pub use error::PoolError;
 pub use options::PoolOptions;
@@ -56,6 +58,9 @@ const MAX_ATTEMPTS: usize = 4;
 
 /// How often events are passed on.
 const EVENTS_EVERY: Duration = Duration::from_millis(50);
+
+/// Results that are read at once, and host names looked up.
+const BLOCKING: usize = 4;
 
 /// How long the last messages get when a session ends.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -108,7 +113,7 @@ impl PoolEngine {
         let address = Address::parse(&options.address)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
-            .max_blocking_threads(4)
+            .max_blocking_threads(BLOCKING)
             .thread_name("partita-pool")
             .enable_all()
             .build()
@@ -188,12 +193,14 @@ impl PoolEngine {
             session: opened.hello.session,
             connection,
             outgoing: opened.outgoing,
+            gone: CancellationToken::new(),
         };
         let runtime =
             self.runtime.as_ref().ok_or_else(|| PoolError::Settings("this session is ending".into()))?;
         hear::start(runtime, opened.incoming, self.shared.clone(), &fresh)
             .map_err(|error| PoolError::Settings(format!("the system gives no more threads: {error}")))?;
-        runtime.spawn(forward_events(self.shared.forward.clone(), fresh.clone()));
+        let outgoing = fresh.outgoing.downgrade();
+        runtime.spawn(forward_events(self.shared.forward.clone(), outgoing, fresh.gone.clone()));
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(message) = options_message(&settings) {
             // If it breaks at once, the next call says so.
@@ -212,8 +219,8 @@ impl PoolEngine {
     fn tell(&self, message: from_session::Message) {
         let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (Some(link), Some(runtime)) = (link, &self.runtime) else { return };
-        let message = partita_wire::pool::FromSession { message: Some(message) };
-        if let Err(tokio::sync::mpsc::error::TrySendError::Full(message)) = link.outgoing.try_send(message) {
+        let message = FromSession { message: Some(message) };
+        if let Err(mpsc::error::TrySendError::Full(message)) = link.outgoing.try_send(message) {
             runtime.spawn(async move { link.outgoing.send(message).await });
         }
     }
@@ -279,17 +286,20 @@ fn key(task: &Task, session: u64) -> TaskKey {
     }
 }
 
-/// Passes events on in batches, until the connection is gone.
-async fn forward_events(forward: Arc<Forward>, link: Link) {
+/// Passes events on in batches, until the connection is gone or the session ends.
+async fn forward_events(
+    forward: Arc<Forward>,
+    outgoing: mpsc::WeakSender<FromSession>,
+    gone: CancellationToken,
+) {
     loop {
-        for message in forward.take() {
-            let message = partita_wire::pool::FromSession { message: Some(message) };
-            if link.outgoing.send(message).await.is_err() {
-                return;
-            }
+        let Some(sender) = outgoing.upgrade() else { return };
+        if !forward.pass_on(&sender).await {
+            return;
         }
+        drop(sender);
         tokio::select! {
-            () = link.outgoing.closed() => return,
+            () = gone.cancelled() => return,
             () = forward.some.notified() => tokio::time::sleep(EVENTS_EVERY).await,
         }
     }
@@ -314,25 +324,33 @@ impl codec::Blobs for Ahead<'_> {
 impl Ahead<'_> {
     fn send(&self, frame: &DataFrame, blob: u64) -> Result<(), String> {
         let runtime = self.engine.runtime.as_ref().ok_or("this session is ending")?;
-        let (mut writer, stream) = chunks();
+        let (writer, stream) = chunks();
         let parts = Parts { stream, session: self.link.session, blob };
         let mut client = self.link.client.clone();
         let (done, stored) = crossbeam_channel::bounded(1);
         let call = runtime.spawn(async move {
             let _ = done.send(client.put_blob(parts).await);
         });
-        let written = codec::write_frame(frame, &mut writer);
+        // On a thread of its own: the caller's may be one of a runtime, where the writer must not wait.
+        let write = move || {
+            let mut writer = writer;
+            codec::write_frame(frame, &mut writer).map(|()| writer.finish())
+        };
+        let written = std::thread::scope(|scope| scope.spawn(write).join());
         // Why the writer failed is better known to the call, if that failed first.
         let broken = |error: String| match stored.try_recv() {
             Ok(Err(status)) => link::words(&status),
             _ => error,
         };
-        if let Err(error) = written {
+        let failure = match written {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) => Some(error.to_string()),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(panic) => Some(super::panic_text(&*panic)),
+        };
+        if let Some(error) = failure {
             call.abort();
-            return Err(format!("a frame cannot be sent to the pool: {}", broken(error.to_string())));
-        }
-        if let Err(error) = writer.finish() {
-            return Err(format!("a frame cannot be sent to the pool: {}", broken(error.to_string())));
+            return Err(format!("a frame cannot be sent to the pool: {}", broken(error)));
         }
         match stored.recv() {
             Ok(Ok(_)) => Ok(()),
@@ -490,11 +508,16 @@ impl Engine for PoolEngine {
     fn attach(&self, events: Arc<EventBus>) {
         let forward = self.shared.forward.clone();
         events.listen(move |event| forward.push(event));
-        if self.shared.events.set(events).is_ok() {
-            let workers: Vec<_> = self.shared.state().workers.values().cloned().collect();
-            for info in &workers {
-                self.shared.emit(|at| worker_joined(info, at));
+        // Under the lock, so that who comes meanwhile is told of once.
+        let workers: Vec<_> = {
+            let state = self.shared.state();
+            if self.shared.events.set(events).is_err() {
+                return;
             }
+            state.workers.values().cloned().collect()
+        };
+        for info in &workers {
+            self.shared.emit(|at| worker_joined(info, at));
         }
     }
 
@@ -547,30 +570,24 @@ fn options_message(settings: &Settings) -> Option<from_session::Message> {
 }
 
 impl Drop for PoolEngine {
+    /// Waits a moment until the master has heard the last events and that this is the end.
     fn drop(&mut self) {
-        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let Some(runtime) = self.runtime.take() else { return };
-        let forward = self.shared.forward.clone();
-        let goodbye = move || {
-            if let Some(link) = link {
-                let last = async move {
-                    for message in forward.take() {
-                        let message = partita_wire::pool::FromSession { message: Some(message) };
-                        if link.outgoing.send(message).await.is_err() {
-                            return;
-                        }
-                    }
-                    // All of it is on its way when every place in the queue is free again.
-                    let most = link.outgoing.max_capacity();
-                    let _ = link.outgoing.reserve_many(most).await;
-                };
-                let _ = runtime.block_on(async { tokio::time::timeout(GOODBYE, last).await });
+        if let Some(Link { outgoing, gone, .. }) = link {
+            let forward = self.shared.forward.clone();
+            let (done, ended) = crossbeam_channel::bounded(1);
+            runtime.spawn(async move {
+                forward.pass_on(&outgoing).await;
+                drop(outgoing);
+                // The master ends its stream after it has read all of this one.
+                gone.cancelled().await;
+                let _ = done.send(());
+            });
+            if ended.recv_timeout(GOODBYE).is_err() {
+                tracing::warn!(at = self.shared.at, "the session ends without the master's goodbye");
             }
-            runtime.shutdown_background();
-        };
-        // Not here: this may be a thread of another runtime, or one that must not wait.
-        if let Err(error) = std::thread::Builder::new().name("partita-goodbye".into()).spawn(goodbye) {
-            tracing::warn!(%error, "the session ends without its last events");
         }
+        runtime.shutdown_background();
     }
 }

@@ -8,7 +8,7 @@ use crossbeam_channel::{Sender, unbounded};
 use crate::cache::CacheId;
 use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::task::{Input, Output, Task, TaskError, TaskEvent};
-use crate::engine::{Engine, Worker};
+use crate::engine::{Engine, Settings, Worker};
 use crate::shuffle::ShuffleId;
 
 /// What goes wrong at a moment.
@@ -338,5 +338,13 @@ impl Engine for FaultyEngine {
         let this = self.inner.workers().remove(0);
         let worker = |id: &u64| Worker { id: *id, name: format!("worker {id}"), ..this.clone() };
         self.state().workers.iter().map(worker).collect()
+    }
+
+    fn describe(&self) -> String {
+        "workers that fail".to_owned()
+    }
+
+    fn set(&self, settings: Settings) -> Result<(), String> {
+        self.inner.set(settings)
     }
 }

@@ -112,6 +112,23 @@ fn rows_dealt_by_their_place_in_an_order_that_changes_are_all_dealt_again() {
 }
 
 #[test]
+fn rows_that_chance_has_scattered_are_scattered_again_all_together() {
+    let (session, _, events) = session(
+        2,
+        once_in(1, |moment| {
+            let shuffle = *moment.outputs.keys().next().unwrap();
+            vec![Fault::LoseOutputs { shuffle, maps: vec![1], told: true }]
+        }),
+    );
+    let mixed = |seed| {
+        let order = move |lf: LazyFrame| lf.select([col("id").shuffle(seed)]);
+        session.range(0, 1000, 4).map_partitions(order).repartition_by(Partitioning::Hash(vec![col("id")], 3))
+    };
+    assert_eq!(mixed(None).count().unwrap(), 1000);
+    assert_eq!(resubmitted(&events)[0], (0, 4), "all four map tasks");
+}
+
+#[test]
 fn output_that_is_lost_again_and_again_fails_the_job() {
     let (session, ..) = session(2, |moment| match moment.stage {
         1 => all_lost(moment, true)

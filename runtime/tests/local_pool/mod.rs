@@ -1,0 +1,70 @@
+//! A pool whose processes are threads of the test.
+
+// Not every test uses all of it.
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use partita::prelude::*;
+use partita::worker::{Worker, WorkerOptions};
+use partita_master::{Master, MasterOptions};
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+/// A master with workers of two slots each, all in this process but joined by sockets.
+pub struct Pool {
+    pub runtime: Runtime,
+    pub address: String,
+    pub stop: CancellationToken,
+    pub workers: Vec<Worker>,
+    pub directory: tempfile::TempDir,
+}
+
+impl Pool {
+    pub fn start(workers: usize) -> Self {
+        Self::start_at("127.0.0.1:0", workers)
+    }
+
+    pub fn start_at(listen: &str, workers: usize) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let options = MasterOptions::new(listen.parse().unwrap(), polars::VERSION);
+        let master = runtime.block_on(Master::bind(options)).unwrap();
+        let (address, stop) = (master.local_addr().to_string(), master.stop());
+        runtime.spawn(master.serve());
+        let directory = tempfile::tempdir().unwrap();
+        let mut pool = Self { runtime, address, stop, workers: Vec::new(), directory };
+        (0..workers).for_each(|_| pool.add_worker());
+        pool
+    }
+
+    pub fn add_worker(&mut self) {
+        let mut options = WorkerOptions::new(self.address.clone());
+        options.name = format!("worker-{}", self.workers.len());
+        options.slots = 2;
+        options.data_dirs = vec![self.directory.path().to_owned()];
+        options.output_dirs = vec![self.directory.path().to_owned()];
+        self.workers.push(self.runtime.block_on(Worker::start(options)).unwrap());
+    }
+
+    pub fn url(&self) -> String {
+        format!("partita://{}", self.address)
+    }
+
+    /// A session that knows of all workers.
+    pub fn session(&self) -> Session {
+        let session = Session::connect(&self.url()).unwrap();
+        until("all workers", || session.slots() == 2 * self.workers.len());
+        session
+    }
+}
+
+/// Waits for something that nobody tells.
+pub fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what}: not so after 30 seconds");
+}
