@@ -332,13 +332,3 @@ fn errors_name_what_is_wrong_and_the_remedy() {
     let error = range_bounds(vec![sample(&df, &[col("v")], 9, 0).unwrap()], &[false], false, 0).unwrap_err();
     assert!(matches!(error, ShuffleError::NoPartitions), "{error}");
 }
-
-#[test]
-fn rows_of_partitions_put_together_are_counted() {
-    let session = Session::embedded(2).unwrap();
-    let rows = session.range(0, 100, 8).with_columns([(col("id") % lit(3)).alias("k")]);
-    assert_eq!(rows.coalesce(3).count().unwrap(), 100);
-    assert_eq!(rows.coalesce(1).filter(col("k").eq(lit(0))).count().unwrap(), 34);
-    let twice = rows.map_partitions(|lf| concat([lf.clone(), lf], UnionArgs::default()).unwrap());
-    assert_eq!(twice.count().unwrap(), 200);
-}

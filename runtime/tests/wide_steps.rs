@@ -254,3 +254,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rows_of_partitions_put_together_are_counted() {
+    let session = Session::embedded(2).unwrap();
+    let rows = session.range(0, 100, 8).with_columns([(col("id") % lit(3)).alias("k")]);
+    assert_eq!(rows.coalesce(3).count().unwrap(), 100);
+    assert_eq!(rows.coalesce(1).filter(col("k").eq(lit(0))).count().unwrap(), 34);
+    let twice = rows.map_partitions(|lf| concat([lf.clone(), lf], UnionArgs::default()).unwrap());
+    assert_eq!(twice.count().unwrap(), 200);
+}

@@ -122,7 +122,7 @@ impl Program {
             // Which row of a name stays is open; only what all of them share is kept.
             Act::DistinctBy => data
                 .distinct_by(["name"])
-                .with_columns([lit(1i64).alias("key"), lit(0.5).alias("value")])
+                .with_columns([lit(1i64).cast(DataType::Int64).alias("key"), lit(0.5).alias("value")])
                 .select(keep()),
             Act::Sort(descending) => {
                 data.sort_with(keep(), SortMultipleOptions::default().with_order_descending(*descending))

@@ -8,8 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-/// Values inside of values, at most: an expression's node takes two levels.
-pub(super) const MAX_DEPTH: usize = 8192;
+/// Values inside of values, at most: two levels for each of [`MAX_NESTED`], and what is around them.
+pub(super) const MAX_DEPTH: usize = 2 * MAX_NESTED + 64;
+
+/// Expressions and plans inside of one another, at most. Polars goes down into them in many places.
+pub(super) const MAX_NESTED: usize = 1500;
 
 /// Bytes that are no MessagePack, or too much of it.
 #[derive(Debug, Error, PartialEq, Eq)]

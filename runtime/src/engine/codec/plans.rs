@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Access;
 use super::frames::{self, WireFrame};
-use super::walk::{Seen, closure_in, walk};
+use super::walk::{Seen, can_travel, walk};
 use super::{Blobs, CodecError, packed};
 use crate::plan::placeholder::{Template, map_leaves};
 
@@ -39,9 +39,7 @@ impl WirePlan {
     }
 
     fn new(plan: &DslPlan, hole: Option<&Arc<DataFrame>>, blobs: &dyn Blobs) -> Result<Self, CodecError> {
-        if let Some(closure) = closure_in([Seen::Plan(plan)]) {
-            return Err(CodecError::Closure(closure));
-        }
+        can_travel("a plan", [Seen::Plan(plan)])?;
         let mut numbers: HashMap<*const DataFrame, usize> = HashMap::new();
         let mut found: Vec<Arc<DataFrame>> = Vec::new();
         let marked = map_leaves(plan, &mut |leaf| match leaf {
@@ -158,7 +156,7 @@ pub(super) fn allowed<'a>(
         let cause = "is not for plans that travel; write it as other steps".to_owned();
         Err(CodecError::CannotTravel { what: what.to_owned(), cause })
     };
-    walk(start, |seen| match seen {
+    walk(start, |seen, _| match seen {
         Seen::Plan(DslPlan::Scan { sources, unified_scan_args, .. }) => {
             if unified_scan_args.deletion_files.is_some() {
                 return refuse("a scan with deletion files");

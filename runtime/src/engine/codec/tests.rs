@@ -243,7 +243,7 @@ fn deep_expressions_travel_and_deeper_ones_are_errors_on_both_sides() {
     };
     on_a_slot(Box::new(move || {
         let fine =
-            task(step(Input::Range { start: 0, end: 3 }, Step::Select(vec![deep(2000)])), Output::Count);
+            task(step(Input::Range { start: 0, end: 3 }, Step::Select(vec![deep(1400)])), Output::Count);
         let bytes = encode(&fine).unwrap();
         decode(&bytes, &Access::default(), &no_blobs).unwrap();
         let absurd =

@@ -9,27 +9,33 @@ use polars_plan::dsl::{
 };
 use polars_plan::plans::{DslFunction, StatsFunction};
 
+use super::CodecError;
+use super::packed::MAX_NESTED;
+
 /// What a walk meets.
 pub(super) enum Seen<'a> {
     Plan(&'a DslPlan),
     Expr(&'a Expr),
 }
 
-/// Visits the starts and everything below, without recursion, until `visit` fails.
+/// Visits the starts and everything below, without recursion, until `visit` fails. It is told how deep
+/// each lies.
 pub(super) fn walk<'a, E>(
     start: impl IntoIterator<Item = Seen<'a>>,
-    mut visit: impl FnMut(&Seen<'a>) -> Result<(), E>,
+    mut visit: impl FnMut(&Seen<'a>, usize) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut left: Vec<Seen<'a>> = start.into_iter().collect();
-    while let Some(seen) = left.pop() {
-        visit(&seen)?;
+    let mut left: Vec<(Seen<'a>, usize)> = start.into_iter().map(|seen| (seen, 0)).collect();
+    let mut below = Vec::new();
+    while let Some((seen, depth)) = left.pop() {
+        visit(&seen, depth)?;
         match seen {
             Seen::Plan(plan) => {
-                below_plan(plan, &mut left);
-                left.extend(exprs_of(plan).into_iter().map(Seen::Expr));
+                below_plan(plan, &mut below);
+                below.extend(exprs_of(plan).into_iter().map(Seen::Expr));
             }
-            Seen::Expr(expr) => below_expr(expr, &mut left),
+            Seen::Expr(expr) => below_expr(expr, &mut below),
         }
+        left.extend(below.drain(..).map(|seen| (seen, depth + 1)));
     }
     Ok(())
 }
@@ -217,22 +223,31 @@ fn below_dtype<'a>(dtype: &'a DataTypeExpr, left: &mut Vec<Seen<'a>>) {
     }
 }
 
-/// The part of an expression that is a closure, if there is one.
-pub(super) fn closure_in<'a>(start: impl IntoIterator<Item = Seen<'a>>) -> Option<String> {
-    let found = walk(start, |seen| match seen {
-        Seen::Expr(expr @ Expr::AnonymousFunction { .. }) => Err(shown(expr)),
+/// Refuses what cannot travel: closures, and what is nested too deeply.
+pub(super) fn can_travel<'a>(
+    what: &str,
+    start: impl IntoIterator<Item = Seen<'a>>,
+) -> Result<(), CodecError> {
+    let closure = |text: String| Err(CodecError::Closure(text));
+    walk(start, |seen, depth| match seen {
+        _ if depth > MAX_NESTED => {
+            let cause = format!("it is nested more than {MAX_NESTED} deep; compute it in several steps");
+            Err(CodecError::CannotTravel { what: what.to_owned(), cause })
+        }
+        Seen::Expr(expr @ Expr::AnonymousFunction { .. }) => closure(shown(expr)),
         Seen::Expr(expr @ Expr::RenameAlias { function: RenameAliasFn::Map(PlanCallback::Rust(_)), .. }) => {
-            Err(shown(expr))
+            closure(shown(expr))
         }
-        Seen::Plan(DslPlan::GroupBy { apply: Some(_), .. }) => Err("group_by(…).apply(…)".to_owned()),
-        Seen::Plan(DslPlan::PipeWithSchema { .. }) => Err("pipe_with_schema(…)".to_owned()),
+        Seen::Plan(DslPlan::GroupBy { apply: Some(_), .. }) => closure("group_by(…).apply(…)".to_owned()),
+        Seen::Plan(DslPlan::PipeWithSchema { .. }) => closure("pipe_with_schema(…)".to_owned()),
         Seen::Plan(DslPlan::MapFunction { function: DslFunction::FunctionIR(function), .. }) => {
-            Err(format!("map(…) of a whole frame ({function})"))
+            closure(format!("map(…) of a whole frame ({function})"))
         }
-        Seen::Plan(DslPlan::Sink { payload: SinkType::Callback(_), .. }) => Err("sink_batches(…)".to_owned()),
+        Seen::Plan(DslPlan::Sink { payload: SinkType::Callback(_), .. }) => {
+            closure("sink_batches(…)".to_owned())
+        }
         _ => Ok(()),
-    });
-    found.err()
+    })
 }
 
 /// An expression as people wrote it, about; long ones are cut.

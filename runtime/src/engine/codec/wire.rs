@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frames::{self, WireFrame};
 use super::plans::{WirePlan, allowed};
-use super::walk::{Seen, closure_in};
+use super::walk::{Seen, can_travel};
 use super::{Access, Blobs, CodecError, Decoded, GetBlob, MAX_INPUT_DEPTH, ShuffleSource, packed};
 use crate::cache::{CacheId, StorageLevel};
 use crate::engine::CacheLease;
@@ -241,9 +241,7 @@ fn pack<'e, T: Serialize, I: Iterator<Item = &'e Expr>>(
     value: &T,
     exprs: impl Fn() -> I,
 ) -> Result<Vec<u8>, CodecError> {
-    if let Some(closure) = closure_in(exprs().map(Seen::Expr)) {
-        return Err(CodecError::Closure(closure));
-    }
+    can_travel(what, exprs().map(Seen::Expr))?;
     let bytes = packed::to_bytes(value).map_err(|error| cannot_travel(what, error))?;
     super::fits(what, &bytes)?;
     Ok(bytes)
@@ -411,9 +409,7 @@ impl Decoder<'_> {
 
     fn check<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> Result<(), CodecError> {
         let exprs: Vec<&Expr> = exprs.into_iter().collect();
-        if let Some(closure) = closure_in(exprs.iter().map(|expr| Seen::Expr(expr))) {
-            return Err(CodecError::Closure(closure));
-        }
+        can_travel("an expression", exprs.iter().map(|expr| Seen::Expr(expr)))?;
         allowed(exprs.into_iter().map(Seen::Expr), self.access)
     }
 }
