@@ -50,6 +50,18 @@ export function ratio(value) {
  * the largest over the median. `null` before a task has finished.
  */
 export function skewOf(stage) {
+  const key = `${stage.won.size}/${stage.totals.run}`;
+  const kept = SKEWS.get(stage);
+  if (kept?.key === key) return kept.skew;
+  const skew = computeSkew(stage);
+  SKEWS.set(stage, { key, skew });
+  return skew;
+}
+
+// Sorted anew only when a task has finished.
+const SKEWS = new WeakMap();
+
+function computeSkew(stage) {
   const times = [];
   let worst = null;
   for (const attempt of stage.won.values()) {

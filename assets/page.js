@@ -64,7 +64,7 @@ function listen() {
       timeline?.destroy();
       timeline = null;
       if (how === "unknown") note("There is no such job here any more.");
-      else if (how === "forgotten") note("This job's events are not kept in memory any more. A master that is given --event-log keeps them in files.");
+      else if (how === "forgotten") note("This job's events are not kept in memory any more. A master that is given --history-dir keeps them in files.");
       else note(how);
     }
   });
@@ -210,7 +210,7 @@ function link(s, job) {
     node("span", {}, `${job.job} · ${job.action}`),
     node("span", { class: "state", "aria-label": job.state }, job.seconds === null ? mark : `${mark} ${seconds(job.seconds)}`),
     node("small", {}, figures.join(", ")),
-    node("small", {}, clock(job.at)),
+    node("small", {}, new Date(job.at * 1000).toLocaleTimeString()),
   );
   if (job.state === "running") made.append(node("progress", { max: Math.max(job.tasks, 1), value: job.done, "aria-label": "tasks done" }));
   return made;

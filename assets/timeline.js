@@ -91,7 +91,7 @@ export class Timeline {
   until(job) {
     if (!job) return 0;
     if (job.finished) return job.last;
-    if (!this.live) return this.session.now;
+    if (!this.live) return job.last;
     return Math.max(job.last, this.session.now) + (performance.now() - this.heard) / 1000;
   }
 
@@ -225,6 +225,7 @@ export class Timeline {
       `Timeline of job ${job.job}: ${plural(job.attempts.length, "task attempt")} on ${plural(workers.length, "worker")}. Arrow keys move from task to task, Enter pins one, Escape lets go.`,
     );
     this.stages(job, until);
+    this.columns();
     this.marks(job, workers);
     if (this.told !== job.state + job.job) {
       // Once at a job's beginning and once at its end, for those who hear the page.
@@ -300,6 +301,17 @@ export class Timeline {
       set(spilled, stage.totals.spilled > 0 ? bytes(stage.totals.spilled) : "–");
       set(hits, stage.totals.cacheHits > 0 ? count(stage.totals.cacheHits) : "–");
     });
+  }
+
+  /** A column in which there is nothing takes no room. */
+  columns() {
+    const { rows } = this.parts.stages;
+    const heads = this.parts.stages.parentElement.tHead.rows[0].cells;
+    for (let place = 8; place < heads.length; place += 1) {
+      const empty = [...rows].every((row) => row.cells[place].textContent === "–");
+      heads[place].hidden = empty;
+      for (const row of rows) row.cells[place].hidden = empty;
+    }
   }
 
   /** Each task's time as a tick on one line, the median marked. */
@@ -568,10 +580,14 @@ export class Timeline {
     const row = rowOf(this.place, bar);
     if (!row) return;
     const middle = (Math.max(this.place.x(bar.start), this.place.gutter) + Math.min(this.place.x(bar.end ?? this.place.until), this.place.right)) / 2;
-    const below = this.place.head + row.y - scroll.scrollTop + row.height + 6;
+    const above = this.place.head + row.y - scroll.scrollTop - tip.offsetHeight - 8;
+    let top = Math.min(this.place.head + row.y - scroll.scrollTop + row.height + 6, scroll.clientHeight + 6);
+    // Where the window ends below, and there is room above, it goes there.
+    const edge = view.getBoundingClientRect().top;
+    if (edge + top + tip.offsetHeight > innerHeight && edge + above > 0) top = above;
     const left = Math.min(Math.max(middle - tip.offsetWidth / 2, 4), Math.max(view.clientWidth - tip.offsetWidth - 4, 4));
     tip.style.left = `${left}px`;
-    tip.style.top = `${Math.min(below, scroll.clientHeight + 6)}px`;
+    tip.style.top = `${top}px`;
   }
 
   save() {

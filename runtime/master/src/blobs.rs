@@ -11,6 +11,7 @@ use partita_wire::pool::{BlobPart, BlobRequest, BlobStored, Chunk};
 use tokio::task::spawn_blocking;
 use tonic::{Status, Streaming};
 
+use crate::liveness::{Heard, Pulse};
 use crate::state::Shared;
 
 /// Blobs that one session can have at a time.
@@ -140,7 +141,9 @@ impl Drop for Upload<'_> {
 
 /// Stores what a session sends, part by part.
 pub(crate) async fn put(shared: &Shared, mut parts: Streaming<BlobPart>) -> Result<BlobStored, Status> {
-    let first = parts.message().await?.ok_or_else(|| Status::invalid_argument("a blob without any part"))?;
+    let first = following(shared, &mut parts)
+        .await?
+        .ok_or_else(|| Status::invalid_argument("a blob without any part"))?;
     let BlobPart { session, blob, .. } = first;
     let spool = shared.options.spool.clone();
     let file = spawn_blocking(move || tempfile::tempfile_in(spool)).await.map_err(broken)?;
@@ -164,7 +167,7 @@ pub(crate) async fn put(shared: &Shared, mut parts: Streaming<BlobPart>) -> Resu
             let written = spawn_blocking(move || file.write_all_at(&part.data, at)).await.map_err(broken)?;
             written.map_err(|error| unwritable(shared, &error))?;
             at += more;
-            next = parts.message().await?;
+            next = following(shared, &mut parts).await?;
         }
         shared.with(|state, _| state.blobs.finish(session, blob, &upload.file))
     };
@@ -174,9 +177,22 @@ pub(crate) async fn put(shared: &Shared, mut parts: Streaming<BlobPart>) -> Resu
     }
 }
 
+/// The next part. A call that was forgotten by its client must not hold what it has stored.
+async fn following(shared: &Shared, parts: &mut Streaming<BlobPart>) -> Result<Option<BlobPart>, Status> {
+    match Pulse::new(shared.options.lost_after).next(parts).await {
+        Heard::Something(part) => part.map(Some),
+        Heard::End => Ok(None),
+        Heard::Silence => Err(Status::deadline_exceeded(format!(
+            "nothing came of a blob for {:?}",
+            shared.options.lost_after
+        ))),
+    }
+}
+
 /// A blob's bytes, read as they are taken.
 pub(crate) fn get(
-    shared: &Shared, request: &BlobRequest,
+    shared: &Shared,
+    request: &BlobRequest,
 ) -> Result<impl Stream<Item = Result<Chunk, Status>> + use<>, Status> {
     let BlobRequest { session, blob } = *request;
     let (file, bytes) = shared

@@ -43,7 +43,10 @@ pub(crate) struct Full;
 /// A queue that holds messages of `limit` weight together. `room` is notified when it sinks below
 /// `low`; `gone` is cancelled when the peer's connection is.
 pub(crate) fn outbox<T>(
-    limit: usize, low: usize, room: Arc<Notify>, gone: CancellationToken,
+    limit: usize,
+    low: usize,
+    room: Arc<Notify>,
+    gone: CancellationToken,
 ) -> (Outbox<T>, Sending<T>) {
     let queue = Queue { messages: VecDeque::new(), weight: 0, end: None, waker: None };
     let shared = Arc::new(Mutex::new(queue));

@@ -38,12 +38,18 @@ pub(crate) fn check(options: &MasterOptions) -> Result<(), MasterError> {
 /// A result from the worker where it waits, chunk by chunk: the worker goes on when the session has
 /// read.
 pub(crate) async fn get(
-    shared: &Shared, key: TaskKey,
+    shared: &Shared,
+    key: TaskKey,
 ) -> Result<impl Stream<Item = Result<Chunk, Status>> + use<>, Status> {
     let found = shared.with(|state, _| {
         let worker = *state.sessions.get(&key.session)?.results.get(&attempt(&key))?;
         let peer = state.workers.get(&worker)?;
-        Some((worker, format!("worker {worker} ({})", peer.hello.name), peer.channel.clone(), peer.gone.clone()))
+        Some((
+            worker,
+            format!("worker {worker} ({})", peer.hello.name),
+            peer.channel.clone(),
+            peer.gone.clone(),
+        ))
     });
     let (worker, name, channel, gone) = found.ok_or_else(|| {
         let TaskKey { session, job, stage, partition, .. } = key;
@@ -64,10 +70,10 @@ pub(crate) async fn get(
         answer = blocks.take_result(key) => answer.map_err(|status| unreachable(&name, status))?,
     };
     shared.with(|state, _| {
-        if let Some(session) = state.sessions.get_mut(&key.session) {
-            if session.results.get(&attempt(&key)) == Some(&worker) {
-                session.results.remove(&attempt(&key));
-            }
+        if let Some(session) = state.sessions.get_mut(&key.session)
+            && session.results.get(&attempt(&key)) == Some(&worker)
+        {
+            session.results.remove(&attempt(&key));
         }
     });
     // A worker that is stopped or cut off says nothing, so its loss has to end the stream, as an error.

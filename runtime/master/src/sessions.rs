@@ -34,17 +34,23 @@ pub(crate) struct Session {
 impl State {
     /// Opens a session: its number, and the stream to it.
     pub(crate) fn open_session(
-        &mut self, hello: &SessionHello, wait: Duration, gone: CancellationToken,
+        &mut self,
+        hello: &SessionHello,
+        wait: Duration,
+        gone: CancellationToken,
     ) -> Result<(u64, Sending<ToSession>), Status> {
         if self.sessions.len() >= self.limits.sessions {
             let most = self.limits.sessions;
-            return Err(Status::resource_exhausted(format!("{most} sessions are open, the most there may be")));
+            return Err(Status::resource_exhausted(format!(
+                "{most} sessions are open, the most there may be"
+            )));
         }
         let session = self.next_session;
         self.next_session += 1;
         let limit = self.limits.session_bytes;
         let (outbox, sending) = outbox(limit, limit / 8, self.clock.clone(), gone.clone());
-        let workers = self.workers.iter().map(|(worker, peer)| peer.info(*worker, self.dispatch.busy(*worker)));
+        let workers =
+            self.workers.iter().map(|(worker, peer)| peer.info(*worker, self.dispatch.busy(*worker)));
         let opened = SessionOpened { session, workers: workers.collect() };
         let name = name(&hello.name);
         tracing::info!(session, name, "session opened");
@@ -57,8 +63,12 @@ impl State {
     }
 
     /// What a session says, except its events.
-    pub(crate) fn from_session(
-        &mut self, session: u64, message: from_session::Message, step: Duration, now: Instant,
+    pub(crate) fn hear_session(
+        &mut self,
+        session: u64,
+        message: from_session::Message,
+        step: Duration,
+        now: Instant,
     ) -> Result<(), Status> {
         if !self.sessions.contains_key(&session) {
             return Ok(());
@@ -116,7 +126,9 @@ impl State {
         self.totals.tasks_submitted += 1;
         let (tasks, bytes) = self.dispatch.queued(session);
         let refusal = if tasks >= self.limits.queued_tasks {
-            Some(format!("{tasks} tasks of this session are queued, the most this master takes; use fewer partitions"))
+            Some(format!(
+                "{tasks} tasks of this session are queued, the most this master takes; use fewer partitions"
+            ))
         } else if bytes.saturating_add(body.len()) > self.limits.queued_bytes {
             Some(format!(
                 "the queued tasks of this session come to {bytes} bytes and would come to more than {}, the \
@@ -130,8 +142,7 @@ impl State {
             self.end_task(session, attempt, failure(task_failure::Kind::Failed, refusal));
             return Ok(());
         }
-        let task =
-            Queued { attempt, body, preferred: preferred_workers, excluded: excluded_workers };
+        let task = Queued { attempt, body, preferred: preferred_workers, excluded: excluded_workers };
         if !self.dispatch.submit(session, task, now) {
             let Attempt { job, stage, partition, attempt } = attempt;
             return Err(Status::invalid_argument(format!(

@@ -60,8 +60,11 @@ impl Shared {
             self.clock.notify_one();
         }
         if !removed.is_empty() {
-            // The last one to close a file of some GB waits for the file system.
-            tokio::task::spawn_blocking(move || drop(removed));
+            // The last one to close a file of some GB waits for the file system. Without a runtime
+            // nobody is kept waiting by that.
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn_blocking(move || drop(removed));
+            }
         }
         result
     }

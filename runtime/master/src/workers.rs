@@ -40,12 +40,18 @@ pub(crate) struct Worker {
 impl State {
     /// Registers a worker: its number, and the stream to it.
     pub(crate) fn add_worker(
-        &mut self, mut hello: WorkerHello, channel: Channel, heartbeat_ms: u32, gone: CancellationToken,
+        &mut self,
+        mut hello: WorkerHello,
+        channel: Channel,
+        heartbeat_ms: u32,
+        gone: CancellationToken,
         now: Instant,
     ) -> Result<(u64, Sending<ToWorker>), Status> {
         if self.workers.len() >= self.limits.workers {
             let most = self.limits.workers;
-            return Err(Status::resource_exhausted(format!("there are {most} workers, the most there may be")));
+            return Err(Status::resource_exhausted(format!(
+                "there are {most} workers, the most there may be"
+            )));
         }
         if !(1..=SLOTS).contains(&hello.slots) {
             let slots = hello.slots;
@@ -75,8 +81,11 @@ impl State {
     }
 
     /// What a worker says. From one that is lost already nothing is heard.
-    pub(crate) fn from_worker(
-        &mut self, worker: u64, message: FromWorker, now: Instant,
+    pub(crate) fn hear_worker(
+        &mut self,
+        worker: u64,
+        message: FromWorker,
+        now: Instant,
     ) -> Result<(), Status> {
         let Some(peer) = self.workers.get_mut(&worker) else { return Ok(()) };
         peer.heard = now;

@@ -78,9 +78,7 @@ impl Allocation {
 
     /// Takes workers while tasks queue, gives idle ones back when none do. `backlog` counts the tasks
     /// that found no slot.
-    pub(crate) fn adjust(
-        &mut self, now: Instant, backlog: usize, mut others: Vec<Candidate>,
-    ) -> Vec<Change> {
+    pub(crate) fn adjust(&mut self, now: Instant, backlog: usize, mut others: Vec<Candidate>) -> Vec<Change> {
         others.retain(|other| !self.uses(other.worker));
         others.sort_by_key(|other| {
             (Reverse(other.local), Reverse(other.slots.saturating_sub(other.busy)), other.worker)
@@ -136,7 +134,8 @@ impl Allocation {
 
     /// Who is idle, the longest first.
     fn idle_workers(&self) -> impl Iterator<Item = (Instant, u64)> {
-        let mut idle: Vec<_> = self.used.iter().filter_map(|(worker, idle)| Some(((*idle)?, *worker))).collect();
+        let mut idle: Vec<_> =
+            self.used.iter().filter_map(|(worker, idle)| Some(((*idle)?, *worker))).collect();
         idle.sort_unstable();
         idle.into_iter()
     }

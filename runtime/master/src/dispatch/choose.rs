@@ -39,7 +39,9 @@ pub(crate) struct Choice {
 /// Picks for one session: jobs in their order, a preferred worker before others, and of equal ones the
 /// worker with the most free slots, so that work spreads. `free` has the workers with free slots.
 pub(crate) fn choose(
-    queue: &Queue, free: &BTreeMap<u64, usize>, usable: impl Fn(u64) -> bool,
+    queue: &Queue,
+    free: &BTreeMap<u64, usize>,
+    usable: impl Fn(u64) -> bool,
 ) -> Option<Choice> {
     free.iter()
         .filter(|(worker, _)| usable(**worker))

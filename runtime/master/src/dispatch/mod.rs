@@ -5,6 +5,8 @@
 mod allocation;
 mod choose;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -226,7 +228,10 @@ impl Dispatch {
     /// Takes a job's tasks, or one attempt, out of the queue; says what was there, and which workers
     /// run others of them.
     pub(crate) fn cancel(
-        &mut self, session: u64, job: u64, only: Option<Attempt>,
+        &mut self,
+        session: u64,
+        job: u64,
+        only: Option<Attempt>,
     ) -> (Vec<Attempt>, Vec<u64>) {
         let Some(share) = self.sessions.get_mut(&session) else { return Default::default() };
         let (queued, mut workers): (Vec<_>, Vec<_>) = match only {

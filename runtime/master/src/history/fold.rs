@@ -1,9 +1,13 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use partita_bridge::{Event, TaskMetrics};
 
 /// Stages of one job that are told apart; further ones are not kept.
 const STAGES_KEPT: usize = 10_000;
+
+/// Tasks of one stage that are told apart.
+const TASKS_KEPT: usize = 1 << 20;
 
 /// What a job came to so far: enough for lists, without its events.
 #[derive(Debug, Clone, Default)]
@@ -53,10 +57,15 @@ pub(crate) struct StageFold {
     pub submitted: Duration,
     pub first_started: Option<Duration>,
     pub finished: Option<Duration>,
-    pub started: usize,
-    pub done: usize,
+    /// Attempts that began, and that ended in whatever way.
+    started: usize,
+    ended: usize,
+    /// Attempts that failed. Those that came second are not among them.
     pub failed: usize,
-    pub resubmitted: usize,
+    /// Attempts that were not needed, because another one was faster.
+    pub killed: usize,
+    /// Partitions whose output is there.
+    won: HashSet<usize>,
     /// The last failure's cause.
     pub cause: Option<String>,
     /// Sums over its finished tasks.
@@ -85,45 +94,52 @@ impl JobFold {
                         first_started: None,
                         finished: None,
                         started: 0,
-                        done: 0,
+                        ended: 0,
                         failed: 0,
-                        resubmitted: 0,
+                        killed: 0,
+                        won: HashSet::new(),
                         cause: None,
                         totals: TaskMetrics::default(),
                     });
                     *next_stage += 1;
                 }
             }
-            Event::StageResubmitted { stage, tasks, cause, .. } => {
+            Event::StageResubmitted { stage, cause, .. } => {
                 if let Some(stage) = self.stage_mut(*stage) {
                     stage.finished = None;
-                    stage.resubmitted = stage.resubmitted.saturating_add(*tasks);
-                    stage.done = stage.done.saturating_sub(*tasks);
                     stage.cause = Some(cause.clone());
                 }
             }
-            Event::TaskStarted { stage, at, .. } => {
+            Event::TaskStarted { stage, partition, at, .. } => {
                 if let Some(stage) = self.stage_mut(*stage) {
                     stage.started += 1;
+                    // Its output was there, and is lost.
+                    stage.won.remove(partition);
                     stage.first_started.get_or_insert(*at);
                 }
             }
-            Event::TaskFinished { stage, metrics, .. } => {
+            Event::TaskFinished { stage, partition, metrics, .. } => {
                 if let Some(stage) = self.stage_mut(*stage) {
-                    stage.done = (stage.done + 1).min(stage.tasks);
+                    stage.ended += 1;
+                    if *partition < stage.tasks && stage.won.len() < TASKS_KEPT {
+                        stage.won.insert(*partition);
+                    }
                     add(&mut stage.totals, metrics);
                 }
             }
-            Event::TaskFailed { stage, cause, .. } => {
+            Event::TaskFailed { stage, partition, cause, .. } => {
                 if let Some(stage) = self.stage_mut(*stage) {
-                    stage.failed += 1;
-                    stage.cause = Some(cause.clone());
+                    stage.ended += 1;
+                    if stage.won.contains(partition) {
+                        stage.killed += 1;
+                    } else {
+                        stage.failed += 1;
+                        stage.cause = Some(cause.clone());
+                    }
                 }
             }
             Event::StageFinished { stage, at, .. } => {
                 if let Some(stage) = self.stage_mut(*stage) {
-                    // The ends of single tasks may have been lost on the way.
-                    stage.done = stage.tasks;
                     stage.finished = Some(*at);
                 }
             }
@@ -157,9 +173,15 @@ impl JobFold {
 }
 
 impl StageFold {
+    /// Tasks whose output is there.
+    pub fn done(&self) -> usize {
+        // The ends of single tasks may have been lost on the way.
+        if self.finished.is_some() { self.tasks } else { self.won.len() }
+    }
+
     /// Attempts that run, while its job does.
     pub fn active(&self) -> usize {
-        self.started.saturating_sub(self.done + self.failed + self.resubmitted).min(self.tasks)
+        self.started.saturating_sub(self.ended)
     }
 }
 

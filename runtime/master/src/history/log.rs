@@ -68,7 +68,7 @@ pub(super) enum Line {
 }
 
 enum Message {
-    Line { id: Arc<str>, line: Line },
+    Line { id: Arc<str>, line: Box<Line> },
     Close { id: Arc<str> },
 }
 
@@ -99,7 +99,7 @@ impl Log {
 
     /// Takes a line for a session's file; never waits.
     pub fn write(&self, id: &Arc<str>, line: Line) {
-        self.send(Message::Line { id: id.clone(), line });
+        self.send(Message::Line { id: id.clone(), line: Box::new(line) });
     }
 
     pub fn close(&self, id: &Arc<str>) {
@@ -154,7 +154,7 @@ impl Writer {
         loop {
             match waiting.recv_timeout(IDLE) {
                 Ok(Message::Line { id, line }) => {
-                    self.line(&id, line);
+                    self.line(&id, *line);
                     dirty = true;
                 }
                 Ok(Message::Close { id }) => {
@@ -244,9 +244,9 @@ impl Open {
         match &line {
             Line::Session { .. } => self.head.insert(0, line),
             Line::Event(Event::WorkerJoined { .. }) if self.head.len() < 1024 => self.head.push(line),
-            Line::Event(Event::WorkerLost { worker: gone, .. }) => self.head.retain(|line| {
-                !matches!(line, Line::Event(Event::WorkerJoined { worker, .. }) if worker == gone)
-            }),
+            Line::Event(Event::WorkerLost { worker: gone, .. }) => self.head.retain(
+                |line| !matches!(line, Line::Event(Event::WorkerJoined { worker, .. }) if worker == gone),
+            ),
             _ => {}
         }
     }

@@ -11,6 +11,6 @@ mod store;
 pub(crate) use attempts::{Attempt, Outcome, attempts};
 pub(crate) use fold::{JobFold, JobState, StageFold, WorkerFold};
 pub use log::{LogError, LogOptions};
-pub use replay::{Replayed, ReplayError};
+pub use replay::{ReplayError, Replayed};
 pub(crate) use store::{Cursor, Piece, Session, epoch};
 pub use store::{History, HistoryLimits};

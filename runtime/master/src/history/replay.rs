@@ -44,7 +44,7 @@ pub enum ReplayError {
     /// There is none.
     #[error(
         "there are no event logs in {directory}: a master writes them into the directory that its \
-         `--event-log` names, one file `session-….jsonl` a session"
+         `--history-dir` names, one file `session-….jsonl` a session"
     )]
     Empty {
         /// The directory.

@@ -246,7 +246,10 @@ impl History {
             let now = SystemTime::now();
             let zero = now.checked_sub(event.at()).unwrap_or(now);
             if let Some(log) = &self.log {
-                log.write(&session.id, head(session.number, &session.name, &session.id, session.opened, zero));
+                log.write(
+                    &session.id,
+                    head(session.number, &session.name, &session.id, session.opened, zero),
+                );
             }
             session.zero = Some(zero);
         }
@@ -326,9 +329,11 @@ impl Inner {
     /// The events of the job that was submitted first: one that has ended, if there is one.
     fn forget_oldest(&mut self) {
         for running in [false, true] {
-            let job = self.sessions.values_mut().flat_map(|session| &mut session.jobs).find(|job| {
-                !job.events.is_empty() && (job.fold.is_running() == running)
-            });
+            let job = self
+                .sessions
+                .values_mut()
+                .flat_map(|session| &mut session.jobs)
+                .find(|job| !job.events.is_empty() && (job.fold.is_running() == running));
             if let Some(job) = job {
                 self.events -= job.events.len();
                 job.events = Vec::new();

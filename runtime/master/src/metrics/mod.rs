@@ -91,7 +91,11 @@ impl JobMeter {
 
     fn register(&self, registry: &mut Registry) {
         registry.register("jobs", "Jobs that ended", self.jobs.clone());
-        registry.register("task_attempts", "Attempts at tasks that ended, as sessions tell", self.tasks.clone());
+        registry.register(
+            "task_attempts",
+            "Attempts at tasks that ended, as sessions tell",
+            self.tasks.clone(),
+        );
         let run = "Time of finished tasks on their slots";
         registry.register_with_unit("task_run", run, Unit::Seconds, self.run.clone());
         let queue = "Time that finished tasks waited for a slot";

@@ -40,7 +40,11 @@ impl Guard {
     fn lets_in(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let bearer = headers.get(header::AUTHORIZATION).is_some_and(|value| token.matches(value.as_bytes()));
-        bearer || self.cookie.as_ref().is_some_and(|(_, ours)| cookies(headers).any(|theirs| matches(ours, theirs)))
+        bearer
+            || self
+                .cookie
+                .as_ref()
+                .is_some_and(|(_, ours)| cookies(headers).any(|theirs| matches(ours, theirs)))
     }
 }
 
@@ -91,7 +95,8 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With "no-referrer" browsers would send the login without its origin.
+        (header::REFERRER_POLICY, "same-origin"),
         // Assets change with the program, everything else all the time.
         (header::CACHE_CONTROL, if is_asset { "no-cache" } else { "no-store" }),
     ] {

@@ -30,7 +30,10 @@ pub(super) async fn pool(State(shared): State<Shared>) -> Response {
 }
 
 /// The same, and the events of one job: those there were, then those that come.
-pub(super) async fn job(State(shared): State<Shared>, Path((session, job)): Path<(String, usize)>) -> Response {
+pub(super) async fn job(
+    State(shared): State<Shared>,
+    Path((session, job)): Path<(String, usize)>,
+) -> Response {
     stream(shared, Some((session, job)))
 }
 
@@ -58,7 +61,8 @@ type Sender = mpsc::Sender<Result<Message, Infallible>>;
 async fn watch_pool(shared: Shared, job: Option<(String, usize)>, to: Sender, _permit: OwnedSemaphorePermit) {
     let mut changes = shared.page.history.changes();
     let mut told = String::new();
-    let mut reader = job.map(|(session, job)| Reader { session, job, cursor: Cursor::default(), ended: false });
+    let mut reader =
+        job.map(|(session, job)| Reader { session, job, cursor: Cursor::default(), ended: false });
     let mut look = Instant::now();
     loop {
         changes.mark_unchanged();

@@ -107,7 +107,7 @@ fn session_json(session: &Session, open: &HashMap<u64, &SessionView>, most: usiz
                 "seconds": (job.state != JobState::Running).then(|| job.wall().as_secs_f64()),
                 "stages": job.stages.len(),
                 "tasks": job.sum(|stage| stage.tasks),
-                "done": job.sum(|stage| stage.done),
+                "done": job.sum(crate::history::StageFold::done),
                 "failed": job.sum(|stage| stage.failed),
                 "shuffled": job.stages.iter().map(|s| s.totals.shuffle_out).fold(0, u64::saturating_add),
                 "spilled": job.stages.iter().map(|s| s.totals.spilled).fold(0, u64::saturating_add),

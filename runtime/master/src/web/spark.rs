@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -17,6 +17,9 @@ use tokio::task::spawn_blocking;
 
 use super::{Shared, plain};
 use crate::history::{Attempt, JobFold, JobState, Outcome, Session, StageFold, WorkerFold, attempts, epoch};
+
+/// The end of what has not ended, as Spark writes it.
+const NEVER: &str = "1969-12-31T23:59:59.999GMT";
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -76,7 +79,12 @@ async fn stages(State(shared): State<Shared>, Path(app): Path<String>, Query(que
         let all = session.jobs.iter().rev().flat_map(|job| {
             job.fold.stages.iter().rev().map(move |stage| stage_json(session, &job.fold, stage))
         });
-        Some(all.filter(|stage| wanted.is_none_or(|s| stage["status"].as_str() == Some(s.to_uppercase().as_str()))).collect())
+        Some(
+            all.filter(|stage| {
+                wanted.is_none_or(|s| stage["status"].as_str() == Some(s.to_uppercase().as_str()))
+            })
+            .collect(),
+        )
     })
 }
 
@@ -84,7 +92,10 @@ async fn stage_attempts(State(shared): State<Shared>, Path((app, stage)): Path<(
     with_tasks(shared, app, stage, |stage, tasks| Value::from(vec![with_task_map(stage, tasks)])).await
 }
 
-async fn stage(State(shared): State<Shared>, Path((app, stage, attempt)): Path<(String, usize, usize)>) -> Response {
+async fn stage(
+    State(shared): State<Shared>,
+    Path((app, stage, attempt)): Path<(String, usize, usize)>,
+) -> Response {
     if attempt != 0 {
         return unknown("stage attempt");
     }
@@ -187,7 +198,7 @@ fn application_json(session: &Session) -> Value {
         "name": session.name,
         "attempts": [{
             "startTime": date(session.opened),
-            "endTime": end.map_or_else(|| date(SystemTime::UNIX_EPOCH - Duration::from_millis(1)), date),
+            "endTime": end.map_or_else(|| NEVER.to_owned(), date),
             "lastUpdated": date(last),
             "duration": end.map_or(0, |end| millis(end.duration_since(session.opened).unwrap_or_default())),
             "completed": end.is_some(),
@@ -218,9 +229,10 @@ fn job_json(session: &Session, job: &JobFold) -> Value {
         "status": job_status(job),
         "numTasks": job.sum(|stage| stage.tasks),
         "numActiveTasks": if job.is_running() { job.sum(StageFold::active) } else { 0 },
-        "numCompletedTasks": job.sum(|stage| stage.done),
-        "numCompletedIndices": job.sum(|stage| stage.done),
+        "numCompletedTasks": job.sum(StageFold::done),
+        "numCompletedIndices": job.sum(StageFold::done),
         "numFailedTasks": job.sum(|stage| stage.failed),
+        "numKilledTasks": job.sum(|stage| stage.killed),
         "numSkippedTasks": 0,
         "numActiveStages": counted("ACTIVE"),
         "numCompletedStages": counted("COMPLETE"),
@@ -256,9 +268,10 @@ fn stage_json(session: &Session, job: &JobFold, stage: &StageFold) -> Value {
         "details": format!("stage {} of job {}: {}", stage.stage, job.job, stage.name),
         "numTasks": stage.tasks,
         "numActiveTasks": if status == "ACTIVE" { stage.active() } else { 0 },
-        "numCompleteTasks": stage.done,
-        "numCompletedIndices": stage.done,
+        "numCompleteTasks": stage.done(),
+        "numCompletedIndices": stage.done(),
         "numFailedTasks": stage.failed,
+        "numKilledTasks": stage.killed,
         "submissionTime": date(session.wall(stage.submitted)),
         "executorRunTime": millis(m.run),
         "executorCpuTime": m.cpu.as_nanos() as u64,
@@ -377,9 +390,10 @@ async fn with_tasks(
     make: impl FnOnce(Value, Vec<Value>) -> Value + Send + 'static,
 ) -> Response {
     let found = shared.page.history.session(&app, |session| {
-        let (job, stage) = session.jobs.iter().find_map(|job| {
-            Some((&job.fold, job.fold.stages.iter().find(|stage| stage.id == id)?))
-        })?;
+        let (job, stage) = session
+            .jobs
+            .iter()
+            .find_map(|job| Some((&job.fold, job.fold.stages.iter().find(|stage| stage.id == id)?)))?;
         // Without its jobs: their events may be many.
         Some((job.job, stage.stage, stage_json(session, job, stage), session.without_jobs()))
     });
@@ -389,7 +403,10 @@ async fn with_tasks(
     let made = spawn_blocking(move || {
         let events: Vec<Event> = history.events(&app, job)?;
         let tasks = attempts(&events).into_iter().enumerate().filter(|(_, task)| task.stage == number);
-        Ok::<_, crate::history::ReplayError>(make(stage, tasks.map(|(id, t)| task_json(&session, id, &t)).collect()))
+        Ok::<_, crate::history::ReplayError>(make(
+            stage,
+            tasks.map(|(id, t)| task_json(&session, id, &t)).collect(),
+        ))
     });
     match made.await {
         Ok(Ok(answer)) => Json(answer).into_response(),
@@ -399,7 +416,8 @@ async fn with_tasks(
 }
 
 fn with_task_map(mut stage: Value, tasks: Vec<Value>) -> Value {
-    let tasks: Map<String, Value> = tasks.into_iter().map(|task| (task["taskId"].to_string(), task)).collect();
+    let tasks: Map<String, Value> =
+        tasks.into_iter().map(|task| (task["taskId"].to_string(), task)).collect();
     stage["tasks"] = tasks.into();
     stage
 }
@@ -420,5 +438,13 @@ fn epoch_millis(at: SystemTime) -> u64 {
 
 /// Such as `2026-11-23T14:30:00.125GMT`.
 fn date(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(at).to_string().replace('Z', "GMT")
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    match at.duration_since(UNIX_EPOCH) {
+        // Years of five digits cannot be written, and sessions may say anything.
+        Ok(since) => {
+            let date = humantime::format_rfc3339_millis(UNIX_EPOCH + since.min(LAST));
+            date.to_string().replace('Z', "GMT")
+        }
+        Err(_) => NEVER.to_owned(),
+    }
 }
