@@ -4,7 +4,9 @@
 import { SessionModel, workersOf } from "./model.js";
 import { bytes, count, isSkewed, plural, ratio, seconds, skewOf, summaryOf } from "./figures.js";
 import { DARK, LIGHT, barAt, layOut, paint, rowOf, stageColour, tints } from "./picture.js";
-import { CanvasPen, SvgPen } from "./pens.js";
+import { CanvasPen } from "./pens.js";
+import { svgOf } from "./saved.js";
+import { build, element, set, stageRow } from "./elements.js";
 
 const LANES_PIXELS = 560;
 const TABLE_MS = 250;
@@ -601,38 +603,6 @@ export class Timeline {
   }
 }
 
-/** The picture of a job as SVG text: title, summary, lanes, and a line a stage. */
-export function svgOf(session, job, { width = 1000, dark = false, until = job.last } = {}) {
-  const theme = { ...(dark ? DARK : LIGHT), mixed: undefined };
-  const pen = new SvgPen();
-  const place = layOut(session, job, { width, until });
-  const workers = place.workers;
-  const summary = summaryOf(job, workers, until);
-  const title = `Job ${job.job}: ${job.action}`;
-  const top = 46;
-  const stages = [...job.stages.values()];
-  const height = top + place.height + 12 + stages.length * 18 + 10;
-  pen.rect(0, 0, width, height, theme.background);
-  pen.text(8, 20, title, { colour: theme.ink, size: 15, weight: 600 });
-  const room = Math.floor((width - 16) / 6.3);
-  pen.text(8, 38, summary.length > room ? `${summary.slice(0, room - 1)}…` : summary, { colour: theme.muted, size: 12 });
-  pen.parts.push(`<g transform="translate(0 ${top})">`);
-  paint(pen, job, place, theme);
-  pen.parts.push("</g>");
-  stages.forEach((stage, i) => {
-    const y = top + place.height + 12 + i * 18;
-    const skew = skewOf(stage);
-    pen.rect(8, y, 10, 10, stageColour(theme, stage));
-    const figures = [`${stage.stage} · ${stage.name}: ${count(stage.won.size)} of ${plural(stage.tasks, "task")}`];
-    if (skew) figures.push(`median ${seconds(skew.median)}, max ${seconds(skew.max)} (partition ${skew.worst}), ${ratio(skew.ratio)}`);
-    if (stage.totals.shuffleOut > 0) figures.push(`${bytes(stage.totals.shuffleOut)} shuffled`);
-    if (stage.totals.spilled > 0) figures.push(`${bytes(stage.totals.spilled)} spilled`);
-    if (stage.totals.cacheHits > 0) figures.push(plural(stage.totals.cacheHits, "cache hit"));
-    pen.text(24, y + 9, figures.join("; "), { colour: theme.ink, size: 11 });
-  });
-  return pen.document(width, height, title, summary);
-}
-
 /** For anywidget: events come as custom messages, `{events: […]}`, and those so far as a trait. */
 export function render({ model, el }) {
   const timeline = new Timeline(el);
@@ -648,74 +618,3 @@ export function render({ model, el }) {
 }
 
 export default { render };
-
-// ---- elements ----
-
-function build(parent) {
-  const root = element("section", { class: "partita-timeline" });
-  root.innerHTML = `
-    <header class="pt-head">
-      <h3 data-pt="title"></h3><span class="pt-state" data-pt="state"></span>
-      <label class="pt-pick" hidden><span class="pt-sr">Job</span><select data-pt="picker"></select></label>
-      <span class="pt-tools">
-        <button type="button" data-pt="closer" title="Zoom in (+, or Ctrl and wheel)" aria-label="Zoom in">+</button>
-        <button type="button" data-pt="wider" title="Zoom out (-)" aria-label="Zoom out">−</button>
-        <button type="button" data-pt="fit" title="Show all of the job (0)">all</button>
-        <button type="button" data-pt="save" title="Save this picture as SVG">save</button>
-      </span>
-    </header>
-    <p class="pt-summary" data-pt="summary"></p>
-    <p class="pt-error" data-pt="error" role="alert" hidden></p>
-    <p class="pt-empty" data-pt="empty">No job yet.</p>
-    <div class="pt-view" data-pt="view">
-      <div class="pt-scroll" data-pt="scroll"><canvas data-pt="canvas" tabindex="0" role="application"></canvas><div data-pt="space"></div></div>
-      <div class="pt-tip" data-pt="tip" hidden></div>
-    </div>
-    <ul class="pt-legend" data-pt="legend" aria-label="How to read the timeline">
-      <li data-mark="wait"><i class="pt-m-wait"></i>waiting, slot free</li>
-      <li data-mark="fetch"><i class="pt-m-fetch"></i>fetch</li>
-      <li data-mark="compute"><i class="pt-m-compute"></i>compute</li>
-      <li data-mark="write"><i class="pt-m-write"></i>write</li>
-      <li data-mark="failed"><i class="pt-m-failed"></i>failed</li>
-      <li data-mark="retried"><i class="pt-m-retried"></i>run again</li>
-      <li data-mark="copy"><i class="pt-m-copy"></i>speculative copy</li>
-      <li data-mark="beaten"><i class="pt-m-beaten"></i>not needed: another was faster</li>
-      <li data-mark="lost"><i class="pt-m-lost"></i>worker lost</li>
-    </ul>
-    <div class="pt-wide"><table class="pt-stages">
-      <caption class="pt-sr">Stages and how evenly their tasks' times are spread</caption>
-      <thead><tr>
-        <th scope="col">Stage</th><th scope="col">Tasks</th><th scope="col">Time</th><th scope="col">Median task</th>
-        <th scope="col">Slowest</th><th scope="col" title="Slowest task over median task">Ratio</th>
-        <th scope="col" title="Each task's time, from 0 to the slowest; the dark line is the median">Spread</th>
-        <th scope="col">Rows out</th><th scope="col">Read</th><th scope="col">Shuffled</th><th scope="col">Spilled</th>
-        <th scope="col">Cache hits</th>
-      </tr></thead>
-      <tbody data-pt="stages"></tbody>
-    </table></div>
-    <p class="pt-sr" data-pt="live" role="status" aria-live="polite"></p>
-    <p class="pt-sr" data-pt="spoken" aria-live="polite"></p>`;
-  parent.append(root);
-  return root;
-}
-
-function stageRow() {
-  const row = element("tr");
-  row.innerHTML = `<th scope="row"><i class="pt-swatch" aria-hidden="true"></i><span class="pt-name"></span></th>
-    <td><span></span><small></small></td><td></td><td></td>
-    <td><span></span><button type="button" title="Show this task"></button></td><td class="pt-ratio"></td>
-    <td class="pt-strip"><canvas width="96" height="16" role="img" aria-label="No task has finished"></canvas></td>
-    <td></td><td></td><td></td><td></td><td></td>`;
-  return row;
-}
-
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
-function set(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}

@@ -1,4 +1,4 @@
-"""The page of a pool's master in a browser: a recorded run is drawn, told and found by keyboard."""
+"""The page of a pool's master in a browser: a made-up run is drawn, told and found by keyboard."""
 
 import io
 import json
@@ -279,7 +279,7 @@ def test_what_was_lost_on_the_way_and_what_was_run_again_is_told_as_such(history
 
 def test_the_modules_work_as_one_for_widgets(history, open_page):
     """anywidget takes one module: the timeline's, with those it imports put before it."""
-    names = ["model.js", "figures.js", "pens.js", "picture.js", "timeline.js"]
+    names = ["model.js", "figures.js", "pens.js", "picture.js", "saved.js", "elements.js", "timeline.js"]
     text = "".join((CHECKOUT / "assets" / name).read_text() for name in names)
     text = re.sub(r"^import .*\n", "", text, flags=re.M)
     text = re.sub(r"^export (?!default)", "", text, flags=re.M).replace("export default", "globalThis.widget =")

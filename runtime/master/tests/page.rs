@@ -94,7 +94,7 @@ fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
 }
 
-/// A pool's run: three workers, one of them lost; failures, a speculative copy, skew, a failed job.
+/// The log of a made-up run: three workers, one of them lost; failures, a copy, skew, a failed job.
 fn recorded() -> Arc<History> {
     let (history, replayed) = History::replay(&data(), HistoryLimits::default()).unwrap();
     assert_eq!((replayed.sessions, replayed.unreadable), (1, 0));
@@ -344,9 +344,17 @@ fn every_file_the_page_asks_for_is_there() {
             }
         }
     }
-    for module in
-        ["page.js", "timeline.js", "model.js", "figures.js", "picture.js", "pens.js", "timeline.css"]
-    {
+    for module in [
+        "page.js",
+        "timeline.js",
+        "model.js",
+        "figures.js",
+        "picture.js",
+        "pens.js",
+        "saved.js",
+        "elements.js",
+        "timeline.css",
+    ] {
         assert!(seen.contains(&format!("/assets/{module}")), "{module} is among {seen:?}");
     }
 }

@@ -25,6 +25,8 @@ const ASSETS: &[(&str, &str, &str)] = assets! {
     "figures.js": SCRIPT,
     "picture.js": SCRIPT,
     "pens.js": SCRIPT,
+    "saved.js": SCRIPT,
+    "elements.js": SCRIPT,
     "logo-svg.svg": "image/svg+xml",
 };
 

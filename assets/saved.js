@@ -1,0 +1,37 @@
+// A job's timeline as a picture to keep: SVG text, made without a page.
+
+import { bytes, count, plural, ratio, seconds, skewOf, summaryOf } from "./figures.js";
+import { DARK, LIGHT, layOut, paint, stageColour } from "./picture.js";
+import { SvgPen } from "./pens.js";
+
+/** The picture of a job as SVG text: title, summary, lanes, and a line a stage. */
+export function svgOf(session, job, { width = 1000, dark = false, until = job.last } = {}) {
+  const theme = { ...(dark ? DARK : LIGHT), mixed: undefined };
+  const pen = new SvgPen();
+  const place = layOut(session, job, { width, until });
+  const workers = place.workers;
+  const summary = summaryOf(job, workers, until);
+  const title = `Job ${job.job}: ${job.action}`;
+  const top = 46;
+  const stages = [...job.stages.values()];
+  const height = top + place.height + 12 + stages.length * 18 + 10;
+  pen.rect(0, 0, width, height, theme.background);
+  pen.text(8, 20, title, { colour: theme.ink, size: 15, weight: 600 });
+  const room = Math.floor((width - 16) / 6.3);
+  pen.text(8, 38, summary.length > room ? `${summary.slice(0, room - 1)}…` : summary, { colour: theme.muted, size: 12 });
+  pen.parts.push(`<g transform="translate(0 ${top})">`);
+  paint(pen, job, place, theme);
+  pen.parts.push("</g>");
+  stages.forEach((stage, i) => {
+    const y = top + place.height + 12 + i * 18;
+    const skew = skewOf(stage);
+    pen.rect(8, y, 10, 10, stageColour(theme, stage));
+    const figures = [`${stage.stage} · ${stage.name}: ${count(stage.won.size)} of ${plural(stage.tasks, "task")}`];
+    if (skew) figures.push(`median ${seconds(skew.median)}, max ${seconds(skew.max)} (partition ${skew.worst}), ${ratio(skew.ratio)}`);
+    if (stage.totals.shuffleOut > 0) figures.push(`${bytes(stage.totals.shuffleOut)} shuffled`);
+    if (stage.totals.spilled > 0) figures.push(`${bytes(stage.totals.spilled)} spilled`);
+    if (stage.totals.cacheHits > 0) figures.push(plural(stage.totals.cacheHits, "cache hit"));
+    pen.text(24, y + 9, figures.join("; "), { colour: theme.ink, size: 11 });
+  });
+  return pen.document(width, height, title, summary);
+}
