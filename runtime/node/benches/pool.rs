@@ -92,7 +92,12 @@ fn sweep(session: &Session, figures: &mut Figures, runs: Runs) -> Result<(), Fai
     Ok(())
 }
 
-fn taxi(session: &Session, figures: &mut Figures, runs: Runs, trips: &std::path::Path) -> Result<(), Failure> {
+fn taxi(
+    session: &Session,
+    figures: &mut Figures,
+    runs: Runs,
+    trips: &std::path::Path,
+) -> Result<(), Failure> {
     let cell = |name: &str| (col(name) * lit(100.0)).floor().cast(DataType::Int32).alias(name);
     let queries = |rows: &Dataset| {
         let trips = || len().alias("trips");
@@ -119,7 +124,8 @@ fn taxi(session: &Session, figures: &mut Figures, runs: Runs, trips: &std::path:
     };
     let files = session.read_parquet(trips.join("*.parquet"))?;
     let columns =
-        ["pickup_at", "distance_miles", "pickup_lon", "pickup_lat", "total", "fare", "tip", "payment"].map(col);
+        ["pickup_at", "distance_miles", "pickup_lon", "pickup_lat", "total", "fare", "tip", "payment"]
+            .map(col);
     let cached = files.select(columns).cache();
     cached.count()?;
     for (place, rows) in [("Parquet", &files), ("cached", &cached)] {
@@ -138,7 +144,8 @@ fn taxi(session: &Session, figures: &mut Figures, runs: Runs, trips: &std::path:
 fn shuffle(session: &Session, figures: &mut Figures, runs: Runs) -> Result<(), Failure> {
     let rows = 1i64 << 26;
     let spread = |n: usize| {
-        let rows = session.range(0, rows, 8).select([col("id"), (col("id") * lit(2654435761i64)).alias("hash")]);
+        let rows =
+            session.range(0, rows, 8).select([col("id"), (col("id") * lit(2654435761i64)).alias("hash")]);
         match n {
             0 => rows,
             n => rows.repartition(n),

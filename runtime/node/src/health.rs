@@ -32,8 +32,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let tls = arguments.secrets.tls().client()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let mut endpoint =
-        Endpoint::from_shared(format!("{scheme}://{host}:{port}"))?.connect_timeout(PATIENCE).timeout(PATIENCE);
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{host}:{port}"))?
+        .connect_timeout(PATIENCE)
+        .timeout(PATIENCE);
     if let Some(tls) = tls {
         endpoint = endpoint.tls_config(tls)?;
     }

@@ -16,9 +16,13 @@ fn grouping_joining_sorting_and_distinct_on_a_pool_give_what_polars_gives() {
     let aggs = || [col("value").sum(), len().alias("rows"), col("name").n_unique().alias("names")];
 
     let grouped = dataset.filter(col("value").gt(lit(50))).group_by(&keys).agg(aggs()).collect().unwrap();
-    assert_same(grouped, lazy().filter(col("value").gt(lit(50))).group_by(&keys).agg(aggs()).collect().unwrap());
+    assert_same(
+        grouped,
+        lazy().filter(col("value").gt(lit(50))).group_by(&keys).agg(aggs()).collect().unwrap(),
+    );
 
-    let other = session.frame(records(300).lazy().select([col("key"), col("id").alias("other")]).collect().unwrap(), 3);
+    let other = session
+        .frame(records(300).lazy().select([col("key"), col("id").alias("other")]).collect().unwrap(), 3);
     let joined = dataset.join(&other, [col("key")], JoinType::Left).collect().unwrap();
     let right = records(300).lazy().select([col("key"), col("id").alias("other")]);
     assert_same(joined, lazy().join(right, &keys, &keys, JoinArgs::new(JoinType::Left)).collect().unwrap());
@@ -27,7 +31,8 @@ fn grouping_joining_sorting_and_distinct_on_a_pool_give_what_polars_gives() {
     assert!(sorted.equals_missing(&lazy().sort(["value", "id"], Default::default()).collect().unwrap()));
 
     let distinct = dataset.select([col("key"), col("name")]).distinct().collect().unwrap();
-    let polars = lazy().select([col("key"), col("name")]).unique(None, UniqueKeepStrategy::Any).collect().unwrap();
+    let polars =
+        lazy().select([col("key"), col("name")]).unique(None, UniqueKeepStrategy::Any).collect().unwrap();
     assert_same(distinct, polars);
     assert_eq!(dataset.count().unwrap(), 20_000);
 }
@@ -38,13 +43,22 @@ fn parquet_that_workers_wrote_is_read_by_workers_and_by_polars() {
     let session = pool.session();
     let out = pool.output().join("rows");
     session.frame(records(5_000), 4).write_parquet(&out).unwrap();
-    assert_eq!(std::fs::read_dir(&out).unwrap().filter(|file| {
-        file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "parquet")
-    }).count(), 4);
+    assert_eq!(
+        std::fs::read_dir(&out)
+            .unwrap()
+            .filter(|file| {
+                file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "parquet")
+            })
+            .count(),
+        4
+    );
     let pattern = out.join("*.parquet");
     assert_same(session.read_parquet(&pattern).unwrap().collect().unwrap(), records(5_000));
     let path = PlRefPath::try_from_path(&pattern).unwrap();
-    assert_same(LazyFrame::scan_parquet(path, Default::default()).unwrap().collect().unwrap(), records(5_000));
+    assert_same(
+        LazyFrame::scan_parquet(path, Default::default()).unwrap().collect().unwrap(),
+        records(5_000),
+    );
 }
 
 #[test]
@@ -94,7 +108,8 @@ fn a_session_or_worker_with_another_token_or_none_is_told_so() {
 
     let log = tempfile::TempDir::new().unwrap();
     let arguments = ["worker", "--master", &pool.address, "--listen", "127.0.0.1:0"];
-    let mut stranger = support::Node::start(log.path().join("log"), &arguments, &[("PARTITA_TOKEN", "another")]);
+    let mut stranger =
+        support::Node::start(log.path().join("log"), &arguments, &[("PARTITA_TOKEN", "another")]);
     assert!(!stranger.wait().success());
     assert!(stranger.log().contains("token"), "{}", stranger.log());
     // The token is in nobody's log nor arguments.
@@ -150,7 +165,10 @@ fn worker_address(pool: &Pool) -> String {
 #[test]
 fn health_is_asked_with_the_pools_own_settings() {
     let pool = Pool::start(Setup { workers: 1, token: Some("secret"), ..Setup::default() });
-    let worker = { drop(pool.session()); worker_address(&pool) };
+    let worker = {
+        drop(pool.session());
+        worker_address(&pool)
+    };
     let directory = tempfile::TempDir::new().unwrap();
     let health = |listen: &str, token: &str| {
         let log = directory.path().join("log");

@@ -13,7 +13,8 @@ use rand::{Rng, SeedableRng};
 use support::{Node, Pool, Setup, assert_same, records, wait_for};
 
 fn chance() -> StdRng {
-    let seed = std::env::var("PARTITA_TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
+    let seed =
+        std::env::var("PARTITA_TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     println!("PARTITA_TEST_SEED={seed}");
     StdRng::seed_from_u64(seed)
 }
@@ -40,7 +41,11 @@ fn started(events: &mpsc::Receiver<Event>, wanted: usize, n: usize) {
 fn slow(session: &Session) -> Dataset {
     let key = (col("id") % lit(1009)).alias("key");
     let work = (0..12).fold(col("id"), |work, i| (work * lit(1_103_515_245i64 + i)) % lit(2_147_483_647i64));
-    session.range(0, 8_000_000, 16).select([key, work.alias("work")]).group_by([col("key")]).agg([col("work").sum()])
+    session
+        .range(0, 8_000_000, 16)
+        .select([key, work.alias("work")])
+        .group_by([col("key")])
+        .agg([col("work").sum()])
 }
 
 fn slow_answer() -> DataFrame {
@@ -96,7 +101,8 @@ fn a_worker_killed_while_others_fetch_from_it_costs_no_answer() {
 fn what_only_a_killed_worker_had_cached_is_made_again_from_its_source() {
     let mut pool = Pool::of(2);
     let session = pool.session();
-    let kept = session.frame(records(10_000), 6).with_columns([(col("value") * lit(3)).alias("three")]).cache();
+    let kept =
+        session.frame(records(10_000), 6).with_columns([(col("value") * lit(3)).alias("three")]).cache();
     let expected = kept.collect().unwrap();
     assert_eq!(kept.cached_partitions().0, 6);
     pool.workers.remove(0).kill();
@@ -169,7 +175,8 @@ fn a_task_that_fails_four_times_fails_the_job_with_its_own_words() {
     let session = pool.session();
     let events = events(&session);
     let texts = df!("text" => ["1", "2", "three", "4"]).unwrap();
-    let error = session.frame(texts, 2).select([col("text").strict_cast(DataType::Int64)]).collect().unwrap_err();
+    let error =
+        session.frame(texts, 2).select([col("text").strict_cast(DataType::Int64)]).collect().unwrap_err();
     let failed: Vec<bool> = events
         .try_iter()
         .filter_map(|event| match event {

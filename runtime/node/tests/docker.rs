@@ -96,7 +96,9 @@ impl Compose {
         options.token = Some(token.to_owned());
         options.worker_timeout = support::GUARD;
         for container in self.containers("master") {
-            wait_for("a healthy master", || self.inspect(&container, "{{.State.Health.Status}}") == "healthy");
+            wait_for("a healthy master", || {
+                self.inspect(&container, "{{.State.Health.Status}}") == "healthy"
+            });
         }
         let session = Session::connect_with(options).unwrap();
         wait_for("all workers", || session.slots() == slots);
@@ -108,7 +110,10 @@ impl Drop for Compose {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let logs = self.script("compose.sh").args(["logs", "--no-color", "--tail", "100"]).output();
-            eprintln!("{}", logs.map(|logs| String::from_utf8_lossy(&logs.stdout).into_owned()).unwrap_or_default());
+            eprintln!(
+                "{}",
+                logs.map(|logs| String::from_utf8_lossy(&logs.stdout).into_owned()).unwrap_or_default()
+            );
         }
         let _ = self.script("compose.sh").args(["down", "--volumes", "--timeout", "2"]).output();
     }
@@ -117,7 +122,11 @@ impl Drop for Compose {
 fn slow(session: &Session) -> Dataset {
     let key = (col("id") % lit(1009)).alias("key");
     let work = (0..12).fold(col("id"), |work, i| (work * lit(1_103_515_245i64 + i)) % lit(2_147_483_647i64));
-    session.range(0, 8_000_000, 32).select([key, work.alias("work")]).group_by([col("key")]).agg([col("work").sum()])
+    session
+        .range(0, 8_000_000, 32)
+        .select([key, work.alias("work")])
+        .group_by([col("key")])
+        .agg([col("work").sum()])
 }
 
 /// Runs `harm` as soon as the job's first task has started.
@@ -140,7 +149,10 @@ fn survives(session: &Session, harm: impl FnOnce()) {
 fn the_pool_of_the_compose_file_answers_grows_and_survives() {
     if !Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success()) {
         let expected = std::env::var("PARTITA_EXPECT_NO_DOCKER").is_ok_and(|value| value == "1");
-        assert!(expected, "there is no Docker engine here; PARTITA_EXPECT_NO_DOCKER=1 leaves the pool in Docker untested");
+        assert!(
+            expected,
+            "there is no Docker engine here; PARTITA_EXPECT_NO_DOCKER=1 leaves the pool in Docker untested"
+        );
         return;
     }
     let pool = Compose::up(2);
@@ -170,7 +182,9 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
             assert!(!pool.inspect(&container, "{{.Config.User}}").starts_with('0'));
             let ports = host("PortBindings");
             match service {
-                "master" => assert!(ports.contains("127.0.0.1") && !ports.contains(r#""HostIp":"""#), "{ports}"),
+                "master" => {
+                    assert!(ports.contains("127.0.0.1") && !ports.contains(r#""HostIp":"""#), "{ports}")
+                }
                 _ => assert!(ports == "{}" || ports == "null", "{ports}"),
             }
         }

@@ -52,7 +52,10 @@ impl Node {
         let mut rest = None;
         wait_for(&format!("{text:?} in {}", self.log.display()), || {
             let log = self.log();
-            rest = log.find(text).and_then(|at| log[at + text.len()..].split_once('\n')).map(|(rest, _)| rest.to_owned());
+            rest = log
+                .find(text)
+                .and_then(|at| log[at + text.len()..].split_once('\n'))
+                .map(|(rest, _)| rest.to_owned());
             let ended = self.child.try_wait().unwrap();
             assert!(rest.is_some() || ended.is_none(), "{ended:?}: {log}");
             rest.is_some()
@@ -154,12 +157,27 @@ impl Pool {
     pub fn add_worker(&mut self) {
         self.started += 1;
         let name = format!("worker-{}", self.started);
-        let (slots, spill) = (self.setup.slots.to_string(), self.directory.path().join(format!("{name}.spill")));
+        let (slots, spill) =
+            (self.setup.slots.to_string(), self.directory.path().join(format!("{name}.spill")));
         let (data, output) = (self.data(), self.output());
         let arguments = [
-            "worker", "--master", &self.address, "--name", &name, "--listen", "127.0.0.1:0", "--slots", &slots,
-            "--memory", self.setup.memory, "--data-dir", data.to_str().unwrap(), "--output-dir",
-            output.to_str().unwrap(), "--spill-dir", spill.to_str().unwrap(),
+            "worker",
+            "--master",
+            &self.address,
+            "--name",
+            &name,
+            "--listen",
+            "127.0.0.1:0",
+            "--slots",
+            &slots,
+            "--memory",
+            self.setup.memory,
+            "--data-dir",
+            data.to_str().unwrap(),
+            "--output-dir",
+            output.to_str().unwrap(),
+            "--spill-dir",
+            spill.to_str().unwrap(),
         ];
         let token = self.setup.token.map(|token| ("PARTITA_TOKEN", token));
         let log = self.directory.path().join(format!("{name}.log"));
