@@ -1,6 +1,8 @@
 #!/bin/sh
-# The tests drive a real browser and a real terminal: Chromium and tmux. Installs what is missing on
-# Debian and Ubuntu; elsewhere says what to install.
+# The tests drive a real browser and a real terminal, Chromium and tmux, and where no registry is
+# reachable they make the image the pool runs in, which takes debootstrap. `bench` as argument: Spark,
+# which the pool is held against, needs Java. Installs what is missing on Debian and Ubuntu; elsewhere
+# says what to install.
 set -eu
 
 have_chromium() {
@@ -12,12 +14,20 @@ have_chromium() {
 }
 
 packages=""
-have_chromium || packages="$packages chromium"
-command -v tmux >/dev/null 2>&1 || packages="$packages tmux"
+if [ "${1:-}" = bench ]; then
+    [ "${BENCH_SPARK:-}" = skip ] || command -v java >/dev/null 2>&1 || packages=" default-jre-headless"
+else
+    have_chromium || packages="$packages chromium"
+    command -v tmux >/dev/null 2>&1 || packages="$packages tmux"
+    # Only on Debian's kin, whose packages the image is made of.
+    if command -v docker >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
+        command -v debootstrap >/dev/null 2>&1 || packages="$packages debootstrap"
+    fi
+fi
 [ -z "$packages" ] && exit 0
 
 give_up() {
-    printf 'The tests need these programs, and they are missing:%s\n%s\n' "$packages" "$1" >&2
+    printf 'The tests and benchmarks need these programs, and they are missing:%s\n%s\n' "$packages" "$1" >&2
     exit 1
 }
 command -v apt-get >/dev/null 2>&1 ||
@@ -30,7 +40,7 @@ elif command -v sudo >/dev/null 2>&1; then
 else
     give_up "Run as root: apt-get install -y$packages"
 fi
-echo "==> Installing for the tests:$packages"
+echo "==> Installing:$packages"
 # shellcheck disable=SC2086 # both are lists of words
 { $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $packages; } ||
     give_up "apt-get could not install them. Install them by hand; a Chromium in an unusual place is named by CHROMIUM=/path/to/it."

@@ -1,5 +1,6 @@
-use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use polars::prelude::*;
 
@@ -73,7 +74,7 @@ impl Dataset {
     pub fn write_parquet(&self, directory: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         let directory = directory.as_ref();
         let file = |cause: String| PartitaError::File { path: directory.to_owned(), cause };
-        fs::create_dir_all(directory).map_err(|error| file(format!("cannot be made: {error}")))?;
+        make(directory).map_err(|error| file(format!("cannot be made: {error}")))?;
         let list = || fs::read_dir(directory).map_err(|error| file(error.to_string()));
         if list()?.next().is_some() {
             return Err(file("is not empty; give a new directory, or empty it".into()));
@@ -106,4 +107,24 @@ impl Dataset {
 
 fn stacked(result: JobResult, schema: &SchemaRef) -> Result<DataFrame> {
     Ok(stack(result.frames, schema)?)
+}
+
+/// Makes a directory where there is none. Made by root in somebody else's directory it is theirs:
+/// workers that write into it do not run as root.
+fn make(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make(parent)?;
+    // Somebody else may just have made it.
+    fs::create_dir_all(directory)?;
+    let (owner, made) = (fs::metadata(parent)?, fs::metadata(directory)?);
+    if made.uid() == 0 && owner.uid() != 0 {
+        chown(directory, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
 }

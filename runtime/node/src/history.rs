@@ -1,0 +1,39 @@
+//! `partita-node history`: the web page over event logs of the past.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use partita_master::{History, HistoryLimits, Page};
+use tracing::{info, warn};
+
+use crate::listen::{self, Secrets};
+use crate::shutdown;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The directory that a master was given as --history-dir.
+    #[arg(long = "dir", env = "PARTITA_HISTORY_DIR", value_name = "DIR")]
+    directory: PathBuf,
+    /// Where the page is.
+    #[arg(long, env = "PARTITA_WEB", value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    web: String,
+    #[command(flatten)]
+    secrets: Secrets,
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let token = arguments.secrets.token()?;
+    let listener = listen::listen(&arguments.web, token.as_ref()).await?;
+    let directory = arguments.directory;
+    let replay = move || History::replay(&directory, HistoryLimits::default());
+    let (history, replayed) = tokio::task::spawn_blocking(replay).await??;
+    if replayed.unreadable > 0 {
+        warn!("{} lines are no events and were passed over", replayed.unreadable);
+    }
+    info!("{} sessions on http://{}", replayed.sessions, listener.local_addr()?);
+    let stop = async {
+        let _ = shutdown::asked().await;
+    };
+    Page { history: Arc::new(history), view: None, token }.serve(listener, stop).await?;
+    Ok(())
+}
