@@ -67,9 +67,9 @@ impl Drop for CacheLease {
 }
 
 /// One process that has slots, at one moment.
+#[derive(Clone)]
 pub(crate) struct Worker {
     /// Its number, never used twice; 0 is this process.
-    #[allow(dead_code)]
     pub id: u64,
     pub name: String,
     pub slots: usize,

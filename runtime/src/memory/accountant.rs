@@ -333,12 +333,12 @@ mod tests {
             }
             task
         };
-        let (large, small) = (waiting(90), waiting(10));
-        assert!(order.is_empty(), "there is no room for the large one, and the small one came later");
+        let (large, small) = (waiting(90), waiting(20));
+        assert!(order.is_empty(), "there is room for the small one, but it came later");
         drop(first);
         large.join().unwrap();
         small.join().unwrap();
-        assert_eq!(order.try_iter().collect::<Vec<_>>(), [90, 10]);
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [90, 20]);
         assert_eq!(accountant.held(), Amounts::default());
     }
 

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_plan::dsl::DslPlan;
+use polars_plan::plans::{AExpr, IRFunctionExpr, IRPlan};
 
 /// A plan over a placeholder frame.
 #[derive(Clone)]
@@ -31,6 +33,15 @@ impl Template {
     pub fn fill(&self, input: LazyFrame) -> LazyFrame {
         let mut filled = 0;
         LazyFrame::from(self.replace(&self.plan, &input.logical_plan, &mut filled))
+    }
+
+    /// Whether the plan draws random numbers without a seed, so that it gives other rows each time.
+    pub fn is_random(&self) -> bool {
+        let Ok(IRPlan { expr_arena, .. }) = self.lazy().to_alp() else { return true };
+        (0..expr_arena.len()).any(|node| match expr_arena.get(Node(node)) {
+            AExpr::Function { function: IRFunctionExpr::Random { seed, .. }, .. } => seed.is_none(),
+            _ => false,
+        })
     }
 
     /// The plan over the empty placeholder, for its schema.

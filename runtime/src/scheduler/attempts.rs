@@ -8,6 +8,9 @@ use crate::engine::task::TaskError;
 /// keep dying with it, it may well be.
 pub(super) const WORKERS_LOST: usize = 8;
 
+/// How often a task may fail to read what earlier stages left, most of which is made again each time.
+const FETCHES_FAILED: usize = 32;
+
 impl Job<'_> {
     /// Sees to it that a task whose attempt failed is run again.
     ///
@@ -27,6 +30,13 @@ impl Job<'_> {
             }
             TaskError::FetchFailed { shuffle, map_partitions, cause } => match self.stage_of(*shuffle) {
                 Some(maps) if maps < stage => {
+                    let task = &mut self.stages[stage].tasks[partition];
+                    task.fetches_failed += 1;
+                    if task.fetches_failed >= FETCHES_FAILED {
+                        let cause =
+                            format!("its input could not be read {FETCHES_FAILED} times, last: {error}");
+                        return Err(self.task_failed(stage, partition, vec![cause]).into());
+                    }
                     self.outputs_lost(maps, map_partitions, cause, Some(attempt.sent_at))?;
                 }
                 _ => self.count_failure(stage, partition, worker, error.to_string())?,

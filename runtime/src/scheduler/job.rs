@@ -8,7 +8,7 @@ use polars::prelude::DataFrame;
 
 use super::order::Order;
 use super::speculation::Speculation;
-use super::stage::StageState;
+use super::stage::{StageState, TaskState};
 use super::{Action, JobResult, Scheduler};
 use crate::cancel;
 use crate::engine::Engine;
@@ -144,14 +144,16 @@ impl<'a> Job<'a> {
     fn hear(&mut self, event: TaskEvent) -> Result<(), Failure> {
         match event {
             TaskEvent::Started { stage, partition, attempt, worker, slot } => {
-                let Some(live) = self.stages[stage].tasks[partition].live(attempt) else { return Ok(()) };
+                let live = self.known(stage, partition).and_then(|task| task.live(attempt));
+                let Some(live) = live else { return Ok(()) };
                 let now = Instant::now();
                 live.runs = Some((worker, now));
                 let (job, at) = (self.id, self.events.at(now));
                 self.events.emit(Event::TaskStarted { job, stage, partition, attempt, worker, slot, at });
             }
             TaskEvent::Ended { stage, partition, attempt, worker, at, end } => {
-                let Some(ended) = self.stages[stage].tasks[partition].end(attempt) else { return Ok(()) };
+                let ended = self.known(stage, partition).and_then(|task| task.end(attempt));
+                let Some(ended) = ended else { return Ok(()) };
                 let at = self.events.at(at);
                 match end {
                     Ok((result, metrics)) => {
@@ -197,6 +199,11 @@ impl<'a> Job<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A task that events may speak of. They may come from other processes, and need not make sense.
+    fn known(&mut self, stage: usize, partition: usize) -> Option<&mut TaskState> {
+        self.stages.get_mut(stage)?.tasks.get_mut(partition)
     }
 
     /// A task has given its result.

@@ -4,6 +4,9 @@
 
 use std::collections::HashMap;
 
+use polars::prelude::Expr;
+use polars_plan::dsl::FunctionExpr;
+
 use crate::engine::task::{Input, Step};
 use crate::plan::physical::{PhysicalPlan, Sink};
 use crate::shuffle::{Partitioner, ShuffleId};
@@ -75,10 +78,18 @@ fn after(step: &Step, rows: Order) -> Order {
         // Which group comes first is not said.
         Step::Partial(_) | Step::Merge(_) => rows.max(Order::Shuffled),
         Step::Distinct(None) => rows.max(Order::Shuffled),
+        Step::Map(template) if template.is_random() => Order::Varies,
+        Step::Aggregate { aggs, .. } if aggs.iter().any(is_random) => Order::Varies,
         // What they keep can depend on the rows' order: `first`, any of those with equal keys, or
         // whatever a plan does.
         Step::Aggregate { .. } | Step::Map(_) if rows == Order::Same => Order::Shuffled,
         Step::Limit(_) if rows == Order::Same => Order::Same,
         Step::Aggregate { .. } | Step::Map(_) | Step::Limit(_) | Step::Distinct(Some(_)) => Order::Varies,
     }
+}
+
+/// Whether it draws random numbers without a seed.
+fn is_random(expr: &Expr) -> bool {
+    expr.into_iter()
+        .any(|part| matches!(part, Expr::Function { function: FunctionExpr::Random { seed: None, .. }, .. }))
 }

@@ -85,6 +85,8 @@ pub(super) struct TaskState {
     pub failures: Vec<String>,
     /// How often a worker was lost that ran it.
     pub workers_lost: usize,
+    /// How often it could not read what earlier stages left.
+    pub fetches_failed: usize,
     /// How often what it left was lost.
     pub outputs_lost: usize,
     /// What it gave, once it is done.

@@ -9,6 +9,9 @@ use super::range::{check_range, range_ids};
 /// The most partitions a frame is cut into.
 pub const MAX_PARTITIONS: usize = 1 << 20;
 
+/// One frame a partition, again for each slice of the rows.
+pub(crate) type Slices<'a> = Box<dyn Iterator<Item = Result<Vec<DataFrame>, ShuffleError>> + 'a>;
+
 /// How rows are assigned to output partitions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Partitioner {
@@ -85,7 +88,7 @@ impl Partitioner {
         df: &'a DataFrame,
         map_partition: usize,
         rows: usize,
-    ) -> Result<Box<dyn Iterator<Item = Result<Vec<DataFrame>, ShuffleError>> + 'a>, ShuffleError> {
+    ) -> Result<Slices<'a>, ShuffleError> {
         let n = self.partitions();
         match n {
             0 => return Err(ShuffleError::NoPartitions),

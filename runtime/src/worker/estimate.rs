@@ -71,7 +71,7 @@ impl Estimate {
 
     /// Memory to start with, on a worker with so many bytes for so many slots. What is only guessed
     /// must not keep a task from ever starting, nor the slots from working side by side.
-    pub fn to_start(&self, total: usize, slots: usize) -> usize {
+    pub fn at_start(&self, total: usize, slots: usize) -> usize {
         let guessed = self.need(self.guessed).min(total / slots);
         self.need(self.known).saturating_add(guessed).min(total.max(self.need(self.known)))
     }
@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn guesses_leave_room_for_all_slots_and_what_is_known_does_not_shrink() {
         let guess = Estimate { known: 0, guessed: 10_000, times: 2 };
-        assert_eq!(guess.to_start(1_000, 4), 250);
+        assert_eq!(guess.at_start(1_000, 4), 250);
         let known = Estimate { known: 600, guessed: 0, times: 2 };
-        assert_eq!(known.to_start(1_000, 4), 1_200, "it is refused then, with its true size");
+        assert_eq!(known.at_start(1_000, 4), 1_200, "it is refused then, with its true size");
     }
 }

@@ -94,7 +94,7 @@ impl Attempt<'_> {
     fn compute(&self, Decoded { task, sources }: &Decoded) -> Result<Given, TaskError> {
         let estimate = Estimate::of(task);
         let total = self.shared.accountant.limits().total;
-        let mut need = estimate.to_start(total, self.shared.options.slots);
+        let mut need = estimate.at_start(total, self.shared.options.slots);
         let mut started = false;
         loop {
             let admitted = self.shared.accountant.admit(need, self.registration, self.cancelled);

@@ -46,6 +46,12 @@ impl EmbeddedEngine {
             slots::start(slots, &tasks, move |slot, queued, busy| run_slot(slot, queued, busy, &shared))?;
         Ok(Self { slots, busy, queue, stores })
     }
+
+    /// Loses what a map task left for the reduce side.
+    #[cfg(test)]
+    pub fn lose(&self, shuffle: ShuffleId, map_partition: usize) {
+        self.stores.blocks.forget(LocalStores::owner(shuffle), map_partition);
+    }
 }
 
 fn run_slot(slot: usize, (task, events): Queued, busy: &Busy, stores: &LocalStores) {

@@ -1,0 +1,350 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::{Sender, unbounded};
+
+use crate::cache::CacheId;
+use crate::engine::embedded::EmbeddedEngine;
+use crate::engine::task::{Input, Output, Task, TaskError, TaskEvent};
+use crate::engine::{Engine, Settings, Worker};
+use crate::shuffle::ShuffleId;
+
+/// What goes wrong at a moment.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The attempt fails.
+    Fail(String),
+    /// Its end is never heard of.
+    Hold,
+    /// Its worker is lost, with all that it runs and keeps; another comes. `told`: whether the loss of
+    /// output is said, or left for readers to find out. `late`: whether what it ran ends all the same.
+    LoseWorker { told: bool, late: bool },
+    /// What these map tasks left is lost.
+    LoseOutputs { shuffle: ShuffleId, maps: Vec<usize>, told: bool },
+    /// Nothing is cached any more.
+    LoseCache,
+}
+
+/// An attempt ends, if nothing comes between.
+pub struct Moment<'a> {
+    pub stage: usize,
+    pub partition: usize,
+    pub attempt: usize,
+    /// The map tasks whose output is there, of every shuffle that is open.
+    pub outputs: &'a BTreeMap<ShuffleId, BTreeMap<usize, u64>>,
+}
+
+type Script = Box<dyn FnMut(&Moment) -> Vec<Fault> + Send>;
+
+/// Pretends to have several workers in front of the embedded engine, which does the work, and lets
+/// things go wrong where a script says so.
+#[derive(Clone)]
+pub struct FaultyEngine {
+    inner: Arc<EmbeddedEngine>,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    script: Script,
+    workers: Vec<u64>,
+    next_worker: u64,
+    placed: usize,
+    /// Attempts that the inner engine has.
+    running: HashMap<Key, Running>,
+    outputs: BTreeMap<ShuffleId, BTreeMap<usize, u64>>,
+    missing: BTreeMap<ShuffleId, BTreeSet<usize>>,
+    listeners: HashMap<ShuffleId, Sender<TaskEvent>>,
+    caches: BTreeSet<CacheId>,
+    cancelled: Vec<(usize, usize, usize)>,
+    given_up: BTreeSet<usize>,
+    excluded: Vec<(usize, usize, Vec<u64>)>,
+}
+
+/// Job, stage, partition, attempt.
+type Key = (usize, usize, usize, usize);
+
+struct Running {
+    worker: u64,
+    reads: BTreeSet<ShuffleId>,
+    fills: Option<ShuffleId>,
+    events: Sender<TaskEvent>,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    Live,
+    /// Its worker was lost, but its end is heard of.
+    Late,
+    /// Its worker was lost. The thread behind it runs on, and so must find its input.
+    Gone,
+}
+
+impl FaultyEngine {
+    pub fn start(workers: usize, script: impl FnMut(&Moment) -> Vec<Fault> + Send + 'static) -> Self {
+        let state = State {
+            script: Box::new(script),
+            workers: (1..=workers as u64).collect(),
+            next_worker: workers as u64 + 1,
+            placed: 0,
+            running: HashMap::new(),
+            outputs: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            listeners: HashMap::new(),
+            caches: BTreeSet::new(),
+            cancelled: Vec::new(),
+            given_up: BTreeSet::new(),
+            excluded: Vec::new(),
+        };
+        let inner = Arc::new(EmbeddedEngine::start(2, 1 << 20).unwrap());
+        Self { inner, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Attempts given up one by one: stage, partition, attempt.
+    pub fn cancelled(&self) -> Vec<(usize, usize, usize)> {
+        self.state().cancelled.clone()
+    }
+
+    /// Whether a whole job was given up.
+    pub fn given_up(&self, job: usize) -> bool {
+        self.state().given_up.contains(&job)
+    }
+
+    /// Attempts kept from some workers: stage, partition, workers.
+    pub fn excluded(&self) -> Vec<(usize, usize, Vec<u64>)> {
+        self.state().excluded.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn hear(&self, job: usize, event: TaskEvent) {
+        match event {
+            TaskEvent::Started { stage, partition, attempt, slot, .. } => {
+                let state = self.state();
+                let Some(running) = state.running.get(&(job, stage, partition, attempt)) else { return };
+                let worker = running.worker;
+                let _ = running.events.send(TaskEvent::Started { stage, partition, attempt, worker, slot });
+            }
+            TaskEvent::Ended { stage, partition, attempt, at, end, .. } => {
+                let key = (job, stage, partition, attempt);
+                let mut state = self.state();
+                let Some(running) = state.running.get(&key) else { return };
+                let (worker, events, fate) = (running.worker, running.events.clone(), running.fate);
+                let ended = |end| TaskEvent::Ended { stage, partition, attempt, worker, at, end };
+                if fate != Fate::Live {
+                    state.running.remove(&key);
+                    if fate == Fate::Late {
+                        let _ = events.send(ended(end));
+                    }
+                    return;
+                }
+                let State { script, outputs, .. } = &mut *state;
+                let faults = script(&Moment { stage, partition, attempt, outputs });
+                let mut end = Some(end);
+                for fault in faults {
+                    match fault {
+                        Fault::Fail(cause) => end = Some(Err(TaskError::Failed(cause))),
+                        Fault::Hold => end = None,
+                        Fault::LoseWorker { told, late } => {
+                            self.lose_worker(&mut state, worker, told, late);
+                            if !late {
+                                state.running.remove(&key);
+                                return;
+                            }
+                        }
+                        Fault::LoseOutputs { shuffle, maps, told } => {
+                            self.lose_outputs(&mut state, shuffle, &maps, told)
+                        }
+                        Fault::LoseCache => {
+                            state.caches.iter().for_each(|cache| self.inner.remove_cache(*cache))
+                        }
+                    }
+                }
+                let Some(running) = state.running.remove(&key) else { return };
+                if let (Some(Ok(_)), Some(shuffle), false) = (&end, running.fills, running.fate == Fate::Late)
+                    && let Some(outputs) = state.outputs.get_mut(&shuffle)
+                {
+                    outputs.insert(partition, worker);
+                    state.missing.entry(shuffle).or_default().remove(&partition);
+                }
+                if let Some(end) = end {
+                    let _ = events.send(ended(end));
+                }
+            }
+            TaskEvent::OutputsLost { .. } => {}
+        }
+    }
+
+    fn lose_worker(&self, state: &mut State, worker: u64, told: bool, late: bool) {
+        let new = state.next_worker;
+        state.next_worker += 1;
+        state.workers.retain(|other| *other != worker);
+        state.workers.push(new);
+        let cause = format!("worker {worker} is gone");
+        let its: Vec<Key> = state
+            .running
+            .iter()
+            .filter(|(_, r)| r.worker == worker && r.fate == Fate::Live)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in its {
+            let (_, stage, partition, attempt) = key;
+            let Some(running) = state.running.get_mut(&key) else { continue };
+            running.fate = if late { Fate::Late } else { Fate::Gone };
+            let end = Err(TaskError::WorkerLost(cause.clone()));
+            let at = Instant::now();
+            let _ = running.events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
+        }
+        let lost: Vec<(ShuffleId, Vec<usize>)> = state
+            .outputs
+            .iter()
+            .map(|(shuffle, outputs)| {
+                (*shuffle, outputs.iter().filter(|(_, at)| **at == worker).map(|(map, _)| *map).collect())
+            })
+            .collect();
+        for (shuffle, maps) in lost {
+            self.lose_outputs(state, shuffle, &maps, told);
+        }
+    }
+
+    fn lose_outputs(&self, state: &mut State, shuffle: ShuffleId, maps: &[usize], told: bool) {
+        let Some(outputs) = state.outputs.get_mut(&shuffle) else { return };
+        let maps: Vec<usize> = maps.iter().copied().filter(|map| outputs.remove(map).is_some()).collect();
+        if maps.is_empty() {
+            return;
+        }
+        state.missing.entry(shuffle).or_default().extend(&maps);
+        // A reader that has begun may have read it before.
+        if !state.running.values().any(|running| running.reads.contains(&shuffle)) {
+            maps.iter().for_each(|map| self.inner.lose(shuffle, *map));
+        }
+        if told && let Some(events) = state.listeners.get(&shuffle) {
+            let cause = "its worker is gone".to_owned();
+            let _ = events.send(TaskEvent::OutputsLost { shuffle, map_partitions: maps, cause });
+        }
+    }
+
+    /// Takes the task if all it reads is there; if not, says so as a worker would.
+    fn place(&self, task: &Task, events: &Sender<TaskEvent>) -> bool {
+        let mut state = self.state();
+        let mut reads = BTreeSet::new();
+        of_input(&task.input, &mut reads, &mut state.caches);
+        let allowed: Vec<u64> =
+            state.workers.iter().copied().filter(|worker| !task.excluded.contains(worker)).collect();
+        state.placed += 1;
+        let worker = allowed[state.placed % allowed.len()];
+        let (job, stage, partition, attempt) = (task.job, task.stage, task.partition, task.attempt);
+        if !task.excluded.is_empty() {
+            state.excluded.push((stage, partition, task.excluded.clone()));
+        }
+        for shuffle in &reads {
+            let missing = state.missing.get(shuffle).into_iter().flatten().copied().collect::<Vec<_>>();
+            if !missing.is_empty() {
+                let (at, cause) = (Instant::now(), "its worker does not answer".to_owned());
+                let end = Err(TaskError::FetchFailed { shuffle: *shuffle, map_partitions: missing, cause });
+                let _ = events.send(TaskEvent::Started { stage, partition, attempt, worker, slot: 0 });
+                let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
+                return false;
+            }
+        }
+        let fills = match &task.output {
+            Output::Shuffle { id, .. } => Some(*id),
+            _ => None,
+        };
+        let running = Running { worker, reads, fills, events: events.clone(), fate: Fate::Live };
+        state.running.insert((job, stage, partition, attempt), running);
+        true
+    }
+}
+
+fn of_input(input: &Input, reads: &mut BTreeSet<ShuffleId>, caches: &mut BTreeSet<CacheId>) {
+    match input {
+        Input::Shuffle { id, .. } => {
+            reads.insert(*id);
+        }
+        Input::Step { input, .. } => of_input(input, reads, caches),
+        Input::Cache { input, lease, .. } => {
+            caches.insert(lease.id());
+            of_input(input, reads, caches);
+        }
+        Input::Concat { inputs, .. } => inputs.iter().for_each(|input| of_input(input, reads, caches)),
+        Input::Join { left, right, .. } => {
+            of_input(left, reads, caches);
+            of_input(right, reads, caches);
+        }
+        _ => {}
+    }
+}
+
+impl Engine for FaultyEngine {
+    fn slots(&self) -> usize {
+        self.inner.slots()
+    }
+
+    fn max_attempts(&self) -> usize {
+        4
+    }
+
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+        let Some(job) = tasks.first().map(|task| task.job) else { return Ok(()) };
+        let (sender, receiver) = unbounded();
+        for task in tasks {
+            if self.place(&task, &events) {
+                self.inner.submit(vec![task], sender.clone())?;
+            }
+        }
+        let engine = self.clone();
+        // Ends when the inner engine has run or dropped the tasks.
+        thread::spawn(move || receiver.into_iter().for_each(|event| engine.hear(job, event)));
+        Ok(())
+    }
+
+    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
+        let mut state = self.state();
+        if only.is_none() {
+            state.given_up.insert(job);
+        }
+        state.cancelled.extend(only);
+    }
+
+    fn open_shuffle(&self, shuffle: ShuffleId, events: Sender<TaskEvent>) {
+        let mut state = self.state();
+        state.outputs.insert(shuffle, BTreeMap::new());
+        state.listeners.insert(shuffle, events.clone());
+        self.inner.open_shuffle(shuffle, events);
+    }
+
+    fn remove_shuffle(&self, shuffle: ShuffleId) {
+        let mut state = self.state();
+        state.outputs.remove(&shuffle);
+        state.missing.remove(&shuffle);
+        state.listeners.remove(&shuffle);
+        self.inner.remove_shuffle(shuffle);
+    }
+
+    fn remove_cache(&self, cache: CacheId) {
+        self.inner.remove_cache(cache);
+    }
+
+    fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
+        self.inner.cached_partitions(cache)
+    }
+
+    fn workers(&self) -> Vec<Worker> {
+        let this = self.inner.workers().remove(0);
+        let worker = |id: &u64| Worker { id: *id, name: format!("worker {id}"), ..this.clone() };
+        self.state().workers.iter().map(worker).collect()
+    }
+
+    fn describe(&self) -> String {
+        "workers that fail".to_owned()
+    }
+
+    fn set(&self, settings: Settings) -> Result<(), String> {
+        self.inner.set(settings)
+    }
+}

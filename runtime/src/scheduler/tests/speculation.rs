@@ -1,0 +1,59 @@
+use super::*;
+use crate::prelude::*;
+
+#[test]
+fn a_task_that_hangs_is_done_by_a_copy_on_another_worker() {
+    let (session, engine, events) = session(3, |moment| match (moment.partition, moment.attempt) {
+        (2, 0) => vec![Fault::Hold],
+        _ => Vec::new(),
+    });
+    session.set_speculation(true);
+    assert_eq!(session.range(0, 800, 8).collect().unwrap().height(), 800);
+    let first = events.lock().unwrap().iter().find_map(|event| match event {
+        Event::TaskStarted { partition: 2, attempt: 0, worker, .. } => Some(*worker),
+        _ => None,
+    });
+    assert_eq!(engine.excluded(), [(0, 2, vec![first.unwrap()])]);
+    assert_eq!(engine.cancelled(), [(0, 2, 0)], "the first attempt is given up when the copy is done");
+    assert_eq!(failed(&events, (0, 2)), [(0, true)]);
+    let report = session.last_report().unwrap();
+    assert_eq!(report.stages[0].tasks[2].attempt, 1);
+}
+
+#[test]
+fn a_task_that_fails_while_its_copy_runs_leaves_the_work_to_the_copy() {
+    let (session, _, events) = session(3, |moment| match (moment.partition, moment.attempt) {
+        (2, 0) => vec![Fault::Fail("slow disk".into())],
+        _ => Vec::new(),
+    });
+    session.set_speculation(true);
+    let rows = slow_in(&session, 2).repartition_by(Partitioning::Hash(vec![col("id")], 4)).collect().unwrap();
+    assert_eq!(rows.height(), 8);
+    let failed = failed(&events, (0, 2));
+    assert_eq!(failed[0], (0, true));
+    assert!(failed.iter().all(|(_, retried)| *retried), "{failed:?}");
+    assert!(session.last_report().unwrap().stages[0].tasks[2].attempt > 0);
+}
+
+#[test]
+fn there_is_no_copy_where_nobody_asked_for_one_or_no_other_worker_is() {
+    for (workers, wanted) in [(3, false), (1, true)] {
+        let (session, engine, _) = session(workers, |_| Vec::new());
+        session.set_speculation(wanted);
+        assert_eq!(slow_in(&session, 7).count().unwrap(), 8);
+        assert_eq!(engine.excluded(), []);
+    }
+}
+
+/// Eight partitions of a row each, of which one takes long enough for a copy.
+fn slow_in(session: &Session, partition: i64) -> Dataset {
+    session.range(0, 8, 8).map_partitions(move |lf| {
+        let wait = move |column: Column| {
+            if column.i64()?.get(0) == Some(partition) {
+                std::thread::sleep(std::time::Duration::from_millis(300));
+            }
+            Ok(column)
+        };
+        lf.with_columns([col("id").map(wait, |_, field| Ok(field.clone()))])
+    })
+}
