@@ -50,6 +50,9 @@ use crate::shuffle::ShuffleId;
 /// Bytes of tasks in one message; one task may have more.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// A task, by its index, with the shuffle it reads and the map partitions of it that are lost.
+type Missing = (usize, ShuffleId, Vec<usize>);
+
 /// What a message needs around the bytes of a task.
 const AROUND: usize = 4096;
 
@@ -230,11 +233,7 @@ impl PoolEngine {
     }
 
     /// Encodes tasks; those that read blocks which are lost by now end at once.
-    fn specs(
-        &self,
-        tasks: &[Task],
-        link: &Link,
-    ) -> Result<(Vec<TaskSpec>, Vec<(usize, ShuffleId, Vec<usize>)>), String> {
+    fn specs(&self, tasks: &[Task], link: &Link) -> Result<(Vec<TaskSpec>, Vec<Missing>), String> {
         let ahead = Ahead { engine: self, link };
         let sources = |id| self.shared.state().sources(id);
         let encoder = Encoder::new(&ahead, &sources);
@@ -449,16 +448,14 @@ impl Engine for PoolEngine {
     }
 
     fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
-        let session = {
-            let mut state = self.shared.state();
-            match only {
-                Some((stage, partition, attempt)) => {
-                    state.running.remove(&(job, stage, partition, attempt));
-                }
-                None => state.running.retain(|attempt, _| attempt.0 != job),
+        match only {
+            Some((stage, partition, attempt)) => {
+                self.shared.state().running.remove(&(job, stage, partition, attempt));
             }
-            0
-        };
+            None => self.shared.state().running.retain(|attempt, _| attempt.0 != job),
+        }
+        // The master knows whose call it is.
+        let session = 0;
         let only = only.map(|(stage, partition, attempt)| TaskKey {
             session,
             job: job as u64,
