@@ -46,7 +46,7 @@ impl JobState {
 }
 
 /// What a stage came to so far.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct StageFold {
     /// Number in the job.
     pub stage: usize,
@@ -91,15 +91,7 @@ impl JobFold {
                         name: name.clone(),
                         tasks: *tasks,
                         submitted: *at,
-                        first_started: None,
-                        finished: None,
-                        started: 0,
-                        ended: 0,
-                        failed: 0,
-                        killed: 0,
-                        won: HashSet::new(),
-                        cause: None,
-                        totals: TaskMetrics::default(),
+                        ..StageFold::default()
                     });
                     *next_stage += 1;
                 }
