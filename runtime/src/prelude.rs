@@ -15,7 +15,7 @@ pub use crate::display::{
 pub use crate::engine::pool::PoolOptions;
 pub use crate::error::PartitaError;
 pub use crate::events::{JobReport, Skew};
-pub use crate::experiment::{self, sweep};
+pub use crate::experiment::{self, Advise, advise, compare, sweep};
 pub use crate::input::{input, password};
 pub use crate::plan::{JoinStrategy, Partitioning};
 pub use crate::plot;

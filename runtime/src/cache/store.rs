@@ -173,6 +173,17 @@ impl CacheStore {
         (memory, counted().count() - memory)
     }
 
+    /// Bytes of a dataset's partitions that are in memory.
+    pub fn bytes(&self, session: u64, cache: CacheId) -> usize {
+        let state = self.lock();
+        let of = state.entries.iter().filter(|(key, _)| key.session == session && key.cache == cache);
+        let in_memory = of.filter_map(|(_, entry)| match &entry.place {
+            Place::Memory(frame, _) => Some(frame.estimated_size()),
+            Place::Disk(_) => None,
+        });
+        in_memory.sum()
+    }
+
     /// Bytes of its files.
     pub fn on_disk(&self) -> u64 {
         self.on_disk.load(Ordering::Relaxed)

@@ -191,6 +191,7 @@ impl JobReport {
             "end_ms" => end,
             "queue_ms" => ms(&|t| t.metrics.queue),
             "fetch_ms" => ms(&|t| t.metrics.fetch),
+            "read_ms" => ms(&|t| t.metrics.read),
             "write_ms" => ms(&|t| t.metrics.write),
             "run_ms" => run,
             "cpu_ms" => ms(&|t| t.metrics.cpu),

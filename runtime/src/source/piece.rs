@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,11 @@ impl Piece {
     /// Compressed bytes of all columns.
     pub fn bytes(&self) -> u64 {
         self.stretches.iter().map(|stretch| stretch.part().bytes).sum()
+    }
+
+    /// Bytes of all columns before compression, where that is known without reading: of Parquet.
+    pub fn unpacked_bytes(&self) -> Option<u64> {
+        self.stretches.iter().map(Stretch::unpacked_bytes).sum()
     }
 
     /// A lazy frame over exactly the rows of this piece. It reads when it is collected, on the
@@ -137,6 +143,15 @@ impl fmt::Display for Piece {
 }
 
 impl Stretch {
+    fn unpacked_bytes(&self) -> Option<u64> {
+        match self {
+            Stretch::RowGroups { file, groups } => {
+                Some(groups.clone().map(|group| file.unpacked_bytes(group)).sum())
+            }
+            Stretch::Records { .. } => None,
+        }
+    }
+
     fn part(&self) -> Part {
         match self {
             Stretch::RowGroups { file, groups } => Part {
@@ -193,6 +208,9 @@ impl AnonymousScan for PieceScan {
         };
         let filter = args.predicate.map(|predicate| RowFilter::new(predicate, &schema)).transpose()?;
         let request = Request { schema, filter, rows: args.n_rows.unwrap_or(usize::MAX) };
-        self.piece.read(&request, &self.stats)
+        let started = Instant::now();
+        let read = self.piece.read(&request, &self.stats);
+        self.stats.add_time(started.elapsed());
+        read
     }
 }

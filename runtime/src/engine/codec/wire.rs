@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::{PathBuf, absolute};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -47,6 +48,7 @@ enum WireInput {
     Shuffle {
         id: ShuffleId,
         partition: usize,
+        maps: Option<Range<usize>>,
         schema: Schema,
     },
     Broadcast {
@@ -138,9 +140,10 @@ impl<'a> Encoder<'a> {
             Input::Range { start, end } => WireInput::Range { start: *start, end: *end },
             Input::Plan(plan) => WireInput::Plan(WirePlan::of(plan, self.blobs)?),
             Input::Piece(piece) => WireInput::Piece(Box::new(WirePiece::new(piece))),
-            Input::Shuffle { id, partition, schema } => {
+            Input::Shuffle { id, partition, maps, schema } => {
                 needs.shuffles.insert(*id);
-                WireInput::Shuffle { id: *id, partition: *partition, schema: (**schema).clone() }
+                let (id, partition, maps) = (*id, *partition, maps.clone());
+                WireInput::Shuffle { id, partition, maps, schema: (**schema).clone() }
             }
             Input::Broadcast { index, schema } => {
                 needs.broadcasts.insert(*index);
@@ -279,9 +282,10 @@ fn exprs_of(step: &Step) -> Vec<&Expr> {
 fn keys_of(partitioner: &Partitioner) -> Vec<&Expr> {
     match partitioner {
         Partitioner::RoundRobin { .. } => Vec::new(),
-        Partitioner::Hash { keys: exprs, .. } | Partitioner::Range { by: exprs, .. } => {
-            exprs.iter().collect()
-        }
+        Partitioner::Hash { keys: exprs, .. }
+        | Partitioner::Salted { keys: exprs, .. }
+        | Partitioner::Copied { keys: exprs, .. }
+        | Partitioner::Range { by: exprs, .. } => exprs.iter().collect(),
         Partitioner::ByExpr { expr, .. } => vec![expr],
     }
 }
@@ -341,8 +345,8 @@ impl Decoder<'_> {
                 let allowed = |path: &std::path::Path| self.access.read(path).map_err(CodecError::from);
                 Input::Piece(Arc::new(piece.open(&self.access.opened, allowed)?))
             }
-            WireInput::Shuffle { id, partition, schema } => {
-                Input::Shuffle { id, partition, schema: Arc::new(schema) }
+            WireInput::Shuffle { id, partition, maps, schema } => {
+                Input::Shuffle { id, partition, maps, schema: Arc::new(schema) }
             }
             WireInput::Broadcast { index, schema } => Input::Broadcast { index, schema: Arc::new(schema) },
             WireInput::Steps { input, steps } => {

@@ -62,7 +62,7 @@ fn run_slot(slot: usize, (task, events): Queued, busy: &Busy, stores: &LocalStor
     if events.send(TaskEvent::Started { stage, partition, attempt, worker, slot }).is_err() {
         return;
     }
-    let end = busy.during(|| execute(&task, slot, stores));
+    let end = Box::new(busy.during(|| execute(&task, slot, stores)));
     let at = Instant::now();
     // The task's share of its input goes before the scheduler may count memory as free.
     drop(task);
@@ -105,6 +105,10 @@ impl Engine for EmbeddedEngine {
 
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
         self.stores.cache.kept(LocalStores::SESSION, cache)
+    }
+
+    fn cached_bytes(&self, cache: CacheId) -> Option<usize> {
+        Some(self.stores.cache.bytes(LocalStores::SESSION, cache))
     }
 
     fn workers(&self) -> Vec<Worker> {
