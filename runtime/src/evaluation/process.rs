@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     io::{self, Write},
     os::unix::net::UnixStream,
     sync::mpsc,
@@ -150,7 +151,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
         let outcome = match work {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
-                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(why.to_string()))
+                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loaders_words(&why)))
             }
             Work::Command(command) => commands::run(&command, &scope),
         };
@@ -203,6 +204,11 @@ fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::E
     scope.begin(began.elapsed());
     function(scope);
     Ok(scope.outcome())
+}
+
+/// What the system's loader says, without what is said around it.
+fn loaders_words(error: &libloading::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Empties the buffers behind the process's own streams, Rust's and C's.

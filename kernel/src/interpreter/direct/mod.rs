@@ -32,6 +32,7 @@ mod session_directory;
 pub(super) mod source;
 pub(super) mod types;
 pub(super) mod variables;
+mod waiting;
 mod warm_build;
 mod wording;
 
@@ -46,6 +47,7 @@ use std::{
 use partita_bridge::{Command, Stream, Variable};
 use thiserror::Error;
 
+pub use self::waiting::Waiting;
 pub use self::warm_build::{DIRECTORY_VARIABLE, WarmBuild, WarmBuildError};
 use self::{
     blame::{Blame, blame},
@@ -144,9 +146,8 @@ impl DirectEvaluator {
     pub fn start(executable: &Path, background: OutputSender) -> Result<Self, DirectError> {
         let build = WarmBuild::locate(executable)?;
         let directory = SessionDirectory::create()?;
-        let sysroot = build.make_sysroot(directory.path())?;
         let outputs = Outputs::new(background);
-        let compiler = Compiler::new(build.clone(), directory.path().to_path_buf(), sysroot);
+        let compiler = Compiler::new(build.clone(), directory.path().to_path_buf())?;
         let mut evaluator = Self {
             compiler,
             build,
@@ -167,7 +168,7 @@ impl DirectEvaluator {
             directory,
         };
         // It gets ready beside the evaluation process.
-        evaluator.compiler.prepare();
+        evaluator.compiler.waiting().prepare();
         evaluator.spawn()?;
         Ok(evaluator)
     }
@@ -257,13 +258,12 @@ impl DirectEvaluator {
         }
         let builder = dependencies::Builder {
             build: &self.build,
-            sysroot: self.compiler.sysroot(),
+            sysroot: self.compiler.waiting().sysroot(),
             interrupts: &self.interrupts,
             outputs: &self.outputs,
         };
         let ready = self.dependencies.add(wanted, &builder)?;
-        self.compiler
-            .depend_on(self.dependencies.built().map(dependencies::Built::arguments).unwrap_or_default());
+        self.compiler.waiting().depend_on(self.dependencies.built().cloned());
         self.outputs.text(Stream::Stderr, ready);
         Ok(())
     }
@@ -409,7 +409,7 @@ impl Evaluator for DirectEvaluator {
         self.account = Timing::default();
         let outcome = self.evaluate(cell).unwrap_or_else(Outcome::Failed);
         drop(over);
-        self.compiler.prepare();
+        self.compiler.waiting().prepare();
         // Positions were kept for this cell alone.
         proc_macro2::extra::invalidate_current_thread_spans();
         outcome
@@ -467,10 +467,15 @@ impl Evaluator for DirectEvaluator {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot { variables: self.variables.visible(), items: Arc::new(self.items.clone()) }
+        Snapshot {
+            variables: self.variables.visible(),
+            items: Arc::new(self.items.clone()),
+            compiler: Some(Arc::clone(self.compiler.waiting())),
+        }
     }
 
     fn shutdown(&mut self) {
+        self.compiler.waiting().close();
         if let Some(mut process) = self.process.take() {
             process.shutdown();
         }

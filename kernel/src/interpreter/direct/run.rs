@@ -89,7 +89,7 @@ impl DirectEvaluator {
             CellOutcome::Finished(bundle) => return Ok(Outcome::Finished(bundle)),
             CellOutcome::Failed(chain) => report::failure(&chain, self.interrupts.asked()),
             CellOutcome::Panicked(panic) => report::panic(&panic, source, &self.items, calls),
-            CellOutcome::NotLoaded(why) => report::trouble(&format!("the cell could not be run: {why}")),
+            CellOutcome::NotLoaded(why) => report::not_loaded(&why),
         };
         let lost: Vec<String> = moved.into_iter().chain(lost).collect();
         let unbound: Vec<String> =
