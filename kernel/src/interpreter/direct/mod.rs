@@ -25,6 +25,7 @@ mod interrupts;
 mod item;
 pub(super) mod items;
 mod linker;
+mod prepare;
 pub(super) mod report;
 mod run;
 mod rustc;
@@ -50,30 +51,21 @@ use thiserror::Error;
 pub use self::waiting::Waiting;
 pub use self::warm_build::{DIRECTORY_VARIABLE, WarmBuild, WarmBuildError};
 use self::{
-    blame::{Blame, blame},
-    compile::{Compiled, Compiler, Depth},
+    compile::{Compiler, Depth},
     dependencies::{Dependencies, Dependency, DependencyError},
-    generate::{CellPlan, Generated, generate},
-    heat::Heat,
     interrupts::Interrupts,
     items::Items,
+    prepare::Ready,
     session_directory::SessionDirectory,
     source::CellSource,
     variables::Variables,
 };
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Messenger, Optimisation, Outcome, OutputSender, Phase, Settings,
-    Timing,
+    Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender, Settings, Timing,
     completion::Snapshot,
     evaluation_process::{EvaluationProcess, Line, Outputs, SpawnError},
     split::{self, Split, hidden_static},
 };
-
-/// The level of cells with loops of their own.
-const OPTIMISED: u8 = 2;
-
-/// How often a cell is compiled before its errors count as its own.
-const ATTEMPTS: usize = 8;
 
 const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has changed";
 
@@ -123,19 +115,6 @@ pub struct DirectEvaluator {
     account: Timing,
     // Last: the directory goes when everything that uses it is gone.
     directory: SessionDirectory,
-}
-
-/// A cell that compiled.
-struct Ready {
-    compiled: Compiled,
-    generated: Generated,
-    items: Items,
-    /// Variables that go when it runs, because of what it redefines.
-    outdated: Vec<String>,
-    moved: BTreeSet<String>,
-    unkept: Vec<(String, &'static str)>,
-    dropped: Vec<String>,
-    depth: Depth,
 }
 
 impl DirectEvaluator {
@@ -286,105 +265,6 @@ impl DirectEvaluator {
             label.push('\'');
         }
         label
-    }
-
-    /// Compiles until what is wrong, if anything, is the cell's own fault.
-    fn prepare(
-        &mut self,
-        source: &Arc<CellSource>,
-        split: Option<&Split>,
-        began: Instant,
-    ) -> Result<Ready, CellError> {
-        let mut prepared = began;
-        let mut items = self.items.clone();
-        let mut changes = split.map(|split| items.add(source, &split.items)).unwrap_or_default();
-        let mut outdated = self.variables.outdated_by(&changes);
-        let mut moved = BTreeSet::new();
-        let mut unkept: Vec<(String, &'static str)> = Vec::new();
-        let mut dropped = Vec::new();
-        let level = self.level(split, &items);
-        self.account.level = Some(level);
-        for attempt in 1.. {
-            let skipped = unkept.iter().map(|(name, _)| name.clone()).collect();
-            self.serial += 1;
-            let generated = generate(&CellPlan {
-                cell: source,
-                split,
-                items: &items,
-                variables: &self.variables,
-                outdated: &outdated,
-                moved: &moved,
-                unkept: &skipped,
-                dependencies: self.dependencies.built().is_some(),
-                serial: self.serial,
-            });
-            let depth = match split {
-                Some(split) if !split.has_statements => Depth::Check,
-                _ => Depth::Link,
-            };
-            self.account.add(Phase::Split, prepared.elapsed());
-            let compiled = self
-                .compiler
-                .compile(&generated, depth, level, &self.interrupts)
-                .map_err(|error| report::trouble(&format!("cannot run the compiler: {error}")))?;
-            prepared = Instant::now();
-            if self.interrupts.asked() {
-                return Err(report::interrupted(NOT_RUN));
-            }
-            if compiled.succeeded {
-                let [check, codegen, link] = compiled.took;
-                self.account.add(Phase::Check, check);
-                self.account.add(Phase::Codegen, codegen);
-                self.account.add(Phase::Link, link);
-                return Ok(Ready { compiled, generated, items, outdated, moved, unkept, dropped, depth });
-            }
-            self.account.add(Phase::Probe, compiled.took.iter().sum());
-            let errors: Vec<_> =
-                compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
-            let blames: Vec<Blame> =
-                errors.iter().map(|error| blame(error, &generated.files, &items, source)).collect();
-            let own = blames.iter().any(|blame| {
-                *blame == Blame::Cell || matches!(blame, Blame::Item(_)) && changes.affected.is_empty()
-            });
-            if blames.is_empty() || own || attempt == ATTEMPTS {
-                return Err(report::compile_error(&compiled, &blames, &generated.files, &self.variables));
-            }
-            let mut leaving = BTreeSet::new();
-            for blame in blames {
-                match blame {
-                    Blame::Moved(name) => drop(moved.insert(name)),
-                    Blame::CannotKeep(name, why) if unkept.iter().all(|(known, _)| *known != name) => {
-                        unkept.push((name, why));
-                    }
-                    Blame::CannotTake(name) => {
-                        self.variables.remove(&name, "has a type that cells cannot name".into());
-                        self.forget.insert(name);
-                    }
-                    Blame::Item(index) => drop(leaving.insert(index)),
-                    Blame::CannotKeep(..) | Blame::Cell => {}
-                }
-            }
-            for index in leaving.into_iter().rev() {
-                dropped.push(items.remove(index, &mut changes).describe());
-            }
-            outdated = self.variables.outdated_by(&changes);
-        }
-        Err(report::trouble("the cell was given up after too many attempts"))
-    }
-
-    /// The optimisation level for a cell that sees these items.
-    fn level(&self, split: Option<&Split>, items: &Items) -> u8 {
-        if let Optimisation::Level(level) = self.settings.optimisation {
-            return level;
-        }
-        let Some(split) = split.filter(|split| split.has_statements) else { return 0 };
-        let plans = self.variables.plans();
-        let (called, named) = items.heat(&split.named);
-        match heat::of_statements(&split.statements, &plans).max(called) {
-            Heat::Hot => OPTIMISED,
-            Heat::Warm if !heat::plans(&named, &plans) => OPTIMISED,
-            Heat::Warm | Heat::Cold => 0,
-        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use partita_bridge::{CellOutcome, Command, LoadCell, ToEvaluation};
 
 use super::{
-    DirectEvaluator, NOT_RUN, Ready, frames, items::Kind, report, source::CellSource, types, variables::Known,
+    DirectEvaluator, NOT_RUN, frames, items::Kind, prepare::Ready, report, source::CellSource, types,
+    variables::Known,
 };
 use crate::interpreter::{
     CellError, Outcome, Phase,
