@@ -169,6 +169,13 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
     session.read_parquet(&file).unwrap().repartition(3).write_parquet(&written).unwrap();
     let path = PlRefPath::try_from_path(&written.join("*.parquet")).unwrap();
     assert_same(LazyFrame::scan_parquet(path, Default::default()).unwrap().collect().unwrap(), rows);
+    let folder = session.temp_dir().unwrap();
+    assert!(folder.starts_with(pool.output()), "{}", folder.display());
+    ParquetWriter::new(std::fs::File::create(folder.join("here.parquet")).unwrap())
+        .finish(&mut rows.clone())
+        .unwrap();
+    session.read_parquet(folder.join("here.parquet")).unwrap().write_parquet(folder.join("there")).unwrap();
+    assert_eq!(session.read_parquet(folder.join("there")).unwrap().count().unwrap(), rows.height() as u64);
     let error = session.frame(records(10), 1).write_parquet(pool.data().join("no")).unwrap_err().to_string();
     assert!(error.contains("no"), "{error}");
 
