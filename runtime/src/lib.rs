@@ -26,6 +26,7 @@ pub mod events;
 pub mod experiment;
 pub mod input;
 mod memory;
+mod own_directory;
 pub mod plan;
 pub mod plot;
 pub mod prelude;
