@@ -7,7 +7,6 @@
 pub(crate) mod codec;
 pub(crate) mod embedded;
 mod execute;
-mod group;
 mod one_core;
 pub(crate) mod pool;
 pub(crate) mod slots;

@@ -17,14 +17,14 @@ use super::piece::Request;
 use super::predicate::{RowFilter, statistics_names};
 use super::read_stats::ReadStats;
 
-/// Reads `groups` of `file` into `out`, one frame a row group, looking at no more than `budget` rows.
+/// Reads `groups` of `file` and hands them to `out`, one frame a row group, looking at no more than `budget` rows.
 pub(super) fn read(
     file: &ParquetFile,
     groups: Range<usize>,
     request: &Request,
     budget: &mut usize,
     stats: &ReadStats,
-    out: &mut Vec<DataFrame>,
+    out: &mut dyn FnMut(DataFrame) -> PolarsResult<()>,
 ) -> PolarsResult<()> {
     let ruled_out = request.filter.as_ref().and_then(|filter| ruled_out(file, groups.clone(), filter));
     let mut bytes: Option<Buffer<u8>> = None;
@@ -50,9 +50,9 @@ pub(super) fn read(
             None => reader.read_all(&request.schema),
             Some(filter) => reader.read_filtered(&request.schema, filter),
         };
-        out.push(frame.map_err(|error| {
+        out(frame.map_err(|error| {
             error.wrap_msg(|message| format!("reading `{}`: {message}", file.path.display()))
-        })?);
+        })?)?;
     }
     Ok(())
 }

@@ -232,6 +232,8 @@ impl ParquetFile {
     fn create(path: &Path) -> Result<ParquetFile, TaxiError> {
         let file = File::create(path).map_err(TaxiError::io("write", path))?;
         let writer = ParquetWriter::new(file)
+            // Spark's own choice: larger than with zstd, and read in half the time.
+            .with_compression(ParquetCompression::Snappy)
             .with_statistics(StatisticsOptions::default())
             .batched(&trip_schema())
             .map_err(|e| at(path, e))?;

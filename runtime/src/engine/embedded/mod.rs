@@ -14,7 +14,7 @@ use super::stores::LocalStores;
 use super::task::{Task, TaskEvent};
 use super::{Engine, Settings, Worker, execute};
 use crate::cache::CacheId;
-use crate::memory::SpillDirectory;
+use crate::memory::{SpillDirectory, heap};
 use crate::shuffle::ShuffleId;
 
 type Queued = (Task, Sender<TaskEvent>);
@@ -36,6 +36,7 @@ impl EmbeddedEngine {
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(slots: usize, cache_bytes: usize) -> std::io::Result<Self> {
+        heap::keep_what_is_freed();
         let slots = slots.max(1);
         let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
         let stores = Arc::new(LocalStores::new(cache_bytes, SpillDirectory::new(parent)));
