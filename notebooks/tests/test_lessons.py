@@ -37,13 +37,13 @@ WRONG = {
         "scattered": [
             "Some(lit(false))",
             'Some(col("fare").gt(lit(1.0)))',
-            'Some(col("pickup_at").dt().day().eq(lit(3)).and(col("pickup_at").lt(midnight("2019-03-04"))))',
+            'Some(col("pickup_at").dt().day().eq(lit(3)).and(col("pickup_at").lt(taxi::midnight("2019-03-04")?)))',
         ],
         "better": [
-            "Some(naive(&session, &source, &zones)?)",
+            "Some(naive(&session, &source, &zones, &wanted)?)",
             "Some(answer(&trips))",
             'Some(answer(&trips.join_on(&zones, JoinOn { left: vec![col("pickup_zone")], right: vec![col("pickup_zone")],'
-            " how: JoinType::Inner, strategy: JoinStrategy::Shuffle }).filter(wanted())))",
+            " how: JoinType::Inner, strategy: JoinStrategy::Shuffle }).filter(wanted.clone())))",
         ],
     },
 }

@@ -100,6 +100,14 @@ pub enum TaxiError {
         /// What was asked for.
         month: String,
     },
+    /// The text names no day.
+    #[error(
+        "`{day}` is no day: give year, month and day with two digits each for the latter, such as `2019-03-08`"
+    )]
+    Day {
+        /// What was asked for.
+        day: String,
+    },
     /// There is no file for that month.
     #[error(
         "there are no yellow taxi trips of {month} at {address}: TLC publishes a month about two months after its end"

@@ -23,6 +23,7 @@
 //! | `fare`, `tip`, `tolls`, `total` | `Float64` | US dollars; `total` also holds surcharges and taxes; cash tips are not recorded |
 
 mod city;
+mod day;
 mod download;
 mod error;
 mod generate;
@@ -36,6 +37,7 @@ mod tests;
 mod trips;
 mod zones;
 
+pub use day::midnight;
 pub use download::{DownloadOptions, download, download_with};
 pub use error::TaxiError;
 pub use generate::{TripGenerator, TripSpec, generate};

@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use backon::ExponentialBuilder;
+use futures::StreamExt;
 use tokio::runtime::Runtime;
 
 use crate::taxi::download::fetch;
@@ -82,12 +83,14 @@ fn plain(bytes: &Bytes, cut: Option<usize>) -> Response {
 }
 
 fn sent(bytes: &Bytes, from: usize, cut: Option<usize>) -> Body {
-    let mut pieces: Vec<Result<Bytes, std::io::Error>> =
-        vec![Ok(bytes.slice(from..cut.unwrap_or(bytes.len()).max(from)))];
-    if cut.is_some() {
-        pieces.push(Err(std::io::Error::other("cut")));
-    }
-    Body::from_stream(futures::stream::iter(pieces))
+    let piece = bytes.slice(from..cut.unwrap_or(bytes.len()).max(from));
+    let first = futures::stream::iter([Ok(piece)]);
+    let end = futures::stream::once(async {
+        // What waits to be sent is sent before the connection is torn.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("cut"))
+    });
+    if cut.is_some() { Body::from_stream(first.chain(end)) } else { Body::from_stream(first) }
 }
 
 /// A month of trips, as bytes of a Parquet file.
