@@ -21,6 +21,8 @@ WRONG = {
             "Some(lit(0))",
             'Some(col("pickup_zone") % lit(4))',
             'Some(when(col("pickup_zone").eq(lit(132))).then(lit(0)).otherwise(lit(1)))',
+            'Some(when(col("pickup_zone").eq(lit(132)).or(col("pickup_zone").eq(lit(138))).or(col("pickup_zone").eq(lit(1))))'
+            ".then(lit(0)).otherwise(lit(1)))",
         ],
     },
     "02-skew": {
