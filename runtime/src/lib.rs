@@ -27,6 +27,7 @@ pub mod experiment;
 pub mod input;
 pub mod lesson;
 mod memory;
+mod own_directory;
 pub mod plan;
 pub mod plot;
 pub mod prelude;

@@ -2,6 +2,7 @@
 
 mod connect;
 mod sources;
+mod temp;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::{CacheLease, Engine, inside_task};
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
+use crate::own_directory::OwnDirectory;
 use crate::plan::NodeRef;
 use crate::scheduler::{Action, JobResult, Scheduler};
 
@@ -43,6 +45,7 @@ struct Inner {
     shuffle_partitions: AtomicUsize,
     next_cache: AtomicU64,
     last_job: AtomicUsize,
+    temp: Mutex<Option<OwnDirectory>>,
 }
 
 /// Every session of this process that is still in use, for those who look at all of them.
@@ -108,6 +111,7 @@ impl Session {
             shuffle_partitions: AtomicUsize::new(AS_SLOTS),
             next_cache: AtomicU64::new(0),
             last_job: AtomicUsize::new(NO_JOB),
+            temp: Mutex::default(),
             engine,
             events,
         };
