@@ -57,3 +57,23 @@ fn a_file_that_is_none_of_tlcs_says_what_it_lacks() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+#[test]
+fn a_filter_on_the_time_of_pickup_leaves_the_row_groups_of_other_days_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = taxi::TripSpec { rows: 31_000, row_group_rows: 1_000, ..taxi::TripSpec::default() };
+    taxi::generate(spec).unwrap().write_parquet(directory.path()).unwrap();
+    let session = Session::embedded(2).unwrap();
+    let trips = session.read_parquet_in(directory.path(), 4).unwrap();
+    let day = |day| taxi::midnight(day).unwrap();
+    let between = col("pickup_at").is_between(day("2019-03-10"), day("2019-03-11"), ClosedInterval::Left);
+    let (found, report) = trips.filter(between).profile().unwrap();
+    let skipped = report.total(|task| task.row_groups_skipped);
+    assert!((25..31).contains(&skipped), "{skipped}: {report}");
+    let all = trips.collect().unwrap().lazy().filter(col("pickup_at").dt().day().eq(lit(10)));
+    assert_eq!(found.height(), all.collect().unwrap().height());
+    assert!(found.height() > 500);
+    let also_by_hour =
+        trips.filter(col("pickup_at").lt(day("2019-03-02")).and(col("pickup_at").dt().hour().gt(lit(12))));
+    assert!(also_by_hour.profile().unwrap().1.total(|task| task.row_groups_skipped) > 25);
+}

@@ -177,8 +177,13 @@ fn column_statistics(
         return None;
     }
     let found = deserialize_all(field, groups, leaf, &file.metadata.footer_buf).ok()??;
-    let min = Series::try_from((field, found.min_value)).ok()?;
-    let max = Series::try_from((field, found.max_value)).ok()?;
+    // Those of times and days come as the numbers they are stored as.
+    let typed = |values| {
+        let series = Series::try_from((field, values)).ok()?;
+        let is_number = series.dtype() != dtype && series.dtype() == &dtype.to_physical();
+        if is_number { series.strict_cast(dtype).ok() } else { Some(series) }
+    };
+    let (min, max) = (typed(found.min_value)?, typed(found.max_value)?);
     let nulls = Series::from_arrow(PlSmallStr::EMPTY, found.null_count.boxed()).ok()?;
     (min.dtype() == dtype && max.dtype() == dtype).then(|| [min, max, nulls].map(Series::into_column))
 }

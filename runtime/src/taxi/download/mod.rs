@@ -22,6 +22,8 @@ const TLC: &str = "https://d37ci6vzurychx.cloudfront.net/trip-data";
 const ADDRESS_VARIABLE: &str = "PARTITA_TAXI_URL";
 /// Names the directory months are kept in.
 const DIRECTORY_VARIABLE: &str = "PARTITA_TAXI_DIR";
+/// What a pool's workers may read; the first of the directories is as good a place as any for them.
+const DATA_VARIABLE: &str = "PARTITA_DATA_DIR";
 /// How often somebody who waits for another process's download looks whether it is done.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -31,18 +33,19 @@ pub struct DownloadOptions {
     /// The address in front of `yellow_tripdata_2019-03.parquet`. By default what `PARTITA_TAXI_URL` says,
     /// or TLC's own.
     pub address: String,
-    /// The directory months are kept in, made if need be. By default what `PARTITA_TAXI_DIR` says, or
-    /// `partita/taxi` in the person's cache directory.
+    /// The directory months are kept in, made if need be. By default what `PARTITA_TAXI_DIR` says; or `taxi` in
+    /// `PARTITA_DATA_DIR`, which a pool's workers read; or `partita/taxi` in the person's cache directory.
     pub directory: PathBuf,
 }
 
 impl Default for DownloadOptions {
     fn default() -> Self {
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        let data = || Some(Path::new(set(DATA_VARIABLE)?.split(':').next()?).join("taxi"));
         let cache = || dirs::cache_dir().unwrap_or_else(env::temp_dir).join("partita/taxi");
         Self {
             address: set(ADDRESS_VARIABLE).unwrap_or_else(|| TLC.to_owned()),
-            directory: set(DIRECTORY_VARIABLE).map_or_else(cache, PathBuf::from),
+            directory: set(DIRECTORY_VARIABLE).map(PathBuf::from).or_else(data).unwrap_or_else(cache),
         }
     }
 }
@@ -74,11 +77,11 @@ pub fn download(month: &str) -> Result<PathBuf, TaxiError> {
 /// # Errors
 /// As [`download`].
 pub fn download_with(month: &str, options: &DownloadOptions) -> Result<PathBuf, TaxiError> {
-    // Half a minute in all, and from the beginning whenever something has come.
+    // Some ten seconds in all, and from the beginning whenever something has come.
     let waits = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(500))
-        .with_max_delay(Duration::from_secs(10))
-        .with_max_times(6)
+        .with_max_delay(Duration::from_secs(4))
+        .with_max_times(5)
         .with_jitter();
     fetch(month, options, &waits)
 }

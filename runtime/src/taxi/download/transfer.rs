@@ -48,7 +48,8 @@ pub(super) fn fetch(
 ) -> Result<(), TaxiError> {
     let mut part = Part::open(file, address).map_err(TaxiError::io("write", file))?;
     let progress = Progress::bytes();
-    progress.set_message(file.file_name().unwrap_or_default().to_string_lossy());
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    progress.set_message(&*name);
     let mut transfer = Transfer { address, month, file, progress, token: cancel::current() };
     let mut left = waits.build();
     loop {
@@ -70,7 +71,9 @@ pub(super) fn fetch(
             let (address, file, bytes) = (address.to_owned(), file.to_owned(), part.len());
             return Err(TaxiError::Broken { address, cause, file, bytes });
         };
+        transfer.progress.set_message(format!("{name}, trying again"));
         transfer.pause(wait, &part)?;
+        transfer.progress.set_message(&*name);
     }
     transfer.progress.finish();
     if let Err(why) = whole::check(part.path()) {
