@@ -97,9 +97,10 @@ def standard_output(notebook):
 
 
 def plots(notebook):
-    """The MIME types of every output that is a picture."""
+    """The MIME types of every output that is a picture; what a page shows as a widget is none."""
     bundles = [sorted(output.get("data", {})) for output in outputs(notebook)]
-    return [mimes for mimes in bundles if any(mime.startswith("image/") for mime in mimes)]
+    pictures = [mimes for mimes in bundles if any(mime.startswith("image/") for mime in mimes)]
+    return [mimes for mimes in pictures if "application/vnd.jupyter.widget-view+json" not in mimes]
 
 
 def checks(notebook):

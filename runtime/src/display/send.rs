@@ -122,7 +122,7 @@ pub fn display_bundle(bundle: MimeBundle) -> DisplayHandle {
 }
 
 /// An id that no other display of any kernel has.
-pub(super) fn fresh_id() -> String {
+pub(crate) fn fresh_id() -> String {
     static PROCESS: OnceLock<u64> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let process = PROCESS.get_or_init(rand::random);
@@ -149,6 +149,10 @@ impl DisplayHandle {
     /// Replaces what is shown, wherever it is shown.
     pub fn update<T: MimeDisplay + ?Sized>(&self, value: &T) {
         update_display(&self.id, value);
+    }
+
+    pub(crate) fn update_bundle(&self, bundle: MimeBundle) {
+        send(Shown::Update { id: self.id.clone(), bundle });
     }
 
     /// Shows a value here as well; later updates reach both places.
