@@ -69,13 +69,26 @@ impl Session {
     /// # Errors
     /// When `slots` is zero, or the system gives no more threads.
     pub fn embedded(slots: usize) -> Result<Self> {
+        Self::embedded_in("Session::embedded", slots, CACHE_BYTES)
+    }
+
+    /// Like [`embedded`](Self::embedded), with room for `bytes` of cached partitions in memory instead of
+    /// 1 GiB: to see what storage levels do when it is short.
+    ///
+    /// # Errors
+    /// As [`embedded`](Self::embedded).
+    pub fn embedded_with_cache(slots: usize, bytes: usize) -> Result<Self> {
+        Self::embedded_in("Session::embedded_with_cache", slots, bytes)
+    }
+
+    fn embedded_in(step: &str, slots: usize, cache_bytes: usize) -> Result<Self> {
         if slots == 0 {
             let remedy = "give at least 1, or use Session::new() for one a core";
-            return Err(PartitaError::argument("Session::embedded", "0 slots can run nothing", remedy));
+            return Err(PartitaError::argument(step, "0 slots can run nothing", remedy));
         }
-        let engine = EmbeddedEngine::start(slots, CACHE_BYTES).map_err(|error| {
+        let engine = EmbeddedEngine::start(slots, cache_bytes).map_err(|error| {
             let problem = format!("the system gave no {slots} threads: {error}");
-            PartitaError::argument("Session::embedded", problem, "ask for fewer slots")
+            PartitaError::argument(step, problem, "ask for fewer slots")
         })?;
         Ok(Self::on(Arc::new(engine)))
     }
