@@ -5,6 +5,7 @@ pub use polars;
 pub use polars::prelude::*;
 
 pub use crate::cache::StorageLevel;
+pub use crate::check;
 pub use crate::dataset::{Dataset, GroupedDataset, JoinOn};
 // The module and the macro of this name; the function comes with the next lines.
 pub use crate::display;

@@ -217,6 +217,36 @@ proptest! {
     }
 
     #[test]
+    fn groups_of_a_file_are_those_of_its_rows_however_it_is_cut_into_row_groups(
+        rows in rows(), row_group in 1usize..60, take in 0usize..300,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.parquet");
+        ParquetWriter::new(std::fs::File::create(&path).unwrap())
+            .with_row_group_size(Some(row_group))
+            .finish(&mut rows.frame())
+            .unwrap();
+        // Row groups this small are one partition.
+        let files = session().read_parquet(&path).unwrap();
+        prop_assert_eq!(files.partitions().unwrap(), 1);
+        let aggs = || [len(), col("name").count(), col("value").sum()];
+        let keep = col("value").gt(lit(0.0)).or(col("name").is_null());
+        assert_same_rows(
+            files.group_by([col("key")]).agg(aggs()).collect().unwrap(),
+            rows.frame().lazy().group_by([col("key")]).agg(aggs()),
+        );
+        assert_same_rows(
+            files.filter(keep.clone()).group_by([col("name").alias("n"), col("key")]).agg(aggs()).collect().unwrap(),
+            rows.frame().lazy().filter(keep).group_by([col("name").alias("n"), col("key")]).agg(aggs()),
+        );
+        let first = files.map_partitions(|lf| lf.limit(take as u32).filter(col("key").is_not_null()));
+        assert_same_rows(
+            first.group_by([col("key")]).agg(aggs()).collect().unwrap(),
+            rows.frame().lazy().limit(take as u32).filter(col("key").is_not_null()).group_by([col("key")]).agg(aggs()),
+        );
+    }
+
+    #[test]
     fn narrow_steps_and_a_chain_of_wide_ones_match_polars(rows in rows(), n in 1usize..=64) {
         let keep = col("key").gt(lit(0)).or(col("name").is_not_null());
         let double = (col("value") * lit(2.0)).alias("double");

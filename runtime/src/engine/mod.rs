@@ -7,7 +7,6 @@
 pub(crate) mod codec;
 pub(crate) mod embedded;
 mod execute;
-mod group;
 mod one_core;
 pub(crate) mod pool;
 pub(crate) mod slots;
@@ -17,6 +16,7 @@ pub(crate) mod task;
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,6 +138,12 @@ pub(crate) trait Engine: Send + Sync {
 
     /// The processes that have the slots, with what they do and keep now.
     fn workers(&self) -> Vec<Worker>;
+
+    /// Where files lie that tasks write and read under the same paths as this process, the best
+    /// directory first; `None` is everywhere, because tasks run in this process.
+    fn file_directories(&self) -> Option<Vec<PathBuf>> {
+        None
+    }
 
     /// The session's event stream: where an engine says that workers come and go, and what it may pass on.
     fn attach(&self, _events: Arc<EventBus>) {}

@@ -222,6 +222,9 @@ pub(crate) enum TaskError {
     /// Its own error or panic: it counts as a failed attempt.
     #[error("{0}")]
     Failed(String),
+    /// It needs more memory than its worker has for a task: it would again, so it is not tried again.
+    #[error("{0}")]
+    TooLarge(String),
     /// What these map tasks left could not be read; they are run again, and then this one.
     #[error("shuffle {shuffle}: map partitions {map_partitions:?} could not be fetched: {cause}")]
     FetchFailed { shuffle: ShuffleId, map_partitions: Vec<usize>, cause: String },

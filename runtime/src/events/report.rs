@@ -166,6 +166,18 @@ impl JobReport {
         self.stages.iter_mut().find(|stage| stage.stage == number)
     }
 
+    /// Sum of one figure over the tasks of all stages.
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    /// let (_, report) = Session::embedded(2)?.range(0, 100, 4).profile()?;
+    /// assert_eq!(report.total(|task| task.rows_out), 100);
+    /// # Ok::<(), PartitaError>(())
+    /// ```
+    pub fn total(&self, figure: impl Fn(&TaskMetrics) -> u64) -> u64 {
+        self.stages.iter().map(|stage| stage.total(&figure)).sum()
+    }
+
     /// One row a task. Times in milliseconds (`start` and `end` from the job's submission), bytes as
     /// in [`TaskMetrics`].
     pub fn tasks(&self) -> DataFrame {

@@ -106,10 +106,11 @@ impl<R> SweepResult<R> {
         &self.conditions
     }
 
-    /// The setting with the least median time; `None` of a sweep over nothing.
-    pub fn fastest(&self) -> Option<usize> {
+    /// The setting with the least median time; 0 of a sweep over nothing.
+    pub fn fastest(&self) -> usize {
         let times = self.settings.iter().zip(&self.measurements);
-        times.min_by(|a, b| a.1.median_ms().total_cmp(&b.1.median_ms())).map(|(setting, _)| *setting)
+        let fastest = times.min_by(|a, b| a.1.median_ms().total_cmp(&b.1.median_ms()));
+        fastest.map_or(0, |(setting, _)| *setting)
     }
 
     /// One row a setting: the setting, `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, and how
@@ -186,7 +187,7 @@ mod tests {
         let [count] = &*advice else { panic!("{advice}") };
         assert_eq!((count.kind, count.code.as_str()), (AdviceKind::PartitionCount, "let partitions = 4;"));
         assert!((count.expected - 102.0 / 48.0).abs() < 0.01, "{advice}");
-        assert_eq!(result.fastest(), Some(4));
+        assert_eq!(result.fastest(), 4);
         assert!(swept(|_| 100.0).advice().is_empty());
         assert!(swept(|n| if n == 4.0 { 1.0 } else { 100.0 }).advice().is_empty(), "the law fits badly");
     }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod sources;
+mod temp;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::{CacheLease, Engine, inside_task};
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
+use crate::own_directory::OwnDirectory;
 use crate::plan::NodeRef;
 use crate::scheduler::{Action, JobResult, Scheduler};
 
@@ -44,6 +46,7 @@ struct Inner {
     broadcast_threshold: AtomicUsize,
     next_cache: AtomicU64,
     last_job: AtomicUsize,
+    temp: Mutex<Option<OwnDirectory>>,
 }
 
 /// Every session of this process that is still in use, for those who look at all of them.
@@ -73,13 +76,26 @@ impl Session {
     /// # Errors
     /// When `slots` is zero, or the system gives no more threads.
     pub fn embedded(slots: usize) -> Result<Self> {
+        Self::embedded_in("Session::embedded", slots, CACHE_BYTES)
+    }
+
+    /// Like [`embedded`](Self::embedded), with room for `bytes` of cached partitions in memory instead of
+    /// 1 GiB: to see what storage levels do when it is short.
+    ///
+    /// # Errors
+    /// As [`embedded`](Self::embedded).
+    pub fn embedded_with_cache(slots: usize, bytes: usize) -> Result<Self> {
+        Self::embedded_in("Session::embedded_with_cache", slots, bytes)
+    }
+
+    fn embedded_in(step: &str, slots: usize, cache_bytes: usize) -> Result<Self> {
         if slots == 0 {
             let remedy = "give at least 1, or use Session::new() for one a core";
-            return Err(PartitaError::argument("Session::embedded", "0 slots can run nothing", remedy));
+            return Err(PartitaError::argument(step, "0 slots can run nothing", remedy));
         }
-        let engine = EmbeddedEngine::start(slots, CACHE_BYTES).map_err(|error| {
+        let engine = EmbeddedEngine::start(slots, cache_bytes).map_err(|error| {
             let problem = format!("the system gave no {slots} threads: {error}");
-            PartitaError::argument("Session::embedded", problem, "ask for fewer slots")
+            PartitaError::argument(step, problem, "ask for fewer slots")
         })?;
         Ok(Self::on(Arc::new(engine)))
     }
@@ -103,6 +119,7 @@ impl Session {
             broadcast_threshold: AtomicUsize::new(SMALL),
             next_cache: AtomicU64::new(0),
             last_job: AtomicUsize::new(NO_JOB),
+            temp: Mutex::default(),
             engine,
             events,
         };

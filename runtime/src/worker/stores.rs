@@ -56,7 +56,7 @@ impl TaskStores<'_> {
         let most = self.shared.accountant.limits().total;
         if need > most {
             let name = &self.shared.options.name;
-            return Err(TaskError::Failed(too_large(self.key.partition as usize, input, need, most, name)));
+            return Err(TaskError::TooLarge(too_large(self.key.partition as usize, input, need, most, name)));
         }
         if self.memory.borrow_mut().grow(need, self.registration) {
             return Ok(());

@@ -24,7 +24,7 @@ use crate::engine::{execute, panic_text};
 use crate::events::TaskMetrics;
 use crate::memory::{Refused, heap};
 use crate::shuffle::Output;
-use crate::shuffle::block::write_stream;
+use crate::shuffle::block::{Packing, write_stream};
 
 /// A frame that may be small enough to travel inside of a message is tried; bytes in memory.
 const TRY_INLINE: usize = 4 * INLINE_BYTES;
@@ -139,7 +139,7 @@ impl Attempt<'_> {
 
     fn refused(&self, refused: Refused, task: &Task, estimate: &Estimate, need: usize) -> TaskError {
         match refused {
-            Refused::TooLarge { most } => TaskError::Failed(too_large(
+            Refused::TooLarge { most } => TaskError::TooLarge(too_large(
                 task.partition,
                 estimate.known,
                 need,
@@ -157,7 +157,7 @@ impl Attempt<'_> {
         let size = frame.estimated_size();
         if size <= TRY_INLINE {
             let mut bytes = Vec::new();
-            write_stream(&frame, &mut bytes).map_err(failed)?;
+            write_stream(&frame, Packing::Lz4, &mut bytes).map_err(failed)?;
             if bytes.len() <= INLINE_BYTES {
                 return Ok(Rows::Rows(bytes.into()));
             }
@@ -174,6 +174,7 @@ pub(super) fn failure(error: &TaskError) -> Outcome {
     let mut failure = TaskFailure { message: error.to_string(), ..TaskFailure::default() };
     let kind = match error {
         TaskError::Failed(_) => Kind::Failed,
+        TaskError::TooLarge(_) => Kind::TooLarge,
         TaskError::FetchFailed { shuffle, map_partitions, cause } => {
             failure.shuffle = *shuffle;
             failure.map_partitions = map_partitions.iter().map(|map| *map as u32).collect();

@@ -104,6 +104,7 @@ pub fn worker_hello(name: &str, slots: u32, blocks_address: &str) -> WorkerHello
         memory_limit: 1 << 30,
         cache_limit: 1 << 29,
         blocks_address: blocks_address.into(),
+        ..WorkerHello::default()
     }
 }
 

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use partita_wire::QUEUE;
 use partita_wire::pool::{
     FromSession, RemoveBlob, TaskEnded, TaskFailure, TaskStarted, TaskSuccess, ToSession, from_session,
     task_ended, task_failure, task_success, to_session,
 };
+use partita_wire::{QUEUE, words};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, MissedTickBehavior};
 use tokio_util::sync::DropGuard;
 use tonic::Streaming;
 
-use super::link::{Client, Link, send, words};
+use super::link::{Client, Link, send};
 use super::state::{Attempt, Running, attempt};
 use super::{Shared, connection_lost, results, worker_joined};
 use crate::engine::codec;
@@ -241,6 +241,7 @@ fn task_error(failure: TaskFailure) -> TaskError {
     let TaskFailure { message, shuffle, map_partitions, .. } = &failure;
     match failure.kind() {
         task_failure::Kind::Failed => TaskError::Failed(message.clone()),
+        task_failure::Kind::TooLarge => TaskError::TooLarge(message.clone()),
         task_failure::Kind::FetchFailed => TaskError::FetchFailed {
             shuffle: *shuffle,
             map_partitions: map_partitions.iter().map(|partition| *partition as usize).collect(),

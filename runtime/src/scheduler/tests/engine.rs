@@ -16,6 +16,8 @@ use crate::shuffle::ShuffleId;
 pub enum Fault {
     /// The attempt fails.
     Fail(String),
+    /// It needs more memory than its worker has.
+    TooLarge(String),
     /// Its end is never heard of.
     Hold,
     /// Its worker is lost, with all that it runs and keeps; another comes. `told`: whether the loss of
@@ -148,6 +150,7 @@ impl FaultyEngine {
                 for fault in faults {
                     match fault {
                         Fault::Fail(cause) => end = Some(Box::new(Err(TaskError::Failed(cause)))),
+                        Fault::TooLarge(cause) => end = Some(Box::new(Err(TaskError::TooLarge(cause)))),
                         Fault::Hold => end = None,
                         Fault::LoseWorker { told, late } => {
                             self.lose_worker(&mut state, worker, told, late);
