@@ -15,6 +15,7 @@ use polars_plan::dsl::FileScanIR;
 use polars_plan::plans::{ArenaLpIter, IR, IRPlan};
 
 use crate::source::Frames;
+
 /// Optimises and runs a plan on this thread. A plan with a file scan of Polars' own needs its
 /// streaming engine and runs as Polars runs it.
 pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
