@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn a_failed_allocation_is_read_from_the_allocators_words() {
-        let twice = "memory allocation of 12 bytes failed\nstack backtrace:\nmemory allocation of 5 bytes failed\n";
+        let twice =
+            "memory allocation of 12 bytes failed\nstack backtrace:\nmemory allocation of 5 bytes failed\n";
         assert_eq!(failed_allocation(twice), Some("12"));
         assert_eq!(failed_allocation("memory allocation of all bytes failed"), None);
     }
