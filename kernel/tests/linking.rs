@@ -60,6 +60,14 @@ fn cells_call_what_the_compiler_the_system_and_earlier_cells_have() {
             // Both have the same name to a linker.
             ("#[inline(never)] fn which() -> i32 { 1 }\nwhich()", Value("1")),
             ("#[inline(never)] fn which() -> i32 { 2 }\nwhich()", Value("2")),
+            (
+                "#[unsafe(no_mangle)] pub extern \"C\" fn partita_which() -> i32 { 1 }\npartita_which()",
+                Value("1"),
+            ),
+            (
+                "#[unsafe(no_mangle)] pub extern \"C\" fn partita_which() -> i32 { 2 }\npartita_which()",
+                Value("2"),
+            ),
             ("std::panic::catch_unwind(|| panic!(\"caught\")).is_err()", Value("true")),
             (":opt 2", Value("optimisation is 2")),
             ("let b = std::hint::black_box(10u128.pow(30)); (b / 3) % 10", Value("3")),

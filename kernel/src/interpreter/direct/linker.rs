@@ -50,8 +50,10 @@ impl Linker {
         fs::write(&exports, EXPORTS).ok()?;
         let mut before: Vec<OsString> = ["-flavor", "gnu", "-shared", "--eh-frame-hdr", "--gc-sections"]
             .into_iter()
+            // What a cell defines is what it calls, also if an earlier one defined it otherwise.
+            .chain(["-Bsymbolic", "-znow", "-znoexecstack", "--hash-style=gnu"])
             // A thread costs more than there is to do for it.
-            .chain(["--threads=1", "-znow", "-znoexecstack", "--hash-style=gnu"])
+            .chain(["--threads=1"])
             .map(OsString::from)
             .collect();
         before.push("--version-script".into());

@@ -64,7 +64,7 @@ use super::{
     Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender, Settings, Timing,
     completion::Snapshot,
     evaluation_process::{EvaluationProcess, Line, Outputs, SpawnError},
-    split::{self, Split, hidden_static},
+    split::{self, hidden_static},
 };
 
 const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has changed";
