@@ -110,7 +110,10 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
                 // SAFETY: raising a signal that is handled touches no memory.
                 unsafe { libc::raise(libc::SIGINT) };
             }
-            Ok(Some(ToEvaluation::Shutdown)) => leave(0),
+            Ok(Some(ToEvaluation::Shutdown)) => {
+                crate::session::remove_temp_dirs();
+                leave(0)
+            }
             // The kernel was killed, and cannot end what the cells have started.
             Ok(None) | Err(_) => abandon(),
         }
