@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     io::{self, Write},
     os::unix::net::UnixStream,
     sync::mpsc,
@@ -9,7 +10,7 @@ use std::{
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use partita_bridge::{
     CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation,
-    read_frame,
+    Viewer, read_frame,
 };
 use polars::error::abort::register_polars_abort_mechanism;
 
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     cancel, comm,
     display::{self, Shown},
-    input as asking,
+    input as asking, widgets,
 };
 
 /// Cells are compiled without optimisation, which needs much stack.
@@ -52,6 +53,7 @@ fn serve() -> Result<(), FrameError> {
     panics::install_hook();
     events::forward()?;
     comm::send_to(comms::send);
+    widgets::serve();
     asking::ask_by(input::ask);
     display::set_running(false);
     display::send_to(send_shown);
@@ -147,21 +149,29 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         rustc: crate::RUSTC_VERSION.to_owned(),
     })?;
+    // A command's outputs are seen by those who saw the last cell's.
+    let mut viewer = Viewer::Terminal;
     for work in queue {
         display::set_running(true);
         last_words::forget();
         let outcome = match work {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
-                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(why.to_string()))
+                viewer = cell.viewer;
+                widgets::timeline::begin_cell(viewer);
+                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loaders_words(&why)))
             }
-            Work::Command(command) => commands::run(&command, &scope),
+            Work::Command(command) => {
+                widgets::timeline::begin_cell(viewer);
+                commands::run(&command, &scope)
+            }
         };
         // The cell's interrupt was the cell's: callbacks that run jobs from now on are not cancelled.
         cancel::next_cell();
         display::set_running(false);
         flush();
         events::flush();
+        widgets::timeline::end_cell();
         report(bridge, outcome, &scope)?;
     }
     Ok(())
@@ -206,6 +216,11 @@ fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::E
     scope.begin(began.elapsed());
     function(scope);
     Ok(scope.outcome())
+}
+
+/// What the system's loader says, without what is said around it.
+fn loaders_words(error: &libloading::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Empties the buffers behind the process's own streams, Rust's and C's.
