@@ -5,6 +5,7 @@ export function build(parent) {
   const root = element("section", { class: "partita-timeline" });
   root.innerHTML = `
     <header class="pt-head">
+      <button type="button" class="pt-toggle" data-pt="toggle" aria-label="Timeline" title="Show or hide the timeline" hidden></button>
       <h3 data-pt="title"></h3><span class="pt-state" data-pt="state"></span>
       <label class="pt-pick" hidden><span class="pt-sr">Job</span><select data-pt="picker"></select></label>
       <span class="pt-tools">
@@ -17,6 +18,7 @@ export function build(parent) {
     <p class="pt-summary" data-pt="summary"></p>
     <p class="pt-error" data-pt="error" role="alert" hidden></p>
     <p class="pt-empty" data-pt="empty">No job yet.</p>
+    <div data-pt="body">
     <div class="pt-view" data-pt="view">
       <div class="pt-scroll" data-pt="scroll"><canvas data-pt="canvas" tabindex="0" role="application"></canvas><div data-pt="space"></div></div>
       <div class="pt-tip" data-pt="tip" hidden></div>
@@ -43,6 +45,7 @@ export function build(parent) {
       </tr></thead>
       <tbody data-pt="stages"></tbody>
     </table></div>
+    </div>
     <p class="pt-sr" data-pt="live" role="status" aria-live="polite"></p>
     <p class="pt-sr" data-pt="spoken" aria-live="polite"></p>`;
   parent.append(root);

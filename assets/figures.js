@@ -137,3 +137,14 @@ export function summaryOf(job, workers, until) {
   }
   return `${parts.join("; ")}.`;
 }
+
+/** What several jobs came to, of which `longest` is the longest and `summary` says what it came to. */
+export function summaryOfAll(jobs, longest, summary) {
+  const total = jobs.reduce((sum, job) => sum + job.wall, 0);
+  const of = (state) => jobs.filter((job) => job.state === state).length;
+  const parts = [`${seconds(total)} in all`];
+  for (const state of ["running", "failed", "cancelled"]) {
+    if (of(state) > 0) parts.push(`${of(state)} ${state}`);
+  }
+  return `${parts.join(", ")}. Job ${longest.job} (${longest.action}): ${summary}`;
+}

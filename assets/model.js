@@ -8,15 +8,21 @@ const SLOTS_SHOWN = 1024;
 
 /** What is known of a session. */
 export class SessionModel {
-  constructor() {
+  /** `id` tells sessions apart where there are several. */
+  constructor(id = 0) {
+    this.id = id;
     this.jobs = new Map();
     this.workers = new Map();
-    /** Time of the latest event. */
+    /** Time of the latest event, or a later one that is known to have come. */
     this.now = 0;
+    /** When that was, on the page's clock. */
+    this.heard = performance.now();
   }
 
   /** Takes the session's next events. */
-  apply(events) {
+  apply(events, now = 0) {
+    if (Number.isFinite(now)) this.now = Math.max(this.now, now);
+    this.heard = performance.now();
     for (const event of events) {
       if (event === null || typeof event !== "object") continue;
       for (const [kind, body] of Object.entries(event)) {
@@ -37,9 +43,15 @@ export class SessionModel {
   }
 }
 
+let submissions = 0;
+
 /** One action. */
 export class JobModel {
-  constructor({ job, action, slots, at }) {
+  constructor(session, { job, action, slots, at }) {
+    /** The session it is a job of. */
+    this.session = session;
+    /** Its place among the jobs of all sessions. */
+    this.order = submissions += 1;
     this.job = job;
     this.action = String(action);
     this.slots = Math.min(slots | 0, SLOTS_SHOWN);
@@ -60,6 +72,11 @@ export class JobModel {
     this.byKey = new Map();
     /** Grows with every change, for those who keep what they computed. */
     this.version = 0;
+  }
+
+  /** Seconds from its submission to its end, or to its latest event. */
+  get wall() {
+    return Math.max(this.last - this.submitted, 0);
   }
 
   /** "running", "done", "failed" or "cancelled". */
@@ -177,7 +194,7 @@ const FOLDS = {
   },
   JobSubmitted(session, event) {
     session.jobs.delete(event.job);
-    session.jobs.set(event.job, new JobModel(event));
+    session.jobs.set(event.job, new JobModel(session, event));
     if (session.jobs.size > JOBS_KEPT) session.jobs.delete(session.jobs.keys().next().value);
   },
   StageSubmitted(session, event) {
@@ -229,6 +246,8 @@ const FOLDS = {
     if (bar) {
       endAttempt(job, bar, "done", at);
       bar.metrics = metrics;
+      // The slot knows better when it began than who heard of it.
+      bar.start = Math.min(bar.start, at - (metrics.run ?? 0));
     }
     if (stage) {
       stage.won.set(partition, bar ?? { partition, attempt, metrics, start: at - (metrics.run ?? 0), end: at });
@@ -255,6 +274,12 @@ const FOLDS = {
     }
     if (stage && !needless) stage.failures += 1;
     touch(job, at);
+  },
+  TasksLeftOut(session, { job: number, tasks }) {
+    const job = session.jobs.get(number);
+    if (!job) return;
+    job.dropped += tasks;
+    touch(job);
   },
   StageFinished(session, { job: number, stage: stageNumber, at }) {
     const job = session.jobs.get(number);
@@ -288,7 +313,8 @@ function closeRunning(job, at, which) {
 }
 
 /** The workers a job was run on, with the slots to draw a lane for, in the order of their numbers. */
-export function workersOf(session, job, until) {
+export function workersOf(job, until) {
+  const { session } = job;
   const rows = new Map();
   for (const worker of session.workers.values()) {
     const there = worker.joined <= until && (worker.lost === null || worker.lost >= job.submitted);

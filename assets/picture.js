@@ -53,8 +53,8 @@ export function tints(theme, stage) {
  * Where everything lies. `range` is the piece of time to show, from the job's submission, in seconds;
  * `until` is the job's end, or now.
  */
-export function layOut(session, job, { width, until, range }) {
-  const workers = workersOf(session, job, until);
+export function layOut(job, { width, until, range }) {
+  const workers = workersOf(job, until);
   const lanes = workers.reduce((total, worker) => total + worker.slots, 0);
   const lane = lanes <= 12 ? 22 : lanes <= 32 ? 16 : lanes <= 96 ? 10 : 7;
   const headings = workers.length > 1 || workers.some((worker) => worker.known);

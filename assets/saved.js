@@ -5,10 +5,10 @@ import { DARK, LIGHT, layOut, paint, stageColour } from "./picture.js";
 import { SvgPen } from "./pens.js";
 
 /** The picture of a job as SVG text: title, summary, lanes, and a line a stage. */
-export function svgOf(session, job, { width = 1000, dark = false, until = job.last } = {}) {
+export function svgOf(job, { width = 1000, dark = false, until = job.last } = {}) {
   const theme = { ...(dark ? DARK : LIGHT), mixed: undefined };
   const pen = new SvgPen();
-  const place = layOut(session, job, { width, until });
+  const place = layOut(job, { width, until });
   const workers = place.workers;
   const summary = summaryOf(job, workers, until);
   const title = `Job ${job.job}: ${job.action}`;

@@ -2,39 +2,46 @@
 // at a task; below it how even each stage's work was. It shows what the events say and nothing else.
 
 import { SessionModel, workersOf } from "./model.js";
-import { bytes, count, isSkewed, plural, ratio, seconds, skewOf, summaryOf } from "./figures.js";
-import { DARK, LIGHT, barAt, layOut, paint, rowOf, stageColour, tints } from "./picture.js";
+import { plural, summaryOf, summaryOfAll } from "./figures.js";
+import { DARK, LIGHT, barAt, layOut, paint, rowOf } from "./picture.js";
 import { CanvasPen } from "./pens.js";
 import { svgOf } from "./saved.js";
-import { build, element, set, stageRow } from "./elements.js";
+import { build, element, set } from "./elements.js";
+import { showMarks, showStages } from "./table.js";
+import { figuresOf } from "./task.js";
 
 const LANES_PIXELS = 560;
 const TABLE_MS = 250;
 const CALM_MS = 1000;
 
 const STATES = { running: "running", done: "done", failed: "failed", cancelled: "cancelled" };
-const ENDS = {
-  running: "running",
-  done: "done",
-  failed: "failed",
-  beaten: "not needed: another attempt was faster",
-  cut: "cancelled with its job",
-  untold: "ended, but its figures were lost on the way",
-};
 
 /** A timeline inside of an element. */
 export class Timeline {
-  /** `live`: bars without an end grow with the clock, between events too. */
-  constructor(element, { live = true } = {}) {
-    this.session = new SessionModel();
+  /**
+   * `live`: bars without an end grow with the clock, between events too. `sessions`: what is known, where
+   * several timelines show the same. `folds`: it can be folded to one line. `hold`: for so many milliseconds
+   * a job stays in view when it has ended, though others have begun; who looks at short jobs sees something.
+   * `quiet`: while there is no job there is nothing to see.
+   */
+  constructor(element, { live = true, sessions = new Map(), folds = false, hold = 0, quiet = false } = {}) {
+    /** Sessions by id. */
+    this.sessions = sessions;
     this.live = live;
     this.why = "interrupted";
+    this.folds = folds;
+    this.hold = hold;
+    this.quiet = quiet;
+    this.folded = false;
+    /** The job followed while none is picked, and since when. */
+    this.followed = null;
+    this.since = 0;
+    /** The job picked by a person: {session, job}. */
     this.picked = null;
     this.range = null;
     this.dim = null;
     this.pinned = null;
     this.hovered = null;
-    this.heard = performance.now();
     this.tabled = 0;
     this.painted = 0;
     /** Times of the last paints, in milliseconds: how long each took. */
@@ -42,35 +49,88 @@ export class Timeline {
     this.root = build(element);
     this.parts = Object.fromEntries([...this.root.querySelectorAll("[data-pt]")].map((e) => [e.dataset.pt, e]));
     this.context = this.parts.canvas.getContext("2d");
+    this.settled = false;
     this.listen();
     this.retheme();
-    this.table(true);
-    this.ask();
+    this.fold(false);
   }
 
-  /** Takes the session's next events. */
-  apply(events) {
-    const before = this.job()?.job;
-    this.session.apply(events);
-    this.heard = performance.now();
-    if (this.job()?.job !== before) this.forget();
-    const job = this.job();
-    if (job?.finished) this.table(true);
+  /** Takes a session's next events. */
+  apply(events, session = 0) {
+    if (!this.sessions.has(session)) this.sessions.set(session, new SessionModel(session));
+    this.sessions.get(session).apply(events);
+    return this.refresh();
+  }
+
+  /** Something is known that was not before. */
+  refresh() {
+    if (this.job()?.finished) this.table(true);
     this.ask();
     return this;
   }
 
   /** Shows this job from now on; `null` for always the latest. */
-  show(job) {
-    this.picked = job;
+  show(job, session = 0) {
+    this.picked = job === null ? null : { session, job };
+    this.followed = null;
     this.forget();
     this.table(true);
     this.ask();
   }
 
+  /** Every job known, in the order they were submitted. */
+  jobs() {
+    return [...this.sessions.values()].flatMap((session) => [...session.jobs.values()]).sort((a, b) => a.order - b.order);
+  }
+
   /** The job shown. */
   job() {
-    return (this.picked === null ? null : this.session.jobs.get(this.picked)) ?? this.session.latest();
+    const picked = this.picked && this.sessions.get(this.picked.session)?.jobs.get(this.picked.job);
+    if (picked) return picked;
+    let latest = null;
+    for (const session of this.sessions.values()) {
+      const last = session.latest();
+      if (last && (latest === null || last.order > latest.order)) latest = last;
+    }
+    const { followed } = this;
+    if (followed === latest) return latest;
+    const kept = followed && followed.session.jobs.get(followed.job) === followed;
+    const now = performance.now();
+    if (kept && (this.settled || (this.hold > 0 && (!followed.finished || now - this.since < this.hold)))) return followed;
+    this.followed = latest;
+    this.since = now;
+    if (followed) this.forget();
+    return latest;
+  }
+
+  /** No job follows: the one that took longest is shown, until one is picked. */
+  settle(settled) {
+    if (this.settled === settled) return;
+    this.settled = settled;
+    if (settled) {
+      const longest = this.jobs().reduce((a, b) => (a === null || b.wall > a.wall ? b : a), null);
+      if (longest && longest !== this.followed) {
+        this.followed = longest;
+        this.forget();
+      }
+    }
+    this.table(true);
+    this.ask();
+  }
+
+  /** Folds it to one line, or opens it. */
+  fold(folded) {
+    this.folded = this.folds && folded;
+    this.root.classList.toggle("pt-folded", this.folded);
+    this.parts.toggle.hidden = !this.folds;
+    this.parts.toggle.setAttribute("aria-expanded", String(!this.folded));
+    this.table(true);
+    this.ask();
+  }
+
+  /** Whether a person looks at it closely, so that it should not change under their hands. */
+  inUse() {
+    return this.pinned !== null || this.picked !== null || this.root.matches(":hover, :focus-within");
   }
 
   /** Whether bars grow between events: not when nobody tells what happens any more, and why. */
@@ -78,7 +138,7 @@ export class Timeline {
     if (this.live === live && this.why === why) return;
     this.live = live;
     this.why = why;
-    this.heard = performance.now();
+    for (const session of this.sessions.values()) session.heard = performance.now();
     this.table(true);
     this.ask();
   }
@@ -86,7 +146,7 @@ export class Timeline {
   /** The picture as it is now, as SVG text, with the whole of the job's time. */
   svg({ width = 1000, dark = this.dark } = {}) {
     const job = this.job();
-    return job ? svgOf(this.session, job, { width, dark, until: this.until(job) }) : "";
+    return job ? svgOf(job, { width, dark, until: this.until(job) }) : "";
   }
 
   /** The end of the time shown: the job's end, or now. */
@@ -94,7 +154,8 @@ export class Timeline {
     if (!job) return 0;
     if (job.finished) return job.last;
     if (!this.live) return job.last;
-    return Math.max(job.last, this.session.now) + (performance.now() - this.heard) / 1000;
+    const { now, heard } = job.session;
+    return Math.max(job.last, now) + (performance.now() - heard) / 1000;
   }
 
   /** Lets go of the page: no more frames, no more listeners. */
@@ -131,15 +192,17 @@ export class Timeline {
     if (this.gone) return;
     const job = this.job();
     const began = performance.now();
+    this.root.hidden = this.quiet && !job;
     this.parts.empty.hidden = Boolean(job);
-    this.parts.view.hidden = !job;
-    if (!job) {
+    this.parts.body.hidden = !job || this.folded;
+    if (!job || this.folded) {
       this.table(false);
+      if (job) this.again(job);
       return;
     }
     const { canvas, scroll, space } = this.parts;
     const width = Math.max(Math.floor(scroll.clientWidth), 120);
-    const place = layOut(this.session, job, { width, until: this.until(job), range: this.range });
+    const place = layOut(job, { width, until: this.until(job), range: this.range });
     this.place = place;
     const height = Math.min(place.height, place.head + LANES_PIXELS);
     const density = Math.min(globalThis.devicePixelRatio || 1, 3);
@@ -170,7 +233,9 @@ export class Timeline {
   /** While a job runs its bars grow; calmly for those who want little motion. */
   again(job) {
     clearTimeout(this.timer);
-    if (job.finished || !this.live || !this.visible) return;
+    // The next job may be waiting for its turn.
+    const waiting = this.followed === job && !this.settled && this.jobs().at(-1) !== job;
+    if ((job.finished && !waiting) || !this.live || !this.visible) return;
     if (this.calm.matches) this.timer = setTimeout(() => this.ask(), CALM_MS);
     else this.ask();
   }
@@ -182,7 +247,12 @@ export class Timeline {
     if (set === "dark" || set === "light") this.dark = set === "dark";
     this.root.dataset.dark = String(this.dark);
     const style = getComputedStyle(this.root);
-    const of = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+    // Themes name colours in any way; a canvas says them in the one that can be mixed.
+    const of = (name, otherwise) => {
+      this.context.fillStyle = otherwise;
+      this.context.fillStyle = style.getPropertyValue(name).trim();
+      return this.context.fillStyle;
+    };
     const base = this.dark ? DARK : LIGHT;
     this.theme = {
       ...base,
@@ -208,27 +278,30 @@ export class Timeline {
     const job = this.job();
     // While nothing has happened the text stays as it is, but for the clock in it.
     this.tabled = time;
-    this.jobs();
+    const jobs = this.jobs();
+    this.choices(jobs);
     if (!job) return;
     const until = this.until(job);
-    const workers = workersOf(this.session, job, until);
+    const workers = workersOf(job, until);
     const stopped = !job.finished && !this.live;
-    this.parts.title.textContent = `Job ${job.job}: ${job.action}`;
+    const several = this.folded && jobs.length > 1;
+    this.parts.title.textContent = several ? plural(jobs.length, "job") : `Job ${job.job}: ${job.action}`;
     this.parts.state.textContent = stopped ? this.why : STATES[job.state];
     this.parts.state.dataset.state = stopped ? "cancelled" : job.state;
     let summary = summaryOf(job, workers, until);
     if (stopped) summary = summary.replace("Running for", "Heard of for").replace(/\.$/, "; then nothing more was heard.");
     if (job.dropped > 0) summary += ` ${plural(job.dropped, "attempt")} more than can be drawn.`;
-    set(this.parts.summary, summary);
+    set(this.parts.summary, several ? summaryOfAll(jobs, job, summary) : summary);
     this.parts.error.hidden = !job.error;
     set(this.parts.error, job.error ?? "");
     this.parts.canvas.setAttribute(
       "aria-label",
       `Timeline of job ${job.job}: ${plural(job.attempts.length, "task attempt")} on ${plural(workers.length, "worker")}. Arrow keys move from task to task, Enter pins one, Escape lets go.`,
     );
-    this.stages(job, until);
-    this.columns();
-    this.marks(job, workers);
+    if (!this.folded) {
+      showStages(this.parts.stages, job, until, this.theme);
+      showMarks(this.parts.legend, job, workers);
+    }
     if (this.told !== job.state + job.job) {
       // Once at a job's beginning and once at its end, for those who hear the page.
       this.told = job.state + job.job;
@@ -236,115 +309,29 @@ export class Timeline {
     }
   }
 
-  jobs() {
+  choices(jobs) {
     const { picker } = this.parts;
-    const jobs = [...this.session.jobs.values()];
     picker.parentElement.hidden = jobs.length < 2;
-    const wanted = jobs.map((job) => `${job.job}:${job.state}`).join() + this.picked;
+    const several = this.sessions.size > 1;
+    const key = (job) => `${job.session.id}/${job.job}`;
+    const picked = this.picked === null ? "" : `${this.picked.session}/${this.picked.job}`;
+    const wanted = jobs.map((job) => `${key(job)}:${job.state}`).join() + picked + this.settled;
     if (jobs.length < 2 || this.listed === wanted) return;
     this.listed = wanted;
     picker.replaceChildren(
-      element("option", { value: "" }, "latest job"),
-      ...jobs.toReversed().map((job) => element("option", { value: job.job }, `job ${job.job}: ${job.action} (${STATES[job.state]})`)),
+      element("option", { value: "" }, this.settled ? "longest job" : "latest job"),
+      ...jobs.toReversed().map((job) => element(
+        "option", { value: key(job) },
+        `job ${job.job}${several ? ` of session ${job.session.id}` : ""}: ${job.action} (${STATES[job.state]})`,
+      )),
     );
-    picker.value = this.picked === null ? "" : String(this.picked);
-  }
-
-  /** Only marks that are in the picture are explained. */
-  marks(job, workers) {
-    const has = (test) => job.attempts.some(test);
-    const sum = (name) => [...job.stages.values()].some((stage) => stage.totals[name] > 0);
-    const shown = {
-      fetch: sum("fetch"), write: sum("write"), failed: has((a) => a.state === "failed"),
-      retried: has((a) => a.attempt > 0 && !a.copy), copy: has((a) => a.copy),
-      beaten: has((a) => a.state === "beaten"), lost: workers.some((w) => w.lost !== null),
-    };
-    for (const mark of this.parts.legend.querySelectorAll("[data-mark]")) {
-      const { mark: name } = mark.dataset;
-      if (name in shown) mark.hidden = !shown[name];
-    }
-  }
-
-  stages(job, until) {
-    const wall = Math.max(until - job.submitted, 0);
-    const body = this.parts.stages;
-    const rows = [...job.stages.values()];
-    while (body.rows.length > rows.length) body.deleteRow(-1);
-    rows.forEach((stage, place) => {
-      const skew = skewOf(stage);
-      const skewed = isSkewed(skew, wall);
-      const row = body.rows[place] ?? body.appendChild(stageRow());
-      row.dataset.stage = stage.stage;
-      row.classList.toggle("pt-skewed", skewed);
-      const [name, tasks, time, median, max, spread, strip, rowsOut, read, shuffled, spilled, hits] = row.cells;
-      row.querySelector(".pt-swatch").style.background = stageColour(this.theme, stage);
-      set(name.querySelector(".pt-name"), `${stage.stage} · ${stage.name}`);
-      name.title = [stage.name, ...stage.resubmitted.map((r) => `${plural(r.tasks, "task")} again: ${r.cause}`)].join("\n");
-      const notes = [];
-      if (stage.failures > 0) notes.push(`${count(stage.failures)} failed`);
-      if (stage.copies > 0) notes.push(stage.copies === 1 ? "1 copy" : `${count(stage.copies)} copies`);
-      if (stage.resubmitted.length > 0) notes.push(`${count(stage.resubmitted.reduce((n, r) => n + r.tasks, 0))} again`);
-      set(tasks.firstChild, `${count(stage.won.size)} / ${count(stage.tasks)}`);
-      set(tasks.lastChild, notes.join(", "));
-      const ended = stage.finished || job.finished ? stage.ended ?? stage.submitted : until;
-      set(time, seconds(ended - stage.submitted));
-      set(median, skew ? seconds(skew.median) : "–");
-      set(max.firstChild, skew ? seconds(skew.max) : "–");
-      const button = max.lastChild;
-      button.hidden = !skew || skew.tasks < 2;
-      set(button, skew ? `partition ${skew.worst}` : "");
-      button.dataset.partition = skew?.worst ?? "";
-      set(spread, skew && skew.tasks > 1 ? ratio(skew.ratio) : "–");
-      spread.title = skewed ? "Skewed: one partition took much longer than most" : "";
-      this.strip(strip, stage, skew);
-      set(rowsOut, count(stage.totals.rowsOut));
-      set(read, stage.totals.read > 0 ? bytes(stage.totals.read) : "–");
-      set(shuffled, stage.totals.shuffleOut > 0 ? bytes(stage.totals.shuffleOut) : "–");
-      set(spilled, stage.totals.spilled > 0 ? bytes(stage.totals.spilled) : "–");
-      set(hits, stage.totals.cacheHits > 0 ? count(stage.totals.cacheHits) : "–");
-    });
-  }
-
-  /** A column in which there is nothing takes no room. */
-  columns() {
-    const { rows } = this.parts.stages;
-    const heads = this.parts.stages.parentElement.tHead.rows[0].cells;
-    for (let place = 8; place < heads.length; place += 1) {
-      const empty = [...rows].every((row) => row.cells[place].textContent === "–");
-      heads[place].hidden = empty;
-      for (const row of rows) row.cells[place].hidden = empty;
-    }
-  }
-
-  /** Each task's time as a tick on one line, the median marked. */
-  strip(cell, stage, skew) {
-    const canvas = cell.firstChild;
-    const key = `${stage.won.size}/${skew?.max}/${this.dark}`;
-    if (canvas.dataset.key === key) return;
-    canvas.dataset.key = key;
-    const [width, height, density] = [96, 16, Math.min(globalThis.devicePixelRatio || 1, 3)];
-    canvas.width = width * density;
-    canvas.height = height * density;
-    if (!skew || skew.max <= 0) return;
-    const context = canvas.getContext("2d");
-    context.setTransform(density, 0, 0, density, 0, 0);
-    const x = (time) => 2 + (time / skew.max) * (width - 4);
-    context.fillStyle = this.theme.line;
-    context.fillRect(2, height - 3, width - 4, 1);
-    const colours = tints(this.theme, stage);
-    context.fillStyle = colours.compute;
-    context.globalAlpha = Math.max(0.25, Math.min(0.9, 24 / skew.tasks));
-    for (const time of skew.times) context.fillRect(x(time) - 1, 4, 2, height - 7);
-    context.globalAlpha = 1;
-    context.fillStyle = this.theme.mark;
-    context.fillRect(x(skew.median) - 0.75, 1, 1.5, height - 2);
-    canvas.setAttribute("aria-label", `Times from ${seconds(skew.min)} to ${seconds(skew.max)}, median ${seconds(skew.median)}`);
+    picker.value = picked;
   }
 
   // ---- pointer and keys ----
 
   listen() {
-    const { canvas, scroll, picker, stages, fit, closer, wider, save } = this.parts;
+    const { canvas, scroll, picker, stages, fit, closer, wider, save, toggle } = this.parts;
     this.listeners = new AbortController();
     const options = { signal: this.listeners.signal };
     const on = (target, name, take, more) => target.addEventListener(name, take, { ...options, ...more });
@@ -386,7 +373,11 @@ export class Timeline {
     }, { passive: false });
     on(canvas, "keydown", (event) => this.key(event));
     on(canvas, "blur", () => this.choose(null));
-    on(picker, "change", () => this.show(picker.value === "" ? null : Number(picker.value)));
+    on(picker, "change", () => {
+      const [session, job] = picker.value.split("/").map(Number);
+      this.show(picker.value === "" ? null : job, session);
+    });
+    on(toggle, "click", () => this.fold(!this.folded));
     on(stages, "pointerover", (event) => this.dimTo(event.target.closest("tr")?.dataset.stage));
     on(stages, "pointerleave", () => this.dimTo(undefined));
     on(stages, "click", (event) => {
@@ -532,7 +523,8 @@ export class Timeline {
     const { tip, spoken } = this.parts;
     tip.hidden = !bar;
     if (!bar) return;
-    const lines = this.figures(bar);
+    const job = this.job();
+    const lines = figuresOf(bar, job, this.until(job));
     tip.replaceChildren(
       element("strong", {}, lines.title),
       element("dl", {}, ...lines.rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
@@ -542,36 +534,6 @@ export class Timeline {
     if (document.activeElement === this.parts.canvas) {
       set(spoken, [lines.title, ...lines.rows.map(([name, value]) => `${name} ${value}`), bar.cause ?? ""].join("; "));
     }
-  }
-
-  /** What there is to say of an attempt. */
-  figures(bar) {
-    const job = this.job();
-    const stage = job.stage(bar.stage);
-    const worker = this.session.workers.get(bar.worker);
-    const m = bar.metrics;
-    const kind = bar.copy ? " (speculative copy)" : bar.attempt > 0 ? ` (attempt ${bar.attempt + 1})` : "";
-    const rows = [["stage", `${bar.stage} · ${stage?.name ?? "?"}`]];
-    rows.push(["where", worker ? `${worker.name}, slot ${bar.slot}` : `slot ${bar.slot}`]);
-    rows.push(["state", bar.state === "failed" && bar.retried ? "failed, run again" : ENDS[bar.state]]);
-    rows.push(["from", seconds(bar.start - job.submitted)]);
-    const end = bar.end ?? this.until(job);
-    rows.push([bar.end === null ? "so far" : "took", seconds(m?.run ?? end - bar.start)]);
-    if (m) {
-      const compute = Math.max((m.run ?? 0) - (m.fetch ?? 0) - (m.write ?? 0), 0);
-      rows.push(["waited", seconds(m.queue ?? 0)]);
-      if (m.fetch > 0) rows.push(["fetch", seconds(m.fetch)]);
-      rows.push(["compute", seconds(compute)]);
-      if (m.write > 0) rows.push(["write", seconds(m.write)]);
-      rows.push(["processor", seconds(m.cpu)]);
-      rows.push(["rows", `${count(m.rows_in)} in, ${count(m.rows_out)} out`]);
-      if (m.bytes_read > 0) rows.push(["read", bytes(m.bytes_read)]);
-      if (m.row_groups_skipped > 0) rows.push(["skipped", plural(m.row_groups_skipped, "row group")]);
-      if (m.shuffle_in > 0 || m.shuffle_out > 0) rows.push(["shuffle", `${bytes(m.shuffle_in)} in, ${bytes(m.shuffle_out)} out`]);
-      if (m.spilled > 0) rows.push(["spilled", bytes(m.spilled)]);
-      if (m.cache_hits > 0) rows.push(["cache hits", count(m.cache_hits)]);
-    }
-    return { title: `Partition ${bar.partition}${kind}`, rows };
   }
 
   placeTip() {
@@ -602,19 +564,3 @@ export class Timeline {
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 }
-
-/** For anywidget: events come as custom messages, `{events: […]}`, and those so far as a trait. */
-export function render({ model, el }) {
-  const timeline = new Timeline(el);
-  timeline.apply(model.get("events") ?? []);
-  const take = (message) => {
-    if (Array.isArray(message?.events)) timeline.apply(message.events);
-  };
-  model.on("msg:custom", take);
-  return () => {
-    model.off("msg:custom", take);
-    timeline.destroy();
-  };
-}
-
-export default { render };

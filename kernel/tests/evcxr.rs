@@ -7,7 +7,7 @@ use std::thread;
 
 use partita_bridge::MimeBundle;
 use partita_kernel::interpreter::evcxr::EvcxrEvaluator;
-use partita_kernel::interpreter::{Cell, CellError, Evaluator, Outcome, Output};
+use partita_kernel::interpreter::{Cell, CellError, Evaluator, Outcome, Output, Viewer};
 use tokio::sync::mpsc;
 
 struct Notebook {
@@ -24,7 +24,7 @@ impl Notebook {
 
     fn run(&mut self, code: &str) -> (Outcome, Vec<Output>) {
         self.number += 1;
-        let cell = Cell { number: self.number, code: code.to_owned() };
+        let cell = Cell { number: self.number, code: code.to_owned(), viewer: Viewer::Terminal };
         let (sender, mut receiver) = mpsc::channel(4096);
         let outcome = self.evaluator.run(&cell, &sender);
         drop(sender);
@@ -214,7 +214,7 @@ fn an_interrupt_cancels_a_job_and_keeps_the_variables(notebook: &mut Notebook) {
     // What a job does: asks its token.
     let code = "println!(\"begun\"); let token = partita::cancel::current();\n\
         while !token.is_cancelled() { std::thread::yield_now(); }\nErr(\"cancelled\")?;";
-    let cell = Cell { number: notebook.number, code: code.into() };
+    let cell = Cell { number: notebook.number, code: code.into(), viewer: Viewer::Terminal };
     let waiting = thread::spawn(move || {
         while let Some(output) = receiver.blocking_recv() {
             if format!("{output:?}").contains("begun") {
@@ -237,6 +237,7 @@ fn an_interrupt_ends_a_cell_that_does_not_end(notebook: &mut Notebook) {
     let cell = Cell {
         number: notebook.number,
         code: "println!(\"begun\"); loop { std::hint::black_box(()); }".into(),
+        viewer: Viewer::Terminal,
     };
     let waiting = thread::spawn(move || {
         while let Some(output) = receiver.blocking_recv() {

@@ -6,6 +6,8 @@ mod client;
 mod comms;
 #[path = "jupyter/input.rs"]
 mod input;
+#[path = "jupyter/widgets.rs"]
+mod widgets;
 
 use std::collections::HashMap;
 

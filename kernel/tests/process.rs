@@ -5,7 +5,7 @@ mod support;
 use std::{io::Read, time::Duration};
 
 use partita_bridge::Stream;
-use partita_kernel::interpreter::{Cell, EvaluatorKind, Outcome, Output};
+use partita_kernel::interpreter::{Cell, EvaluatorKind, Outcome, Output, Viewer};
 use support::{Expect::*, Notebook, plain, run_script};
 
 /// A guard against waiting for ever, far beyond what anything takes.
@@ -150,7 +150,8 @@ fn a_program_that_writes_without_end_does_not_hold_up_the_cells() {
                     (0..100).for_each(|_| drop(std::hint::black_box(format!("{output:?}"))));
                 }
             });
-            let outcome = interpreter.execute_blocking(Cell { number, code: code.into() }, outputs);
+            let outcome = interpreter
+                .execute_blocking(Cell { number, code: code.into(), viewer: Viewer::Terminal }, outputs);
             reader.join().unwrap();
             sender.send(outcome).unwrap();
         }

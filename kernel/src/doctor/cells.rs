@@ -11,7 +11,7 @@ use super::{
     Check,
     process::{Answer, LIMIT, ask, find, within},
 };
-use crate::interpreter::{Cell, EvaluatorKind, Interpreter, Outcome, direct::WarmBuild};
+use crate::interpreter::{Cell, EvaluatorKind, Interpreter, Outcome, Viewer, direct::WarmBuild};
 
 /// How long the first cell may take, on a machine that does much else.
 const CELL_LIMIT: Duration = Duration::from_secs(60);
@@ -87,7 +87,8 @@ fn first_cell() -> Result<(Duration, Duration), String> {
         Interpreter::start(EvaluatorKind::Direct, background).map_err(|error| error.to_string())?;
     let ready = started.elapsed();
     let (outputs, _) = mpsc::channel(64);
-    let outcome = interpreter.execute_blocking(Cell { number: 1, code: "1 + 1".into() }, outputs);
+    let outcome = interpreter
+        .execute_blocking(Cell { number: 1, code: "1 + 1".into(), viewer: Viewer::Terminal }, outputs);
     let answered = started.elapsed() - ready;
     interpreter.shutdown();
     match outcome {

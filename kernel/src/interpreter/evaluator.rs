@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use partita_bridge::{Command, MimeBundle, ToEvaluation, Variable};
+use partita_bridge::{Command, MimeBundle, ToEvaluation, Variable, Viewer};
 
 use super::{OutputSender, Settings, Timing, completion::Snapshot};
 
@@ -11,6 +11,8 @@ pub struct Cell {
     pub number: u32,
     /// The source.
     pub code: String,
+    /// Who sees its outputs.
+    pub viewer: Viewer,
 }
 
 /// Why a cell did not finish, as Jupyter splits it.

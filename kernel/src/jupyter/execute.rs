@@ -109,7 +109,8 @@ impl Shell {
         manner: Manner,
     ) -> (Outcome, Vec<MimeBundle>) {
         let (sender, mut outputs) = mpsc::channel(OUTPUT_QUEUE);
-        let running = self.front_end.worker.execute(Cell { number, code }, sender);
+        let viewer = manner.viewer();
+        let running = self.front_end.worker.execute(Cell { number, code, viewer }, sender);
         Forwarder::new(&self.front_end, Some(request), manner).until(&mut outputs, running).await
     }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::front_end::FrontEnd;
 use super::mime::media;
 use super::shell::LastParent;
-use crate::interpreter::Output;
+use crate::interpreter::{Output, Viewer};
 
 /// How long text may wait for more text before it is shown.
 const COALESCE: Duration = Duration::from_millis(20);
@@ -60,6 +60,15 @@ pub struct Manner {
 impl Manner {
     /// Of what comes while no cell runs.
     const BACKGROUND: Self = Self { silent: false, refuses_input: Some(NO_CELL), has_reply: false };
+
+    /// Who sees the outputs. A front end that takes no input has no person before it.
+    pub fn viewer(self) -> Viewer {
+        match (self.silent, self.refuses_input) {
+            (true, _) => Viewer::Terminal,
+            (false, Some(_)) => Viewer::Document,
+            (false, None) => Viewer::Page,
+        }
+    }
 
     /// Of what a request makes.
     pub fn of_request(silent: bool, allows_input: bool) -> Self {

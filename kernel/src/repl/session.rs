@@ -12,7 +12,7 @@ use super::live::REDRAWN_EVERY;
 use super::printer::Printer;
 use super::settings::Without;
 use super::{ReplOptions, editor};
-use crate::interpreter::{Cell, Interpreter, Outcome, Output};
+use crate::interpreter::{Cell, Interpreter, Outcome, Output, Viewer};
 
 /// How many outputs may wait to be printed before the cell waits.
 const WAITING_OUTPUTS: usize = 256;
@@ -62,7 +62,7 @@ impl Session {
 
     /// Runs one cell, shows its outputs as they come and then its value or error. Ctrl-C interrupts it.
     pub fn run(&mut self, code: &str) -> Outcome {
-        let cell = Cell { number: self.next_cell, code: code.to_owned() };
+        let cell = Cell { number: self.next_cell, code: code.to_owned(), viewer: Viewer::Terminal };
         self.next_cell += 1;
         // What is typed meanwhile comes to the next prompt, and not into the picture of the jobs.
         let _quiet = self.interactive.then(|| Without::modes(libc::STDIN_FILENO, libc::ECHO));

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{positions::Positions, printer::Printer, record::Record};
-use crate::interpreter::{Cell, EvaluatorKind, Interpreter, Outcome, Output};
+use crate::interpreter::{Cell, EvaluatorKind, Interpreter, Outcome, Output, Viewer};
 
 /// How many outputs may wait to be printed before the cell waits.
 const WAITING_OUTPUTS: usize = 256;
@@ -62,7 +62,9 @@ impl Runner {
         positions: Option<&Positions>,
         mut record: Option<&mut Record<'_>>,
     ) -> Outcome {
-        let cell = Cell { number, code: code.to_owned() };
+        // What is recorded is looked at later.
+        let viewer = if record.is_some() { Viewer::Document } else { Viewer::Terminal };
+        let cell = Cell { number, code: code.to_owned(), viewer };
         let Self { interpreter, printer, runtime, interrupts, input } = self;
         printer.begin(number);
         let mut show = |output: Output, printer: &mut Printer| {

@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use partita_bridge::Stream;
-use partita_kernel::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, Output};
+use partita_kernel::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, Output, Viewer};
 use tokio::sync::mpsc;
 
 /// What a cell is expected to do.
@@ -77,7 +77,7 @@ impl Notebook {
     /// Runs a cell and shows each output to `watch` as it comes.
     pub fn run_watching(&mut self, code: &str, mut watch: impl FnMut(&Output)) -> Done {
         self.cells += 1;
-        let cell = Cell { number: self.cells, code: code.to_owned() };
+        let cell = Cell { number: self.cells, code: code.to_owned(), viewer: Viewer::Terminal };
         let (sender, mut receiver) = mpsc::channel(64);
         let interpreter = self.interpreter.clone();
         let running = std::thread::spawn(move || interpreter.execute_blocking(cell, sender));

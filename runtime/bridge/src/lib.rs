@@ -15,12 +15,12 @@ mod mime;
 mod nearest;
 mod table;
 
-pub use event::{Event, TaskMetrics};
+pub use event::{Event, HotKey, TaskMetrics};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
 pub use last_words::LastWords;
 pub use message::{
     CellOutcome, Comm, CommAction, Command, Frame, FromEvaluation, LoadCell, Panic, Spent, Stream,
-    ToEvaluation, Variable,
+    ToEvaluation, Variable, Viewer,
 };
 pub use mime::MimeBundle;
 pub use nearest::nearest;

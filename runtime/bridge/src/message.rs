@@ -73,6 +73,18 @@ pub struct Spent {
     pub display: Duration,
 }
 
+/// Who sees what a cell shows, which decides how it is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Viewer {
+    /// A terminal, which shows text and has a view of jobs of its own.
+    #[default]
+    Terminal,
+    /// Nobody yet: outputs are kept, as when a notebook is run by a program.
+    Document,
+    /// A person with a page that changes as it is told: widgets work.
+    Page,
+}
+
 /// One compiled cell to load and run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadCell {
@@ -82,6 +94,8 @@ pub struct LoadCell {
     pub symbol: String,
     /// Variables to drop before the cell runs, because it redefines their type.
     pub forget: Vec<String>,
+    /// Who sees its outputs.
+    pub viewer: Viewer,
 }
 
 /// What one side of a comm tells the other. A comm is Jupyter's channel between a front end's code

@@ -8,7 +8,7 @@ use std::{
 
 use partita_bridge::{
     CellOutcome, Comm, CommAction, FromEvaluation, LoadCell, MAX_FRAME_BYTES, MimeBundle, Panic, Spent,
-    Stream, ToEvaluation, Variable, read_frame, write_frame,
+    Stream, ToEvaluation, Variable, Viewer, read_frame, write_frame,
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -85,7 +85,8 @@ fn to_evaluation() -> Vec<ToEvaluation> {
         metadata: "{}".into(),
         buffers: vec![vec![1, 2], Vec::new()],
     };
-    let cell = LoadCell { library: "/x".into(), symbol: "f".into(), forget: vec!["a".into()] };
+    let cell =
+        LoadCell { library: "/x".into(), symbol: "f".into(), forget: vec!["a".into()], viewer: Viewer::Page };
     vec![
         ToEvaluation::Run(cell),
         ToEvaluation::Comm(comm),

@@ -1,7 +1,7 @@
 //! Showing a value in the middle of a cell or program. The evaluation process says where displays go;
 //! without it they are printed.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -40,6 +40,11 @@ pub(super) fn is_running() -> bool {
 /// Where displays go, if they are not printed.
 pub(super) fn sink() -> Option<fn(Shown)> {
     SINK.get().copied()
+}
+
+/// Whether escape sequences in text become colours: front ends take them out where they would not.
+pub(crate) fn colours() -> bool {
+    sink().is_some() || io::stdout().is_terminal()
 }
 
 fn send(shown: Shown) {
@@ -117,7 +122,7 @@ pub fn display_bundle(bundle: MimeBundle) -> DisplayHandle {
 }
 
 /// An id that no other display of any kernel has.
-pub(super) fn fresh_id() -> String {
+pub(crate) fn fresh_id() -> String {
     static PROCESS: OnceLock<u64> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let process = PROCESS.get_or_init(rand::random);
@@ -144,6 +149,10 @@ impl DisplayHandle {
     /// Replaces what is shown, wherever it is shown.
     pub fn update<T: MimeDisplay + ?Sized>(&self, value: &T) {
         update_display(&self.id, value);
+    }
+
+    pub(crate) fn update_bundle(&self, bundle: MimeBundle) {
+        send(Shown::Update { id: self.id.clone(), bundle });
     }
 
     /// Shows a value here as well; later updates reach both places.

@@ -7,7 +7,6 @@
 pub(crate) mod codec;
 pub(crate) mod embedded;
 mod execute;
-mod group;
 mod one_core;
 pub(crate) mod pool;
 pub(crate) mod slots;
@@ -56,6 +55,12 @@ impl CacheLease {
 
     pub fn id(&self) -> CacheId {
         self.id
+    }
+
+    /// Bytes in memory of the dataset, if all its partitions are kept there.
+    pub fn bytes(&self, partitions: usize) -> Option<usize> {
+        let engine = self.engine.as_ref()?;
+        if engine.cached_partitions(self.id) == (partitions, 0) { engine.cached_bytes(self.id) } else { None }
     }
 }
 
@@ -125,6 +130,11 @@ pub(crate) trait Engine: Send + Sync {
 
     /// Partitions of a dataset that are cached: in memory, on disk.
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize);
+
+    /// Bytes of memory of a dataset's cached partitions, where the engine knows.
+    fn cached_bytes(&self, _cache: CacheId) -> Option<usize> {
+        None
+    }
 
     /// The processes that have the slots, with what they do and keep now.
     fn workers(&self) -> Vec<Worker>;

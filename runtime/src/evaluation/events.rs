@@ -1,5 +1,5 @@
-//! Job events on their way to the kernel: every session's, in batches, and never at the scheduler's
-//! expense.
+//! Job events on their way to the kernel and to the timelines: every session's, in batches, and never at
+//! the scheduler's expense.
 
 use std::io;
 use std::mem;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use partita_bridge::{Event, FromEvaluation};
 
 use super::bridge;
+use crate::widgets::timeline;
 
 /// A batch at most this often.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -26,13 +27,16 @@ static FORWARDER: OnceLock<Forwarder> = OnceLock::new();
 pub(super) fn forward() -> io::Result<()> {
     let forwarder = FORWARDER.get_or_init(Forwarder::default);
     thread::Builder::new().name("events".into()).spawn(|| {
+        let mut soon = false;
         loop {
-            forwarder.wait();
+            forwarder.wait(soon);
             forwarder.send();
+            soon = timeline::look();
             thread::sleep(INTERVAL);
         }
     })?;
     crate::events::send_to(|session, event| {
+        timeline::note(session, event);
         if let Some(forwarder) = FORWARDER.get() {
             forwarder.take(session, event);
         }
@@ -64,9 +68,15 @@ impl Forwarder {
         }
     }
 
-    fn wait(&self) {
+    /// Waits for an event; not for long, if something is to be looked at soon.
+    fn wait(&self, soon: bool) {
         let waiting = lock(&self.waiting);
-        drop(self.some.wait_while(waiting, |waiting| waiting.events.is_empty()));
+        let none = |waiting: &mut Waiting| waiting.events.is_empty();
+        if soon {
+            drop(self.some.wait_timeout_while(waiting, INTERVAL, none));
+        } else {
+            drop(self.some.wait_while(waiting, none));
+        }
     }
 
     fn send(&self) {
@@ -74,6 +84,7 @@ impl Forwarder {
         let events = mem::take(&mut lock(&self.waiting).events);
         let Some(bridge) = bridge() else { return };
         for (session, events) in messages(events) {
+            timeline::observe(session, &events);
             // A kernel that is gone ends this process.
             let _ = bridge.send(&FromEvaluation::Events { session, events });
         }

@@ -10,7 +10,7 @@ use std::{
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use partita_bridge::{
     CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation,
-    read_frame,
+    Viewer, read_frame,
 };
 use polars::error::abort::register_polars_abort_mechanism;
 
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cancel, comm,
     display::{self, Shown},
-    input as asking,
+    input as asking, widgets,
 };
 
 /// Cells are compiled without optimisation, which needs much stack.
@@ -53,6 +53,7 @@ fn serve() -> Result<(), FrameError> {
     panics::install_hook();
     events::forward()?;
     comm::send_to(comms::send);
+    widgets::serve();
     asking::ask_by(input::ask);
     display::set_running(false);
     display::send_to(send_shown);
@@ -111,7 +112,10 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
                 // SAFETY: raising a signal that is handled touches no memory.
                 unsafe { libc::raise(libc::SIGINT) };
             }
-            Ok(Some(ToEvaluation::Shutdown)) => leave(0),
+            Ok(Some(ToEvaluation::Shutdown)) => {
+                crate::session::remove_temp_dirs();
+                leave(0)
+            }
             // The kernel was killed, and cannot end what the cells have started.
             Ok(None) | Err(_) => abandon(),
         }
@@ -145,21 +149,29 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         rustc: crate::RUSTC_VERSION.to_owned(),
     })?;
+    // A command's outputs are seen by those who saw the last cell's.
+    let mut viewer = Viewer::Terminal;
     for work in queue {
         display::set_running(true);
         last_words::forget();
         let outcome = match work {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
+                viewer = cell.viewer;
+                widgets::timeline::begin_cell(viewer);
                 run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loaders_words(&why)))
             }
-            Work::Command(command) => commands::run(&command, &scope),
+            Work::Command(command) => {
+                widgets::timeline::begin_cell(viewer);
+                commands::run(&command, &scope)
+            }
         };
         // The cell's interrupt was the cell's: callbacks that run jobs from now on are not cancelled.
         cancel::next_cell();
         display::set_running(false);
         flush();
         events::flush();
+        widgets::timeline::end_cell();
         report(bridge, outcome, &scope)?;
     }
     Ok(())

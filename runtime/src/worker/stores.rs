@@ -1,5 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use partita_wire::pool::{CachedPartition, TaskKey};
@@ -103,9 +104,17 @@ impl TaskStores<'_> {
 }
 
 impl Stores for TaskStores<'_> {
-    fn fetch(&self, shuffle: ShuffleId, partition: usize) -> Result<Vec<DataFrame>, TaskError> {
-        let none = Vec::new();
-        let sources = self.sources.get(&shuffle).unwrap_or(&none);
+    fn fetch(
+        &self,
+        shuffle: ShuffleId,
+        partition: usize,
+        maps: Option<&Range<usize>>,
+    ) -> Result<Vec<DataFrame>, TaskError> {
+        let mut sources = self.sources.get(&shuffle).cloned().unwrap_or_default();
+        if let Some(maps) = maps {
+            sources.iter_mut().for_each(|source| source.map_partitions.retain(|map| maps.contains(map)));
+            sources.retain(|source| !source.map_partitions.is_empty());
+        }
         let (here, there): (Vec<_>, Vec<_>) =
             sources.iter().partition(|source| source.worker == self.registration.worker);
         let wanted = Wanted { session: self.key.session, shuffle, partition };

@@ -80,14 +80,19 @@ impl Attempt<'_> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(TaskError::Cancelled);
         }
+        let mut blocks = Vec::new();
         let rows = match result {
             TaskResult::Nothing => None,
+            TaskResult::Written(sizes) => {
+                blocks = sizes;
+                None
+            }
             TaskResult::Count(count) => Some(Rows::Count(count)),
             TaskResult::Frame(frame) => Some(self.rows(frame)?),
         };
         let metrics =
             serde_json::to_string(&metrics).map_err(|error| TaskError::Failed(error.to_string()))?;
-        Ok(Outcome::Success(TaskSuccess { metrics, cached, result: rows }))
+        Ok(Outcome::Success(TaskSuccess { metrics, cached, blocks, result: rows }))
     }
 
     /// Waits for memory, then computes the task; again, if it turns out to need more than there was.

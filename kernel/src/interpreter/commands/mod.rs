@@ -88,7 +88,7 @@ pub(super) fn execute(place: &mut Workplace<'_>, cell: &Cell, outputs: &OutputSe
     match parsed.code {
         Some(code) => {
             show(answer, outputs);
-            place.run(&Cell { number: cell.number, code }, outputs)
+            place.run(&Cell { code, ..*cell }, outputs)
         }
         None => Outcome::Finished(answer),
     }

@@ -11,7 +11,7 @@ pub fn time(desk: Desk<'_, '_>) -> Answer {
     let command = 0..step.argument.start;
     let code = blank(&cell.code, std::slice::from_ref(&command));
     let processor = place.processor_time();
-    let outcome = place.run(&Cell { number: cell.number, code }, outputs);
+    let outcome = place.run(&Cell { code, ..*cell }, outputs);
     let timing = place.timing().unwrap_or_default();
     let mut text = format!("wall {}", shown(timing.total));
     let compile: Duration = [Phase::Split, Phase::Probe, Phase::Check, Phase::Codegen, Phase::Link]

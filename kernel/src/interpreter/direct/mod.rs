@@ -200,7 +200,7 @@ impl DirectEvaluator {
             self.items = ready.items;
             return Ok(Outcome::Finished(None));
         }
-        self.run_compiled(&source, split.as_ref(), ready)
+        self.run_compiled(&source, split.as_ref(), ready, cell.viewer)
     }
 
     /// Takes the `:dep` lines off a cell's head and does what they ask for. Lines keep their numbers.

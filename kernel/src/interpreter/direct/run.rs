@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use partita_bridge::{CellOutcome, Command, LoadCell, ToEvaluation};
+use partita_bridge::{CellOutcome, Command, LoadCell, ToEvaluation, Viewer};
 
 use super::{
     DirectEvaluator, NOT_RUN, frames, items::Kind, prepare::Ready, report, source::CellSource, types,
@@ -24,6 +24,7 @@ impl DirectEvaluator {
         source: &Arc<CellSource>,
         split: Option<&Split>,
         ready: Ready,
+        viewer: Viewer,
     ) -> Result<Outcome, CellError> {
         let Some(control) = self.process.as_ref().map(EvaluationProcess::control) else {
             return Err(report::trouble("the evaluation process is not running; restart the kernel"));
@@ -32,6 +33,7 @@ impl DirectEvaluator {
             library: ready.compiled.library(),
             symbol: ready.generated.symbol.clone(),
             forget: self.forget.iter().chain(&ready.outdated).cloned().collect(),
+            viewer,
         };
         let interrupts = self.interrupts.clone();
         let start = || {

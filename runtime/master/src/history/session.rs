@@ -10,6 +10,8 @@ use super::{JobFold, WorkerFold};
 
 /// Characters of a name or cause that are kept.
 const TEXT: usize = 8 << 10;
+/// Keys of a task's report that are kept.
+const HOT_KEYS: usize = 3;
 
 /// Workers of one session that are told apart.
 const WORKERS_KEPT: usize = 4096;
@@ -135,6 +137,13 @@ pub(super) fn clipped(mut event: Event) -> Event {
         | Event::JobFinished { error: Some(text), .. }
         | Event::WorkerJoined { name: text, .. }
         | Event::WorkerLost { cause: text, .. } => *text = clip(std::mem::take(text)),
+        Event::TaskFinished { metrics, .. } => {
+            metrics.hot_keys.truncate(HOT_KEYS);
+            for key in &mut metrics.hot_keys {
+                key.columns = clip(std::mem::take(&mut key.columns));
+                key.value = clip(std::mem::take(&mut key.value));
+            }
+        }
         _ => {}
     }
     event

@@ -27,6 +27,8 @@ const ASSETS: &[(&str, &str, &str)] = assets! {
     "pens.js": SCRIPT,
     "saved.js": SCRIPT,
     "elements.js": SCRIPT,
+    "table.js": SCRIPT,
+    "task.js": SCRIPT,
     "logo-svg.svg": "image/svg+xml",
 };
 

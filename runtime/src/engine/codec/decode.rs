@@ -77,8 +77,8 @@ impl Decoder<'_> {
                 let allowed = |path: &Path| self.access.read(path).map_err(CodecError::from);
                 Input::Piece(Arc::new(piece.open(&self.access.opened, allowed)?))
             }
-            WireInput::Shuffle { id, partition, schema } => {
-                Input::Shuffle { id, partition, schema: Arc::new(schema) }
+            WireInput::Shuffle { id, partition, maps, schema } => {
+                Input::Shuffle { id, partition, maps, schema: Arc::new(schema) }
             }
             WireInput::Broadcast { index, schema } => Input::Broadcast { index, schema: Arc::new(schema) },
             WireInput::Steps { input, steps } => {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::{PathBuf, absolute};
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub(super) enum WireInput {
     Shuffle {
         id: ShuffleId,
         partition: usize,
+        maps: Option<Range<usize>>,
         schema: Schema,
     },
     Broadcast {
@@ -135,9 +137,10 @@ impl<'a> Encoder<'a> {
             Input::Range { start, end } => WireInput::Range { start: *start, end: *end },
             Input::Plan(plan) => WireInput::Plan(WirePlan::of(plan, self.blobs)?),
             Input::Piece(piece) => WireInput::Piece(Box::new(WirePiece::new(piece))),
-            Input::Shuffle { id, partition, schema } => {
+            Input::Shuffle { id, partition, maps, schema } => {
                 needs.shuffles.insert(*id);
-                WireInput::Shuffle { id: *id, partition: *partition, schema: (**schema).clone() }
+                let (id, partition, maps) = (*id, *partition, maps.clone());
+                WireInput::Shuffle { id, partition, maps, schema: (**schema).clone() }
             }
             Input::Broadcast { index, schema } => {
                 needs.broadcasts.insert(*index);
@@ -272,9 +275,10 @@ pub(super) fn exprs_of(step: &Step) -> Vec<&Expr> {
 pub(super) fn keys_of(partitioner: &Partitioner) -> Vec<&Expr> {
     match partitioner {
         Partitioner::RoundRobin { .. } => Vec::new(),
-        Partitioner::Hash { keys: exprs, .. } | Partitioner::Range { by: exprs, .. } => {
-            exprs.iter().collect()
-        }
+        Partitioner::Hash { keys: exprs, .. }
+        | Partitioner::Salted { keys: exprs, .. }
+        | Partitioner::Copied { keys: exprs, .. }
+        | Partitioner::Range { by: exprs, .. } => exprs.iter().collect(),
         Partitioner::ByExpr { expr, .. } => vec![expr],
     }
 }

@@ -188,8 +188,10 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
         }
         running
     };
-    let (metrics, result) = match outcome {
-        Some(task_ended::Outcome::Success(TaskSuccess { metrics, result, .. })) => (metrics, result),
+    let (metrics, blocks, result) = match outcome {
+        Some(task_ended::Outcome::Success(TaskSuccess { metrics, blocks, result, .. })) => {
+            (metrics, blocks, result)
+        }
         Some(task_ended::Outcome::Failure(failure)) => {
             return end(&running, of, worker, Err(task_error(failure)));
         }
@@ -206,7 +208,7 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
         }
     };
     match result {
-        None => end(&running, of, worker, Ok((TaskResult::Nothing, metrics))),
+        None => end(&running, of, worker, Ok((TaskResult::Written(blocks), metrics))),
         Some(task_success::Result::Count(count)) => {
             end(&running, of, worker, Ok((TaskResult::Count(count), metrics)));
         }
@@ -230,7 +232,7 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
 
 fn end(running: &Running, of: Attempt, worker: u64, end: Result<(TaskResult, TaskMetrics), TaskError>) {
     let (_, stage, partition, attempt) = of;
-    let at = Instant::now();
+    let (at, end) = (Instant::now(), Box::new(end));
     // A job that ended meanwhile does not listen any more.
     let _ = running.events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
 }

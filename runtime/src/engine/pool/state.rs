@@ -318,7 +318,7 @@ mod tests {
             state.output_at(7, partition, worker);
         }
         let schema = Arc::new(Schema::default());
-        let read = Input::Shuffle { id: 7, partition: 0, schema };
+        let read = Input::Shuffle { id: 7, partition: 0, maps: None, schema };
         assert_eq!(state.missing(&read), None);
         let at: Vec<(u64, Vec<usize>)> =
             state.sources(7).into_iter().map(|source| (source.worker, source.map_partitions)).collect();

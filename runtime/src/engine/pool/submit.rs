@@ -52,7 +52,7 @@ pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEv
     for (index, shuffle, map_partitions) in missing {
         let Task { stage, partition, attempt, .. } = tasks[index];
         let cause = "the worker that kept them is gone".to_owned();
-        let end = Err(TaskError::FetchFailed { shuffle, map_partitions, cause });
+        let end = Box::new(Err(TaskError::FetchFailed { shuffle, map_partitions, cause }));
         let at = Instant::now();
         // The job's own sender: it listens.
         let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });

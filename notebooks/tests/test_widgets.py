@@ -1,0 +1,183 @@
+"""The timeline under a cell that runs a job, in real front ends: it grows, it survives a reload, a second page
+shows it too, and what is saved shows it without a kernel."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from PIL import Image
+
+import lessons
+from lab import NotebookPage, browser_page, running_lab
+from test_notebook7 import running_notebook
+
+TIMELINE = ".partita-timeline"
+SESSION = "let session = Session::embedded(2)?;"
+# Far longer than the test takes; it is interrupted.
+ENDLESS = """session.range(0, 4_000_000_000, 2_000)
+    .group_by([col("id") % lit(977)]).agg([col("id").sum()]).sort([col("id")]).collect()?"""
+# A second or so.
+LONG = """session.range(0, 24_000_000, 12)
+    .group_by([col("id") % lit(977)]).agg([col("id").max().alias("max")]).collect()?.height()"""
+
+
+@pytest.fixture
+def screenshots(tmp_path):
+    """Where screenshots go: PARTITA_SCREENSHOTS, or pytest's directory of this test."""
+    directory = Path(os.environ.get("PARTITA_SCREENSHOTS", tmp_path / "screenshots"))
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def written(directory, *cells):
+    """A notebook of these cells for Partita's kernel."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata.kernelspec = {"name": "partita", "display_name": "Partita (Rust)", "language": "rust"}
+    directory.mkdir(exist_ok=True)
+    nbformat.write(notebook, directory / "cells.ipynb")
+    return directory / "cells.ipynb"
+
+
+def tasks_done(timeline):
+    """How many tasks the summary says are done."""
+    found = re.search(r"([\d,]+) of [\d,]+ tasks", timeline.locator(".pt-summary").inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def grown(page, timeline, beyond):
+    """Waits until more tasks are done than these; how many."""
+    page.wait_for_function(
+        """([selector, beyond]) => {
+            const summaries = [...document.querySelectorAll(`${selector} .pt-summary`)];
+            const done = summaries.map((summary) => /([\\d,]+) of [\\d,]+ tasks/.exec(summary.textContent));
+            return done.some((found) => found && Number(found[1].replaceAll(',', '')) > beyond);
+        }""",
+        arg=[TIMELINE, beyond],
+    )
+    return tasks_done(timeline)
+
+
+def picture(timeline, path):
+    """What the canvas shows: is it painted in several colours?"""
+    seen = timeline.locator("canvas").first.screenshot(path=path)
+    image = Image.open(io.BytesIO(seen)).convert("RGB")
+    colours = image.getcolors(image.width * image.height)
+    assert len(colours) > 4, "nothing is painted"
+    return seen
+
+
+def all_ran(page):
+    """Waits until no cell waits or runs."""
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(p => p.textContent.includes('*'))"
+    )
+
+
+def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_second_page(tmp_path, screenshots):
+    notebook = written(tmp_path / "notebooks", SESSION, ENDLESS)
+    with running_lab(notebook, tmp_path / "settings") as address:
+        with browser_page(screenshots / "timeline-lab-end.png") as page:
+            opened = NotebookPage(page, address)
+            opened.menu("Run", "Run All Cells")
+            timeline = page.locator(TIMELINE).first
+            timeline.wait_for()
+            seen, done = [], 0
+            for moment in range(3):
+                done = grown(page, timeline, done)
+                seen.append(picture(timeline, screenshots / f"timeline-lab-grows-{moment}.png"))
+            assert len(set(seen)) == 3, "the picture does not change though tasks end"
+            assert timeline.locator(".pt-state").inner_text() == "running"
+
+            # A page that is loaded again shows the state as it is now, and goes on.
+            opened.save(notebook)
+            opened = NotebookPage(page, page.url)
+            timeline = page.locator(TIMELINE).first
+            timeline.wait_for()
+            done = grown(page, timeline, done)
+            done = grown(page, timeline, done)
+            page.screenshot(path=screenshots / "timeline-lab-reloaded.png")
+
+            # So does another browser.
+            other = page.context.browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
+            NotebookPage(other, address)
+            again = other.locator(TIMELINE).first
+            again.wait_for()
+            grown(other, again, done)
+            other.screenshot(path=screenshots / "timeline-lab-second-page.png")
+
+            # Hover tells a task's figures, a click keeps them, Escape lets go.
+            canvas = timeline.locator("canvas").first
+            box = canvas.bounding_box()
+            canvas.hover(position={"x": box["width"] / 3, "y": box["height"] - 20})
+            tip = timeline.locator(".pt-tip")
+            tip.get_by_text("compute").wait_for()
+            canvas.click(position={"x": box["width"] / 3, "y": box["height"] - 20})
+            tip.get_by_text("pinned").wait_for()
+            page.screenshot(path=screenshots / "timeline-lab-pinned.png")
+            canvas.press("Escape")
+            tip.wait_for(state="hidden")
+
+            opened.menu("Kernel", "Interrupt Kernel")
+            timeline.locator(".pt-state").get_by_text("cancelled").wait_for()
+
+
+def test_what_is_saved_shows_the_picture_without_a_kernel(tmp_path, screenshots):
+    notebook = written(tmp_path / "notebooks", SESSION, LONG)
+    with running_lab(notebook, tmp_path / "settings") as address:
+        with browser_page(screenshots / "timeline-done-end.png") as page:
+            opened = NotebookPage(page, address)
+            opened.run_all()
+            timeline = page.locator(f"{TIMELINE}:visible").first
+            # When all is done it is one line, which opens.
+            page.locator(".pt-folded").first.wait_for()
+            assert "Done in" in timeline.locator(".pt-summary").inner_text()
+            page.screenshot(path=screenshots / "timeline-folded.png")
+            timeline.locator(".pt-toggle").click()
+            picture(timeline, screenshots / "timeline-opened.png")
+            # In the dark, too.
+            opened.menu("Settings", "Theme")
+            page.locator(".lm-Menu-itemLabel").get_by_text("JupyterLab Dark", exact=True).click()
+            page.locator(f"{TIMELINE}[data-dark=true]:visible").first.wait_for()
+            page.screenshot(path=screenshots / "timeline-dark.png")
+            opened.save(notebook)
+
+        (output,) = [
+            output for output in lessons.outputs(nbformat.read(notebook, as_version=4))
+            if "image/svg+xml" in output.get("data", {})
+        ]
+        assert "slot 1" in output.data["image/svg+xml"]
+        exported = notebook.with_suffix(".html")
+        command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output", exported.name, notebook]
+        subprocess.run(command, check=True, capture_output=True)
+        with browser_page(screenshots / "timeline-exported.png") as page:
+            page.goto(exported.as_uri())
+            shown = page.locator("svg, img").filter(has_text="group_by").or_(page.locator("img[src^='data:image/svg']"))
+            box = shown.first.bounding_box()
+            assert box and box["width"] > 300 and box["height"] > 80, f"the picture has the size {box}"
+            shown.first.scroll_into_view_if_needed()
+
+
+def test_in_notebook_7_a_timeline_grows(tmp_path, screenshots):
+    written(tmp_path / "notebooks", SESSION, ENDLESS)
+    with running_notebook(tmp_path / "notebooks") as (base, token):
+        with browser_page(screenshots / "timeline-notebook7-end.png") as page:
+            page.goto(f"{base}/notebooks/cells.ipynb?{token}")
+            page.locator(".jp-CodeCell").nth(1).wait_for()
+            page.locator(".lm-MenuBar-item").get_by_text("Run", exact=True).click()
+            page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+            timeline = page.locator(TIMELINE).first
+            timeline.wait_for()
+            first = grown(page, timeline, 0)
+            before = picture(timeline, screenshots / "timeline-notebook7-0.png")
+            grown(page, timeline, first)
+            assert picture(timeline, screenshots / "timeline-notebook7-1.png") != before
+            page.screenshot(path=screenshots / "timeline-notebook7.png")
+            page.locator(".lm-MenuBar-item").get_by_text("Kernel", exact=True).click()
+            page.locator(".lm-Menu-itemLabel").get_by_text("Interrupt Kernel", exact=True).click()
+            timeline.locator(".pt-state").get_by_text("cancelled").wait_for()
+            all_ran(page)

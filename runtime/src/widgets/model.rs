@@ -1,0 +1,184 @@
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Map, Value, json};
+
+use crate::comm::{Comm, CommError, CommMessage};
+
+/// The version of Jupyter's widget protocol that is spoken here.
+const PROTOCOL: &str = "2.1.0";
+const TARGET: &str = "jupyter.widget";
+const CONTROL: &str = "jupyter.widget.control";
+
+/// A widget's traits by name.
+pub(super) type State = Map<String, Value>;
+
+type OnCustom = Box<dyn FnMut(Value) + Send>;
+type Computed = Box<dyn Fn() -> State + Send + Sync>;
+
+/// What the front end knows by one model id: its state is the same here and there, and it lives until
+/// this process or the front end ends it. Cheap to clone; clones are the same model.
+#[derive(Clone)]
+pub(super) struct Model {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    comm: Comm,
+    state: Mutex<State>,
+    /// Traits that are made when somebody asks, because they are large and always change.
+    computed: Option<Computed>,
+    callbacks: Mutex<Callbacks>,
+}
+
+#[derive(Default)]
+struct Callbacks {
+    custom: Option<OnCustom>,
+}
+
+/// The models that are open, in the order they were opened: one may name those before it.
+static OPEN: Mutex<Vec<Model>> = Mutex::new(Vec::new());
+
+impl Model {
+    /// Opens a model in the front end; `computed` are traits that are made anew whenever another front end
+    /// wants to know them.
+    ///
+    /// # Errors
+    /// When there is no front end, or too many are open.
+    pub fn open(state: State, computed: Option<Computed>) -> Result<Self, CommError> {
+        let comm = Comm::open(TARGET, message(json!({"state": state, "buffer_paths": []})))?;
+        let inner = Inner { comm, state: Mutex::new(state), computed, callbacks: Mutex::default() };
+        let model = Self { inner: Arc::new(inner) };
+        super::lock(&OPEN).push(model.clone());
+        let heard = Arc::downgrade(&model.inner);
+        model.inner.comm.on_message(move |message| {
+            if let Some(inner) = heard.upgrade() {
+                Self { inner }.hear(message.data);
+            }
+        });
+        let id = model.id().to_owned();
+        model.inner.comm.on_close(move |_| forget(&id));
+        Ok(model)
+    }
+
+    /// The id that front ends know it by.
+    pub fn id(&self) -> &str {
+        self.inner.comm.id()
+    }
+
+    /// Tells every front end something that is no state.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub fn tell(&self, content: Value) -> Result<(), CommError> {
+        self.inner.comm.send(message(json!({"method": "custom", "content": content})))
+    }
+
+    /// Calls `callback` with what the front end's code says, on the thread of the comms.
+    pub fn on_custom(&self, callback: impl FnMut(Value) + Send + 'static) {
+        super::lock(&self.inner.callbacks).custom = Some(Box::new(callback));
+    }
+
+    /// Ends it, here and in every front end.
+    pub fn close(&self) {
+        forget(self.id());
+        // A front end that is gone needs no notice.
+        let _ = self.inner.comm.close(());
+        drop(std::mem::take(&mut *super::lock(&self.inner.callbacks)));
+    }
+
+    /// All traits as they are now.
+    fn state(&self) -> State {
+        let mut state = super::lock(&self.inner.state).clone();
+        if let Some(computed) = &self.inner.computed {
+            state.extend(computed());
+        }
+        state
+    }
+
+    fn hear(&self, mut data: Value) {
+        match data["method"].as_str() {
+            Some("update") => {
+                let Some(state) = data["state"].as_object_mut().map(std::mem::take) else { return };
+                super::lock(&self.inner.state).extend(state.clone());
+                // Other front ends follow, and the one that said it knows that it was heard.
+                let echo = json!({"method": "echo_update", "state": state, "buffer_paths": []});
+                let _ = self.inner.comm.send(message(echo));
+            }
+            Some("request_state") => {
+                let state = self.state();
+                let _ = self
+                    .inner
+                    .comm
+                    .send(message(json!({"method": "update", "state": state, "buffer_paths": []})));
+            }
+            Some("custom") => {
+                let callback = super::lock(&self.inner.callbacks).custom.take();
+                if let Some(mut callback) = callback {
+                    callback(data["content"].take());
+                    super::lock(&self.inner.callbacks).custom.get_or_insert(callback);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What stands in an output to show a model.
+pub(super) fn view(id: &str) -> String {
+    json!({"version_major": 2, "version_minor": 0, "model_id": id}).to_string()
+}
+
+/// The type of that.
+pub(super) const VIEW: &str = "application/vnd.jupyter.widget-view+json";
+
+/// Lets a front end that comes later, or again, ask for all models as they are now.
+pub(super) fn answer_front_ends() {
+    Comm::target(CONTROL, |comm, _opened| {
+        let asked = comm.clone();
+        comm.on_message(move |said| {
+            if said.data["method"] == "request_states" {
+                // A front end that has left needs no answer.
+                let _ = asked.send(all_states());
+            }
+        });
+    });
+}
+
+fn all_states() -> Value {
+    // Computed without the lock: what computes has locks of its own.
+    let open = super::lock(&OPEN).clone();
+    let states: State = open
+        .iter()
+        .map(|model| {
+            let state = model.state();
+            let described = json!({
+                "model_name": state.get("_model_name"),
+                "model_module": state.get("_model_module"),
+                "model_module_version": state.get("_model_module_version"),
+                "state": state,
+            });
+            (model.id().to_owned(), described)
+        })
+        .collect();
+    json!({"method": "update_states", "states": states, "buffer_paths": []})
+}
+
+fn forget(id: &str) {
+    // Dropped without the lock.
+    let _forgotten = {
+        let mut open = super::lock(&OPEN);
+        open.iter().position(|model| model.id() == id).map(|index| open.remove(index))
+    };
+}
+
+fn message(data: Value) -> CommMessage {
+    CommMessage::from(data).with_metadata(json!({"version": PROTOCOL}))
+}
+
+/// A state from JSON's object syntax.
+pub(super) fn state(object: Value) -> State {
+    match object {
+        Value::Object(state) => state,
+        _ => State::new(),
+    }
+}
