@@ -27,11 +27,11 @@ WRONG = {
     },
     "02-skew": {
         "times_as_long": ["Some(0.5)", "Some(80.0)", "Some(1.05)"],
-        "not_combinable": ['Some(col("fare").mean())', 'Some(col("fare").max())'],
+        "not_combinable": ['Some(col("fare").mean())', 'Some(col("price").max())'],
         "partitioner": [
             'Some(col("id") % lit(4))',
             'Some(when(col("zone").eq(lit(132))).then(lit(0)).otherwise(lit(3)))',
-            "Some(lit(7))",
+            'Some(col("zone") % lit(9))',
         ],
     },
     "03-taxi": {
@@ -206,7 +206,7 @@ class TestTaxi:
         assert int(stated["row groups skipped for one day"]) > 8
 
     def test_the_second_run_on_a_cache_reads_no_file(self, stated):
-        assert int(stated["bytes read, not cached"]) == int(stated["bytes read, cache, 1st run"]) > 0
+        assert 0 < int(stated["bytes read, not cached"]) <= int(stated["bytes read, cache, 1st run"])
         assert stated["bytes read, cache, 2nd run"] == stated["bytes read, cache, 3rd run"] == "0"
         assert stated["cache hits, cache, 2nd run"] == "16"
 

@@ -47,3 +47,8 @@ pub use read::{TripFile, Trips, read};
 pub use schema::{DIRTY, TlcSchema, schema_of, trip_schema};
 pub use sources::Era;
 pub use zones::zones;
+
+/// The examples of the page about trips.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/taxi.md")]
+struct Page;
