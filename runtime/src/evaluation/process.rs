@@ -158,11 +158,11 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
                 viewer = cell.viewer;
-                widgets::timeline::begin_cell(viewer);
+                widgets::begin_cell(viewer);
                 run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loaders_words(&why)))
             }
             Work::Command(command) => {
-                widgets::timeline::begin_cell(viewer);
+                widgets::begin_cell(viewer);
                 commands::run(&command, &scope)
             }
         };
