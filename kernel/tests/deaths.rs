@@ -175,6 +175,25 @@ fn an_interrupt_reaches_a_polars_query_of_the_cells_own() {
 }
 
 #[test]
+fn an_interrupt_reaches_a_query_in_sql() {
+    let mut notebook = Notebook::new(EvaluatorKind::Direct);
+    notebook.run(
+        "let v = vec![1]; let frame = df!(\"a\" => (0..3_000_000i64).collect::<Vec<_>>())?.lazy()\
+         .with_columns([(col(\"a\") % lit(3)).alias(\"k\")])\
+         .map(|rows| { println!(\"started\"); Ok(rows) }, Default::default(), None, None);",
+    );
+    let interpreter = notebook.interpreter.clone();
+    let done = notebook.run_watching(
+        ":sql SELECT x.k, SUM(x.a) FROM frame x JOIN frame y ON x.k = y.k GROUP BY x.k",
+        |_| interpreter.interrupt(),
+    );
+    assert_eq!(done.error().name, "Interrupted", "{:?}", done.error());
+    assert!(done.error().message.contains("the Polars query was interrupted"), "{}", done.error().message);
+    let Outcome::Finished(Some(bundle)) = notebook.run("v").outcome else { panic!("`v` is lost") };
+    assert_eq!(bundle.get("text/plain"), Some("[1]"));
+}
+
+#[test]
 fn what_a_cell_that_ignores_an_interrupt_does_instead_is_said() {
     for (code, says) in [
         ("println!(\"started\"); loop { std::hint::spin_loop() }", "it computes"),

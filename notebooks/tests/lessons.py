@@ -28,17 +28,50 @@ def load(path):
 
 
 SOLUTION = re.compile(r"<details>\s*<summary>Solution</summary>\s*```rust\n(?P<code>.*?)```", re.DOTALL)
+PLACEHOLDER = re.compile(r"^let (?P<name>\w+): (?P<type>Option<.+>) = None;$", re.MULTILINE)
+VERDICT = re.compile(r"^(?P<mark>[○✗✓]) (?P<name>.+?): (?P<text>.+)$", re.DOTALL)
 
 
-def with_solutions(notebook):
-    """The notebook with each folded solution as a cell behind its exercise."""
+def answered(notebook, wrong):
+    """The notebook as learners work on it. An exercise is a folded solution, a cell tagged `exercise` with a
+    placeholder, and a cell that checks it: they are followed by each of the wrong answers and by the solution,
+    each checked again. A solution without such cells runs where it stands. `wrong` has answers by name.
+    """
     cells = []
-    for cell in notebook.cells:
+    for place, cell in enumerate(notebook.cells):
         cells.append(cell)
         if cell.cell_type == "markdown":
-            cells += [nbformat.v4.new_code_cell(found["code"]) for found in SOLUTION.finditer(cell.source)]
+            below = notebook.cells[place + 1] if place + 1 < len(notebook.cells) else None
+            if below is None or not is_exercise(below):
+                cells += [new_cell(found["code"]) for found in SOLUTION.finditer(cell.source)]
+        elif place > 1 and is_exercise(notebook.cells[place - 1]):
+            found = PLACEHOLDER.search(notebook.cells[place - 1].source)
+            answers = [f"let {found['name']}: {found['type']} = {answer};" for answer in wrong[found["name"]]]
+            answers.append(SOLUTION.search(notebook.cells[place - 2].source)["code"])
+            for answer in answers:
+                cells += [new_cell(answer), new_cell(cell.source)]
     notebook.cells = cells
     return notebook
+
+
+def is_exercise(cell):
+    """Whether learners put an answer into it."""
+    return "exercise" in cell.metadata.get("tags", [])
+
+
+def new_cell(source):
+    """A code cell."""
+    return nbformat.v4.new_code_cell(source)
+
+
+def verdicts(notebook):
+    """What `check!` said, in order: by the answer's name, marks and texts."""
+    found = {}
+    for output in outputs(notebook):
+        text = re.sub(r"\x1b\[\d*m", "", output.get("data", {}).get("text/plain", ""))
+        if match := VERDICT.match(text):
+            found.setdefault(match["name"], []).append((match["mark"], match["text"]))
+    return found
 
 
 def code_cells(notebook):

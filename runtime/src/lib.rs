@@ -2,7 +2,7 @@
 //!
 //! Dependencies point one way: `dataset` builds a `plan`, the `scheduler` cuts it into stages and
 //! runs their tasks on an `engine`; `events` is a leaf that all of them emit to; `plot`,
-//! `experiment`, `taxi` and `widgets` sit on top and nothing below uses them. `display` says how values look;
+//! `experiment`, `taxi`, `lesson` and `widgets` sit on top and nothing below uses them. `display` says how values look;
 //! `comm` and `input` reach the person's front end from inside a cell;
 //! `evaluation` is the half of a notebook kernel that lives beside the data: it loads compiled cells
 //! and keeps their variables. Nothing here knows Jupyter: in a plain Rust program the same code runs
@@ -25,7 +25,9 @@ pub mod evaluation;
 pub mod events;
 pub mod experiment;
 pub mod input;
+pub mod lesson;
 mod memory;
+mod own_directory;
 pub mod plan;
 pub mod plot;
 pub mod prelude;

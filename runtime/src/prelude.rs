@@ -5,6 +5,7 @@ pub use polars;
 pub use polars::prelude::*;
 
 pub use crate::cache::StorageLevel;
+pub use crate::check;
 pub use crate::dataset::{Dataset, GroupedDataset, JoinOn};
 // The module and the macro of this name; the function comes with the next lines.
 pub use crate::display;
@@ -15,7 +16,7 @@ pub use crate::display::{
 pub use crate::engine::pool::PoolOptions;
 pub use crate::error::PartitaError;
 pub use crate::events::{JobReport, Skew};
-pub use crate::experiment::{self, sweep};
+pub use crate::experiment::{self, Advise, advise, compare, sweep};
 pub use crate::input::{input, password};
 pub use crate::plan::{JoinStrategy, Partitioning};
 pub use crate::plot;

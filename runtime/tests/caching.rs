@@ -42,3 +42,23 @@ fn a_dataset_built_on_a_cached_one_keeps_the_cache_alive() {
     let (_, report) = built_on_it.profile().unwrap();
     assert_eq!(report.stages[0].total(|m| m.cache_hits), 2, "{report}");
 }
+
+#[test]
+fn a_cache_with_little_room_keeps_as_much_as_fits_and_the_rest_is_computed_or_read_from_disk() {
+    let partition_bytes = 1000 * size_of::<i64>();
+    let session = Session::embedded_with_cache(2, 2 * partition_bytes).unwrap();
+    let numbers = session.range(0, 8_000, 8);
+    for (level, kept) in [
+        (StorageLevel::MemoryOnly, (2, 0)),
+        (StorageLevel::MemoryAndDisk, (2, 6)),
+        (StorageLevel::DiskOnly, (0, 8)),
+    ] {
+        let cached = numbers.persist(level);
+        let sum = || cached.agg([col("id").sum()]).collect().unwrap();
+        assert_eq!(sum(), sum());
+        assert_eq!(cached.cached_partitions(), kept, "{level}");
+        cached.unpersist();
+    }
+    let error = Session::embedded_with_cache(0, 1).unwrap_err().to_string();
+    assert!(error.contains("embedded_with_cache") && error.contains("at least 1"), "{error}");
+}

@@ -56,6 +56,23 @@ fn files_are_read_and_written_by_workers_and_others_are_refused() {
 }
 
 #[test]
+fn files_in_the_sessions_directory_are_where_workers_and_this_process_find_them() {
+    let (pool, session, _) = shared();
+    let folder = session.temp_dir().unwrap();
+    assert!(folder.starts_with(pool.directory.path().canonicalize().unwrap()), "{}", folder.display());
+    let spec = taxi::TripSpec { rows: 20_000, seed: 7, files: 2, ..Default::default() };
+    taxi::generate(spec).unwrap().write_parquet(folder.join("trips")).unwrap();
+    assert_eq!(session.read_parquet(folder.join("trips")).unwrap().count().unwrap(), 20_000);
+    session.range(0, 100, 4).write_parquet(folder.join("written")).unwrap();
+    assert_eq!(session.read_parquet(folder.join("written")).unwrap().count().unwrap(), 100);
+    let other = pool.session();
+    let theirs = other.temp_dir().unwrap();
+    assert_ne!(theirs, folder);
+    drop(other);
+    assert!(!theirs.exists() && folder.exists());
+}
+
+#[test]
 fn large_frames_and_results_arrive_whole() {
     let (_, session, _) = shared();
     let n = 400_000i64;

@@ -55,10 +55,11 @@ fn assert_same_rows(ours: DataFrame, polars: LazyFrame) {
 }
 
 fn a_partitioning() -> impl Strategy<Value = Partitioning> {
-    (0..4, 1usize..=64).prop_map(|(kind, n)| match kind {
+    (0..5, 1usize..=64, 1usize..=64).prop_map(|(kind, n, salts)| match kind {
         0 => Partitioning::RoundRobin(n),
         1 => Partitioning::Hash(vec![col("key"), col("name")], n),
         2 => Partitioning::Range(vec![col("value")], n),
+        3 => Partitioning::Salted(vec![col("key")], n, salts),
         // In whole numbers: Polars' remainder of floats can be the divisor itself.
         _ => Partitioning::Expr(col("value").fill_null(0).cast(DataType::Int64).abs() % lit(n as i64), n),
     })
@@ -95,7 +96,7 @@ proptest! {
 
     #[test]
     fn group_by_gives_polars_groups_with_and_without_map_side_combine(
-        rows in rows(), n in 1usize..=64, combine: bool,
+        rows in rows(), n in 1usize..=64, combine: bool, salts in prop::option::of(1usize..=16),
     ) {
         let aggs = [
             len().alias("rows"),
@@ -107,6 +108,7 @@ proptest! {
             col("value").filter(col("value").gt(lit(0))).sum().alias("positive"),
         ];
         let grouped = session().frame(rows.frame(), n).group_by([col("key")]).map_side_combine(combine);
+        let grouped = if let Some(salts) = salts { grouped.salted(salts) } else { grouped };
         assert_same_rows(grouped.agg(&aggs).collect().unwrap(), rows.frame().lazy().group_by([col("key")]).agg(aggs));
     }
 
@@ -149,7 +151,7 @@ proptest! {
 
     #[test]
     fn joins_give_polars_rows_by_shuffle_and_by_broadcast(
-        left in rows(), right in rows(), n in 1usize..=16, m in 1usize..=16, how in 0usize..5,
+        left in rows(), right in rows(), n in 1usize..=16, m in 1usize..=16, how in 0usize..5, salts in 1usize..=16,
     ) {
         let how = [JoinType::Inner, JoinType::Left, JoinType::Semi, JoinType::Anti, JoinType::Full][how].clone();
         let (l, r) = (left.frame(), right.frame());
@@ -158,7 +160,7 @@ proptest! {
         let (l, r) = (session().frame(l, n), session().frame(r, m));
         let mut strategies = vec![JoinStrategy::Shuffle, JoinStrategy::Auto];
         if how != JoinType::Full {
-            strategies.push(JoinStrategy::Broadcast);
+            strategies.extend([JoinStrategy::Broadcast, JoinStrategy::Salted(salts)]);
         }
         for strategy in strategies {
             let on = JoinOn { left: vec![col("key")], right: vec![col("key")], how: how.clone(), strategy };
@@ -212,6 +214,36 @@ proptest! {
         let ours = both.limit(take).collect().unwrap();
         prop_assert!(ours.equals_missing(&polars.clone().limit(take as u32).collect().unwrap()));
         prop_assert_eq!(both.count().unwrap(), polars.collect().unwrap().height() as u64);
+    }
+
+    #[test]
+    fn groups_of_a_file_are_those_of_its_rows_however_it_is_cut_into_row_groups(
+        rows in rows(), row_group in 1usize..60, take in 0usize..300,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.parquet");
+        ParquetWriter::new(std::fs::File::create(&path).unwrap())
+            .with_row_group_size(Some(row_group))
+            .finish(&mut rows.frame())
+            .unwrap();
+        // Row groups this small are one partition.
+        let files = session().read_parquet(&path).unwrap();
+        prop_assert_eq!(files.partitions().unwrap(), 1);
+        let aggs = || [len(), col("name").count(), col("value").sum()];
+        let keep = col("value").gt(lit(0.0)).or(col("name").is_null());
+        assert_same_rows(
+            files.group_by([col("key")]).agg(aggs()).collect().unwrap(),
+            rows.frame().lazy().group_by([col("key")]).agg(aggs()),
+        );
+        assert_same_rows(
+            files.filter(keep.clone()).group_by([col("name").alias("n"), col("key")]).agg(aggs()).collect().unwrap(),
+            rows.frame().lazy().filter(keep).group_by([col("name").alias("n"), col("key")]).agg(aggs()),
+        );
+        let first = files.map_partitions(|lf| lf.limit(take as u32).filter(col("key").is_not_null()));
+        assert_same_rows(
+            first.group_by([col("key")]).agg(aggs()).collect().unwrap(),
+            rows.frame().lazy().limit(take as u32).filter(col("key").is_not_null()).group_by([col("key")]).agg(aggs()),
+        );
     }
 
     #[test]

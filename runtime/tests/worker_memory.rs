@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use partita::events::Event;
 use partita::prelude::*;
 use partita::worker::{Worker, WorkerOptions};
 use partita_master::{Master, MasterOptions};
@@ -89,10 +90,20 @@ fn a_partition_that_cannot_fit_is_refused_with_the_remedy_and_the_worker_lives()
     let pool = Pool::start(1, 32 << 20);
     let session = pool.session();
     session.set_shuffle_partitions(1).unwrap();
+    let (sender, events) = std::sync::mpsc::channel();
+    session.events().listen(move |event| drop(sender.send(event.clone())));
     let error = wide(&session, 2_000_000, 16).sort([col("k")]).collect().unwrap_err().to_string();
-    for part in ["partition 0 is too large", "worker-0", "use more partitions"] {
+    for part in ["partition 0 is too large", "80.0 MB", "worker-0", "use more partitions"] {
         assert!(error.contains(part), "{error}");
     }
+    let retried: Vec<bool> = events
+        .try_iter()
+        .filter_map(|event| match event {
+            Event::TaskFailed { retried, .. } => Some(retried),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(retried, [false], "it would fail again");
     session.set_shuffle_partitions(16).unwrap();
     assert_eq!(wide(&session, 2_000_000, 16).sort([col("k")]).count().unwrap(), 2_000_000);
     assert!(pool.workers[0].is_registered());

@@ -191,6 +191,9 @@ pub struct TaskMetrics {
     /// Waited inside the task for shuffle blocks to arrive and be put together.
     #[serde(with = "seconds")]
     pub fetch: Duration,
+    /// Reading and decoding files, in `run`.
+    #[serde(with = "seconds", default)]
+    pub read: Duration,
     /// Cutting rows into shuffle blocks and keeping them, or writing a Parquet file.
     #[serde(with = "seconds")]
     pub write: Duration,
@@ -216,6 +219,22 @@ pub struct TaskMetrics {
     pub spilled: u64,
     /// Partitions that came from the cache.
     pub cache_hits: u64,
+    /// Keys with at least a twentieth of the rows that went into the shuffle, by a sample; at most three.
+    #[serde(default)]
+    pub hot_keys: Vec<HotKey>,
+}
+
+/// A key that has many of a map task's rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HotKey {
+    /// The key columns, as in a cell.
+    pub columns: String,
+    /// The key, as it prints; long ones are cut.
+    pub value: String,
+    /// The reduce partition that its rows go to.
+    pub partition: usize,
+    /// How many rows it has, about.
+    pub rows: u64,
 }
 
 /// Durations as seconds in floating point: exact to the nanosecond for weeks.

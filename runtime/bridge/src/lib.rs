@@ -15,7 +15,7 @@ mod mime;
 mod nearest;
 mod table;
 
-pub use event::{Event, TaskMetrics};
+pub use event::{Event, HotKey, TaskMetrics};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
 pub use last_words::LastWords;
 pub use message::{

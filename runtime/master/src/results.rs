@@ -1,7 +1,7 @@
 use futures::{Stream, StreamExt};
 use partita_wire::pool::blocks_client::BlocksClient;
 use partita_wire::pool::{Chunk, TaskKey};
-use partita_wire::{MESSAGE_BYTES, Token};
+use partita_wire::{MESSAGE_BYTES, Token, words};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
@@ -96,7 +96,7 @@ fn unreachable(name: &str, status: Status) -> Status {
         Code::Unavailable | Code::Unknown => Status::unavailable(format!(
             "the master cannot fetch a result from {name}: {}; can the master reach the address this worker \
              gives out?",
-            status.message()
+            words(&status)
         )),
         _ => status,
     }

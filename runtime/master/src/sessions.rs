@@ -212,7 +212,7 @@ pub(crate) fn weight(message: &to_session::Message) -> usize {
                     Some(task_success::Result::Rows(rows)) => rows.len(),
                     _ => 0,
                 };
-                rows + success.metrics.len() + 24 * success.cached.len()
+                rows + success.metrics.len() + 24 * success.cached.len() + 8 * success.blocks.len()
             }
             Some(task_ended::Outcome::Failure(failure)) => {
                 failure.message.len() + 4 * failure.map_partitions.len()

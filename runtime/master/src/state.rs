@@ -230,7 +230,7 @@ impl State {
             memory_limit: peer.hello.memory_limit,
             cache_limit: peer.hello.cache_limit,
             blocks_address: peer.hello.blocks_address.clone(),
-            status: peer.status,
+            status: peer.status.clone(),
             silent: peer.heard.elapsed(),
             joined: peer.joined,
         });

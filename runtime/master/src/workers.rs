@@ -19,6 +19,9 @@ const WAITING: usize = 4096;
 /// Slots one worker can have.
 const SLOTS: u32 = 1024;
 
+/// Directories for files one worker can have: sessions are told of them.
+const DIRECTORIES: usize = 64;
+
 /// A session that has so much to read is not told how the workers are.
 const BUSY_READER: usize = 64 << 10;
 
@@ -56,6 +59,13 @@ impl State {
         if !(1..=SLOTS).contains(&hello.slots) {
             let slots = hello.slots;
             return Err(Status::invalid_argument(format!("a worker has 1 to {SLOTS} slots, not {slots}")));
+        }
+        let directories = hello.data_dirs.len() + hello.output_dirs.len();
+        if directories > DIRECTORIES {
+            return Err(Status::invalid_argument(format!(
+                "a worker has at most {DIRECTORIES} directories for data and output, not {directories}; name \
+                 one that they have in common"
+            )));
         }
         hello.name = name(&hello.name);
         let worker = self.next_worker;
@@ -174,7 +184,7 @@ impl State {
     fn tell_status(&mut self, worker: u64) {
         let busy = self.dispatch.busy(worker);
         let Some(peer) = self.workers.get_mut(&worker) else { return };
-        let told = peer.status.map(|status| (status, busy));
+        let told = peer.status.clone().map(|status| (status, busy));
         if peer.told == told {
             return;
         }
@@ -199,7 +209,9 @@ impl Worker {
             memory_limit: self.hello.memory_limit,
             cache_limit: self.hello.cache_limit,
             blocks_address: self.hello.blocks_address.clone(),
-            status: self.status,
+            status: self.status.clone(),
+            data_dirs: self.hello.data_dirs.clone(),
+            output_dirs: self.hello.output_dirs.clone(),
         }
     }
 }

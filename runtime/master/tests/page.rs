@@ -12,6 +12,7 @@ use partita_master::{
     Cluster, History, HistoryLimits, LogOptions, Page, PageError, Recorder, SessionView, View, WorkerView,
 };
 use partita_wire::Token;
+use partita_wire::pool::{CachedDataset, WorkerStatus};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -359,20 +360,64 @@ fn every_file_the_page_asks_for_is_there() {
     }
 }
 
-#[test]
-fn metrics_count_what_events_say_and_what_the_pool_is() {
-    let worker = WorkerView {
-        worker: 3,
+/// A worker that has said nothing yet.
+fn worker(number: u64) -> WorkerView {
+    WorkerView {
+        worker: number,
         name: "a \"quoted\" name".into(),
         slots: 4,
         busy: 1,
         memory_limit: 2_000_000,
         cache_limit: 1_000_000,
-        blocks_address: "10.0.0.3:7078".into(),
+        blocks_address: format!("10.0.0.{number}:7078"),
         status: None,
         silent: Duration::ZERO,
         joined: std::time::SystemTime::now(),
+    }
+}
+
+#[test]
+fn cached_datasets_are_told_as_spark_tells_rdds_summed_over_the_workers_that_keep_them() {
+    let kept = |session, cache, partitions, bytes| CachedDataset {
+        session,
+        cache,
+        level: "MEMORY_AND_DISK".into(),
+        in_memory: partitions,
+        on_disk: 1,
+        memory_bytes: bytes,
+        disk_bytes: 10,
     };
+    let with = |number, datasets| {
+        let status = Some(WorkerStatus { datasets, ..WorkerStatus::default() });
+        WorkerView { status, ..worker(number) }
+    };
+    let workers = vec![
+        with(1, vec![kept(7, 0, 2, 100), kept(8, 0, 5, 5)]),
+        with(2, vec![kept(7, 0, 3, 50)]),
+        worker(3),
+    ];
+    let view = View::new(move || Cluster { workers: workers.clone(), ..Cluster::default() });
+    let history = Arc::new(History::new(HistoryLimits::default()));
+    let served = Served::new(&history, Some(view), None);
+    history.opened(7, "caching");
+    let app = served.json("/api/v1/applications")[0]["id"].as_str().unwrap().to_owned();
+    let storage = format!("/api/v1/applications/{app}/storage/rdd");
+    let all = served.json(&storage);
+    let [dataset] = &all.as_array().unwrap()[..] else { panic!("{all}") };
+    let figures =
+        ["id", "numCachedPartitions", "memoryUsed", "diskUsed"].map(|name| dataset[name].as_u64().unwrap());
+    assert_eq!(figures, [0, 7, 150, 20], "{dataset}");
+    assert_eq!(dataset["storageLevel"], "MEMORY_AND_DISK");
+    assert_eq!(dataset["dataDistribution"].as_array().unwrap().len(), 2);
+    assert_eq!(served.json(&format!("{storage}/0")), *dataset);
+    assert_eq!(served.get(&format!("{storage}/1")).0, 404);
+    history.closed(7);
+    assert_eq!(served.json(&storage), Value::Array(Vec::new()), "a session that ended keeps nothing");
+}
+
+#[test]
+fn metrics_count_what_events_say_and_what_the_pool_is() {
+    let worker = worker(3);
     let session = SessionView {
         session: 1,
         name: "one".into(),

@@ -2,7 +2,9 @@
 //! on a pool (`PARTITA_MASTER`) or on two slots of this process. Prints one JSON object: what took how
 //! many milliseconds, as the median of warm runs, and the answers.
 //!
-//! `PARTITA_BENCH_TRIPS` is the directory of the trips. With `PARTITA_BENCH_ROWS` it only generates them.
+//! `PARTITA_BENCH_TRIPS` is the directory of the trips. With `PARTITA_BENCH_ROWS` it only generates them;
+//! with `PARTITA_BENCH_ONLY` only what has that in its name is measured; `gigabyte`
+//! needs no trips.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,10 +32,13 @@ impl Figures {
         name: &str,
         runs: Runs,
         run: impl FnMut() -> partita::Result<T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<Option<T>, Failure> {
+        if std::env::var("PARTITA_BENCH_ONLY").is_ok_and(|only| !name.contains(&only)) {
+            return Ok(None);
+        }
         let (measured, answer) = Measurement::of(runs.0, runs.1, run)?;
         self.times.insert(name.into(), measured.median_ms());
-        Ok(answer)
+        Ok(Some(answer))
     }
 }
 
@@ -66,6 +71,11 @@ fn main() -> Result<(), Failure> {
     figures.times.insert("connect and first answer".into(), began.elapsed().as_secs_f64() * 1e3);
     session.set_shuffle_partitions(2)?;
 
+    if std::env::var("PARTITA_BENCH_ONLY").is_ok_and(|only| only == "gigabyte") {
+        shuffle(&session, &mut figures, runs)?;
+        println!("{}", serde_json::to_string(&figures)?);
+        return Ok(());
+    }
     let tasks = session.range(0, 1000, 1000).filter(col("id").lt(lit(0)));
     figures.measure("1,000 empty tasks", quick, || tasks.count())?;
     sweep(&session, &mut figures, quick)?;
@@ -85,7 +95,7 @@ fn sweep(session: &Session, figures: &mut Figures, runs: Runs) -> Result<(), Fai
         let rows = session.frame(records.clone(), n).cache();
         rows.count()?;
         let sums = rows.filter(col("value").gt(lit(10))).group_by([col("key")]).agg([col("value").sum()]);
-        let answer = figures.measure(&name, runs, || sums.collect())?;
+        let Some(answer) = figures.measure(&name, runs, || sums.collect())? else { continue };
         let sum: i64 = answer.column("value")?.i64()?.iter().flatten().sum();
         figures.answers.insert(name, sum.into());
     }
@@ -131,7 +141,7 @@ fn taxi(
     for (place, rows) in [("Parquet", &files), ("cached", &cached)] {
         for (query, dataset) in queries(rows) {
             let name = format!("{query}, {place}");
-            let answer = figures.measure(&name, runs, || dataset.collect())?;
+            let Some(answer) = figures.measure(&name, runs, || dataset.collect())? else { continue };
             let trips = answer.column("trips")?.cast(&DataType::Int64)?;
             let trips: i64 = trips.i64()?.iter().flatten().sum();
             figures.answers.insert(name, serde_json::json!([answer.height(), trips]));

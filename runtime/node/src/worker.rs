@@ -43,6 +43,10 @@ pub struct Arguments {
     /// Where rows go that do not fit into memory; the system's temporary directory unless set.
     #[arg(long, env = "PARTITA_SPILL_DIR", value_name = "DIR")]
     spill_dir: Option<PathBuf>,
+    /// Compress shuffle blocks on their way to other workers: for workers on several machines with a
+    /// network of about a gigabit a second or less between them.
+    #[arg(long, env = "PARTITA_COMPRESS_SHUFFLE")]
+    compress_shuffle: bool,
     #[command(flatten)]
     secrets: Secrets,
 }
@@ -50,8 +54,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let token = arguments.secrets.token()?;
     let listen = listen::address(&arguments.listen, token.as_ref()).await?;
-    let master = arguments.master.replacen("partita://", "http://", 1).replacen("partitas://", "https://", 1);
-    let mut options = WorkerOptions::new(master);
+    let mut options = WorkerOptions::new(&arguments.master);
     options.name = arguments.name.map_or_else(hostname, Ok)?;
     options.memory_limit = arguments.memory;
     options.listen = listen;
@@ -60,6 +63,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.data_dirs = arguments.data_dir;
     options.output_dirs = arguments.output_dir;
     options.advertise = arguments.advertise;
+    options.compress_shuffle = arguments.compress_shuffle;
     if let Some(slots) = arguments.slots {
         options.slots = slots;
     }

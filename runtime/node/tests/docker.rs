@@ -115,7 +115,10 @@ impl Drop for Compose {
                 logs.map(|logs| String::from_utf8_lossy(&logs.stdout).into_owned()).unwrap_or_default()
             );
         }
-        let _ = self.script("compose.sh").args(["down", "--volumes", "--timeout", "2"]).output();
+        let _ = self
+            .script("compose.sh")
+            .args(["down", "--volumes", "--remove-orphans", "--timeout", "2"])
+            .output();
     }
 }
 
@@ -168,7 +171,14 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
     let written = pool.output().join("written");
     session.read_parquet(&file).unwrap().repartition(3).write_parquet(&written).unwrap();
     let path = PlRefPath::try_from_path(&written.join("*.parquet")).unwrap();
-    assert_same(LazyFrame::scan_parquet(path, Default::default()).unwrap().collect().unwrap(), rows);
+    assert_same(LazyFrame::scan_parquet(path, Default::default()).unwrap().collect().unwrap(), rows.clone());
+    let folder = session.temp_dir().unwrap();
+    assert!(folder.starts_with(pool.output()), "{}", folder.display());
+    ParquetWriter::new(std::fs::File::create(folder.join("here.parquet")).unwrap())
+        .finish(&mut rows.clone())
+        .unwrap();
+    session.read_parquet(folder.join("here.parquet")).unwrap().write_parquet(folder.join("there")).unwrap();
+    assert_eq!(session.read_parquet(folder.join("there")).unwrap().count().unwrap(), rows.height() as u64);
     let error = session.frame(records(10), 1).write_parquet(pool.data().join("no")).unwrap_err().to_string();
     assert!(error.contains("no"), "{error}");
 
@@ -212,4 +222,25 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
     assert!(error.contains("memory"), "{error}");
     wait_for("the workers to come back", || session.slots() == 6);
     survives(&session, || ());
+
+    // A worker whose disk is full: it says which file, and goes on.
+    for worker in pool.containers("worker") {
+        docker(&["stop", "--time", "5", &worker]);
+    }
+    wait_for("all workers to leave", || session.slots() == 0);
+    let small = ["-e", "PARTITA_SPILL_DIR=/tmp", "-e", "PARTITA_MEMORY=100MB"];
+    pool.compose(&[&["run", "--detach"], &small[..], &["worker"]].concat());
+    wait_for("the worker with a small disk", || session.slots() == 2);
+    session.set_shuffle_partitions(64).unwrap();
+    let mixed = |by: i64| (col("id") * lit(by)) % lit(2_147_483_647i64);
+    let sorted = |rows: i64| {
+        let rows = session.range(0, rows, 64);
+        rows.with_columns([mixed(1_103_515_245).alias("k"), mixed(48_271).alias("a")]).sort([col("k")])
+    };
+    let error = sorted(12_000_000).count().unwrap_err().to_string();
+    for part in ["partita-spill-", "No space left", "free space there"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(session.slots(), 2, "the worker lives");
+    assert_eq!(sorted(1_000_000).count().unwrap(), 1_000_000);
 }

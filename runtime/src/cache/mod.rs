@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use store::{CacheStore, Kept, Key};
+pub(crate) use store::{CacheStore, Kept, KeptDataset, Key};
 
 /// Identifies one cached dataset in a session.
 pub type CacheId = u64;

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,7 +7,7 @@ use polars::prelude::*;
 
 use super::{CacheId, StorageLevel};
 use crate::memory::{Accountant, Room, SpillDirectory, SpillFile, Use};
-use crate::shuffle::block::{read_stream, write_stream};
+use crate::shuffle::block::{Packing, read_stream, write_stream};
 
 /// One partition of one session's cached dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +24,19 @@ pub(crate) enum Kept {
     InMemory,
     /// Bytes of its file.
     OnDisk(u64),
+}
+
+/// What is kept of one session's dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeptDataset {
+    pub session: u64,
+    pub cache: CacheId,
+    pub level: StorageLevel,
+    /// Partitions, and their bytes.
+    pub in_memory: usize,
+    pub on_disk: usize,
+    pub memory_bytes: u64,
+    pub disk_bytes: u64,
 }
 
 /// Hears of partitions that are no longer kept although nobody asked for it.
@@ -173,6 +186,34 @@ impl CacheStore {
         (memory, counted().count() - memory)
     }
 
+    /// What is kept of each dataset.
+    pub fn datasets(&self) -> Vec<KeptDataset> {
+        let mut datasets: BTreeMap<(u64, CacheId), KeptDataset> = BTreeMap::new();
+        for (Key { session, cache, .. }, entry) in &self.lock().entries {
+            let (session, cache, level) = (*session, *cache, entry.level);
+            let kept = datasets.entry((session, cache)).or_insert(KeptDataset {
+                session,
+                cache,
+                level,
+                in_memory: 0,
+                on_disk: 0,
+                memory_bytes: 0,
+                disk_bytes: 0,
+            });
+            match &entry.place {
+                Place::Memory(_, room) => {
+                    kept.in_memory += 1;
+                    kept.memory_bytes += room.bytes() as u64;
+                }
+                Place::Disk(cached) => {
+                    kept.on_disk += 1;
+                    kept.disk_bytes += cached.bytes;
+                }
+            }
+        }
+        datasets.into_values().collect()
+    }
+
     /// Bytes of its files.
     pub fn on_disk(&self) -> u64 {
         self.on_disk.load(Ordering::Relaxed)
@@ -238,7 +279,7 @@ impl CacheStore {
 
     fn write(&self, key: Key, frame: &DataFrame) -> PolarsResult<Cached> {
         let written = self.spill.write::<_, PolarsError>(|writer| {
-            write_stream(frame, writer)?;
+            write_stream(frame, Packing::Lz4, writer)?;
             Ok(writer.written())
         });
         let (file, bytes) = written

@@ -87,6 +87,14 @@ pub(crate) fn partitions(name: &str, n: usize) -> Result<()> {
     }
 }
 
+/// An error unless a key can be spread over so many partitions.
+pub(super) fn salts(name: &str, salts: usize) -> Result<()> {
+    match salts {
+        0 => Err(PartitaError::argument(name, "a key cannot be spread over 0 partitions", "give at least 1")),
+        n => partitions(name, n),
+    }
+}
+
 fn plan(name: &str, step: &Step, schema: &SchemaRef) -> Result<IRPlan> {
     let rows = DataFrame::empty_with_schema(schema).lazy().with_simplify_expr(false);
     step.apply(rows).to_alp().map_err(|cause| PartitaError::plan(name, cause, schema))

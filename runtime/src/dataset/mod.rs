@@ -4,6 +4,8 @@
 
 mod actions;
 pub(crate) mod check;
+mod group;
+mod join;
 mod show;
 mod wide;
 
@@ -11,7 +13,8 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 
-pub use wide::{GroupedDataset, JoinOn};
+pub use group::GroupedDataset;
+pub use join::JoinOn;
 
 use crate::cache::StorageLevel;
 use crate::engine::panic_text;

@@ -1,11 +1,8 @@
-use std::sync::Arc;
-
 use polars::prelude::*;
 
 use super::{Dataset, check};
-use crate::engine::task::{JoinStep, Step};
-use crate::error::{PartitaError, Result};
-use crate::plan::{JoinStrategy, Node, NodeRef, Op, Partitioning, can_broadcast, schema_after};
+use crate::error::PartitaError;
+use crate::plan::{Node, Op, Partitioning};
 
 /// Wide steps: rows change partitions, so a stage ends here.
 impl Dataset {
@@ -16,6 +13,28 @@ impl Dataset {
         self.repartition_by(Partitioning::RoundRobin(n))
     }
 
+    /// Brings equal keys together as a hash repartition does, but deals each key's rows evenly over
+    /// `salts` of the `n` partitions, so that a key with many rows does not fill one alone. What needs all
+    /// of a key's rows in one place cannot follow; a join does its own salting
+    /// ([`salted`](Self::salted)), and so does a `group_by` ([`GroupedDataset::salted`](super::GroupedDataset::salted)).
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    /// let session = Session::embedded(2)?;
+    /// let one_key = session.range(0, 8000, 4).with_columns([(col("id") * lit(0)).alias("key")]);
+    /// let sizes = |rows: Dataset| -> Result<Vec<usize>, PartitaError> {
+    ///     Ok(rows.collect_partitions()?.iter().map(DataFrame::height).filter(|rows| *rows > 0).collect())
+    /// };
+    /// let by_hash = one_key.repartition_by(Partitioning::Hash(vec![col("key")], 8));
+    /// assert_eq!(sizes(by_hash)?, [8000]);
+    /// assert_eq!(sizes(one_key.repartition_salted([col("key")], 8, 4))?.len(), 4);
+    /// # Ok::<(), PartitaError>(())
+    /// ```
+    #[must_use]
+    pub fn repartition_salted(&self, keys: impl AsRef<[Expr]>, n: usize, salts: usize) -> Self {
+        self.repartition_by(Partitioning::Salted(keys.as_ref().to_vec(), n, salts))
+    }
+
     /// Moves every row to the partition that `by` says.
     #[must_use]
     pub fn repartition_by(&self, by: Partitioning) -> Self {
@@ -23,9 +42,14 @@ impl Dataset {
             check::partitions("repartition", by.partitions())?;
             let keys = match &by {
                 Partitioning::RoundRobin(_) => Vec::new(),
-                Partitioning::Hash(keys, _) | Partitioning::Range(keys, _) => keys.clone(),
+                Partitioning::Hash(keys, _)
+                | Partitioning::Range(keys, _)
+                | Partitioning::Salted(keys, ..) => keys.clone(),
                 Partitioning::Expr(expr, _) => vec![expr.clone()],
             };
+            if let Partitioning::Salted(_, _, salts) = &by {
+                check::salts("repartition_salted", *salts)?;
+            }
             let keys = check::keys("repartition_by", &keys, &input.schema)?;
             if keys.is_empty() && !matches!(by, Partitioning::RoundRobin(_)) {
                 let remedy = "name at least one column, or use repartition(n)";
@@ -44,6 +68,7 @@ impl Dataset {
             let by = match by {
                 Partitioning::Hash(_, n) => Partitioning::Hash(exprs(), n),
                 Partitioning::Range(_, n) => Partitioning::Range(exprs(), n),
+                Partitioning::Salted(_, n, salts) => Partitioning::Salted(exprs(), n, salts),
                 other => other,
             };
             Ok(Node { op: Op::Repartition { input: input.clone(), by }, schema: input.schema.clone() })
@@ -58,42 +83,6 @@ impl Dataset {
             check::partitions("coalesce", n)?;
             let schema = input.schema.clone();
             Ok(Node { op: Op::Coalesce { input: input.clone(), partitions: n }, schema })
-        })
-    }
-
-    /// Groups rows by keys, for [`agg`](GroupedDataset::agg).
-    pub fn group_by(&self, keys: impl AsRef<[Expr]>) -> GroupedDataset {
-        GroupedDataset { input: self.clone(), keys: keys.as_ref().to_vec(), combine: true }
-    }
-
-    /// Aggregates all rows into one.
-    #[must_use]
-    pub fn agg(&self, aggs: impl AsRef<[Expr]>) -> Self {
-        self.group_by([]).agg(aggs)
-    }
-
-    /// Joins on columns of the same name on both sides, choosing broadcast or shuffle by size.
-    #[must_use]
-    pub fn join(&self, right: &Dataset, on: impl AsRef<[Expr]>, how: JoinType) -> Self {
-        let on = on.as_ref().to_vec();
-        self.join_on(right, JoinOn { left: on.clone(), right: on, how, strategy: JoinStrategy::Auto })
-    }
-
-    /// Joins with other keys on each side, or a strategy of your choice.
-    #[must_use]
-    pub fn join_on(&self, right: &Dataset, on: JoinOn) -> Self {
-        self.step("join", |left| {
-            self.same_session(right, "join")?;
-            let right = right.node()?;
-            let (left_on, right_on) = on.checked(left, right)?;
-            let strategy = on.strategy;
-            let join = Arc::new(JoinStep { left_on, right_on, how: on.how });
-            let other = DataFrame::empty_with_schema(&right.schema).lazy();
-            let schema = schema_after(&left.schema, |lf| join.apply(lf, other))
-                .map_err(|cause| PartitaError::plan("join", cause, &left.schema))?;
-            let (left, right) = (left.clone(), right.clone());
-            let partitions = self.session.shuffle_partitions();
-            Ok(Node { op: Op::Join { left, right, join, strategy, partitions }, schema })
         })
     }
 
@@ -179,88 +168,6 @@ impl Dataset {
         self.step("limit", |input| {
             let schema = input.schema.clone();
             Ok(Node { op: Op::Limit { input: input.clone(), rows: n }, schema })
-        })
-    }
-}
-
-/// The keys and manner of a join.
-#[derive(Debug, Clone)]
-pub struct JoinOn {
-    /// Keys on the left side.
-    pub left: Vec<Expr>,
-    /// Keys on the right side, in the same order.
-    pub right: Vec<Expr>,
-    /// Inner, left, right, full, semi, anti or cross, as Polars has them.
-    pub how: JoinType,
-    /// How the keys are brought together.
-    pub strategy: JoinStrategy,
-}
-
-impl JoinOn {
-    /// The keys of both sides, one column each, if they can be brought together.
-    fn checked(&self, left: &NodeRef, right: &NodeRef) -> Result<(Vec<Expr>, Vec<Expr>)> {
-        use JoinType::{Anti, Cross, Full, Inner, Left, Right, Semi};
-        let error = |problem: String, remedy: &str| Err(PartitaError::argument("join", problem, remedy));
-        if !matches!(self.how, Inner | Left | Right | Full | Semi | Anti | Cross) {
-            let problem = format!("a {} join does not bring equal keys together", self.how);
-            return error(problem, "use one of inner, left, right, full, semi, anti and cross");
-        }
-        if self.left.len() != self.right.len() || (self.left.is_empty() != (self.how == JoinType::Cross)) {
-            let problem =
-                format!("{} keys left, {} right for a {} join", self.left.len(), self.right.len(), self.how);
-            return error(problem, "give the same number on both sides; none for a cross join only");
-        }
-        if self.strategy == JoinStrategy::Broadcast && !can_broadcast(&self.how) {
-            let problem = format!("a {} join must see all left rows to know what the right lacks", self.how);
-            return error(problem, "use JoinStrategy::Shuffle");
-        }
-        let left = check::keys("join", &self.left, &left.schema)?;
-        let right = check::keys("join", &self.right, &right.schema)?;
-        for ((key, left), (_, right)) in left.iter().zip(&right) {
-            if left != right {
-                let problem = format!("key {key} is {left} on the left and {right} on the right");
-                return error(problem, "cast one side, such as col(…).cast(DataType::Int64)");
-            }
-        }
-        let exprs = |keys: Vec<(Expr, DataType)>| keys.into_iter().map(|(key, _)| key).collect();
-        Ok((exprs(left), exprs(right)))
-    }
-}
-
-/// A dataset with keys to group by, from [`Dataset::group_by`].
-#[derive(Clone)]
-pub struct GroupedDataset {
-    input: Dataset,
-    keys: Vec<Expr>,
-    combine: bool,
-}
-
-impl GroupedDataset {
-    /// Whether each partition aggregates its own rows before the shuffle (map-side combine), where
-    /// the aggregations allow it. On unless switched off, to see what it saves.
-    #[must_use]
-    pub fn map_side_combine(mut self, on: bool) -> Self {
-        self.combine = on;
-        self
-    }
-
-    /// Aggregates each group. `sum`, `min`, `max`, `mean`, `count` and `len`, and arithmetic on
-    /// them, are combined map-side; others, such as `median`, shuffle the rows first.
-    #[must_use]
-    pub fn agg(self, aggs: impl AsRef<[Expr]>) -> Dataset {
-        let (keys, aggs, combine) = (self.keys, aggs.as_ref().to_vec(), self.combine);
-        self.input.step(if keys.is_empty() { "agg" } else { "group_by" }, |input| {
-            let keys: Vec<Expr> =
-                check::keys("group_by", &keys, &input.schema)?.into_iter().map(|(key, _)| key).collect();
-            if aggs.is_empty() {
-                let remedy = "name at least one, such as col(…).sum() or len()";
-                return Err(PartitaError::argument("agg", "there are no aggregations", remedy));
-            }
-            let whole = Step::Aggregate { keys: keys.clone(), aggs: aggs.clone() };
-            let schema = schema_after(&input.schema, |lf| whole.apply(lf))
-                .map_err(|cause| PartitaError::plan("agg", cause, &input.schema))?;
-            let partitions = self.input.session.shuffle_partitions();
-            Ok(Node { op: Op::GroupBy { input: input.clone(), keys, aggs, partitions, combine }, schema })
         })
     }
 }

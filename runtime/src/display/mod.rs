@@ -25,7 +25,7 @@ pub use progress::{Progress, ProgressIterator, progress};
 #[doc(hidden)]
 pub use send::display_bundle;
 pub use send::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
-pub(crate) use send::{Shown, fresh_id, send_to, set_running};
+pub(crate) use send::{Shown, colours, fresh_id, send_to, set_running};
 pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 
 /// A value that can show itself to a person.

@@ -7,7 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    DecimalBytes, HumanCount, HumanDuration, HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressStyle,
+};
 
 use super::html::escape;
 use super::send::{Shown, fresh_id, is_running, sink};
@@ -109,10 +111,18 @@ pub struct Progress {
 #[derive(Debug)]
 struct Shared {
     bar: ProgressBar,
+    unit: Unit,
     target: Target,
     /// Held while something is sent, so that nothing follows the final state.
     ended: Mutex<bool>,
     wake: Condvar,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    Steps,
+    Bytes,
 }
 
 /// Who shows it.
@@ -157,22 +167,32 @@ impl Progress {
         Self::start(None)
     }
 
+    /// A count of bytes whose number nobody knows yet; [`set_total`](Self::set_total) makes it a bar.
+    #[must_use]
+    pub fn bytes() -> Self {
+        Self::with_unit(None, Unit::Bytes)
+    }
+
     fn start(total: Option<u64>) -> Self {
+        Self::with_unit(total, Unit::Steps)
+    }
+
+    fn with_unit(total: Option<u64>, unit: Unit) -> Self {
         let target = match sink() {
             Some(sink) => Target::FrontEnd { id: fresh_id(), send: Box::new(sink) },
             None if io::stderr().is_terminal() => Target::Terminal,
             None => Target::Log,
         };
-        Self::with_target(total, target)
+        Self::with_target(total, unit, target)
     }
 
-    fn with_target(total: Option<u64>, target: Target) -> Self {
+    fn with_target(total: Option<u64>, unit: Unit, target: Target) -> Self {
         let draw = match target {
             Target::Terminal => ProgressDrawTarget::stderr(),
             Target::FrontEnd { .. } | Target::Log => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(total, draw);
-        let shared = Arc::new(Shared { bar, target, ended: Mutex::new(false), wake: Condvar::new() });
+        let shared = Arc::new(Shared { bar, unit, target, ended: Mutex::new(false), wake: Condvar::new() });
         match &shared.target {
             Target::FrontEnd { id, send } => {
                 send(Shown::New { id: id.clone(), bundle: shared.bundle(None) });
@@ -181,7 +201,7 @@ impl Progress {
                 let _ = thread::Builder::new().name("progress".into()).spawn(move || ticking.tick());
             }
             Target::Terminal => {
-                shared.bar.set_style(terminal_style(total.is_some()));
+                shared.bar.set_style(terminal_style(unit, total.is_some()));
                 shared.bar.enable_steady_tick(INTERVAL);
             }
             Target::Log => {}
@@ -203,7 +223,7 @@ impl Progress {
     pub fn set_total(&self, steps: u64) {
         self.shared.bar.set_length(steps);
         if matches!(self.shared.target, Target::Terminal) {
-            self.shared.bar.set_style(terminal_style(true));
+            self.shared.bar.set_style(terminal_style(self.shared.unit, true));
         }
     }
 
@@ -350,13 +370,13 @@ impl Shared {
     /// `40 %, 40/100, 3s, 5s left` and what stands for it at the end.
     fn describe(&self, end: Option<&End>) -> String {
         let elapsed = self.bar.elapsed();
-        let position = HumanCount(self.bar.position());
+        let position = self.amount(self.bar.position());
         let (at, count) = match (self.share(), self.bar.length()) {
             // Rounded down: 100 % is said when it is all.
             (Some(share), Some(total)) => {
-                (format!("{:.0} %", (share * 100.0).floor()), format!("{position}/{}", HumanCount(total)))
+                (format!("{:.0} %", (share * 100.0).floor()), format!("{position}/{}", self.amount(total)))
             }
-            _ => (position.to_string(), String::new()),
+            _ => (position, String::new()),
         };
         let in_brackets = if count.is_empty() { String::new() } else { format!(" ({count})") };
         match end {
@@ -375,11 +395,22 @@ impl Shared {
                     if self.bar.length().is_some() {
                         figures.push(format!("{} left", time(self.bar.eta())));
                     }
-                    figures.push(format!("{:.1}/s", HumanFloatCount(self.bar.per_sec())));
+                    let rate = self.bar.per_sec();
+                    figures.push(match self.unit {
+                        Unit::Steps => format!("{:.1}/s", HumanFloatCount(rate)),
+                        Unit::Bytes => format!("{}/s", DecimalBytes(rate as u64)),
+                    });
                 }
                 figures.retain(|figure| !figure.is_empty());
                 figures.join(", ")
             }
+        }
+    }
+
+    fn amount(&self, count: u64) -> String {
+        match self.unit {
+            Unit::Steps => HumanCount(count).to_string(),
+            Unit::Bytes => DecimalBytes(count).to_string(),
         }
     }
 
@@ -404,11 +435,17 @@ fn time(duration: Duration) -> String {
 }
 
 /// What indicatif draws; the same figures as in a notebook.
-fn terminal_style(total_is_known: bool) -> ProgressStyle {
-    let template = if total_is_known {
-        "{msg} {bar:24} {percent} %, {human_pos}/{human_len}, {elapsed}, {eta} left, {per_sec}"
-    } else {
-        "{msg} {spinner} {human_pos}, {elapsed}, {per_sec}"
+fn terminal_style(unit: Unit, total_is_known: bool) -> ProgressStyle {
+    let template = match (unit, total_is_known) {
+        (Unit::Steps, true) => {
+            "{msg} {bar:24} {percent} %, {human_pos}/{human_len}, {elapsed}, {eta} left, {per_sec}"
+        }
+        (Unit::Steps, false) => "{msg} {spinner} {human_pos}, {elapsed}, {per_sec}",
+        (Unit::Bytes, true) => {
+            "{msg} {bar:24} {percent} %, {decimal_bytes}/{decimal_total_bytes}, {elapsed}, {eta} left, \
+             {decimal_bytes_per_sec}"
+        }
+        (Unit::Bytes, false) => "{msg} {spinner} {decimal_bytes}, {elapsed}, {decimal_bytes_per_sec}",
     };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -427,7 +464,7 @@ mod tests {
         let record = Record::default();
         let sender = Arc::clone(&record);
         let send = Box::new(move |shown| sender.lock().unwrap().push(shown));
-        (Progress::with_target(total, Target::FrontEnd { id: "p".into(), send }), record)
+        (Progress::with_target(total, Unit::Steps, Target::FrontEnd { id: "p".into(), send }), record)
     }
 
     /// The last thing sent, as text; the first must be the display that it updates.
@@ -525,6 +562,18 @@ mod tests {
         progress.set_message("x".repeat(200));
         drop(progress);
         assert!(last(&record).lines().all(|line| line.chars().count() <= 80), "{}", last(&record));
+    }
+
+    #[test]
+    fn bytes_are_told_in_megabytes() {
+        let record = Record::default();
+        let sender = Arc::clone(&record);
+        let send = Box::new(move |shown| sender.lock().unwrap().push(shown));
+        let progress = Progress::with_target(None, Unit::Bytes, Target::FrontEnd { id: "p".into(), send });
+        progress.set_total(110_439_634);
+        progress.set_position(55_000_000);
+        drop(progress);
+        assert!(last(&record).contains("stopped at 49 % (55.00 MB/110.44 MB)"), "{}", last(&record));
     }
 
     #[test]

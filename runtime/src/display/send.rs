@@ -1,7 +1,7 @@
 //! Showing a value in the middle of a cell or program. The evaluation process says where displays go;
 //! without it they are printed.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -41,6 +41,11 @@ pub(super) fn is_running() -> bool {
 /// Where displays go, if they are not printed.
 pub(super) fn sink() -> Option<fn(Shown)> {
     SINK.get().copied()
+}
+
+/// Whether escape sequences in text become colours: front ends take them out where they would not.
+pub(crate) fn colours() -> bool {
+    sink().is_some() || io::stdout().is_terminal()
 }
 
 fn send(shown: Shown) {

@@ -35,6 +35,7 @@ pub(crate) fn execute(
     metrics.queue = started - task.queued;
     metrics.rows_in += reads.rows_read;
     metrics.bytes_read = reads.bytes_read;
+    metrics.read = reads.time;
     metrics.row_groups_skipped = reads.row_groups_skipped;
     metrics.cpu = thread_cpu().saturating_sub(cpu);
     metrics.run = started.elapsed();
@@ -77,12 +78,13 @@ impl Run<'_> {
             Output::Shuffle { id, partitioner } => {
                 let frame = self.frame(&self.task.input).map_err(text)?;
                 let started = Instant::now();
+                self.metrics.hot_keys = partitioner.hot_keys(&frame, self.task.partition);
                 let put = self.stores.put(*id, self.task.partition, partitioner, frame);
                 let written = put.map_err(|error| self.failed(error).to_string())?;
                 self.metrics.shuffle_out = written.bytes;
                 self.metrics.spilled += written.spilled;
                 self.metrics.write = started.elapsed();
-                Ok(TaskResult::Nothing)
+                Ok(TaskResult::Written(written.blocks))
             }
             Output::Parquet { directory } => {
                 let mut frame = self.frame(&self.task.input).map_err(text)?;
@@ -167,9 +169,10 @@ impl Run<'_> {
             Input::Lost => {
                 return Err(self.failed(TaskError::CacheLost));
             }
-            Input::Shuffle { id, partition, schema } => {
+            Input::Shuffle { id, partition, maps, schema } => {
                 let started = Instant::now();
-                let blocks = self.stores.fetch(*id, *partition).map_err(|error| self.failed(error))?;
+                let blocks = self.stores.fetch(*id, *partition, maps.as_ref());
+                let blocks = blocks.map_err(|error| self.failed(error))?;
                 let frame = stack(blocks, schema)?;
                 self.metrics.fetch += started.elapsed();
                 self.metrics.shuffle_in += frame.estimated_size() as u64;

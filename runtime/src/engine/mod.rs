@@ -7,7 +7,6 @@
 pub(crate) mod codec;
 pub(crate) mod embedded;
 mod execute;
-mod group;
 mod one_core;
 pub(crate) mod pool;
 pub(crate) mod slots;
@@ -17,6 +16,7 @@ pub(crate) mod task;
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,12 @@ impl CacheLease {
 
     pub fn id(&self) -> CacheId {
         self.id
+    }
+
+    /// Bytes in memory of the dataset, if all its partitions are kept there.
+    pub fn bytes(&self, partitions: usize) -> Option<usize> {
+        let engine = self.engine.as_ref()?;
+        if engine.cached_partitions(self.id) == (partitions, 0) { engine.cached_bytes(self.id) } else { None }
     }
 }
 
@@ -125,8 +131,19 @@ pub(crate) trait Engine: Send + Sync {
     /// Partitions of a dataset that are cached: in memory, on disk.
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize);
 
+    /// Bytes of memory of a dataset's cached partitions, where the engine knows.
+    fn cached_bytes(&self, _cache: CacheId) -> Option<usize> {
+        None
+    }
+
     /// The processes that have the slots, with what they do and keep now.
     fn workers(&self) -> Vec<Worker>;
+
+    /// Where files lie that tasks write and read under the same paths as this process, the best
+    /// directory first; `None` is everywhere, because tasks run in this process.
+    fn file_directories(&self) -> Option<Vec<PathBuf>> {
+        None
+    }
 
     /// The session's event stream: where an engine says that workers come and go, and what it may pass on.
     fn attach(&self, _events: Arc<EventBus>) {}

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use partita_grouping::OnePass;
 use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_expr::state::ExecutionState;
@@ -13,7 +14,7 @@ use polars_mem_engine::create_physical_plan;
 use polars_plan::dsl::FileScanIR;
 use polars_plan::plans::{ArenaLpIter, IR, IRPlan};
 
-use super::group::OnePass;
+use crate::source::Frames;
 
 /// Optimises and runs a plan on this thread. A plan with a file scan of Polars' own needs its
 /// streaming engine and runs as Polars runs it.
@@ -31,8 +32,7 @@ pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
     let nodes: Vec<Node> = ir.lp_arena.iter(ir.lp_top).map(|(node, _)| node).collect();
     for node in nodes.into_iter().rev() {
         if let Some(group_by) = OnePass::at(node, &ir) {
-            let rows = execute(&mut ir, group_by.input)?;
-            let groups = group_by.run(&rows, &mut ir)?;
+            let groups = in_one_pass(&group_by, &mut ir)?;
             let schema = groups.schema().clone();
             ir.lp_arena
                 .replace(node, IR::DataFrameScan { df: Arc::new(groups), schema, output_schema: None });
@@ -40,6 +40,17 @@ pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
     }
     let top = ir.lp_top;
     execute(&mut ir, top)
+}
+
+/// Groups what the source gives; a piece of a file row group by row group, so that no more of it is in
+/// memory.
+fn in_one_pass(group_by: &OnePass, ir: &mut IRPlan) -> PolarsResult<DataFrame> {
+    let mut pass = group_by.start(ir)?;
+    match Frames::of(ir.lp_arena.get(group_by.source()), &ir.expr_arena)? {
+        Some(frames) => frames.read(&mut |rows| pass.add(&rows))?,
+        None => pass.add(&execute(ir, group_by.source())?)?,
+    }
+    pass.finish()
 }
 
 fn execute(ir: &mut IRPlan, node: Node) -> PolarsResult<DataFrame> {

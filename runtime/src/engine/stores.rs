@@ -1,6 +1,7 @@
 //! Where a task's rows come from and go to, other than its own input and result: what it needs of the
 //! place it runs in.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use polars::prelude::*;
@@ -11,6 +12,9 @@ use crate::memory::{Accountant, Limits, SpillDirectory};
 use crate::shuffle::block::Block;
 use crate::shuffle::{BlockStore, Output, Owner, Partitioner, ShuffleId};
 
+/// For more reduce partitions than this nobody is told how large each is.
+const MOST_SIZES: usize = 4096;
+
 /// What was written of a task's rows.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
@@ -18,15 +22,22 @@ pub(crate) struct Written {
     pub bytes: u64,
     /// Bytes of it that went to disk.
     pub spilled: u64,
+    /// Bytes for each reduce partition; none where there are very many.
+    pub blocks: Vec<u64>,
 }
 
 /// A task's way to rows that other tasks made or will need.
 pub(crate) trait Stores {
-    /// Frames of one reduce partition, in the order of their map partitions.
+    /// Frames of one reduce partition, in the order of their map partitions; of those `maps`, if not all.
     ///
     /// # Errors
     /// When some are gone or cannot be reached.
-    fn fetch(&self, shuffle: ShuffleId, partition: usize) -> Result<Vec<DataFrame>, TaskError>;
+    fn fetch(
+        &self,
+        shuffle: ShuffleId,
+        partition: usize,
+        maps: Option<&Range<usize>>,
+    ) -> Result<Vec<DataFrame>, TaskError>;
 
     /// Splits a map task's rows and keeps them for the reduce side.
     ///
@@ -73,7 +84,12 @@ pub(crate) fn split_into(
     let slices = partitioner.split_in_slices(rows, map_partition, slice_rows).map_err(|e| failed(&e))?;
     for blocks in slices {
         let blocks = blocks.map_err(|e| failed(&e))?;
-        written.bytes += blocks.iter().map(|block| block.estimated_size() as u64).sum::<u64>();
+        let sizes = blocks.iter().map(|block| block.estimated_size() as u64);
+        if blocks.len() <= MOST_SIZES {
+            written.blocks.resize(blocks.len(), 0);
+            written.blocks.iter_mut().zip(sizes.clone()).for_each(|(sum, size)| *sum += size);
+        }
+        written.bytes += sizes.sum::<u64>();
         written.spilled += store.add(&mut output, blocks).map_err(|e| failed(&e))?;
     }
     Ok((output, written))
@@ -112,9 +128,15 @@ fn key(cache: CacheId, partition: usize) -> Key {
 }
 
 impl Stores for LocalStores {
-    fn fetch(&self, shuffle: ShuffleId, partition: usize) -> Result<Vec<DataFrame>, TaskError> {
-        let maps = self.blocks.blocks(Self::owner(shuffle), partition, None).unwrap_or_default();
-        let blocks = maps.into_iter().flat_map(|(_, blocks)| blocks);
+    fn fetch(
+        &self,
+        shuffle: ShuffleId,
+        partition: usize,
+        maps: Option<&Range<usize>>,
+    ) -> Result<Vec<DataFrame>, TaskError> {
+        let found = self.blocks.blocks(Self::owner(shuffle), partition, None).unwrap_or_default();
+        let wanted = found.into_iter().filter(|(map, _)| maps.is_none_or(|maps| maps.contains(map)));
+        let blocks = wanted.flat_map(|(_, blocks)| blocks);
         blocks.map(Block::read).collect::<PolarsResult<_>>().map_err(|e| TaskError::Failed(e.to_string()))
     }
 

@@ -1,6 +1,7 @@
 //! What a task is: one partition's input as a tree of sources and narrow steps, and what becomes of
 //! the rows. Everything here is data and Polars plans, so that a task can travel.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,8 +31,8 @@ pub(crate) enum Input {
     Plan(Box<LazyFrame>),
     /// A piece of a file source.
     Piece(Arc<Piece>),
-    /// What all map tasks of a shuffle left for one reduce partition.
-    Shuffle { id: ShuffleId, partition: usize, schema: SchemaRef },
+    /// What the map tasks of a shuffle left for one reduce partition: all of them, or those of `maps`.
+    Shuffle { id: ShuffleId, partition: usize, maps: Option<Range<usize>>, schema: SchemaRef },
     /// All rows of an earlier stage of the same job, by its index in [`Task::broadcasts`].
     Broadcast { index: usize, schema: SchemaRef },
     /// A narrow step over another input.
@@ -207,6 +208,8 @@ pub(crate) struct Task {
 #[derive(Debug)]
 pub(crate) enum TaskResult {
     Nothing,
+    /// Bytes left for each reduce partition; none where there are very many.
+    Written(Vec<u64>),
     Frame(DataFrame),
     Count(u64),
 }
@@ -219,6 +222,9 @@ pub(crate) enum TaskError {
     /// Its own error or panic: it counts as a failed attempt.
     #[error("{0}")]
     Failed(String),
+    /// It needs more memory than its worker has for a task: it would again, so it is not tried again.
+    #[error("{0}")]
+    TooLarge(String),
     /// What these map tasks left could not be read; they are run again, and then this one.
     #[error("shuffle {shuffle}: map partitions {map_partitions:?} could not be fetched: {cause}")]
     FetchFailed { shuffle: ShuffleId, map_partitions: Vec<usize>, cause: String },
@@ -245,7 +251,7 @@ pub(crate) enum TaskEvent {
         attempt: usize,
         worker: u64,
         at: Instant,
-        end: Result<(TaskResult, TaskMetrics), TaskError>,
+        end: Box<Result<(TaskResult, TaskMetrics), TaskError>>,
     },
     /// What these map tasks of a shuffle had left is gone, with the worker that kept it.
     OutputsLost { shuffle: ShuffleId, map_partitions: Vec<usize>, cause: String },

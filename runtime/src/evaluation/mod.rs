@@ -10,8 +10,6 @@ mod events;
 mod failure;
 mod frames;
 mod input;
-#[doc(hidden)]
-pub mod instances;
 mod last_words;
 mod panics;
 mod print;

@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     io::{self, Write},
     os::unix::net::UnixStream,
     sync::mpsc,
@@ -111,7 +112,10 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
                 // SAFETY: raising a signal that is handled touches no memory.
                 unsafe { libc::raise(libc::SIGINT) };
             }
-            Ok(Some(ToEvaluation::Shutdown)) => leave(0),
+            Ok(Some(ToEvaluation::Shutdown)) => {
+                crate::session::remove_temp_dirs();
+                leave(0)
+            }
             // The kernel was killed, and cannot end what the cells have started.
             Ok(None) | Err(_) => abandon(),
         }
@@ -155,7 +159,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
                 cell.forget.iter().for_each(|name| scope.forget(name));
                 viewer = cell.viewer;
                 widgets::begin_cell(viewer);
-                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(why.to_string()))
+                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loaders_words(&why)))
             }
             Work::Command(command) => {
                 widgets::begin_cell(viewer);
@@ -212,6 +216,11 @@ fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::E
     scope.begin(began.elapsed());
     function(scope);
     Ok(scope.outcome())
+}
+
+/// What the system's loader says, without what is said around it.
+fn loaders_words(error: &libloading::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Empties the buffers behind the process's own streams, Rust's and C's.

@@ -11,6 +11,6 @@ mod skew;
 
 pub use bus::EventBus;
 pub(crate) use bus::send_to;
-pub use partita_bridge::{Event, TaskMetrics};
+pub use partita_bridge::{Event, HotKey, TaskMetrics};
 pub use report::{JobReport, StageReport, TaskReport};
 pub use skew::Skew;

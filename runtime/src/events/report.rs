@@ -166,6 +166,18 @@ impl JobReport {
         self.stages.iter_mut().find(|stage| stage.stage == number)
     }
 
+    /// Sum of one figure over the tasks of all stages.
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    /// let (_, report) = Session::embedded(2)?.range(0, 100, 4).profile()?;
+    /// assert_eq!(report.total(|task| task.rows_out), 100);
+    /// # Ok::<(), PartitaError>(())
+    /// ```
+    pub fn total(&self, figure: impl Fn(&TaskMetrics) -> u64) -> u64 {
+        self.stages.iter().map(|stage| stage.total(&figure)).sum()
+    }
+
     /// One row a task. Times in milliseconds (`start` and `end` from the job's submission), bytes as
     /// in [`TaskMetrics`].
     pub fn tasks(&self) -> DataFrame {
@@ -191,6 +203,7 @@ impl JobReport {
             "end_ms" => end,
             "queue_ms" => ms(&|t| t.metrics.queue),
             "fetch_ms" => ms(&|t| t.metrics.fetch),
+            "read_ms" => ms(&|t| t.metrics.read),
             "write_ms" => ms(&|t| t.metrics.write),
             "run_ms" => run,
             "cpu_ms" => ms(&|t| t.metrics.cpu),

@@ -38,6 +38,26 @@ impl Measurement {
         Ok((Self { runs }, last))
     }
 
+    /// For each run, whether it lies more than one and a half interquartile ranges below the first or
+    /// above the third quartile (Tukey's fences). Outliers are marked, and count like all others. Of
+    /// fewer than four runs none is called one.
+    ///
+    /// ```
+    /// use partita::experiment::Measurement;
+    /// use std::time::Duration;
+    /// let runs = [10, 11, 12, 11, 90].map(Duration::from_millis).to_vec();
+    /// assert_eq!(Measurement { runs }.outliers(), [false, false, false, false, true]);
+    /// ```
+    pub fn outliers(&self) -> Vec<bool> {
+        let (first, third) = (self.quantile_ms(0.25), self.quantile_ms(0.75));
+        let reach = 1.5 * (third - first);
+        let is = |run: &Duration| {
+            let ms = run.as_secs_f64() * 1e3;
+            self.runs.len() >= 4 && (ms < first - reach || ms > third + reach)
+        };
+        self.runs.iter().map(is).collect()
+    }
+
     /// The median, in milliseconds.
     pub fn median_ms(&self) -> f64 {
         self.quantile_ms(0.5)
@@ -53,13 +73,18 @@ impl Measurement {
     /// assert_eq!(Measurement { runs }.quantile_ms(0.5), 2.5);
     /// ```
     pub fn quantile_ms(&self, q: f64) -> f64 {
-        let mut sorted: Vec<f64> = self.runs.iter().map(|run| run.as_secs_f64() * 1e3).collect();
-        sorted.sort_by(f64::total_cmp);
-        let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-        let at = q.clamp(0.0, 1.0) * last as f64;
-        let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-        low + (high - low) * at.fract()
+        let ms: Vec<f64> = self.runs.iter().map(|run| run.as_secs_f64() * 1e3).collect();
+        quantile(&ms, q).unwrap_or(0.0)
     }
+}
+
+/// A quantile by linear interpolation between the sorted values (R's type 7); `None` of none.
+pub(super) fn quantile(values: &[f64], q: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = q.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    Some(low + (high - low) * at.fract())
 }
 
 /// The median, the range and how often it ran.

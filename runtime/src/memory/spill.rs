@@ -1,31 +1,20 @@
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tempfile::TempDir;
+use crate::own_directory::OwnDirectory;
 
 const PREFIX: &str = "partita-spill-";
-/// In a spill directory: locked while its process lives.
-const ALIVE: &str = "alive";
-/// Beside the spill directories: locked while one is made or looked at.
-const DOOR: &str = ".partita-spill.lock";
 
 /// A directory for what does not fit into memory, of this process alone: made when the first file is,
-/// readable by its user only, removed with all files when dropped. Directories that dead processes left
-/// are removed when one is made beside them.
+/// readable by its user only, removed with all files when dropped.
 pub(crate) struct SpillDirectory {
     parent: PathBuf,
-    made: Mutex<Option<Made>>,
+    made: Mutex<Option<OwnDirectory>>,
     next: AtomicU64,
-}
-
-struct Made {
-    directory: TempDir,
-    _alive: File,
 }
 
 impl SpillDirectory {
@@ -41,16 +30,16 @@ impl SpillDirectory {
     pub fn make(&self) -> io::Result<PathBuf> {
         let mut made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(made) = &*made {
-            return Ok(made.directory.path().to_owned());
+            return Ok(made.path());
         }
-        let fresh = make_in(&self.parent).map_err(|error| {
+        let fresh = OwnDirectory::make(&self.parent, PREFIX, 0o700).map_err(|error| {
             let parent = self.parent.display();
             io::Error::new(
                 error.kind(),
                 format!("cannot make a directory for data on disk in {parent}: {error}"),
             )
         })?;
-        Ok(made.insert(fresh).directory.path().to_owned())
+        Ok(made.insert(fresh).path())
     }
 
     /// Removes it with all files. What still has one of them finds it gone.
@@ -76,34 +65,6 @@ impl SpillDirectory {
         let done = write(&mut writer)?;
         writer.flush()?;
         Ok((Arc::new(spilled), done))
-    }
-}
-
-fn make_in(parent: &Path) -> io::Result<Made> {
-    // Another user's door stays shut, and what is behind it is not ours to remove.
-    let door = File::options().create(true).truncate(false).write(true).open(parent.join(DOOR));
-    if let Ok(door) = &door {
-        door.lock()?;
-        for entry in fs::read_dir(parent)?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_stale(&entry.path()) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-    let directory = tempfile::Builder::new()
-        .prefix(PREFIX)
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(parent)?;
-    let alive = File::create_new(directory.path().join(ALIVE))?;
-    alive.lock()?;
-    Ok(Made { directory, _alive: alive })
-}
-
-/// Whether nobody holds the directory's lock; it is taken before the door is opened again.
-fn is_stale(directory: &Path) -> bool {
-    match File::open(directory.join(ALIVE)) {
-        Ok(alive) => alive.try_lock().is_ok(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
@@ -200,7 +161,10 @@ impl Drop for SpillFile {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::own_directory::ALIVE;
 
     fn files(directory: &Path) -> usize {
         fs::read_dir(directory).unwrap().flatten().filter(|entry| entry.file_name() != ALIVE).count()
@@ -224,20 +188,6 @@ mod tests {
         assert_eq!(files(&directory), 0);
         drop(spill);
         assert!(!directory.exists());
-    }
-
-    #[test]
-    fn what_a_dead_process_left_is_removed_and_what_a_live_one_has_is_not() {
-        let parent = tempfile::tempdir().unwrap();
-        let dead = parent.path().join(format!("{PREFIX}dead"));
-        fs::create_dir(&dead).unwrap();
-        fs::write(dead.join(ALIVE), "").unwrap();
-        fs::write(dead.join("0.arrows"), "rows").unwrap();
-        let live = SpillDirectory::new(parent.path().to_owned());
-        let kept = live.make().unwrap();
-        assert!(!dead.exists());
-        SpillDirectory::new(parent.path().to_owned()).make().unwrap();
-        assert!(kept.exists());
     }
 
     #[test]

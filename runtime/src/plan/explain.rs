@@ -44,6 +44,12 @@ fn sink(sink: &Sink) -> String {
         Sink::RangeShuffle { sample, n, .. } => {
             format!("shuffle write into {n} ranges, bounds from stage {sample}")
         }
+        Sink::SaltedShuffle { sample, n, salts, copied, .. } => {
+            let what = if *copied { "copied to" } else { "dealt over" };
+            format!(
+                "shuffle write into {n} partitions, rows of hot keys (from stage {sample}) {what} {salts}"
+            )
+        }
         Sink::Sample { rows, .. } => format!("a sample of {rows} rows a partition"),
         Sink::Broadcast { .. } => "broadcast to every task".into(),
         Sink::Result => "result".into(),

@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod physical;
 pub(crate) mod placeholder;
 mod reduction;
+mod size;
 
 use std::sync::Arc;
 
@@ -37,6 +38,9 @@ pub enum Partitioning {
     Range(Vec<Expr>, usize),
     /// The expression says which partition, from 0 up to `n`.
     Expr(Expr, usize),
+    /// As [`Hash`](Self::Hash) into `n` partitions, but each key's rows are dealt evenly over so many of
+    /// them (the last number), so that a key with many rows does not fill one alone.
+    Salted(Vec<Expr>, usize, usize),
 }
 
 impl Partitioning {
@@ -44,6 +48,7 @@ impl Partitioning {
     pub fn partitions(&self) -> usize {
         match self {
             Self::RoundRobin(n) | Self::Hash(_, n) | Self::Range(_, n) | Self::Expr(_, n) => *n,
+            Self::Salted(_, n, _) => *n,
         }
     }
 
@@ -53,6 +58,7 @@ impl Partitioning {
             Self::Hash(..) => "repartition: hash",
             Self::Range(..) => "repartition: range",
             Self::Expr(..) => "repartition: expression",
+            Self::Salted(..) => "repartition: hash, salted",
         }
     }
 }
@@ -60,13 +66,17 @@ impl Partitioning {
 /// How a join brings keys together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JoinStrategy {
-    /// Broadcast if the right side is known to be small (10 MB, as Spark has it), else shuffle.
+    /// Broadcast if the right side is known to be small
+    /// ([`Session::set_broadcast_threshold`](crate::Session::set_broadcast_threshold)), else shuffle.
     #[default]
     Auto,
     /// The right side goes whole to every partition of the left; nothing is shuffled.
     Broadcast,
     /// Both sides are shuffled by the hash of their keys.
     Shuffle,
+    /// As [`Shuffle`](Self::Shuffle), but the left rows of hot keys are spread over so many partitions,
+    /// and the right rows of those keys are copied to each of them. A sample of the left finds the keys.
+    Salted(usize),
 }
 
 /// The steps.
@@ -103,7 +113,10 @@ pub(crate) enum Op {
         aggs: Vec<Expr>,
         partitions: usize,
         combine: bool,
+        /// Over how many partitions a key's rows are spread before they are aggregated in two halves.
+        salts: Option<usize>,
     },
+    /// The strategy is decided: never automatic.
     Join {
         left: NodeRef,
         right: NodeRef,
@@ -170,38 +183,11 @@ impl Node {
 
     /// Whether a join node broadcasts its right side.
     pub fn broadcasts(&self) -> bool {
-        /// Spark's `spark.sql.autoBroadcastJoinThreshold`.
-        const SMALL: usize = 10 << 20;
-        let Op::Join { right, join, strategy, .. } = &self.op else { return false };
-        match strategy {
-            JoinStrategy::Broadcast => true,
-            JoinStrategy::Shuffle => matches!(join.how, JoinType::Cross),
-            JoinStrategy::Auto => {
-                matches!(join.how, JoinType::Cross)
-                    || can_broadcast(&join.how) && right.bytes_at_most().is_some_and(|bytes| bytes <= SMALL)
-            }
-        }
-    }
-
-    /// An upper bound of the bytes that come out, if the plan alone tells.
-    fn bytes_at_most(&self) -> Option<usize> {
         match &self.op {
-            Op::Frames(frames) => Some(frames.iter().map(DataFrame::estimated_size).sum()),
-            Op::Range { start, end, .. } => {
-                usize::try_from(i128::from(*end) - i128::from(*start)).ok()?.checked_mul(8)
+            Op::Join { join, strategy, .. } => {
+                *strategy == JoinStrategy::Broadcast || matches!(join.how, JoinType::Cross)
             }
-            Op::Narrow { input, step } => match **step {
-                Step::Filter(_) | Step::Limit(_) | Step::Distinct(_) => input.bytes_at_most(),
-                _ => None,
-            },
-            Op::Repartition { input, .. }
-            | Op::Coalesce { input, .. }
-            | Op::Cache { input, .. }
-            | Op::Limit { input, .. }
-            | Op::Distinct { input, .. }
-            | Op::Sort { input, .. } => input.bytes_at_most(),
-            Op::Union(inputs) => inputs.iter().map(|input| input.bytes_at_most()).sum(),
-            Op::Plans(_) | Op::Pieces(_) | Op::GroupBy { .. } | Op::Join { .. } => None,
+            _ => false,
         }
     }
 }

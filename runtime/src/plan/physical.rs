@@ -6,10 +6,10 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 use super::aggregate::decompose;
-use super::{Node, NodeRef, Op, Partitioning};
+use super::{JoinStrategy, Node, NodeRef, Op, Partitioning};
 use crate::cache::CacheId;
 use crate::engine::task::{Input, JoinStep, Step};
-use crate::shuffle::{Partitioner, ShuffleId};
+use crate::shuffle::{Partitioner, Salt, ShuffleId};
 
 /// Rows of each partition that a range partitioning looks at to find its bounds.
 const SAMPLE_ROWS: usize = 1024;
@@ -43,6 +43,16 @@ pub(crate) enum Sink {
         nulls_last: bool,
         n: usize,
     },
+    /// The hot keys come from the sample that stage `sample` takes.
+    SaltedShuffle {
+        id: ShuffleId,
+        sample: usize,
+        keys: Vec<Expr>,
+        n: usize,
+        salts: usize,
+        /// Whether rows of hot keys are copied to all of a key's partitions, not dealt among them.
+        copied: bool,
+    },
     Sample {
         by: Vec<Expr>,
         rows: usize,
@@ -60,14 +70,18 @@ impl Sink {
     /// The shuffle that the rows go to.
     pub fn shuffle(&self) -> Option<ShuffleId> {
         match self {
-            Self::Shuffle { id, .. } | Self::RangeShuffle { id, .. } => Some(*id),
+            Self::Shuffle { id, .. } | Self::RangeShuffle { id, .. } | Self::SaltedShuffle { id, .. } => {
+                Some(*id)
+            }
             Self::Sample { .. } | Self::Broadcast { .. } | Self::Result => None,
         }
     }
 
     /// Sends the rows to another shuffle, if they go to one.
     pub fn set_shuffle(&mut self, shuffle: ShuffleId) {
-        if let Self::Shuffle { id, .. } | Self::RangeShuffle { id, .. } = self {
+        if let Self::Shuffle { id, .. } | Self::RangeShuffle { id, .. } | Self::SaltedShuffle { id, .. } =
+            self
+        {
             *id = shuffle;
         }
     }
@@ -81,6 +95,7 @@ pub(crate) struct PhysicalPlan {
 }
 
 /// Partitions on their way to a stage: their inputs, what was done on the way, the stages before.
+#[derive(Clone)]
 struct Flow {
     inputs: Vec<Input>,
     names: Vec<String>,
@@ -146,12 +161,7 @@ impl Planner<'_> {
         n: usize,
     ) -> Flow {
         let schema = flow.schema.clone();
-        let again = Flow {
-            inputs: flow.inputs.clone(),
-            names: flow.names.clone(),
-            after: flow.after.clone(),
-            schema: schema.clone(),
-        };
+        let again = flow.clone();
         let sample = self.stage(flow, Some("sample"), Sink::Sample { by: by.to_vec(), rows: SAMPLE_ROWS });
         let id = (self.next_shuffle)();
         let (by, descending) = (by.to_vec(), descending.to_vec());
@@ -161,9 +171,38 @@ impl Planner<'_> {
         Self::reduce(id, n, stage, schema)
     }
 
+    /// Shuffles both sides of a join by their keys, but the left's hot keys, which a sample finds, over
+    /// several partitions each, and copies of their right rows to all of those.
+    fn shuffle_salted(
+        &mut self,
+        left: Flow,
+        right: Flow,
+        join: &JoinStep,
+        n: usize,
+        salts: usize,
+    ) -> (Flow, Flow) {
+        // Only the keys are read.
+        let names: Vec<String> = (0..join.left_on.len()).map(|i| format!("key_{i}")).collect();
+        let keys = join.left_on.iter().zip(&names).map(|(key, name)| key.clone().alias(name.as_str()));
+        let step = Arc::new(Step::Select(keys.collect()));
+        let keys = left.clone().then(&step, "keys", &left.schema);
+        let by = names.iter().map(|name| col(name.as_str())).collect();
+        let sample = self.stage(keys, Some("sample"), Sink::Sample { by, rows: SAMPLE_ROWS });
+        let mut side = |flow: Flow, keys: &[Expr], copied: bool, why: &str| {
+            let (id, keys, schema) = ((self.next_shuffle)(), keys.to_vec(), flow.schema.clone());
+            let stage =
+                self.stage(flow, Some(why), Sink::SaltedShuffle { id, sample, keys, n, salts, copied });
+            self.stages[stage].after.push(sample);
+            Self::reduce(id, n, stage, schema)
+        };
+        let left = side(left, &join.left_on, false, "shuffle by hash, salted");
+        let right = side(right, &join.right_on, true, "shuffle by hash, copied");
+        (left, right)
+    }
+
     fn reduce(id: ShuffleId, n: usize, stage: usize, schema: SchemaRef) -> Flow {
-        let inputs =
-            (0..n).map(|partition| Input::Shuffle { id, partition, schema: schema.clone() }).collect();
+        let read = |partition| Input::Shuffle { id, partition, maps: None, schema: schema.clone() };
+        let inputs = (0..n).map(read).collect();
         Flow { inputs, names: vec!["shuffle read".into()], after: vec![stage], schema }
     }
 
@@ -232,13 +271,18 @@ impl Planner<'_> {
                     Partitioning::Expr(expr, n) => {
                         self.shuffle(flow, by.name(), Partitioner::ByExpr { expr: expr.clone(), n: *n })
                     }
+                    Partitioning::Salted(keys, n, salts) => {
+                        let salt = Salt::all(*salts);
+                        self.shuffle(flow, by.name(), Partitioner::Salted { keys: keys.clone(), n: *n, salt })
+                    }
                     Partitioning::Range(keys, n) => {
                         self.shuffle_by_range(flow, by.name(), keys, &vec![false; keys.len()], false, *n)
                     }
                 }
             }
-            Op::GroupBy { input, keys, aggs, partitions, combine } => {
-                self.group_by(input, keys, aggs, *partitions, *combine, &schema)
+            Op::GroupBy { input, keys, aggs, partitions, combine, salts } => {
+                let how = Halves { combine: *combine, salts: *salts };
+                self.group_by(input, keys, aggs, *partitions, how, &schema)
             }
             Op::Distinct { input, columns, partitions } => {
                 let step = Arc::new(Step::Distinct(columns.clone()));
@@ -275,7 +319,9 @@ impl Planner<'_> {
                 }
                 flow.then(&step, "sort", &schema)
             }
-            Op::Join { left, right, join, partitions, .. } => self.join(node, left, right, join, *partitions),
+            Op::Join { left, right, join, partitions, strategy } => {
+                self.join(node, left, right, join, *partitions, *strategy)
+            }
         }
     }
 
@@ -285,14 +331,15 @@ impl Planner<'_> {
         keys: &[Expr],
         aggs: &[Expr],
         n: usize,
-        combine: bool,
+        how: Halves,
         schema: &SchemaRef,
     ) -> Flow {
-        let flow = self.flow(input);
+        let mut flow = self.flow(input);
         let n = if keys.is_empty() { 1 } else { n };
         let whole = Arc::new(Step::Aggregate { keys: keys.to_vec(), aggs: aggs.to_vec() });
         let alone = flow.inputs.len() <= 1;
-        let halves = if combine { decompose(keys, aggs, &flow.schema).map(Arc::new) } else { None };
+        let cut = how.combine || how.salts.is_some();
+        let halves = if cut { decompose(keys, aggs, &flow.schema).map(Arc::new) } else { None };
         let partial = halves.and_then(|halves| {
             let schema = super::schema_after(&flow.schema, |lf| halves.partial(lf)).ok()?;
             Some((halves, schema))
@@ -301,6 +348,11 @@ impl Planner<'_> {
             let flow = if alone { flow } else { self.shuffle(flow, "shuffle by hash", hash(keys, n)) };
             return flow.then(&whole, "group_by", schema);
         };
+        if let Some(salts) = how.salts.filter(|_| !alone) {
+            let salt = Salt::all(salts);
+            let salted = Partitioner::Salted { keys: keys.to_vec(), n, salt };
+            flow = self.shuffle(flow, "shuffle by hash, salted", salted);
+        }
         // One partition needs no shuffle, but takes the same two halves: its time is then what the
         // times of many partitions can be held against.
         let mut flow =
@@ -311,7 +363,15 @@ impl Planner<'_> {
         flow.then(&Arc::new(Step::Merge(halves)), "group_by: final", schema)
     }
 
-    fn join(&mut self, node: &Node, left: &NodeRef, right: &NodeRef, join: &Arc<JoinStep>, n: usize) -> Flow {
+    fn join(
+        &mut self,
+        node: &Node,
+        left: &NodeRef,
+        right: &NodeRef,
+        join: &Arc<JoinStep>,
+        n: usize,
+        strategy: JoinStrategy,
+    ) -> Flow {
         let mut left = self.flow(left);
         let mut right = self.flow(right);
         if node.broadcasts() {
@@ -332,8 +392,15 @@ impl Planner<'_> {
             return left;
         }
         if left.inputs.len() > 1 || right.inputs.len() > 1 {
-            left = self.shuffle(left, "shuffle by hash", hash(&join.left_on, n));
-            right = self.shuffle(right, "shuffle by hash", hash(&join.right_on, n));
+            match strategy {
+                JoinStrategy::Salted(salts) => {
+                    (left, right) = self.shuffle_salted(left, right, join, n, salts);
+                }
+                JoinStrategy::Auto | JoinStrategy::Broadcast | JoinStrategy::Shuffle => {
+                    left = self.shuffle(left, "shuffle by hash", hash(&join.left_on, n));
+                    right = self.shuffle(right, "shuffle by hash", hash(&join.right_on, n));
+                }
+            }
         }
         let pairs = left.inputs.into_iter().zip(right.inputs);
         let pair =
@@ -345,6 +412,15 @@ impl Planner<'_> {
             schema: node.schema.clone(),
         }
     }
+}
+
+/// Whether and where an aggregation is done in two halves.
+#[derive(Clone, Copy)]
+struct Halves {
+    /// The first before the shuffle.
+    combine: bool,
+    /// The first after a shuffle that spreads each key over so many partitions.
+    salts: Option<usize>,
 }
 
 /// By the keys' hash; without keys everything comes to the only partition.

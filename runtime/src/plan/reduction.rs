@@ -141,7 +141,10 @@ impl<'a> Reductions<'a> {
     /// could overflow where the mean does not.
     fn mean(&mut self, values: Expr, from: &DataType, to: DataType) -> Option<Expr> {
         let counted = self.partial(values.clone().count()).sum();
-        let floats = if is_number(from) {
+        let floats = if *from == DataType::Float64 {
+            // As it is, the sum is shared with one that is asked for.
+            values
+        } else if is_number(from) {
             values.cast(DataType::Float64)
         } else if to.is_temporal() {
             values.cast(to.clone()).to_physical().cast(DataType::Float64)

@@ -1,6 +1,6 @@
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
-use plotters::element::{Rectangle, Text};
+use plotters::element::{PathElement, Rectangle, Text};
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor};
@@ -25,6 +25,8 @@ pub struct Bars {
     label: String,
     values: Vec<String>,
     by: Option<String>,
+    /// Columns of the lower and the upper end of a bar's spread.
+    spread: Option<(String, String)>,
     horizontal: bool,
 }
 
@@ -35,11 +37,19 @@ struct Groups {
     names: Vec<String>,
     /// Label, name, height.
     bars: Vec<(usize, usize, f64)>,
+    /// Lower and upper end of the spread, for each of the bars that have one: label, low, high.
+    spread: Vec<(usize, f64, f64)>,
 }
 
 impl Bars {
     pub(super) fn new(label: &str, value: &str) -> Self {
-        Self { label: label.to_owned(), values: vec![value.to_owned()], by: None, horizontal: false }
+        Self {
+            label: label.to_owned(),
+            values: vec![value.to_owned()],
+            by: None,
+            spread: None,
+            horizontal: false,
+        }
     }
 
     fn groups(&self, frame: &DataFrame) -> Result<Groups, PlotError> {
@@ -78,7 +88,16 @@ impl Bars {
                 bars.push((place, index, value));
             }
         }
-        Ok(Groups { labels, names: self.values.iter().map(|name| clean(name)).collect(), bars })
+        let mut spread = Vec::new();
+        if let Some((low, high)) = &self.spread {
+            let (lows, highs) = (numbers(frame, low, "an error bar")?, numbers(frame, high, "an error bar")?);
+            for (row, ends) in lows.into_iter().zip(highs).enumerate() {
+                if let (Some(place), (Some(low), Some(high))) = (place[row], ends) {
+                    spread.push((place, low, high));
+                }
+            }
+        }
+        Ok(Groups { labels, spread, names: self.values.iter().map(|name| clean(name)).collect(), bars })
     }
 
     /// One place for every distinct label, where the groups stand side by side.
@@ -102,7 +121,7 @@ impl Bars {
             }
             bars.push((label, name, value));
         }
-        Ok(Groups { labels: labels.names, names: names.names, bars })
+        Ok(Groups { labels: labels.names, names: names.names, bars, spread: Vec::new() })
     }
 }
 
@@ -119,6 +138,14 @@ impl Plot<Bars> {
     #[must_use]
     pub fn series(mut self, column: &str) -> Self {
         self.kind.values.push(column.to_owned());
+        self
+    }
+
+    /// At every label an error bar from column `low` to column `high`, both on the values' scale: the
+    /// quartiles, say. For single bars only; groups have none.
+    #[must_use]
+    pub fn error_bars(mut self, low: &str, high: &str) -> Self {
+        self.kind.spread = Some((low.to_owned(), high.to_owned()));
         self
     }
 
@@ -163,8 +190,20 @@ impl Kind for Bars {
             Rectangle::new([at(start, 0.0), at(start + width, value)], color(name).filled())
         });
         chart.draw_series(bars).map_err(PlotError::draw)?;
+        if !grouped {
+            let lines = groups.spread.iter().flat_map(|&(label, low, high)| {
+                let label = label as f64;
+                let across = |value| vec![at(label - 0.08, value), at(label + 0.08, value)];
+                [vec![at(label, low), at(label, high)], across(low), across(high)]
+            });
+            let lines = lines.map(|line| PathElement::new(line, INK.stroke_width(1)));
+            chart.draw_series(lines).map_err(PlotError::draw)?;
+        }
         if !grouped && groups.bars.len() <= MAX_VALUES {
             let values = groups.bars.iter().map(|&(label, _, value)| {
+                // Beyond its spread, if it has one.
+                let end = groups.spread.iter().find(|spread| spread.0 == label);
+                let end = end.map_or(value, |&(_, low, high)| if value < 0.0 { low } else { high });
                 let beyond = match (self.horizontal, value < 0.0) {
                     (false, false) => Pos::new(HPos::Center, VPos::Bottom),
                     (false, true) => Pos::new(HPos::Center, VPos::Top),
@@ -174,7 +213,7 @@ impl Kind for Bars {
                 // Beside a bar, a space that SVG does not collapse keeps the number off its end.
                 let number =
                     if self.horizontal { format!("\u{a0}{}\u{a0}", number(value)) } else { number(value) };
-                Text::new(number, at(label as f64, value), text(SMALL, INK).pos(beyond))
+                Text::new(number, at(label as f64, end), text(SMALL, INK).pos(beyond))
             });
             chart.draw_series(values).map_err(PlotError::draw)?;
         }
@@ -190,7 +229,8 @@ impl Bars {
         (width, height): (u32, u32),
         legend: Vec<(String, RGBColor)>,
     ) -> Frame<'s> {
-        let values = || groups.bars.iter().map(|bar| bar.2);
+        let spread = || groups.spread.iter().flat_map(|&(_, low, high)| [low, high]);
+        let values = || groups.bars.iter().map(|bar| bar.2).chain(spread());
         let (low, high) = (values().fold(0.0, f64::min), values().fold(0.0, f64::max));
         let whole = values().all(|value| value.fract() == 0.0);
         let labels = Axis::categories(&groups.labels);
@@ -266,6 +306,22 @@ mod tests {
         let svg = plot::bar(&frame, "n", "v").svg().unwrap();
         assert!(svg.contains(">\n−10\n<"));
         assert_eq!(bars(&svg, 0, 0), 2);
+    }
+
+    #[test]
+    fn error_bars_span_their_ends_and_the_value_stands_beyond_them() {
+        let frame =
+            df!("v" => ["a", "b"], "ms" => [5.0, 8.0], "low" => [4.0, 7.0], "high" => [6.0, 40.0]).unwrap();
+        let plain = plot::bar(&frame, "v", "ms").svg().unwrap();
+        let spread = plot::bar(&frame, "v", "ms").error_bars("low", "high").svg().unwrap();
+        let strokes = |svg: &str| svg.matches("<polyline").count() + svg.matches("<line").count();
+        assert!(strokes(&spread) > strokes(&plain), "three strokes a bar");
+        assert!(
+            spread.contains(">\n40\n<") && !plain.contains(">\n40\n<"),
+            "the axis reaches the highest end"
+        );
+        let error = plot::bar(&frame, "v", "ms").error_bars("low", "v").svg().unwrap_err().to_string();
+        assert!(error.contains("an error bar"), "{error}");
     }
 
     #[test]

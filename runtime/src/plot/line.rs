@@ -24,6 +24,10 @@ pub struct Line {
     y: Vec<String>,
     by: Option<String>,
     spread: Option<(String, String, Spread)>,
+    /// Columns of which only points are drawn.
+    marks: Vec<String>,
+    /// Whether the points of lines have dots.
+    dots: bool,
     log_x: bool,
     log_y: bool,
 }
@@ -41,11 +45,14 @@ struct Series {
     points: Vec<(f64, f64)>,
     /// x, low, high; ordered by x.
     spread: Vec<(f64, f64, f64)>,
+    /// Whether its points are not joined.
+    marks: bool,
 }
 
 impl Line {
     pub(super) fn new(x: &str, y: &str) -> Self {
-        Self { x: x.to_owned(), y: vec![y.to_owned()], by: None, spread: None, log_x: false, log_y: false }
+        let (x, y) = (x.to_owned(), vec![y.to_owned()]);
+        Self { x, y, by: None, spread: None, marks: Vec::new(), dots: true, log_x: false, log_y: false }
     }
 
     fn series(&self, frame: &DataFrame) -> Result<Vec<Series>, PlotError> {
@@ -65,9 +72,11 @@ impl Line {
                 Some(groups) => all.extend(groups.names.iter().map(|group| {
                     let name =
                         if self.y.len() > 1 { format!("{}, {group}", clean(y)) } else { group.clone() };
-                    Series { name, points: Vec::new(), spread: Vec::new() }
+                    Series { name, points: Vec::new(), spread: Vec::new(), marks: false }
                 })),
-                None => all.push(Series { name: clean(y), points: Vec::new(), spread: Vec::new() }),
+                None => {
+                    all.push(Series { name: clean(y), points: Vec::new(), spread: Vec::new(), marks: false })
+                }
             }
             for (row, (x, y)) in xs.iter().zip(&ys).enumerate() {
                 let group = groups.as_ref().map_or(Some(0), |groups| groups.rows[row]);
@@ -81,6 +90,11 @@ impl Line {
                     series.spread.push((x, low, high));
                 }
             }
+        }
+        for marks in &self.marks {
+            let ys = numbers(frame, marks, "the y axis")?;
+            let points = xs.iter().zip(ys).filter_map(|(x, y)| Some(((*x)?, y?))).collect();
+            all.push(Series { name: clean(marks), points, spread: Vec::new(), marks: true });
         }
         all.retain(|series| !series.points.is_empty());
         for series in &mut all {
@@ -137,6 +151,20 @@ impl Plot<Line> {
     #[must_use]
     pub fn series(mut self, column: &str) -> Self {
         self.kind.y.push(column.to_owned());
+        self
+    }
+
+    /// One more column over the same x, of which each value is a cross and no line joins them.
+    #[must_use]
+    pub fn marks(mut self, column: &str) -> Self {
+        self.kind.marks.push(column.to_owned());
+        self
+    }
+
+    /// Lines without a dot at each point: for what is computed and not measured.
+    #[must_use]
+    pub fn without_dots(mut self) -> Self {
+        self.kind.dots = false;
         self
     }
 
@@ -203,7 +231,7 @@ impl Kind for Line {
             }
         }
         for (index, series) in series.iter().enumerate() {
-            draw_line(&mut chart, series, index)?;
+            draw_line(&mut chart, series, index, self.dots)?;
         }
         Ok(())
     }
@@ -236,12 +264,17 @@ fn draw_line<DB: DrawingBackend>(
     chart: &mut Chart<'_, DB>,
     series: &Series,
     index: usize,
+    dots: bool,
 ) -> Result<(), PlotError> {
     let color = color(index);
     let columns = chart.plotting_area().dim_in_pixel().0;
     let points = thinned(&series.points, columns, |x| chart.backend_coord(&(x, 0.0)).0);
+    if series.marks {
+        let crosses = points.into_iter().map(|point| Cross::new(point, 5, color.stroke_width(2)));
+        return chart.draw_series(crosses).map(drop).map_err(PlotError::draw);
+    }
     chart.draw_series([PathElement::new(points.clone(), color.stroke_width(2))]).map_err(PlotError::draw)?;
-    if points.len() > MAX_MARKERS {
+    if !dots || points.len() > MAX_MARKERS {
         return Ok(());
     }
     // Series beyond the palette's end repeat its colours with another marker.
@@ -295,6 +328,22 @@ mod tests {
 
     use super::*;
     use crate::plot;
+
+    #[test]
+    fn marks_are_crosses_that_no_line_joins_and_lines_can_be_without_dots() {
+        let frame =
+            df!("n" => [1, 2, 4], "law" => [9.0, 5.0, 4.0], "measured" => [Some(9.5), None, Some(4.2)])
+                .unwrap();
+        let plain = plot::line(&frame, "n", "law").without_dots();
+        assert_eq!(plain.svg().unwrap().matches("<circle").count(), 0);
+        let lines = |svg: &str| svg.matches("<polyline").count();
+        let (without, with) = (plain.svg().unwrap(), plain.marks("measured").svg().unwrap());
+        // Two strokes a cross, two crosses.
+        let strokes = |svg: &str| lines(svg) + svg.matches("<line").count();
+        assert_eq!(strokes(&with), strokes(&without) + 4, "{with}");
+        assert!(with.contains(">\nmeasured\n<"));
+        assert_eq!(plot::line(&frame, "n", "law").svg().unwrap().matches("<circle").count(), 3);
+    }
 
     fn runs() -> DataFrame {
         df!(

@@ -42,6 +42,11 @@ impl Job<'_> {
                 _ => self.count_failure(stage, partition, worker, error.to_string())?,
             },
             TaskError::Failed(cause) => self.count_failure(stage, partition, worker, cause.clone())?,
+            TaskError::TooLarge(cause) => {
+                let mut causes = std::mem::take(&mut self.stages[stage].tasks[partition].failures);
+                causes.push(cause.clone());
+                return Err(self.task_failed(stage, partition, causes).into());
+            }
             TaskError::WorkerLost(_) | TaskError::Cancelled => {
                 let task = &mut self.stages[stage].tasks[partition];
                 task.workers_lost += 1;

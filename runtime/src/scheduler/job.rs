@@ -1,4 +1,5 @@
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use polars::prelude::DataFrame;
 
 use super::order::Order;
+use super::skew;
 use super::speculation::Speculation;
 use super::stage::{StageState, TaskState};
 use super::{Action, JobResult, Scheduler};
@@ -16,7 +18,7 @@ use crate::engine::task::{Output, Task, TaskEvent, TaskResult};
 use crate::error::{PartitaError, Result};
 use crate::events::{Event, EventBus};
 use crate::plan::physical::{PhysicalPlan, Sink};
-use crate::shuffle::{Partitioner, ShuffleId, range_bounds};
+use crate::shuffle::{Partitioner, Salt, ShuffleId, hot_hashes, range_bounds};
 
 /// How often a waiting job looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
@@ -61,8 +63,12 @@ pub(super) struct Job<'a> {
     /// What may differ if a stage's tasks are run again; looked at when it matters.
     pub(super) orders: OnceCell<Vec<Order>>,
     broadcasts: Arc<Vec<DataFrame>>,
+    /// Hashes of hot keys, by the stage whose sample told.
+    hot: HashMap<usize, Vec<u64>>,
     cancelled: Arc<AtomicBool>,
     pub(super) speculation: Option<Speculation>,
+    /// Bytes above which hot reduce partitions are read by several tasks.
+    skew_split: Option<u64>,
     /// Counts what happens, to know what was before what.
     clock: u64,
     pub(super) sender: Sender<TaskEvent>,
@@ -90,8 +96,10 @@ impl<'a> Job<'a> {
             stages: plan.stages.iter().map(|_| StageState::default()).collect(),
             orders: OnceCell::new(),
             broadcasts: Arc::new(vec![DataFrame::empty(); plan.broadcasts]),
+            hot: HashMap::new(),
             plan,
             cancelled: Arc::default(),
+            skew_split: scheduler.skew_split(),
             speculation: scheduler.speculation().then(Speculation::default),
             clock: 0,
             sender,
@@ -119,7 +127,9 @@ impl<'a> Job<'a> {
         self.events.emit(Event::JobFinished { job, error, cancelled, at: self.events.now() });
         outcome?;
         let mut last = self.stages.pop().unwrap_or_default();
-        Ok(JobResult { job, count: last.count(), frames: last.take_frames() })
+        let (count, parts) = (last.count(), std::mem::take(&mut last.parts));
+        let frames = skew::together(last.take_frames(), &parts).map_err(PartitaError::from)?;
+        Ok(JobResult { job, count, frames })
     }
 
     fn run_stages(&mut self) -> Result<(), Failure> {
@@ -155,7 +165,7 @@ impl<'a> Job<'a> {
                 let ended = self.known(stage, partition).and_then(|task| task.end(attempt));
                 let Some(ended) = ended else { return Ok(()) };
                 let at = self.events.at(at);
-                match end {
+                match *end {
                     Ok((result, metrics)) => {
                         let job = self.id;
                         if self.speculation.is_some() {
@@ -255,8 +265,13 @@ impl<'a> Job<'a> {
 
     fn submit(&mut self, index: usize) -> Result<()> {
         let (job, at) = (self.id, self.events.now());
-        let tasks = self.plan.stages[index].inputs.len();
         if !self.stages[index].submitted {
+            // A file is a partition, however it is read.
+            let files = self.is_last(index) && matches!(self.action, Action::Parquet(_));
+            if let Some(above) = self.skew_split.filter(|_| !files) {
+                self.split_hot_partitions(index, above);
+            }
+            let tasks = self.plan.stages[index].inputs.len();
             let output = self.output_of(index)?;
             if let Output::Shuffle { id, .. } = &output {
                 self.engine.open_shuffle(*id, self.sender.clone());
@@ -277,6 +292,10 @@ impl<'a> Job<'a> {
             self.finish_stage(index)?;
         }
         Ok(())
+    }
+
+    pub(super) fn is_last(&self, index: usize) -> bool {
+        index + 1 == self.stages.len()
     }
 
     /// The next attempt at a task.
@@ -311,6 +330,15 @@ impl<'a> Job<'a> {
                 let partitioner = Partitioner::Range { by, descending, nulls_last, bounds };
                 Output::Shuffle { id, partitioner: Arc::new(partitioner) }
             }
+            Sink::SaltedShuffle { id, sample, keys, n, salts, copied } => {
+                let hot = self.hot_keys(sample, n).map_err(|cause| self.stage_failed(index, cause))?;
+                let salt = Salt::only(salts, hot);
+                let partitioner = match copied {
+                    true => Partitioner::Copied { keys, n, salt },
+                    false => Partitioner::Salted { keys, n, salt },
+                };
+                Output::Shuffle { id, partitioner: Arc::new(partitioner) }
+            }
             Sink::Sample { by, rows } => Output::Sample { by, rows },
             Sink::Broadcast { .. } => Output::Collect,
             Sink::Result => match &self.action {
@@ -319,6 +347,16 @@ impl<'a> Job<'a> {
                 Action::Parquet(directory) => Output::Parquet { directory: directory.clone() },
             },
         })
+    }
+
+    /// Hashes of the keys that are hot by the sample that a stage took; both sides of a join ask.
+    fn hot_keys(&mut self, sample: usize, n: usize) -> std::result::Result<Vec<u64>, String> {
+        if let Some(hot) = self.hot.get(&sample) {
+            return Ok(hot.clone());
+        }
+        let hot = hot_hashes(self.stages[sample].take_frames(), n).map_err(|error| error.to_string())?;
+        self.hot.insert(sample, hot.clone());
+        Ok(hot)
     }
 
     fn finish_stage(&mut self, index: usize) -> Result<()> {

@@ -5,12 +5,13 @@
 //!
 //! `job` is the loop that hears the engine; `stage` is what it remembers; `attempts` says what a failed
 //! attempt means; `lineage` runs again what is lost, and `order` says when that takes whole stages;
-//! `speculation` gives slow tasks a copy.
+//! `speculation` gives slow tasks a copy, `skew` gives hot partitions several tasks.
 
 mod attempts;
 mod job;
 mod lineage;
 mod order;
+mod skew;
 mod speculation;
 mod stage;
 #[cfg(test)]
@@ -58,12 +59,15 @@ pub(crate) struct Scheduler {
     next_job: AtomicUsize,
     next_shuffle: AtomicU64,
     speculation: AtomicBool,
+    /// Bytes above which a reduce partition may be called hot; none is above the greatest number.
+    skew_split: AtomicU64,
 }
 
 impl Scheduler {
     pub fn new(engine: Arc<dyn Engine>, events: Arc<EventBus>) -> Self {
         let (next_job, next_shuffle) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self { engine, events, next_job, next_shuffle, speculation: AtomicBool::new(false) }
+        let (speculation, skew_split) = (AtomicBool::new(false), AtomicU64::new(u64::MAX));
+        Self { engine, events, next_job, next_shuffle, speculation, skew_split }
     }
 
     /// Whether slow tasks of jobs that begin from now on get a copy.
@@ -73,6 +77,16 @@ impl Scheduler {
 
     pub fn speculation(&self) -> bool {
         self.speculation.load(Ordering::Relaxed)
+    }
+
+    /// Has hot reduce partitions of more than so many bytes, in jobs that begin from now on, read by
+    /// several tasks.
+    pub fn set_skew_split(&self, above: Option<u64>) {
+        self.skew_split.store(above.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub fn skew_split(&self) -> Option<u64> {
+        Some(self.skew_split.load(Ordering::Relaxed)).filter(|above| *above < u64::MAX)
     }
 
     /// Runs the plan's stages to the end and frees their shuffle blocks.

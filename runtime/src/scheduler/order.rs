@@ -29,8 +29,7 @@ pub(super) fn of_stages(plan: &PhysicalPlan) -> Vec<Order> {
     for stage in &plan.stages {
         let rows = stage.inputs.iter().map(|input| of_input(input, &shuffles)).max().unwrap_or(Order::Same);
         let order = match &stage.sink {
-            // Rows are dealt by their place.
-            Sink::Shuffle { partitioner, .. } if matches!(**partitioner, Partitioner::RoundRobin { n } if n > 1) => {
+            sink if deals(sink) => {
                 if rows == Order::Same {
                     Order::Same
                 } else {
@@ -45,6 +44,19 @@ pub(super) fn of_stages(plan: &PhysicalPlan) -> Vec<Order> {
         orders.push(order);
     }
     orders
+}
+
+/// Whether rows are dealt by their place.
+fn deals(sink: &Sink) -> bool {
+    match sink {
+        Sink::Shuffle { partitioner, .. } => match **partitioner {
+            Partitioner::RoundRobin { n } => n > 1,
+            Partitioner::Salted { .. } => true,
+            _ => false,
+        },
+        Sink::SaltedShuffle { copied, .. } => !copied,
+        _ => false,
+    }
 }
 
 fn of_input(input: &Input, shuffles: &HashMap<ShuffleId, Order>) -> Order {

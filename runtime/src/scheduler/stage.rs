@@ -22,6 +22,8 @@ pub(super) struct StageState {
     pub pending: Vec<usize>,
     /// Of those, how many were done before and how that was lost.
     pub lost: Option<(usize, String)>,
+    /// For each task the partition it computes, or a part of it; empty if each has its own.
+    pub parts: Vec<usize>,
     /// How long its tasks took, where somebody wants to know.
     pub times: Vec<Duration>,
 }

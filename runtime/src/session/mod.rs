@@ -2,6 +2,9 @@
 
 mod connect;
 mod sources;
+mod temp;
+
+pub(crate) use temp::remove_temp_dirs;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,6 +15,7 @@ use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::{CacheLease, Engine, inside_task};
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
+use crate::own_directory::OwnDirectory;
 use crate::plan::NodeRef;
 use crate::scheduler::{Action, JobResult, Scheduler};
 
@@ -41,8 +45,10 @@ struct Inner {
     events: Arc<EventBus>,
     scheduler: Scheduler,
     shuffle_partitions: AtomicUsize,
+    broadcast_threshold: AtomicUsize,
     next_cache: AtomicU64,
     last_job: AtomicUsize,
+    temp: Mutex<Option<OwnDirectory>>,
 }
 
 /// Every session of this process that is still in use, for those who look at all of them.
@@ -60,19 +66,38 @@ const NO_JOB: usize = usize::MAX;
 /// [`Inner::shuffle_partitions`] unless set: a pool's slots come and go.
 const AS_SLOTS: usize = 0;
 
+/// A reduce partition of fewer bytes is not worth splitting.
+const HOT: u64 = 1 << 20;
+
+/// Spark's `spark.sql.autoBroadcastJoinThreshold`.
+const SMALL: usize = 10 << 20;
+
 impl Session {
     /// A session on `slots` threads of this process: each runs one task at a time on one core.
     ///
     /// # Errors
     /// When `slots` is zero, or the system gives no more threads.
     pub fn embedded(slots: usize) -> Result<Self> {
+        Self::embedded_in("Session::embedded", slots, CACHE_BYTES)
+    }
+
+    /// Like [`embedded`](Self::embedded), with room for `bytes` of cached partitions in memory instead of
+    /// 1 GiB: to see what storage levels do when it is short.
+    ///
+    /// # Errors
+    /// As [`embedded`](Self::embedded).
+    pub fn embedded_with_cache(slots: usize, bytes: usize) -> Result<Self> {
+        Self::embedded_in("Session::embedded_with_cache", slots, bytes)
+    }
+
+    fn embedded_in(step: &str, slots: usize, cache_bytes: usize) -> Result<Self> {
         if slots == 0 {
             let remedy = "give at least 1, or use Session::new() for one a core";
-            return Err(PartitaError::argument("Session::embedded", "0 slots can run nothing", remedy));
+            return Err(PartitaError::argument(step, "0 slots can run nothing", remedy));
         }
-        let engine = EmbeddedEngine::start(slots, CACHE_BYTES).map_err(|error| {
+        let engine = EmbeddedEngine::start(slots, cache_bytes).map_err(|error| {
             let problem = format!("the system gave no {slots} threads: {error}");
-            PartitaError::argument("Session::embedded", problem, "ask for fewer slots")
+            PartitaError::argument(step, problem, "ask for fewer slots")
         })?;
         Ok(Self::on(Arc::new(engine)))
     }
@@ -93,8 +118,10 @@ impl Session {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             scheduler: Scheduler::new(engine.clone(), events.clone()),
             shuffle_partitions: AtomicUsize::new(AS_SLOTS),
+            broadcast_threshold: AtomicUsize::new(SMALL),
             next_cache: AtomicU64::new(0),
             last_job: AtomicUsize::new(NO_JOB),
+            temp: Mutex::default(),
             engine,
             events,
         };
@@ -134,6 +161,29 @@ impl Session {
         Ok(())
     }
 
+    /// Bytes up to which the right side of a join is broadcast without being asked: 10 MiB unless set.
+    pub fn broadcast_threshold(&self) -> usize {
+        self.inner.broadcast_threshold.load(Ordering::Relaxed)
+    }
+
+    /// Sets up to how many bytes, in memory, the right side of a join is broadcast without being asked, for
+    /// joins built from now on; 0 switches that off. It is where its size is known before it runs: of
+    /// frames, ranges and Parquet files, filtered or not, and of what is cached whole in this process.
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    /// let session = Session::embedded(2)?;
+    /// session.set_broadcast_threshold(0);
+    /// let numbers = session.range(0, 1000, 4);
+    /// let joined = numbers.join(&session.range(0, 10, 2), [col("id")], JoinType::Inner);
+    /// assert!(!joined.explain()?.contains("broadcast"));
+    /// assert!(joined.broadcast().explain()?.contains("broadcast"));
+    /// # Ok::<(), partita::PartitaError>(())
+    /// ```
+    pub fn set_broadcast_threshold(&self, bytes: usize) {
+        self.inner.broadcast_threshold.store(bytes, Ordering::Relaxed);
+    }
+
     /// Whether slow tasks get a copy on another worker.
     pub fn speculation(&self) -> bool {
         self.inner.scheduler.speculation()
@@ -149,12 +199,43 @@ impl Session {
         self.inner.scheduler.set_speculation(on);
     }
 
+    /// Whether hot partitions behind a shuffle are read by several tasks.
+    pub fn skew_split(&self) -> bool {
+        self.inner.scheduler.skew_split().is_some()
+    }
+
+    /// Sets whether a reduce partition that is far larger than its stage's median is read by several
+    /// tasks, each of which takes what some of the map tasks left for it; off unless set. It is for jobs
+    /// that begin from now on, as the skew join handling of Spark's adaptive execution.
+    ///
+    /// It is done where rows need not be all together: for joins (the left side of inner, left, semi and
+    /// anti joins, the right side of inner and right joins) and behind a `repartition`, if only filters,
+    /// selections and the first half of an aggregation follow in the stage. Far larger is more than twice
+    /// the median and a megabyte. There are never more parts than map tasks. The rows and partitions of a
+    /// result stay as they are.
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    /// let session = Session::embedded(2)?;
+    /// session.set_skew_split(true);
+    /// let one_key = session.range(0, 400_000, 4).with_columns([(col("id") * lit(0)).alias("key")]);
+    /// let (rows, report) = one_key.repartition_by(Partitioning::Hash(vec![col("key")], 8)).profile()?;
+    /// assert_eq!(rows.height(), 400_000);
+    /// assert!(report.stages[1].tasks.len() > 8, "{report}");
+    /// # Ok::<(), partita::PartitaError>(())
+    /// ```
+    pub fn set_skew_split(&self, on: bool) {
+        self.inner.scheduler.set_skew_split(on.then_some(HOT));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_skew_split_above(&self, bytes: u64) {
+        self.inner.scheduler.set_skew_split(Some(bytes));
+    }
+
     /// The report of the last job that ended; `None` before the first.
     pub fn last_report(&self) -> Option<JobReport> {
-        match self.inner.last_job.load(Ordering::Relaxed) {
-            NO_JOB => None,
-            job => self.inner.events.report(job),
-        }
+        self.inner.events.report(self.last_job()?)
     }
 
     /// The reports of the last hundred jobs, oldest first.
@@ -185,6 +266,11 @@ impl Session {
 
     pub(crate) fn report(&self, job: usize) -> Option<JobReport> {
         self.inner.events.report(job)
+    }
+
+    /// The number of the last job that ended.
+    pub(crate) fn last_job(&self) -> Option<usize> {
+        Some(self.inner.last_job.load(Ordering::Relaxed)).filter(|job| *job != NO_JOB)
     }
 
     /// Room in the engine's cache for one dataset, until the lease is dropped.

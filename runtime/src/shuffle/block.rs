@@ -6,8 +6,14 @@ use polars::prelude::*;
 
 use crate::memory::SpillFile;
 
-/// How blocks are compressed on disk and on their way to other workers.
-const COMPRESSION: Option<IpcCompression> = Some(IpcCompression::LZ4);
+/// Whether rows are compressed when they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// As they are: for a way that is faster than a core compresses.
+    Plain,
+    /// By LZ4: for disks, and for slow networks.
+    Lz4,
+}
 
 /// Rows that one map task left for one reduce partition, or a part of them.
 #[derive(Clone)]
@@ -49,13 +55,13 @@ impl Block {
         }
     }
 
-    /// Writes its rows as an Arrow IPC stream.
+    /// Writes its rows as an Arrow IPC stream; what is on disk already, as it is there.
     ///
     /// # Errors
     /// When its file cannot be read, or `to` not written to.
-    pub fn write(&self, to: &mut impl Write) -> PolarsResult<()> {
+    pub fn write(&self, packing: Packing, to: &mut impl Write) -> PolarsResult<()> {
         match self {
-            Self::Memory(frame) => write_stream(frame, to),
+            Self::Memory(frame) => write_stream(frame, packing, to),
             Self::Disk { file, place } => Ok(file.copy(&place.range, to)?),
         }
     }
@@ -65,9 +71,13 @@ impl Block {
 ///
 /// # Errors
 /// When `to` cannot be written to.
-pub(crate) fn write_stream(frame: &DataFrame, to: &mut impl Write) -> PolarsResult<()> {
+pub(crate) fn write_stream(frame: &DataFrame, packing: Packing, to: &mut impl Write) -> PolarsResult<()> {
+    let compression = match packing {
+        Packing::Plain => None,
+        Packing::Lz4 => Some(IpcCompression::LZ4),
+    };
     IpcStreamWriter::new(to)
-        .with_compression(COMPRESSION)
+        .with_compression(compression)
         .with_compat_level(CompatLevel::newest())
         .finish(&mut frame.clone())
 }
@@ -84,10 +94,10 @@ pub(crate) fn read_stream(from: impl Read + Seek) -> PolarsResult<DataFrame> {
 ///
 /// # Errors
 /// When a block cannot be read, or `to` not written to.
-pub(crate) fn write_blocks(blocks: &[Block], to: &mut impl Write) -> PolarsResult<()> {
+pub(crate) fn write_blocks(blocks: &[Block], packing: Packing, to: &mut impl Write) -> PolarsResult<()> {
     let count = u32::try_from(blocks.len()).map_err(io::Error::other)?;
     to.write_all(&count.to_le_bytes())?;
-    blocks.iter().try_for_each(|block| block.write(to))
+    blocks.iter().try_for_each(|block| block.write(packing, to))
 }
 
 /// Reads what [`write_blocks`] wrote.
@@ -130,19 +140,22 @@ mod tests {
     fn streams_one_after_another_come_back_apart_and_exact() {
         let all = frame();
         let blocks: Vec<DataFrame> = vec![all.slice(17, 100), all.slice(0, 0), all.slice(500, 333)];
-        let mut bytes = Vec::new();
-        write_blocks(&blocks.iter().cloned().map(Block::Memory).collect::<Vec<_>>(), &mut bytes).unwrap();
-        write_blocks(&[], &mut bytes).unwrap();
-        write_blocks(&[Block::Memory(all.slice(1, 1))], &mut bytes).unwrap();
-        let mut from = Cursor::new(bytes);
-        let back = read_blocks(&mut from).unwrap();
-        assert_eq!(back.len(), 3);
-        for (back, block) in back.iter().zip(&blocks) {
-            assert!(back.equals_missing(block), "{back} {block}");
-            assert_eq!(back.schema(), block.schema());
+        for packing in [Packing::Plain, Packing::Lz4] {
+            let mut bytes = Vec::new();
+            let many: Vec<Block> = blocks.iter().cloned().map(Block::Memory).collect();
+            write_blocks(&many, packing, &mut bytes).unwrap();
+            write_blocks(&[], packing, &mut bytes).unwrap();
+            write_blocks(&[Block::Memory(all.slice(1, 1))], packing, &mut bytes).unwrap();
+            let mut from = Cursor::new(bytes);
+            let back = read_blocks(&mut from).unwrap();
+            assert_eq!(back.len(), 3);
+            for (back, block) in back.iter().zip(&blocks) {
+                assert!(back.equals_missing(block), "{back} {block}");
+                assert_eq!(back.schema(), block.schema());
+            }
+            assert!(read_blocks(&mut from).unwrap().is_empty());
+            assert!(read_blocks(&mut from).unwrap()[0].equals_missing(&all.slice(1, 1)));
         }
-        assert!(read_blocks(&mut from).unwrap().is_empty());
-        assert!(read_blocks(&mut from).unwrap()[0].equals_missing(&all.slice(1, 1)));
     }
 
     #[test]
@@ -150,7 +163,7 @@ mod tests {
         let all = frame().select(["s"]).unwrap();
         let size = |frame: &DataFrame| {
             let mut bytes = Vec::new();
-            write_stream(frame, &mut bytes).unwrap();
+            write_stream(frame, Packing::Plain, &mut bytes).unwrap();
             bytes.len()
         };
         assert!(
@@ -164,7 +177,7 @@ mod tests {
     #[test]
     fn a_stream_cut_short_is_an_error() {
         let mut bytes = Vec::new();
-        write_blocks(&[Block::Memory(frame())], &mut bytes).unwrap();
+        write_blocks(&[Block::Memory(frame())], Packing::Lz4, &mut bytes).unwrap();
         for length in [2, 4, 100, bytes.len() / 2] {
             assert!(read_blocks(&mut Cursor::new(&bytes[..length])).is_err(), "{length}");
         }

@@ -18,6 +18,9 @@ pub enum ShuffleError {
     /// Partitioning by the values of no expression at all.
     #[error("cannot partition by no keys; give at least one key, or repartition round robin")]
     NoKeys,
+    /// Spreading keys over nothing.
+    #[error("cannot spread a key over 0 partitions; salt it over at least 1")]
+    NoSalts,
     /// A key or partition expression failed on the rows.
     #[error("partitioning by {expr} failed: {source}")]
     Expression {

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -5,12 +7,16 @@ use super::ShuffleError;
 use super::hash::hash_rows;
 use super::keys::{evaluate, evaluate_one};
 use super::range::{check_range, range_ids};
+use super::salt::Salt;
 
 /// The most partitions a frame is cut into.
 pub const MAX_PARTITIONS: usize = 1 << 20;
 
 /// One frame a partition, again for each slice of the rows.
 pub(crate) type Slices<'a> = Box<dyn Iterator<Item = Result<Vec<DataFrame>, ShuffleError>> + 'a>;
+
+/// Cuts a range of the rows into one frame a partition.
+type Cut<'a> = Box<dyn Fn(Range<usize>) -> Result<Vec<DataFrame>, ShuffleError> + 'a>;
 
 /// How rows are assigned to output partitions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,6 +51,26 @@ pub enum Partitioner {
         /// One column per key, sorted the same way: made by [`range_bounds`](super::range_bounds).
         bounds: DataFrame,
     },
+    /// By the hash of the keys, but a salted key lies in several partitions instead of one: its rows are
+    /// dealt among them by their place, so that each gets about as many.
+    Salted {
+        /// The keys.
+        keys: Vec<Expr>,
+        /// Number of output partitions.
+        n: usize,
+        /// What is salted.
+        salt: Salt,
+    },
+    /// The other side of a join whose first side is [`Salted`](Self::Salted) likewise: rows of a salted
+    /// key go to each of its partitions, so that every row of the first side meets them.
+    Copied {
+        /// The keys.
+        keys: Vec<Expr>,
+        /// Number of output partitions.
+        n: usize,
+        /// What is salted.
+        salt: Salt,
+    },
     /// The partition number is what the expression says, any integer in `0..n`.
     ByExpr {
         /// The expression.
@@ -58,7 +84,11 @@ impl Partitioner {
     /// Number of output partitions.
     pub fn partitions(&self) -> usize {
         match self {
-            Self::RoundRobin { n } | Self::Hash { n, .. } | Self::ByExpr { n, .. } => *n,
+            Self::RoundRobin { n }
+            | Self::Hash { n, .. }
+            | Self::Salted { n, .. }
+            | Self::Copied { n, .. }
+            | Self::ByExpr { n, .. } => *n,
             Self::Range { bounds, .. } => bounds.height() + 1,
         }
     }
@@ -84,7 +114,7 @@ impl Partitioner {
     /// # Errors
     /// As `split`.
     pub(crate) fn split_in_slices<'a>(
-        &self,
+        &'a self,
         df: &'a DataFrame,
         map_partition: usize,
         rows: usize,
@@ -96,28 +126,58 @@ impl Partitioner {
             _ => {}
         }
         let whole = |blocks| Box::new(std::iter::once(Ok(blocks)));
-        let ids = match self {
-            Self::RoundRobin { .. } => return Ok(whole(deal(df, n, map_partition))),
-            Self::Hash { keys, .. } if keys.is_empty() => return Err(ShuffleError::NoKeys),
-            Self::Hash { keys, .. } if n == 1 => evaluate(df, keys).map(|_| Vec::new())?,
-            Self::Hash { keys, .. } => hash_rows(df, keys)?.into_iter().map(|hash| scale(hash, n)).collect(),
+        let cut = |split: Cut<'a>| {
+            let rows = rows.max(1);
+            let slices = df.height().div_ceil(rows).max(1);
+            Ok(Box::new((0..slices).map(move |slice| {
+                let start = slice * rows;
+                split(start..start.saturating_add(rows).min(df.height()))
+            })) as Slices<'a>)
+        };
+        if let Self::Copied { keys, salt, .. } = self {
+            salt.check()?;
+            let hashes = hash_rows(df, not_none(keys)?)?;
+            return cut(Box::new(move |range| {
+                let (rows, ids) = salt.copies(&hashes[range.clone()], n);
+                gather(&df.slice(range.start as i64, range.len()), Some(&rows), &ids, n)
+            }));
+        }
+        match self.ids(df, map_partition)? {
+            None => Ok(whole(deal(df, n, map_partition))),
+            Some(_) if n == 1 => Ok(whole(vec![df.clone()])),
+            Some(ids) => cut(Box::new(move |range| {
+                gather(&df.slice(range.start as i64, range.len()), None, &ids[range], n)
+            })),
+        }
+    }
+
+    /// For each row the partition it goes to (one with copies, the first of them); `None` where that does
+    /// not depend on the row.
+    pub(super) fn ids(&self, df: &DataFrame, map_partition: usize) -> Result<Option<Vec<u32>>, ShuffleError> {
+        let n = self.partitions();
+        Ok(Some(match self {
+            Self::RoundRobin { .. } => return Ok(None),
+            Self::Hash { keys, .. } if n == 1 => {
+                evaluate(df, not_none(keys)?).map(|_| vec![0; df.height()])?
+            }
+            Self::Hash { keys, .. } | Self::Copied { keys, .. } => {
+                hash_rows(df, not_none(keys)?)?.into_iter().map(|hash| scale(hash, n)).collect()
+            }
+            Self::Salted { keys, salt, .. } => {
+                salt.check()?;
+                salt.deal(&hash_rows(df, not_none(keys)?)?, n, map_partition)
+            }
             Self::Range { by, descending, nulls_last, bounds } => {
                 check_range(by.len(), descending)?;
                 range_ids(df, by, descending, *nulls_last, bounds)?
             }
             Self::ByExpr { expr, .. } => expr_ids(df, expr, n)?,
-        };
-        if n == 1 {
-            return Ok(whole(vec![df.clone()]));
-        }
-        let rows = rows.max(1);
-        let slices = df.height().div_ceil(rows).max(1);
-        Ok(Box::new((0..slices).map(move |slice| {
-            let start = slice * rows;
-            let end = start.saturating_add(rows).min(ids.len());
-            gather(&df.slice(start as i64, end - start), &ids[start..end], n)
-        })))
+        }))
     }
+}
+
+fn not_none(keys: &[Expr]) -> Result<&[Expr], ShuffleError> {
+    if keys.is_empty() { Err(ShuffleError::NoKeys) } else { Ok(keys) }
 }
 
 /// Contiguous even pieces, the first `rows % n` extra rows to partitions from a start on that walks around
@@ -151,7 +211,7 @@ fn stride(n: usize) -> usize {
 }
 
 /// Maps a hash to `0..n` by its high bits, evenly for every `n`.
-fn scale(hash: u64, n: usize) -> u32 {
+pub(super) fn scale(hash: u64, n: usize) -> u32 {
     ((u128::from(hash) * n as u128) >> 64) as u32
 }
 
@@ -187,8 +247,14 @@ fn expr_ids(df: &DataFrame, expr: &Expr, n: usize) -> Result<Vec<u32>, ShuffleEr
     }
 }
 
-/// Brings the rows of each partition together with one counting sort and one gather.
-fn gather(df: &DataFrame, ids: &[u32], n: usize) -> Result<Vec<DataFrame>, ShuffleError> {
+/// Brings the rows of each partition together with one counting sort and one gather. `ids` are those of
+/// the frame's rows, or of `rows` of it.
+fn gather(
+    df: &DataFrame,
+    rows: Option<&[IdxSize]>,
+    ids: &[u32],
+    n: usize,
+) -> Result<Vec<DataFrame>, ShuffleError> {
     let mut lengths = vec![0usize; n];
     for id in ids {
         lengths[*id as usize] += 1;
@@ -200,9 +266,9 @@ fn gather(df: &DataFrame, ids: &[u32], n: usize) -> Result<Vec<DataFrame>, Shuff
         total += length;
     }
     let mut order: Vec<IdxSize> = vec![0; ids.len()];
-    for (row, id) in ids.iter().enumerate() {
+    for (place, id) in ids.iter().enumerate() {
         let slot = &mut next[*id as usize];
-        order[*slot] = row as IdxSize;
+        order[*slot] = rows.map_or(place as IdxSize, |rows| rows[place]);
         *slot += 1;
     }
     let gathered = df.take(&IdxCa::from_vec(PlSmallStr::EMPTY, order))?;

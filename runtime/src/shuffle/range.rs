@@ -1,11 +1,14 @@
 use polars::chunked_array::ops::row_encode;
 use polars::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::index;
 
 use super::ShuffleError;
 use super::keys::{evaluate, is_encodable, without_categories};
 
 /// Column of a sample that says how many rows each sampled one stands for.
-const WEIGHT: &str = "weight";
+pub(super) const WEIGHT: &str = "weight";
 
 /// A random sample of the sort keys of one map partition: all rows when there are at most `size`, else
 /// `size` of them, the same for the same seed. The columns are the keys `key_0`, `key_1`, … and `weight`,
@@ -19,8 +22,14 @@ pub fn sample(df: &DataFrame, by: &[Expr], size: usize, seed: u64) -> Result<Dat
     }
     let rows = df.height();
     let keys = DataFrame::new(rows, sort_keys(df, by)?)?;
-    let mut sampled =
-        if rows <= size { keys } else { keys.sample_n_literal(size, false, Some(false), Some(seed))? };
+    let mut sampled = if rows <= size {
+        keys
+    } else {
+        // Polars' own sampling looks at every row.
+        let mut places = index::sample(&mut StdRng::seed_from_u64(seed), rows, size).into_vec();
+        places.sort_unstable();
+        keys.take(&places.into_iter().map(|place| place as IdxSize).collect_ca(PlSmallStr::EMPTY))?
+    };
     let weight = rows as f64 / sampled.height().max(1) as f64;
     sampled.with_column(Column::new_scalar(WEIGHT.into(), weight.into(), sampled.height()))?;
     Ok(sampled)

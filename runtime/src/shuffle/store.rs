@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use polars::prelude::{DataFrame, PolarsResult};
 
-use super::block::{Block, Place, write_stream};
+use super::block::{Block, Packing, Place, write_stream};
 use crate::memory::{Accountant, Room, SpillDirectory, SpillFile, Use};
 
 /// Identifies one shuffle in a session.
@@ -250,7 +250,7 @@ impl BlockStore {
             for block in blocks {
                 let start = writer.written();
                 if block.height() > 0 {
-                    write_stream(block, writer)?;
+                    write_stream(block, Packing::Lz4, writer)?;
                 }
                 let (rows, bytes) = (block.height(), block.estimated_size());
                 places.push(Place { range: start..writer.written(), rows, bytes });

@@ -28,6 +28,7 @@ mod travel;
 pub use csv::{CsvOptions, CsvSource};
 pub use error::SourceError;
 pub use parquet::ParquetSource;
+pub(crate) use piece::Frames;
 pub use piece::{Part, Piece};
 pub use pushdown::{Pushdown, pushed_down};
 pub use read_stats::{ReadSnapshot, ReadStats};

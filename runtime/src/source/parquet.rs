@@ -171,7 +171,7 @@ impl ParquetFile {
         self.metadata.row_groups[group].num_rows() as u64
     }
 
-    fn unpacked_bytes(&self, group: usize) -> u64 {
+    pub(super) fn unpacked_bytes(&self, group: usize) -> u64 {
         self.metadata.row_groups[group].total_byte_size() as u64
     }
 

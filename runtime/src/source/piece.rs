@@ -5,8 +5,13 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use polars::polars_utils::arena::Arena;
+use polars::polars_utils::slice_enum::Slice;
 use polars::prelude::*;
+use polars_plan::dsl::FileScanIR;
+use polars_plan::plans::{AExpr, IR};
 use serde::{Deserialize, Serialize};
 
 use super::csv::CsvFile;
@@ -69,6 +74,11 @@ impl Piece {
         self.stretches.iter().map(|stretch| stretch.part().bytes).sum()
     }
 
+    /// Bytes of all columns before compression, where that is known without reading: of Parquet.
+    pub fn unpacked_bytes(&self) -> Option<u64> {
+        self.stretches.iter().map(Stretch::unpacked_bytes).sum()
+    }
+
     /// A lazy frame over exactly the rows of this piece. It reads when it is collected, on the
     /// calling thread, and only what the plan above it needs; it counts what it reads in `stats`.
     /// Collect it with the in-memory engine.
@@ -82,10 +92,33 @@ impl Piece {
         LazyFrame::anonymous_scan(Arc::new(PieceScan { piece: self.clone(), stats }), args)
     }
 
-    /// Reads what a plan asks for: see [`Request`].
-    fn read(&self, request: &Request, stats: &ReadStats) -> PolarsResult<DataFrame> {
+    /// Reads what a plan asks for, and hands it to `out` in frames as they are read, a row group each or
+    /// some hundred kilobytes of text.
+    fn read(
+        &self,
+        request: &Request,
+        stats: &ReadStats,
+        out: &mut dyn FnMut(DataFrame) -> PolarsResult<()>,
+    ) -> PolarsResult<()> {
         stats.add_columns(request.schema.iter_names());
-        let mut frames = Vec::new();
+        // What becomes of the frames on the way is not reading.
+        let (started, mut elsewhere) = (Instant::now(), Duration::ZERO);
+        let read = self.read_stretches(request, stats, &mut |frame| {
+            let given = Instant::now();
+            let taken = out(frame);
+            elsewhere += given.elapsed();
+            taken
+        });
+        stats.add_time(started.elapsed().saturating_sub(elsewhere));
+        read
+    }
+
+    fn read_stretches(
+        &self,
+        request: &Request,
+        stats: &ReadStats,
+        out: &mut dyn FnMut(DataFrame) -> PolarsResult<()>,
+    ) -> PolarsResult<()> {
         let mut budget = request.rows;
         for stretch in self.stretches.iter() {
             if budget == 0 {
@@ -93,22 +126,14 @@ impl Piece {
             }
             match stretch {
                 Stretch::RowGroups { file, groups } => {
-                    row_groups::read(file, groups.clone(), request, &mut budget, stats, &mut frames)
+                    row_groups::read(file, groups.clone(), request, &mut budget, stats, out)
                 }
                 Stretch::Records { file, bytes } => {
-                    records::read(file, bytes.clone(), request, &mut budget, stats, &mut frames)
+                    records::read(file, bytes.clone(), request, &mut budget, stats, out)
                 }
             }?;
         }
-        // Chunks stay as they were read: making them contiguous would copy every value.
-        let mut frames = frames.into_iter();
-        let Some(mut whole) = frames.next() else {
-            return Ok(DataFrame::empty_with_schema(&request.schema));
-        };
-        for frame in frames {
-            whole.vstack_mut(&frame)?;
-        }
-        Ok(whole)
+        Ok(())
     }
 }
 
@@ -137,6 +162,15 @@ impl fmt::Display for Piece {
 }
 
 impl Stretch {
+    fn unpacked_bytes(&self) -> Option<u64> {
+        match self {
+            Stretch::RowGroups { file, groups } => {
+                Some(groups.clone().map(|group| file.unpacked_bytes(group)).sum())
+            }
+            Stretch::Records { .. } => None,
+        }
+    }
+
     fn part(&self) -> Part {
         match self {
             Stretch::RowGroups { file, groups } => Part {
@@ -173,6 +207,51 @@ struct PieceScan {
     stats: Arc<ReadStats>,
 }
 
+impl PieceScan {
+    fn request(
+        &self,
+        columns: Option<&[PlSmallStr]>,
+        predicate: Option<Expr>,
+        rows: Option<usize>,
+    ) -> PolarsResult<Request> {
+        let schema = match columns {
+            Some(columns) => Arc::new(self.piece.schema.try_project(columns.iter())?),
+            None => self.piece.schema.clone(),
+        };
+        let filter = predicate.map(|predicate| RowFilter::new(predicate, &schema)).transpose()?;
+        Ok(Request { schema, filter, rows: rows.unwrap_or(usize::MAX) })
+    }
+}
+
+/// What a scan of an optimised plan reads, a frame after another instead of all at once.
+pub(crate) struct Frames<'a> {
+    scan: &'a PieceScan,
+    request: Request,
+}
+
+impl<'a> Frames<'a> {
+    /// The frames of this node, if it scans a piece.
+    pub fn of(node: &'a IR, exprs: &Arena<AExpr>) -> PolarsResult<Option<Self>> {
+        let IR::Scan { scan_type, predicate, unified_scan_args, .. } = node else { return Ok(None) };
+        let FileScanIR::Anonymous { function, .. } = &**scan_type else { return Ok(None) };
+        let Some(scan) = function.as_any().downcast_ref::<PieceScan>() else { return Ok(None) };
+        let rows = match &unified_scan_args.pre_slice {
+            None => None,
+            Some(Slice::Positive { offset: 0, len }) => Some(*len),
+            // Polars asks for no other of a scan like this.
+            Some(_) => return Ok(None),
+        };
+        let predicate = predicate.as_ref().map(|predicate| predicate.to_expr(exprs));
+        let request = scan.request(unified_scan_args.projection.as_deref(), predicate, rows)?;
+        Ok(Some(Self { scan, request }))
+    }
+
+    /// Reads, and hands each frame to `out`.
+    pub fn read(&self, out: &mut dyn FnMut(DataFrame) -> PolarsResult<()>) -> PolarsResult<()> {
+        self.scan.piece.read(&self.request, &self.scan.stats, out)
+    }
+}
+
 impl AnonymousScan for PieceScan {
     fn as_any(&self) -> &dyn Any {
         self
@@ -187,12 +266,16 @@ impl AnonymousScan for PieceScan {
     }
 
     fn scan(&self, args: AnonymousScanArgs) -> PolarsResult<DataFrame> {
-        let schema = match &args.with_columns {
-            Some(columns) => Arc::new(self.piece.schema.try_project(columns.iter())?),
-            None => self.piece.schema.clone(),
-        };
-        let filter = args.predicate.map(|predicate| RowFilter::new(predicate, &schema)).transpose()?;
-        let request = Request { schema, filter, rows: args.n_rows.unwrap_or(usize::MAX) };
-        self.piece.read(&request, &self.stats)
+        let request = self.request(args.with_columns.as_deref(), args.predicate, args.n_rows)?;
+        // Chunks stay as they were read: making them contiguous would copy every value.
+        let mut whole: Option<DataFrame> = None;
+        self.piece.read(&request, &self.stats, &mut |frame| {
+            match &mut whole {
+                Some(whole) => drop(whole.vstack_mut(&frame)?),
+                None => whole = Some(frame),
+            }
+            Ok(())
+        })?;
+        Ok(whole.unwrap_or_else(|| DataFrame::empty_with_schema(&request.schema)))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use polars::prelude::PlSmallStr;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ pub struct ReadStats {
     rows_read: AtomicU64,
     row_groups_read: AtomicU64,
     row_groups_skipped: AtomicU64,
+    nanoseconds: AtomicU64,
     columns: Mutex<BTreeSet<PlSmallStr>>,
 }
 
@@ -28,6 +30,8 @@ pub struct ReadSnapshot {
     pub row_groups_read: u64,
     /// Row groups that their statistics ruled out, so that nothing of them was read.
     pub row_groups_skipped: u64,
+    /// What reading and decoding took.
+    pub time: Duration,
     /// The columns asked for, by name.
     pub columns: Vec<String>,
 }
@@ -41,12 +45,17 @@ impl ReadStats {
             rows_read: self.rows_read.load(Relaxed),
             row_groups_read: self.row_groups_read.load(Relaxed),
             row_groups_skipped: self.row_groups_skipped.load(Relaxed),
+            time: Duration::from_nanos(self.nanoseconds.load(Relaxed)),
             columns: columns.iter().map(|name| name.to_string()).collect(),
         }
     }
 
     pub(super) fn add_bytes(&self, bytes: u64) {
         self.bytes_read.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn add_time(&self, took: Duration) {
+        self.nanoseconds.fetch_add(took.as_nanos() as u64, Relaxed);
     }
 
     pub(super) fn add_rows(&self, rows: usize) {

@@ -14,14 +14,14 @@ use super::read_stats::ReadStats;
 /// How much is parsed in one go.
 const CHUNK_BYTES: usize = 1 << 19;
 
-/// Reads the records in `stretch` of `file` into `out`, looking at no more than `budget` rows.
+/// Reads the records in `stretch` of `file` and hands them to `out` chunk by chunk, looking at no more than `budget` rows.
 pub(super) fn read(
     file: &CsvFile,
     stretch: Range<u64>,
     request: &Request,
     budget: &mut usize,
     stats: &ReadStats,
-    out: &mut Vec<DataFrame>,
+    out: &mut dyn FnMut(DataFrame) -> PolarsResult<()>,
 ) -> PolarsResult<()> {
     let body = file.load(stretch.clone())?;
     if file.compressed {
@@ -57,7 +57,7 @@ pub(super) fn read(
             }
             None => frame,
         };
-        out.push(frame);
+        out(frame)?;
         start += chunk.len();
     }
     Ok(())

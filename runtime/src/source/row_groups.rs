@@ -17,14 +17,14 @@ use super::piece::Request;
 use super::predicate::{RowFilter, statistics_names};
 use super::read_stats::ReadStats;
 
-/// Reads `groups` of `file` into `out`, one frame a row group, looking at no more than `budget` rows.
+/// Reads `groups` of `file` and hands them to `out`, one frame a row group, looking at no more than `budget` rows.
 pub(super) fn read(
     file: &ParquetFile,
     groups: Range<usize>,
     request: &Request,
     budget: &mut usize,
     stats: &ReadStats,
-    out: &mut Vec<DataFrame>,
+    out: &mut dyn FnMut(DataFrame) -> PolarsResult<()>,
 ) -> PolarsResult<()> {
     let ruled_out = request.filter.as_ref().and_then(|filter| ruled_out(file, groups.clone(), filter));
     let mut bytes: Option<Buffer<u8>> = None;
@@ -50,9 +50,9 @@ pub(super) fn read(
             None => reader.read_all(&request.schema),
             Some(filter) => reader.read_filtered(&request.schema, filter),
         };
-        out.push(frame.map_err(|error| {
+        out(frame.map_err(|error| {
             error.wrap_msg(|message| format!("reading `{}`: {message}", file.path.display()))
-        })?);
+        })?)?;
     }
     Ok(())
 }
@@ -177,10 +177,23 @@ fn column_statistics(
         return None;
     }
     let found = deserialize_all(field, groups, leaf, &file.metadata.footer_buf).ok()??;
-    let min = Series::try_from((field, found.min_value)).ok()?;
-    let max = Series::try_from((field, found.max_value)).ok()?;
+    // Those of times and days come as the numbers they are stored as.
+    let typed = |values| {
+        let series = Series::from_arrow(PlSmallStr::EMPTY, values).ok()?;
+        let is_stored = series.dtype() != dtype && series.dtype() == &dtype.to_physical();
+        if is_stored && same_unit(field.dtype()) { series.strict_cast(dtype).ok() } else { Some(series) }
+    };
+    let (min, max) = (typed(found.min_value)?, typed(found.max_value)?);
     let nulls = Series::from_arrow(PlSmallStr::EMPTY, found.null_count.boxed()).ok()?;
     (min.dtype() == dtype && max.dtype() == dtype).then(|| [min, max, nulls].map(Series::into_column))
+}
+
+/// Whether a time or day is stored in the unit that Polars has it in.
+fn same_unit(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType as D;
+    use ArrowTimeUnit::Second;
+    matches!(dtype, D::Date32)
+        || matches!(dtype, D::Timestamp(unit, _) | D::Duration(unit) if *unit != Second)
 }
 
 /// Type and storage as every writer pairs them; for the rest, the decoder of statistics may give up

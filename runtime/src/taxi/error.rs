@@ -1,6 +1,6 @@
 //! What can go wrong with trip records, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::PolarsError;
 
@@ -92,6 +92,73 @@ pub enum TaxiError {
         /// A file of the earlier run.
         found: String,
     },
+    /// The text names no month.
+    #[error(
+        "`{month}` is no month of trip records: give year and month with two digits each, from 2009-01 on, such as `2019-03`"
+    )]
+    Month {
+        /// What was asked for.
+        month: String,
+    },
+    /// The text names no day.
+    #[error(
+        "`{day}` is no day: give year, month and day with two digits each for the latter, such as `2019-03-08`"
+    )]
+    Day {
+        /// What was asked for.
+        day: String,
+    },
+    /// There is no file for that month.
+    #[error(
+        "there are no yellow taxi trips of {month} at {address}: TLC publishes a month about two months after its end"
+    )]
+    NotPublished {
+        /// The month.
+        month: String,
+        /// Where it was looked for.
+        address: String,
+    },
+    /// The server does not give the file out.
+    #[error("{address} was refused ({status}): check the address, and whether a proxy stands in between")]
+    Refused {
+        /// What was asked for.
+        address: String,
+        /// How the server answered.
+        status: String,
+    },
+    /// The connection broke again and again.
+    #[error(
+        "the download of {address} broke off ({cause}) and several further tries got no further: check the network and \
+         call it again; {}", kept(*bytes, file)
+    )]
+    Broken {
+        /// Where it comes from.
+        address: String,
+        /// What happened last.
+        cause: String,
+        /// The file it was to become.
+        file: PathBuf,
+        /// Bytes that are here.
+        bytes: u64,
+    },
+    /// The person interrupted the cell.
+    #[error("the download was interrupted; {}", kept(*bytes, file))]
+    Interrupted {
+        /// The file it was to become.
+        file: PathBuf,
+        /// Bytes that are here.
+        bytes: u64,
+    },
+    /// What came is not a month of trips.
+    #[error(
+        "what {address} sent is not a Parquet file of taxi trips ({why}), and was deleted: check the address, and call it again"
+    )]
+    NotTrips {
+        /// Where it came from.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 impl TaxiError {
@@ -121,4 +188,16 @@ fn quoted(names: &[String], shown: usize) -> String {
 
 fn lacks(missing: &[(Era, Vec<String>)]) -> String {
     missing.iter().map(|(era, m)| format!("{era} lacks {}", quoted(m, 5))).collect::<Vec<_>>().join("; ")
+}
+
+/// What becomes of the bytes that have come.
+fn kept(bytes: u64, file: &Path) -> String {
+    if bytes == 0 {
+        return "nothing of it is here yet".to_owned();
+    }
+    format!(
+        "the {:.1} MB that are here are kept beside `{}`, and the next call goes on from there",
+        bytes as f64 / 1e6,
+        file.display()
+    )
 }

@@ -116,7 +116,8 @@ impl TripGenerator {
     }
 
     /// Writes the trips to `trips-00001-of-00008.parquet` and so on in the folder `dir`, made if need
-    /// be, and returns the paths. Row groups have statistics; memory holds a few of them at a time.
+    /// be, and returns the paths. Row groups have statistics and are compressed with Snappy; memory holds
+    /// a few of them at a time.
     ///
     /// Files of an earlier run with the same number of files are replaced; others are an error, as
     /// they would be read together with the new ones.
@@ -232,6 +233,8 @@ impl ParquetFile {
     fn create(path: &Path) -> Result<ParquetFile, TaxiError> {
         let file = File::create(path).map_err(TaxiError::io("write", path))?;
         let writer = ParquetWriter::new(file)
+            // Spark's own choice: larger than with zstd, and read in half the time.
+            .with_compression(ParquetCompression::Snappy)
             .with_statistics(StatisticsOptions::default())
             .batched(&trip_schema())
             .map_err(|e| at(path, e))?;

@@ -8,7 +8,7 @@
 //! distributions that follow the published figures.
 //!
 //! `partitioned` makes datasets of them: [`Session::read_trips`](crate::Session::read_trips). No trip
-//! record is part of the library.
+//! record is part of the library; [`download`] fetches a month from TLC.
 //!
 //! # The schema of a trip
 //!
@@ -23,6 +23,8 @@
 //! | `fare`, `tip`, `tolls`, `total` | `Float64` | US dollars; `total` also holds surcharges and taxes; cash tips are not recorded |
 
 mod city;
+mod day;
+mod download;
 mod error;
 mod generate;
 mod partitioned;
@@ -35,6 +37,8 @@ mod tests;
 mod trips;
 mod zones;
 
+pub use day::midnight;
+pub use download::{DownloadOptions, download, download_with};
 pub use error::TaxiError;
 pub use generate::{TripGenerator, TripSpec, generate};
 pub use partitioned::PartitionedTrips;
@@ -43,3 +47,8 @@ pub use read::{TripFile, Trips, read};
 pub use schema::{DIRTY, TlcSchema, schema_of, trip_schema};
 pub use sources::Era;
 pub use zones::zones;
+
+/// The examples of the page about trips.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/taxi.md")]
+struct Page;

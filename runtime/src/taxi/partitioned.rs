@@ -1,5 +1,6 @@
 //! Trips as datasets.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use polars::prelude::*;
@@ -24,7 +25,7 @@ impl Session {
     ///
     /// # Errors
     /// When there is no such file, or its columns are none of TLC's.
-    pub fn read_trips(&self, pattern: impl AsRef<str>) -> Result<PartitionedTrips> {
+    pub fn read_trips(&self, pattern: impl AsRef<Path>) -> Result<PartitionedTrips> {
         let trips = read(pattern)?;
         let mut all: Option<Dataset> = None;
         for file in trips.files() {

@@ -12,8 +12,11 @@ use super::{TaxiError, trip_schema};
 ///
 /// CSV (also gzip) and Parquet may be mixed, and so may the schemas. Only headers are read here; the
 /// rows when the frames are collected.
-pub fn read(path_or_glob: impl AsRef<str>) -> Result<Trips, TaxiError> {
-    let files = find(path_or_glob.as_ref())?.into_iter().map(TripFile::open).collect::<Result<_, _>>()?;
+pub fn read(path_or_glob: impl AsRef<Path>) -> Result<Trips, TaxiError> {
+    let files = find(&path_or_glob.as_ref().to_string_lossy())?
+        .into_iter()
+        .map(TripFile::open)
+        .collect::<Result<_, _>>()?;
     Ok(Trips { files })
 }
 

@@ -18,7 +18,7 @@ use tonic::{Code, Request, Response, Status};
 use super::Shared;
 use super::registration::{Registration, result_of};
 use crate::shuffle::Owner;
-use crate::shuffle::block::{Block, write_blocks};
+use crate::shuffle::block::{Block, Packing, write_blocks};
 
 /// In the header of an answer: what its rows will be in memory.
 pub(super) const BYTES_HEADER: &str = "partita-bytes";
@@ -120,9 +120,10 @@ impl Blocks for Service {
             Status::with_details(Code::NotFound, text, named.join(",").into())
         })?;
         let bytes = found.iter().flat_map(|(_, blocks)| blocks).map(Block::bytes).sum();
+        let packing = if self.shared.options.compress_shuffle { Packing::Lz4 } else { Packing::Plain };
         self.stream(bytes, move |writer| {
             for (map, blocks) in found {
-                if let Err(error) = write_blocks(&blocks, writer) {
+                if let Err(error) = write_blocks(&blocks, packing, writer) {
                     let left = matches!(&error, PolarsError::IO { error, .. } if error.kind() == ErrorKind::BrokenPipe);
                     if !left {
                         // What cannot be read once will not be later: it is made again.
@@ -146,6 +147,9 @@ impl Blocks for Service {
             )));
         };
         let bytes = blocks.iter().map(Block::bytes).sum();
-        self.stream(bytes, move |writer| blocks.iter().try_for_each(|block| block.write(writer))).await
+        let write = move |writer: &mut ChunkWriter| {
+            blocks.iter().try_for_each(|block| block.write(Packing::Lz4, writer))
+        };
+        self.stream(bytes, write).await
     }
 }

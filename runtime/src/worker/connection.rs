@@ -1,4 +1,5 @@
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,9 +9,10 @@ use partita_wire::pool::from_worker::Message;
 use partita_wire::pool::master_client::MasterClient;
 use partita_wire::pool::to_worker::Message as Order;
 use partita_wire::pool::{
-    BlobRequest, Chunk, FromWorker, TaskEnded, Versions, WorkerHello, WorkerStatus, WorkerWelcome,
+    BlobRequest, CachedDataset, Chunk, FromWorker, TaskEnded, Versions, WorkerHello, WorkerStatus,
+    WorkerWelcome,
 };
-use partita_wire::{MESSAGE_BYTES, QUEUE, Token};
+use partita_wire::{MESSAGE_BYTES, QUEUE, Token, words};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -24,6 +26,7 @@ use tonic::{Code, Status, Streaming};
 use super::registration::Registration;
 use super::task::{Launch, failure};
 use super::{Shared, WorkerError, dial};
+use crate::cache::KeptDataset;
 use crate::engine::task::TaskError;
 use crate::memory::heap;
 
@@ -32,6 +35,8 @@ const WELCOME: Duration = Duration::from_secs(10);
 /// Between two tries to reach the master: at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Cached datasets that one heartbeat tells of, at most.
+const DATASETS: usize = 256;
 /// The master's pace of heartbeats is kept within reason.
 const FASTEST_HEARTBEAT: u32 = 20;
 
@@ -65,7 +70,7 @@ enum Ended {
 
 impl From<Status> for Ended {
     fn from(status: Status) -> Self {
-        let text = status.message().to_owned();
+        let text = words(&status);
         match status.code() {
             Code::Unauthenticated
             | Code::FailedPrecondition
@@ -113,7 +118,10 @@ pub(super) async fn keep(
                 tracing::warn!("the master at {master} is lost: {cause}; what was kept for it is dropped");
                 wait = waits();
             }
-            Some(Ended::Lost(cause)) => tracing::warn!("no master at {master}: {cause}; trying again"),
+            Some(Ended::Lost(cause)) => tracing::warn!(
+                "no master at {master}: {cause}; trying again (partitas:// is for a master that speaks TLS, \
+                 partita:// for one that does not)"
+            ),
         }
         tokio::select! {
             () = tokio::time::sleep(wait.next().unwrap_or(LONGEST_WAIT)) => {}
@@ -232,7 +240,31 @@ async fn hello(shared: &Shared) -> io::Result<WorkerHello> {
         memory_limit: limits.total as u64,
         cache_limit: limits.cache as u64,
         blocks_address: advertised(shared).await?,
+        data_dirs: names(shared.access.data()),
+        output_dirs: names(shared.access.outputs()),
     })
+}
+
+/// What is kept of each cached dataset, the largest first.
+fn datasets(registration: &Registration) -> Vec<CachedDataset> {
+    let mut kept = registration.cache.datasets();
+    kept.sort_by_key(|dataset| std::cmp::Reverse(dataset.memory_bytes + dataset.disk_bytes));
+    kept.truncate(DATASETS);
+    let told = |dataset: KeptDataset| CachedDataset {
+        session: dataset.session,
+        cache: dataset.cache,
+        level: dataset.level.to_string(),
+        in_memory: dataset.in_memory as u32,
+        on_disk: dataset.on_disk as u32,
+        memory_bytes: dataset.memory_bytes,
+        disk_bytes: dataset.disk_bytes,
+    };
+    kept.into_iter().map(told).collect()
+}
+
+/// Paths as they travel; one that is no text cannot be named in a plan either.
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().filter_map(|path| path.to_str().map(str::to_owned)).collect()
 }
 
 /// Where others reach the Blocks service: as told, or where it listens, or this machine's address on
@@ -246,7 +278,7 @@ async fn advertised(shared: &Shared) -> io::Result<String> {
         Some(host) => Ok(format!("{host}:{port}")),
         None if !shared.listening.ip().is_unspecified() => Ok(shared.listening.to_string()),
         None => {
-            let master = shared.options.master.rsplit("://").next().unwrap_or_default().trim_end_matches('/');
+            let master = dial::host_and_port(&shared.options.master);
             // Nothing is sent: the system only looks which of its addresses it would send from.
             let socket =
                 UdpSocket::bind((if shared.listening.is_ipv6() { "[::]" } else { "0.0.0.0" }, 0)).await?;
@@ -270,5 +302,6 @@ fn status(shared: &Shared, registration: &Registration) -> WorkerStatus {
         resident: heap::resident() as u64,
         cached_in_memory: cached_in_memory as u32,
         cached_on_disk: cached_on_disk as u32,
+        datasets: datasets(registration),
     }
 }

@@ -14,6 +14,22 @@ const PONG: Duration = Duration::from_secs(10);
 /// wait while its chunk is decoded.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Bytes of one frame of HTTP/2: chunks come in a few, not in dozens.
+const FRAME: u32 = 1 << 20;
+
+/// What may stand before a host.
+const SCHEMES: [&str; 4] = ["partita://", "partitas://", "http://", "https://"];
+
+/// `host:port` of an address, without a scheme.
+pub(super) fn host_and_port(address: &str) -> &str {
+    let bare = SCHEMES.iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
+    bare.trim_end_matches('/')
+}
+
+/// Whether an address asks for TLS.
+pub(super) fn wants_tls(address: &str) -> bool {
+    address.starts_with("partitas://") || address.starts_with("https://")
+}
 
 /// A channel to `host:port`, with or without a scheme before it; it connects when it is used, and again
 /// when the connection is lost.
@@ -21,16 +37,16 @@ pub(super) fn channel(
     address: &str,
     tls: Option<&ClientTlsConfig>,
 ) -> Result<Channel, tonic::transport::Error> {
-    let bare = address.strip_prefix("http://").or(address.strip_prefix("https://")).unwrap_or(address);
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", bare.trim_end_matches('/')))?
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", host_and_port(address)))?
         .connect_timeout(CONNECT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME);
     if let Some(tls) = tls {
         endpoint = endpoint.tls_config(tls.clone())?;
     }

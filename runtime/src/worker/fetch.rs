@@ -6,7 +6,7 @@ use backon::{ExponentialBuilder, Retryable};
 use futures::future::join_all;
 use partita_wire::pool::blocks_client::BlocksClient;
 use partita_wire::pool::{Chunk, FetchRequest};
-use partita_wire::{ChunkReader, MESSAGE_BYTES, Token};
+use partita_wire::{ChunkReader, MESSAGE_BYTES, Token, words};
 use polars::prelude::DataFrame;
 use tokio::runtime::Handle;
 use tonic::transport::{Channel, ClientTlsConfig};
@@ -65,7 +65,7 @@ impl Fetcher {
                         "worker {} at {}: {}",
                         source.worker,
                         source.address,
-                        status.message()
+                        words(&status)
                     ));
                 }
             }
@@ -154,7 +154,7 @@ impl Incoming {
             go_on()?;
             let frames = read_blocks(&mut self.reader).map_err(|error| {
                 let cause = match self.reader.failure() {
-                    Some(status) => status.message().to_owned(),
+                    Some(status) => words(status),
                     None => error.to_string(),
                 };
                 TaskError::FetchFailed {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use partita_wire::{TlsFiles, Token};
 
+use super::dial::wants_tls;
+
 /// How a worker is started.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// Where the master is: `host:port`, with or without `http://` before it.
+    /// Where the master is: `partita://host:port`, `partitas://host:port` with TLS, or `host:port`.
     pub master: String,
     /// What people call it; need not be unique.
     pub name: String,
@@ -33,6 +35,9 @@ pub struct WorkerOptions {
     pub data_dirs: Vec<PathBuf>,
     /// Directories that tasks may write files in.
     pub output_dirs: Vec<PathBuf>,
+    /// Whether shuffle blocks are compressed on their way to other workers. It pays on networks of about a
+    /// gigabit a second and less; between workers of one machine it costs more than it saves.
+    pub compress_shuffle: bool,
     /// Another worker that is silent for so long while it should send blocks has failed.
     pub fetch_silence: Duration,
 }
@@ -53,6 +58,7 @@ impl WorkerOptions {
             spill_dir: env::temp_dir(),
             data_dirs: Vec::new(),
             output_dirs: Vec::new(),
+            compress_shuffle: false,
             fetch_silence: Duration::from_secs(20),
         }
     }
@@ -75,7 +81,7 @@ impl WorkerOptions {
                 self.listen
             ));
         }
-        if self.master.starts_with("https://") && self.tls.ca.is_none() {
+        if wants_tls(&self.master) && self.tls.ca.is_none() {
             return Err(format!(
                 "{}: TLS needs to know whom to trust: set PARTITA_TLS_CA to the file of the authority's certificate",
                 self.master
@@ -101,6 +107,6 @@ mod tests {
         assert!(problem(|o| o.slots = 0).contains("one slot"));
         assert!(problem(|o| o.cache_fraction = 1.5).contains("1.5"));
         assert!(problem(|o| o.listen = ([0, 0, 0, 0], 7078).into()).contains("PARTITA_TOKEN"));
-        assert!(problem(|o| o.master = "https://host:7077".into()).contains("PARTITA_TLS_CA"));
+        assert!(problem(|o| o.master = "partitas://host:7077".into()).contains("PARTITA_TLS_CA"));
     }
 }

@@ -1,5 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use partita_wire::pool::{CachedPartition, TaskKey};
@@ -55,7 +56,7 @@ impl TaskStores<'_> {
         let most = self.shared.accountant.limits().total;
         if need > most {
             let name = &self.shared.options.name;
-            return Err(TaskError::Failed(too_large(self.key.partition as usize, input, need, most, name)));
+            return Err(TaskError::TooLarge(too_large(self.key.partition as usize, input, need, most, name)));
         }
         if self.memory.borrow_mut().grow(need, self.registration) {
             return Ok(());
@@ -103,9 +104,17 @@ impl TaskStores<'_> {
 }
 
 impl Stores for TaskStores<'_> {
-    fn fetch(&self, shuffle: ShuffleId, partition: usize) -> Result<Vec<DataFrame>, TaskError> {
-        let none = Vec::new();
-        let sources = self.sources.get(&shuffle).unwrap_or(&none);
+    fn fetch(
+        &self,
+        shuffle: ShuffleId,
+        partition: usize,
+        maps: Option<&Range<usize>>,
+    ) -> Result<Vec<DataFrame>, TaskError> {
+        let mut sources = self.sources.get(&shuffle).cloned().unwrap_or_default();
+        if let Some(maps) = maps {
+            sources.iter_mut().for_each(|source| source.map_partitions.retain(|map| maps.contains(map)));
+            sources.retain(|source| !source.map_partitions.is_empty());
+        }
         let (here, there): (Vec<_>, Vec<_>) =
             sources.iter().partition(|source| source.worker == self.registration.worker);
         let wanted = Wanted { session: self.key.session, shuffle, partition };

@@ -24,7 +24,7 @@ use crate::engine::{execute, panic_text};
 use crate::events::TaskMetrics;
 use crate::memory::{Refused, heap};
 use crate::shuffle::Output;
-use crate::shuffle::block::write_stream;
+use crate::shuffle::block::{Packing, write_stream};
 
 /// A frame that may be small enough to travel inside of a message is tried; bytes in memory.
 const TRY_INLINE: usize = 4 * INLINE_BYTES;
@@ -80,14 +80,19 @@ impl Attempt<'_> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(TaskError::Cancelled);
         }
+        let mut blocks = Vec::new();
         let rows = match result {
             TaskResult::Nothing => None,
+            TaskResult::Written(sizes) => {
+                blocks = sizes;
+                None
+            }
             TaskResult::Count(count) => Some(Rows::Count(count)),
             TaskResult::Frame(frame) => Some(self.rows(frame)?),
         };
         let metrics =
             serde_json::to_string(&metrics).map_err(|error| TaskError::Failed(error.to_string()))?;
-        Ok(Outcome::Success(TaskSuccess { metrics, cached, result: rows }))
+        Ok(Outcome::Success(TaskSuccess { metrics, cached, blocks, result: rows }))
     }
 
     /// Waits for memory, then computes the task; again, if it turns out to need more than there was.
@@ -134,7 +139,7 @@ impl Attempt<'_> {
 
     fn refused(&self, refused: Refused, task: &Task, estimate: &Estimate, need: usize) -> TaskError {
         match refused {
-            Refused::TooLarge { most } => TaskError::Failed(too_large(
+            Refused::TooLarge { most } => TaskError::TooLarge(too_large(
                 task.partition,
                 estimate.known,
                 need,
@@ -152,7 +157,7 @@ impl Attempt<'_> {
         let size = frame.estimated_size();
         if size <= TRY_INLINE {
             let mut bytes = Vec::new();
-            write_stream(&frame, &mut bytes).map_err(failed)?;
+            write_stream(&frame, Packing::Lz4, &mut bytes).map_err(failed)?;
             if bytes.len() <= INLINE_BYTES {
                 return Ok(Rows::Rows(bytes.into()));
             }
@@ -169,6 +174,7 @@ pub(super) fn failure(error: &TaskError) -> Outcome {
     let mut failure = TaskFailure { message: error.to_string(), ..TaskFailure::default() };
     let kind = match error {
         TaskError::Failed(_) => Kind::Failed,
+        TaskError::TooLarge(_) => Kind::TooLarge,
         TaskError::FetchFailed { shuffle, map_partitions, cause } => {
             failure.shuffle = *shuffle;
             failure.map_partitions = map_partitions.iter().map(|map| *map as u32).collect();

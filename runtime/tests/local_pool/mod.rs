@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use partita::prelude::*;
 use partita::worker::{Worker, WorkerOptions};
-use partita_master::{Master, MasterOptions};
+use partita_master::{Master, MasterOptions, View};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ pub struct Pool {
     pub runtime: Runtime,
     pub address: String,
     pub stop: CancellationToken,
+    pub view: View,
     pub workers: Vec<Worker>,
     pub directory: tempfile::TempDir,
 }
@@ -26,23 +27,33 @@ impl Pool {
     }
 
     pub fn start_at(listen: &str, workers: usize) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let options = MasterOptions::new(listen.parse().unwrap(), polars::VERSION);
-        let master = runtime.block_on(Master::bind(options)).unwrap();
-        let (address, stop) = (master.local_addr().to_string(), master.stop());
-        runtime.spawn(master.serve());
-        let directory = tempfile::tempdir().unwrap();
-        let mut pool = Self { runtime, address, stop, workers: Vec::new(), directory };
+        let mut pool = Self::with(MasterOptions::new(listen.parse().unwrap(), polars::VERSION));
         (0..workers).for_each(|_| pool.add_worker());
         pool
     }
 
+    /// A master like this, and no workers yet.
+    pub fn with(options: MasterOptions) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let master = runtime.block_on(Master::bind(options)).unwrap();
+        let (address, stop, view) = (master.local_addr().to_string(), master.stop(), master.view());
+        runtime.spawn(master.serve());
+        let directory = tempfile::tempdir().unwrap();
+        Self { runtime, address, stop, view, workers: Vec::new(), directory }
+    }
+
     pub fn add_worker(&mut self) {
+        self.add_worker_with(|_| ());
+    }
+
+    /// One more worker, as usual but for what `change` changes.
+    pub fn add_worker_with(&mut self, change: impl FnOnce(&mut WorkerOptions)) {
         let mut options = WorkerOptions::new(self.address.clone());
         options.name = format!("worker-{}", self.workers.len());
         options.slots = 2;
         options.data_dirs = vec![self.directory.path().to_owned()];
         options.output_dirs = vec![self.directory.path().to_owned()];
+        change(&mut options);
         self.workers.push(self.runtime.block_on(Worker::start(options)).unwrap());
     }
 

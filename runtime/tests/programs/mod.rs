@@ -12,6 +12,7 @@ pub enum Act {
     Map(i64),
     MapJoin,
     GroupBy(bool),
+    GroupBySalted(usize),
     Distinct,
     DistinctBy,
     Sort(bool),
@@ -20,6 +21,7 @@ pub enum Act {
     Hash(usize),
     Range(usize),
     Expr(usize),
+    Salted(usize, usize),
     Coalesce(usize),
     Union,
     Join(JoinStrategy),
@@ -44,6 +46,7 @@ pub fn programs() -> impl Strategy<Value = Program> {
         (-3i64..4).prop_map(Act::Map),
         Just(Act::MapJoin),
         any::<bool>().prop_map(Act::GroupBy),
+        n.clone().prop_map(Act::GroupBySalted),
         Just(Act::Distinct),
         Just(Act::DistinctBy),
         any::<bool>().prop_map(Act::Sort),
@@ -52,9 +55,15 @@ pub fn programs() -> impl Strategy<Value = Program> {
         n.clone().prop_map(Act::Hash),
         n.clone().prop_map(Act::Range),
         n.clone().prop_map(Act::Expr),
+        (n.clone(), n.clone()).prop_map(|(n, salts)| Act::Salted(n, salts)),
         n.clone().prop_map(Act::Coalesce),
         Just(Act::Union),
-        prop_oneof![Just(JoinStrategy::Broadcast), Just(JoinStrategy::Shuffle)].prop_map(Act::Join),
+        prop_oneof![
+            Just(JoinStrategy::Broadcast),
+            Just(JoinStrategy::Shuffle),
+            n.clone().prop_map(JoinStrategy::Salted)
+        ]
+        .prop_map(Act::Join),
         Just(Act::Semi),
         prop_oneof![
             Just(StorageLevel::MemoryOnly),
@@ -118,6 +127,9 @@ impl Program {
                 .group_by([col("key")])
                 .map_side_combine(*combine)
                 .agg([col("name").max(), col("value").sum()]),
+            Act::GroupBySalted(salts) => {
+                data.group_by([col("key")]).salted(*salts).agg([col("name").max(), col("value").sum()])
+            }
             Act::Distinct => data.distinct(),
             // Which row of a name stays is open; only what all of them share is kept.
             Act::DistinctBy => data
@@ -136,6 +148,7 @@ impl Program {
                 let to = (col("key").fill_null(lit(0)).abs() % lit(*n as i64)).cast(DataType::UInt32);
                 data.repartition_by(Partitioning::Expr(to, *n))
             }
+            Act::Salted(n, salts) => data.repartition_salted([col("name")], *n, *salts),
             Act::Coalesce(n) => data.coalesce(*n),
             Act::Union => data.union(&base),
             Act::Join(strategy) => {

@@ -9,12 +9,14 @@ mod limits;
 mod tls;
 mod token;
 mod versions;
+mod words;
 
 pub use chunks::{ChunkReader, ChunkStream, ChunkWriter, chunks};
 pub use limits::{CHUNK_BYTES, INLINE_BYTES, MESSAGE_BYTES, QUEUE};
 pub use tls::{Identity, TlsError, TlsFiles};
 pub use token::{Token, TokenError};
 pub use versions::PROTOCOL;
+pub use words::{is_distrust, root, words};
 
 /// The messages and services, generated from `runtime/proto/pool.proto`, which documents them.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

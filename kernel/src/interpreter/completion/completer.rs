@@ -38,7 +38,12 @@ impl Completer {
     }
 
     fn engine(&self) -> Option<&Arc<Engine>> {
-        self.engine.get_or_init(|| Engine::new(&self.executable).map(Arc::new)).as_ref()
+        let make = || {
+            let snapshot = self.snapshot();
+            let build = snapshot.compiler.as_ref().map(|compiler| compiler.build());
+            Engine::new(&self.executable, build).map(Arc::new)
+        };
+        self.engine.get_or_init(make).as_ref()
     }
 
     fn index(&self) -> Option<Arc<Index>> {

@@ -33,9 +33,9 @@ enum IndexState {
 }
 
 impl Engine {
-    /// For the build beside `executable`; nothing if there is none, as cells then say.
-    pub fn new(executable: &Path) -> Option<Self> {
-        let build = WarmBuild::locate(executable).ok()?;
+    /// For `build`, or else the one beside `executable`; nothing if there is none, as cells then say.
+    pub fn new(executable: &Path, build: Option<&WarmBuild>) -> Option<Self> {
+        let build = build.cloned().or_else(|| WarmBuild::locate(executable).ok())?;
         let prober = Prober::new(build.clone()).ok()?;
         let executable = executable.to_path_buf();
         Some(Self { prober, build, executable, index: Mutex::new(IndexState::Unknown) })

@@ -20,6 +20,7 @@ use crate::interpreter::{
         WarmBuild,
         compile::Diagnostic,
         generate::{HEAD, IMPORTS},
+        types::type_of_local,
     },
     split::collect_named,
 };
@@ -30,8 +31,13 @@ const LABEL: &str = "this expression has type `";
 /// What a probe calls the items of the cell itself.
 const INSIDE: &str = "__partita_probe::";
 
-/// Asks the compiler for the type of an expression: `let () = &(expression);` is a type error that
-/// names it, whatever else is wrong around it. Nothing is generated or run.
+/// What a probe calls the reference to the expression.
+const PROBED: &str = "__partita_probed";
+
+/// Asks the compiler for the type of an expression. The one that waits for the next cell has the answer soonest:
+/// it writes the types of all variables into its MIR. But what it is asked has to be right from end to end.
+/// If it is not, another one is asked: `let () = &(expression);` is a type error that names the type, whatever
+/// else is wrong around it. Nothing is run.
 pub struct Prober {
     build: WarmBuild,
     directory: TempDir,
@@ -53,19 +59,19 @@ impl Prober {
     pub fn type_at(&self, snapshot: &Snapshot, before: &str, start: usize) -> Option<String> {
         let expression = &before[start..];
         let prefix = tokens(&before[..start])?;
-        let whole = Body::new(&before[..start], expression, &closing(&prefix));
+        let whole = Body { before: &before[..start], expression, closing: &closing(&prefix) };
         let found = self.ask(snapshot, &whole).ok();
         // A statement before it may be no Rust at all.
-        found.or_else(|| self.ask(snapshot, &Body::new("", expression, "")).ok())
+        found.or_else(|| self.type_of(snapshot, expression).ok())
     }
 
     /// The type of an expression that stands on its own.
     pub fn type_of(&self, snapshot: &Snapshot, expression: &str) -> Answer {
-        self.ask(snapshot, &Body::new("", expression, ""))
+        self.ask(snapshot, &Body { before: "", expression, closing: "" })
     }
 
-    fn ask(&self, snapshot: &Snapshot, body: &Body) -> Answer {
-        let (source, at) = source(snapshot, body);
+    fn ask(&self, snapshot: &Snapshot, body: &Body<'_>) -> Answer {
+        let (source, at) = source(snapshot, body, &format!("let () = &({}\n);", body.expression));
         let mut hasher = DefaultHasher::new();
         source.hash(&mut hasher);
         let key = hasher.finish();
@@ -73,7 +79,13 @@ impl Prober {
         if let Some((_, answer)) = lock().iter().find(|(known, _)| *known == key) {
             return answer.clone();
         }
-        let answer = self.compile(key, &source, at).map_err(|error| error.to_string()).and_then(|said| said);
+        let answer = match ask_waiting(snapshot, body) {
+            Some(ty) => Ok(ty),
+            None => self
+                .compile(snapshot, key, &source, at)
+                .map_err(|error| error.to_string())
+                .and_then(|said| said),
+        };
         let mut answers = lock();
         answers.push_back((key, answer.clone()));
         if answers.len() > REMEMBERED {
@@ -82,7 +94,13 @@ impl Prober {
         answer
     }
 
-    fn compile(&self, key: u64, source: &str, at: usize) -> io::Result<Answer> {
+    fn compile(&self, snapshot: &Snapshot, key: u64, source: &str, at: usize) -> io::Result<Answer> {
+        let crates = match &snapshot.compiler {
+            Some(compiler) => compiler.crates(),
+            None => vec![self.build.extern_argument(), self.build.dependency_argument()],
+        };
+        let source = format!("{HEAD}{IMPORTS}{source}");
+        let at = at + HEAD.len() + IMPORTS.len();
         let file = format!("probe-{key:016x}.rs");
         let path = self.directory.path().join(&file);
         fs::write(&path, source)?;
@@ -101,12 +119,28 @@ impl Prober {
             .arg("-Ztrim-diagnostic-paths=no")
             .env("RUSTC_BOOTSTRAP", "1")
             .arg(format!("--out-dir={}", self.directory.path().display()))
-            .arg(self.build.extern_argument())
-            .arg(self.build.dependency_argument())
+            .args(crates)
             .stdin(Stdio::null())
             .output()?;
         Ok(read(&String::from_utf8_lossy(&output.stderr), at, output.status.success()))
     }
+}
+
+/// The type, from the compiler that waits; nothing if there is none, or something is wrong with the text.
+fn ask_waiting(snapshot: &Snapshot, body: &Body<'_>) -> Option<String> {
+    let compiler = snapshot.compiler.as_ref()?;
+    let question = format!("let {PROBED} = ::std::hint::black_box(&({}\n)); loop {{}}", body.expression);
+    let (source, _) = source(snapshot, body, &question);
+    let said = compiler.look_at(&source).ok()?;
+    let ty = said.succeeded.then(|| type_of_local(&said.mir, PROBED)).flatten()?;
+    Some(plain(ty))
+}
+
+/// A type as the compiler prints that of a reference to a value, as the person would write the value's.
+fn plain(ty: &str) -> String {
+    let ty = ty.strip_prefix('&').unwrap_or(ty).replace(INSIDE, "");
+    // What a number becomes when nothing else decides.
+    ty.replace("{integer}", "i32").replace("{float}", "f64")
 }
 
 /// A file that goes when this does.
@@ -125,10 +159,7 @@ fn read(stderr: &str, at: usize, succeeded: bool) -> Answer {
         let here = diagnostic.spans.iter().filter(|span| span.byte_start == at);
         let labels = here.filter_map(|span| span.label.as_deref());
         if let Some(ty) = labels.filter_map(|label| label.strip_prefix(LABEL)).next() {
-            let ty = ty.trim_end_matches('`');
-            let ty = ty.strip_prefix('&').unwrap_or(ty).replace(INSIDE, "");
-            // What a number becomes when nothing else decides.
-            return Ok(ty.replace("{integer}", "i32").replace("{float}", "f64"));
+            return Ok(plain(ty.trim_end_matches('`')));
         }
     }
     if succeeded {
@@ -139,31 +170,35 @@ fn read(stderr: &str, at: usize, succeeded: bool) -> Answer {
     Err(said.map_or_else(|| "the compiler did not say its type".to_owned(), |error| error.message.clone()))
 }
 
-/// Statements with the question in them.
-struct Body {
-    text: String,
-    /// Where the expression's parentheses begin.
-    at: usize,
+/// An expression with the statements before it, and with what they left open closed.
+struct Body<'a> {
+    before: &'a str,
+    expression: &'a str,
+    closing: &'a str,
 }
 
-impl Body {
-    fn new(before: &str, expression: &str, closing: &str) -> Self {
-        let mut text = format!("{before} loop {{ let () = ");
+impl Body<'_> {
+    /// The statements with `question` in the expression's place, and where that begins.
+    fn with(&self, question: &str) -> (String, usize) {
+        // A loop that does not end has any type.
+        let mut text = format!("{} loop {{ ", self.before);
         let at = text.len();
-        // A comment at its end must not swallow what follows.
-        text.push_str(&format!("&({expression}\n); }} {closing}"));
-        Self { text, at }
+        text.push_str(&format!("{question} }} {}", self.closing));
+        (text, at)
     }
 }
 
-/// The crate to compile, and where the expression is in it.
-fn source(snapshot: &Snapshot, body: &Body) -> (String, usize) {
+/// What is to be compiled behind the imports that cells have, and where the expression's parentheses begin in
+/// it. `question` asks for the type of the expression, whose last line may end in a comment.
+fn source(snapshot: &Snapshot, body: &Body<'_>, question: &str) -> (String, usize) {
+    let (statements, begins) = body.with(question);
+    let parentheses = begins + question.find("&(").unwrap_or(0);
     let mut named = std::collections::BTreeSet::new();
-    if let Ok(stream) = body.text.parse() {
+    if let Ok(stream) = statements.parse() {
         collect_named(stream, &mut named);
     }
     proc_macro2::extra::invalidate_current_thread_spans();
-    let mut text = format!("{HEAD}{IMPORTS}");
+    let mut text = String::new();
     for item in snapshot.item_sources() {
         text.push_str(&item);
         text.push('\n');
@@ -175,8 +210,8 @@ fn source(snapshot: &Snapshot, body: &Body) -> (String, usize) {
         text.push_str(&format!("{mutable}{}: {}, ", variable.name, variable.ty));
     }
     text.push_str(") -> ::std::result::Result<(), ::std::boxed::Box<dyn ::std::error::Error>> {\n");
-    let at = text.len() + body.at;
-    text.push_str(&body.text);
+    let at = text.len() + parentheses;
+    text.push_str(&statements);
     text.push_str("\n; loop {} }\n");
     (text, at)
 }
@@ -261,10 +296,11 @@ mod tests {
             "let p = Point { x: ",
         ] {
             let closed = closing(&tokens(code).unwrap());
-            let body = Body::new(code, "e", &closed);
-            let whole = format!("fn f() {{ {} ; loop {{}} }}", body.text);
+            let (text, at) =
+                Body { before: code, expression: "e", closing: &closed }.with("let () = &(e\n);");
+            let whole = format!("fn f() {{ {text} ; loop {{}} }}");
             assert!(syn::parse_str::<syn::Item>(&whole).is_ok(), "{whole}");
-            assert!(body.text[body.at..].starts_with("&(e"));
+            assert!(text[at..].starts_with("let () = &(e"));
         }
     }
 }

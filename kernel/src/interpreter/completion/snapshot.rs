@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
-use super::super::direct::items::{Items, Kind};
-use super::super::direct::source::blank_out;
+use super::super::direct::{
+    Waiting,
+    items::{Items, Kind},
+    source::blank_out,
+};
 
 /// What the cells have left, as completion sees it. Made after every cell, and never changed.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +13,8 @@ pub struct Snapshot {
     pub variables: Vec<VisibleVariable>,
     /// The items that the next cell sees.
     pub items: Arc<Items>,
+    /// The cells' compilers, where one waits.
+    pub compiler: Option<Arc<Waiting>>,
 }
 
 /// A variable of an earlier cell.

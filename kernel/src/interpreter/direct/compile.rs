@@ -1,19 +1,14 @@
-use std::{
-    ffi::{OsStr, OsString},
-    fs, io,
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+use std::{fs, io, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use serde::Deserialize;
 
 use super::{
     generate::{Generated, INCLUDED},
     interrupts::Interrupts,
-    linker,
-    rustc::{Rustc, Said, Until, Written},
-    warm_build::WarmBuild,
+    linker::{self, Linker},
+    rustc::{Product, Said, Until, Written},
+    waiting::Waiting,
+    warm_build::{WarmBuild, WarmBuildError},
 };
 
 /// One message of the compiler, as `--error-format=json` has it.
@@ -81,7 +76,7 @@ pub struct Expansion {
 
 impl Diagnostic {
     /// Whether the linker, and not the compiler, refused.
-    fn is_linkers(&self) -> bool {
+    pub fn is_linkers(&self) -> bool {
         self.is_error() && self.code.is_none() && self.message.starts_with("linking with")
     }
 
@@ -134,26 +129,25 @@ pub enum Depth {
 
 /// Compiles cells in a directory of their own.
 pub struct Compiler {
-    build: WarmBuild,
     directory: PathBuf,
-    sysroot: PathBuf,
-    /// How it links.
-    linker: Vec<OsString>,
-    /// What leads it to the crates that were asked for.
-    dependencies: Vec<OsString>,
-    /// For the next cell.
-    waiting: Option<Rustc>,
+    /// What links cells; without it, rustc does.
+    linker: Option<Linker>,
+    waiting: Arc<Waiting>,
     /// Whether there is a core on which the next one can start while this one works.
     has_second_core: bool,
 }
 
 impl Compiler {
     /// A compiler that works in `directory`.
-    pub fn new(build: WarmBuild, directory: PathBuf, sysroot: PathBuf) -> Self {
+    ///
+    /// # Errors
+    /// When what it needs there cannot be made.
+    pub fn new(build: WarmBuild, directory: PathBuf) -> Result<Self, WarmBuildError> {
         let has_second_core = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
-        let linker = linker::arguments(&build);
-        let (dependencies, waiting) = (Vec::new(), None);
-        Self { build, directory, sysroot, linker, dependencies, waiting, has_second_core }
+        let linker = Linker::prepare(&build, &directory);
+        let product = if linker.is_some() { Product::Object } else { Product::Library };
+        let waiting = Waiting::new(build, directory.clone(), product)?;
+        Ok(Self { directory, linker, waiting, has_second_core })
     }
 
     /// Compiles one generated crate. An interrupt stops the compiler.
@@ -172,18 +166,19 @@ impl Compiler {
                 fs::write(self.directory.join(&file.name), &file.text)?;
             }
         }
-        let mut said = self.run(text, generated, depth, level, interrupts);
-        if !self.linker.is_empty()
-            && said.as_ref().is_ok_and(|said| said.diagnostics.iter().any(Diagnostic::is_linkers))
+        let asks = generated.files.iter().any(|file| linker::asks_for_libraries(&file.text));
+        let product = if asks || self.linker.is_none() { Product::Library } else { Product::Object };
+        let mut said = self.run(text, generated, depth, level, product, interrupts);
+        if product == Product::Object
+            && said.as_ref().is_ok_and(|said| said.not_linked)
+            && !interrupts.asked()
         {
             // Where libraries are in unusual places, the C compiler knows them.
-            let direct = std::mem::take(&mut self.linker);
-            self.waiting = None;
-            said = self.run(text, generated, depth, level, interrupts);
-            if !said.as_ref().is_ok_and(|said| said.succeeded) {
-                // The cell itself is at fault.
-                self.linker = direct;
-                self.waiting = None;
+            said = self.run(text, generated, depth, level, Product::Library, interrupts);
+            if said.as_ref().is_ok_and(|said| said.succeeded) {
+                // It is not the cell that is at fault.
+                self.linker = None;
+                self.waiting.leave(Product::Library);
             }
         }
         for file in generated.files.iter().filter(|file| file.name != INCLUDED) {
@@ -209,52 +204,37 @@ impl Compiler {
         generated: &Generated,
         depth: Depth,
         level: u8,
+        product: Product,
         interrupts: &Interrupts,
     ) -> io::Result<Said> {
-        let waits = level == 0 && generated.attributes.is_empty();
-        let ready = self.waiting.take_if(|rustc| waits && rustc.waits());
-        let rustc = match ready {
+        let usual = level == 0 && generated.attributes.is_empty();
+        let rustc = match usual.then(|| self.waiting.take(product)).flatten() {
             Some(rustc) => rustc,
-            None => self.start(level, &generated.attributes)?,
+            None => self.waiting.start(level, &generated.attributes, product)?,
         };
+        let with = self.waiting.linker_arguments();
         if self.has_second_core {
-            self.prepare();
+            self.waiting.prepare();
         }
+        let until = match (depth, product, &self.linker) {
+            (Depth::Check, ..) => Until::Checked,
+            (Depth::Link, Product::Object, Some(linker)) => Until::LinkedBy(linker, &with),
+            (Depth::Link, ..) => Until::Linked,
+        };
         let _watch = interrupts.compiling(rustc.group());
-        rustc.finish(text, if depth == Depth::Check { Until::Checked } else { Until::Linked })
+        rustc.finish(text, until)
     }
 
-    /// Starts the compiler of the next cell, if there is none yet.
-    pub fn prepare(&mut self) {
-        if self.waiting.as_mut().is_none_or(|rustc| !rustc.waits()) {
-            // What goes wrong will go wrong again, and be said, when there is a cell.
-            self.waiting = self.start(0, "").ok();
-        }
-    }
-
-    fn start(&self, level: u8, attributes: &str) -> io::Result<Rustc> {
-        let more: Vec<&OsStr> =
-            self.linker.iter().chain(&self.dependencies).map(OsString::as_os_str).collect();
-        Rustc::start(&self.build, &self.sysroot, &self.directory, &more, level, attributes)
-    }
-
-    /// From now on cells find other crates besides Partita, by these arguments.
-    pub fn depend_on(&mut self, dependencies: Vec<OsString>) {
-        self.dependencies = dependencies;
-        // It was told of the old ones.
-        self.waiting = None;
-    }
-
-    /// What cells have for a sysroot.
-    pub fn sysroot(&self) -> &Path {
-        &self.sysroot
+    /// The compilers of this session.
+    pub fn waiting(&self) -> &Arc<Waiting> {
+        &self.waiting
     }
 
     /// Checks that the library to compile against is the one that runs.
     ///
     /// # Errors
     /// When it was rebuilt.
-    pub fn check_unchanged(&self) -> Result<(), super::WarmBuildError> {
-        self.build.check_unchanged()
+    pub fn check_unchanged(&self) -> Result<(), WarmBuildError> {
+        self.waiting.build().check_unchanged()
     }
 }

@@ -25,6 +25,7 @@ mod interrupts;
 mod item;
 pub(super) mod items;
 mod linker;
+mod prepare;
 pub(super) mod report;
 mod run;
 mod rustc;
@@ -32,6 +33,7 @@ mod session_directory;
 pub(super) mod source;
 pub(super) mod types;
 pub(super) mod variables;
+mod waiting;
 mod warm_build;
 mod wording;
 
@@ -46,32 +48,24 @@ use std::{
 use partita_bridge::{Command, Stream, Variable};
 use thiserror::Error;
 
+pub use self::waiting::Waiting;
 pub use self::warm_build::{DIRECTORY_VARIABLE, WarmBuild, WarmBuildError};
 use self::{
-    blame::{Blame, blame},
-    compile::{Compiled, Compiler, Depth},
+    compile::{Compiler, Depth},
     dependencies::{Dependencies, Dependency, DependencyError},
-    generate::{CellPlan, Generated, generate},
-    heat::Heat,
     interrupts::Interrupts,
     items::Items,
+    prepare::Ready,
     session_directory::SessionDirectory,
     source::CellSource,
     variables::Variables,
 };
 use super::{
-    Cell, CellError, Evaluator, Interrupter, Messenger, Optimisation, Outcome, OutputSender, Phase, Settings,
-    Timing,
+    Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, OutputSender, Settings, Timing,
     completion::Snapshot,
     evaluation_process::{EvaluationProcess, Line, Outputs, SpawnError},
-    split::{self, Split, hidden_static},
+    split::{self, hidden_static},
 };
-
-/// The level of cells with loops of their own.
-const OPTIMISED: u8 = 2;
-
-/// How often a cell is compiled before its errors count as its own.
-const ATTEMPTS: usize = 8;
 
 const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has changed";
 
@@ -123,19 +117,6 @@ pub struct DirectEvaluator {
     directory: SessionDirectory,
 }
 
-/// A cell that compiled.
-struct Ready {
-    compiled: Compiled,
-    generated: Generated,
-    items: Items,
-    /// Variables that go when it runs, because of what it redefines.
-    outdated: Vec<String>,
-    moved: BTreeSet<String>,
-    unkept: Vec<(String, &'static str)>,
-    dropped: Vec<String>,
-    depth: Depth,
-}
-
 impl DirectEvaluator {
     /// Finds the warm build beside `executable` and starts that as the evaluation process.
     ///
@@ -144,9 +125,8 @@ impl DirectEvaluator {
     pub fn start(executable: &Path, background: OutputSender) -> Result<Self, DirectError> {
         let build = WarmBuild::locate(executable)?;
         let directory = SessionDirectory::create()?;
-        let sysroot = build.make_sysroot(directory.path())?;
         let outputs = Outputs::new(background);
-        let compiler = Compiler::new(build.clone(), directory.path().to_path_buf(), sysroot);
+        let compiler = Compiler::new(build.clone(), directory.path().to_path_buf())?;
         let mut evaluator = Self {
             compiler,
             build,
@@ -167,7 +147,7 @@ impl DirectEvaluator {
             directory,
         };
         // It gets ready beside the evaluation process.
-        evaluator.compiler.prepare();
+        evaluator.compiler.waiting().prepare();
         evaluator.spawn()?;
         Ok(evaluator)
     }
@@ -257,13 +237,12 @@ impl DirectEvaluator {
         }
         let builder = dependencies::Builder {
             build: &self.build,
-            sysroot: self.compiler.sysroot(),
+            sysroot: self.compiler.waiting().sysroot(),
             interrupts: &self.interrupts,
             outputs: &self.outputs,
         };
         let ready = self.dependencies.add(wanted, &builder)?;
-        self.compiler
-            .depend_on(self.dependencies.built().map(dependencies::Built::arguments).unwrap_or_default());
+        self.compiler.waiting().depend_on(self.dependencies.built().cloned());
         self.outputs.text(Stream::Stderr, ready);
         Ok(())
     }
@@ -286,105 +265,6 @@ impl DirectEvaluator {
             label.push('\'');
         }
         label
-    }
-
-    /// Compiles until what is wrong, if anything, is the cell's own fault.
-    fn prepare(
-        &mut self,
-        source: &Arc<CellSource>,
-        split: Option<&Split>,
-        began: Instant,
-    ) -> Result<Ready, CellError> {
-        let mut prepared = began;
-        let mut items = self.items.clone();
-        let mut changes = split.map(|split| items.add(source, &split.items)).unwrap_or_default();
-        let mut outdated = self.variables.outdated_by(&changes);
-        let mut moved = BTreeSet::new();
-        let mut unkept: Vec<(String, &'static str)> = Vec::new();
-        let mut dropped = Vec::new();
-        let level = self.level(split, &items);
-        self.account.level = Some(level);
-        for attempt in 1.. {
-            let skipped = unkept.iter().map(|(name, _)| name.clone()).collect();
-            self.serial += 1;
-            let generated = generate(&CellPlan {
-                cell: source,
-                split,
-                items: &items,
-                variables: &self.variables,
-                outdated: &outdated,
-                moved: &moved,
-                unkept: &skipped,
-                dependencies: self.dependencies.built().is_some(),
-                serial: self.serial,
-            });
-            let depth = match split {
-                Some(split) if !split.has_statements => Depth::Check,
-                _ => Depth::Link,
-            };
-            self.account.add(Phase::Split, prepared.elapsed());
-            let compiled = self
-                .compiler
-                .compile(&generated, depth, level, &self.interrupts)
-                .map_err(|error| report::trouble(&format!("cannot run the compiler: {error}")))?;
-            prepared = Instant::now();
-            if self.interrupts.asked() {
-                return Err(report::interrupted(NOT_RUN));
-            }
-            if compiled.succeeded {
-                let [check, codegen, link] = compiled.took;
-                self.account.add(Phase::Check, check);
-                self.account.add(Phase::Codegen, codegen);
-                self.account.add(Phase::Link, link);
-                return Ok(Ready { compiled, generated, items, outdated, moved, unkept, dropped, depth });
-            }
-            self.account.add(Phase::Probe, compiled.took.iter().sum());
-            let errors: Vec<_> =
-                compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
-            let blames: Vec<Blame> =
-                errors.iter().map(|error| blame(error, &generated.files, &items, source)).collect();
-            let own = blames.iter().any(|blame| {
-                *blame == Blame::Cell || matches!(blame, Blame::Item(_)) && changes.affected.is_empty()
-            });
-            if blames.is_empty() || own || attempt == ATTEMPTS {
-                return Err(report::compile_error(&compiled, &blames, &generated.files, &self.variables));
-            }
-            let mut leaving = BTreeSet::new();
-            for blame in blames {
-                match blame {
-                    Blame::Moved(name) => drop(moved.insert(name)),
-                    Blame::CannotKeep(name, why) if unkept.iter().all(|(known, _)| *known != name) => {
-                        unkept.push((name, why));
-                    }
-                    Blame::CannotTake(name) => {
-                        self.variables.remove(&name, "has a type that cells cannot name".into());
-                        self.forget.insert(name);
-                    }
-                    Blame::Item(index) => drop(leaving.insert(index)),
-                    Blame::CannotKeep(..) | Blame::Cell => {}
-                }
-            }
-            for index in leaving.into_iter().rev() {
-                dropped.push(items.remove(index, &mut changes).describe());
-            }
-            outdated = self.variables.outdated_by(&changes);
-        }
-        Err(report::trouble("the cell was given up after too many attempts"))
-    }
-
-    /// The optimisation level for a cell that sees these items.
-    fn level(&self, split: Option<&Split>, items: &Items) -> u8 {
-        if let Optimisation::Level(level) = self.settings.optimisation {
-            return level;
-        }
-        let Some(split) = split.filter(|split| split.has_statements) else { return 0 };
-        let plans = self.variables.plans();
-        let (called, named) = items.heat(&split.named);
-        match heat::of_statements(&split.statements, &plans).max(called) {
-            Heat::Hot => OPTIMISED,
-            Heat::Warm if !heat::plans(&named, &plans) => OPTIMISED,
-            Heat::Warm | Heat::Cold => 0,
-        }
     }
 }
 
@@ -409,7 +289,7 @@ impl Evaluator for DirectEvaluator {
         self.account = Timing::default();
         let outcome = self.evaluate(cell).unwrap_or_else(Outcome::Failed);
         drop(over);
-        self.compiler.prepare();
+        self.compiler.waiting().prepare();
         // Positions were kept for this cell alone.
         proc_macro2::extra::invalidate_current_thread_spans();
         outcome
@@ -467,10 +347,15 @@ impl Evaluator for DirectEvaluator {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot { variables: self.variables.visible(), items: Arc::new(self.items.clone()) }
+        Snapshot {
+            variables: self.variables.visible(),
+            items: Arc::new(self.items.clone()),
+            compiler: Some(Arc::clone(self.compiler.waiting())),
+        }
     }
 
     fn shutdown(&mut self) {
+        self.compiler.waiting().close();
         if let Some(mut process) = self.process.take() {
             process.shutdown();
         }

@@ -47,6 +47,26 @@ pub fn trouble(message: &str) -> CellError {
     error("EvaluatorError", message.to_owned(), &[])
 }
 
+/// The loader refused the compiled cell.
+pub fn not_loaded(why: &str) -> CellError {
+    let Some(symbol) = undefined_symbol(why) else {
+        return trouble(&format!("the cell could not be run: {why}"));
+    };
+    let name = format!("{:#}", rustc_demangle::demangle(symbol));
+    let message = format!("`{name}` is declared but nowhere defined");
+    let help = format!(
+        "help: no library that is loaded has it. If `{name}` is in a C library, name that library above the \
+         `extern` block: `#[link(name = \"…\")]`. Nothing has run, and nothing has changed"
+    );
+    error("CompileError", message, &[help])
+}
+
+/// The symbol that the loader did not find, in its words: `/tmp/cell.so: undefined symbol: name`.
+fn undefined_symbol(why: &str) -> Option<&str> {
+    let (_, rest) = why.split_once("undefined symbol: ")?;
+    rest.split([',', ' ']).next().filter(|symbol| !symbol.is_empty())
+}
+
 /// Crates that were asked for are not there.
 pub fn dependency(problem: &DependencyError) -> CellError {
     if let DependencyError::Interrupted = problem {
@@ -253,6 +273,13 @@ pub fn death(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_loaders_words_for_an_undefined_symbol_are_understood() {
+        assert_eq!(undefined_symbol("/tmp/x/cell.so: undefined symbol: frob"), Some("frob"));
+        assert_eq!(undefined_symbol("cell.so: undefined symbol: frob, version V_1"), Some("frob"));
+        assert_eq!(undefined_symbol("libz.so: cannot open shared object file"), None);
+    }
 
     #[test]
     fn a_long_message_is_one_line_and_its_rest_stays_in_the_traceback() {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use partita_bridge::{CellOutcome, Command, LoadCell, ToEvaluation, Viewer};
 
 use super::{
-    DirectEvaluator, NOT_RUN, Ready, frames, items::Kind, report, source::CellSource, types, variables::Known,
+    DirectEvaluator, NOT_RUN, frames, items::Kind, prepare::Ready, report, source::CellSource, types,
+    variables::Known,
 };
 use crate::interpreter::{
     CellError, Outcome, Phase,
@@ -91,7 +92,7 @@ impl DirectEvaluator {
             CellOutcome::Finished(bundle) => return Ok(Outcome::Finished(bundle)),
             CellOutcome::Failed(chain) => report::failure(&chain, self.interrupts.asked()),
             CellOutcome::Panicked(panic) => report::panic(&panic, source, &self.items, calls),
-            CellOutcome::NotLoaded(why) => report::trouble(&format!("the cell could not be run: {why}")),
+            CellOutcome::NotLoaded(why) => report::not_loaded(&why),
         };
         let lost: Vec<String> = moved.into_iter().chain(lost).collect();
         let unbound: Vec<String> =

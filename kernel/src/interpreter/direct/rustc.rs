@@ -1,10 +1,10 @@
 use std::{
-    ffi::OsStr,
+    ffi::OsString,
     fs,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, ChildStdin, Command, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::{
     compile::Diagnostic,
     generate::{INCLUDED, ROOT, root},
-    warm_build::WarmBuild,
+    linker::Linker,
 };
 
 /// How cells are compiled, whatever their optimisation.
@@ -42,14 +42,36 @@ const FLAGS: &[&str] = &[
 /// has read when the cell comes: its own libraries, the metadata of `partita` and of all that it brings
 /// along. It waits where the crate's root includes [`INCLUDED`], which is its standard input, and goes
 /// on when that has been written and closed. When the kernel ends, it is closed too.
+#[derive(Debug)]
 pub struct Rustc {
     process: Process,
     stdin: Option<ChildStdin>,
     stderr: Option<BufReader<ChildStderr>>,
     written: Written,
+    product: Product,
+}
+
+/// What a session's compilers have in common.
+pub struct Place<'a> {
+    /// The program.
+    pub rustc: &'a Path,
+    /// Its sysroot.
+    pub sysroot: &'a Path,
+    /// Where it works.
+    pub directory: &'a Path,
+}
+
+/// What a compiler is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// An object file, for a linker of ours.
+    Object,
+    /// A shared object: the compiler links.
+    Library,
 }
 
 /// The files that a compiler has written. They go with this value.
+#[derive(Debug)]
 pub struct Written {
     directory: TempDir,
 }
@@ -77,6 +99,8 @@ pub struct Said {
     pub diagnostics: Vec<Diagnostic>,
     /// What is no message: a linker's failure, or its own.
     pub other: String,
+    /// Whether the crate is right, but was not linked.
+    pub not_linked: bool,
     /// The MIR of the crate.
     pub mir: String,
     /// The signal that ended it, if one did.
@@ -92,12 +116,16 @@ pub struct Said {
 }
 
 /// How much of the compiler's work is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
+#[derive(Clone, Copy)]
+pub enum Until<'a> {
     /// Only whether the crate is right.
     Checked,
-    /// A shared object.
+    /// Its MIR and an object file.
+    Generated,
+    /// A shared object, by the compiler's own means.
     Linked,
+    /// A shared object, made of the object file by this linker with these arguments.
+    LinkedBy(&'a Linker, &'a [OsString]),
 }
 
 #[derive(Deserialize)]
@@ -106,16 +134,16 @@ struct Artifact {
 }
 
 impl Rustc {
-    /// Starts a compiler in `directory`; `more` are arguments of this session: how to link, what leads to
-    /// crates besides Partita. `attributes` are the crate's own.
+    /// Starts a compiler; `crates` are the arguments that lead it to what cells can name, `attributes` the
+    /// crate's own.
     pub fn start(
-        build: &WarmBuild,
-        sysroot: &Path,
-        directory: &Path,
-        more: &[&OsStr],
+        place: &Place<'_>,
+        crates: &[OsString],
         level: u8,
         attributes: &str,
+        product: Product,
     ) -> io::Result<Self> {
+        let directory = place.directory;
         let written = Written { directory: tempfile::Builder::new().prefix("out-").tempdir_in(directory)? };
         let name = if attributes.is_empty() { ROOT } else { "attributed.rs" };
         let path = directory.join(name);
@@ -126,13 +154,11 @@ impl Rustc {
         if input.symlink_metadata().is_err() {
             std::os::unix::fs::symlink("/dev/stdin", input)?;
         }
-        let emit = format!(
-            "--emit=link={},obj={},mir={}",
-            written.library().display(),
-            written.object().display(),
-            written.mir().display()
-        );
-        let mut command = Command::new(&build.rustc);
+        let mut emit = format!("--emit=obj={},mir={}", written.object().display(), written.mir().display());
+        if product == Product::Library {
+            emit.push_str(&format!(",link={}", written.library().display()));
+        }
+        let mut command = Command::new(place.rustc);
         command
             .current_dir(directory)
             .arg(name)
@@ -140,9 +166,8 @@ impl Rustc {
             .arg(format!("-Copt-level={level}"))
             .arg(emit)
             .arg("--sysroot")
-            .arg(sysroot)
-            .args([build.extern_argument(), build.dependency_argument()])
-            .args(more)
+            .arg(place.sysroot)
+            .args(crates)
             // What it leaves behind when it is stopped goes with its files.
             .env("TMPDIR", written.directory.path())
             .stdin(Stdio::piped())
@@ -153,7 +178,7 @@ impl Rustc {
         end_with_kernel(&mut command);
         let mut child = command.spawn()?;
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take().map(BufReader::new));
-        Ok(Self { process: Process(child), stdin, stderr, written })
+        Ok(Self { process: Process(child), stdin, stderr, written, product })
     }
 
     /// Whether it still waits: the system may have ended it meanwhile.
@@ -161,13 +186,18 @@ impl Rustc {
         self.process.runs()
     }
 
+    /// What it leaves.
+    pub fn product(&self) -> Product {
+        self.product
+    }
+
     /// Its process, which leads a group of its own.
     pub fn group(&self) -> i32 {
         self.process.group()
     }
 
-    /// Hands it the text that it waits for, and hears it to the end.
-    pub fn finish(mut self, text: &str, until: Until) -> io::Result<Said> {
+    /// Hands it the text that it waits for, and hears it to the end, or as far as is needed.
+    pub fn finish(mut self, text: &str, until: Until<'_>) -> io::Result<Said> {
         let began = Instant::now();
         if let Some(mut stdin) = self.stdin.take() {
             match stdin.write_all(text.as_bytes()) {
@@ -178,42 +208,65 @@ impl Rustc {
         }
         let mut said = Heard::default();
         let mut line = Vec::new();
-        if let Some(mut stderr) = self.stderr.take() {
-            while stderr.read_until(b'\n', &mut line)? > 0 {
-                if said.hear(&String::from_utf8_lossy(&line), began) && until == Until::Checked {
-                    break;
-                }
+        let mut enough = false;
+        if let Some(stderr) = &mut self.stderr {
+            while !enough && stderr.read_until(b'\n', &mut line)? > 0 {
+                said.hear(&String::from_utf8_lossy(&line), began);
+                enough = match until {
+                    Until::Checked => said.checked.is_some(),
+                    // The file is whole, and nothing follows but the compiler's own tidying.
+                    Until::Generated | Until::LinkedBy(..) => said.generated.is_some(),
+                    Until::Linked => false,
+                };
                 line.clear();
             }
-            if said.checked.is_some() && until == Until::Checked {
-                self.process.kill();
-                // Nothing of interest follows, but the pipe has to be emptied for it to end.
-                io::copy(&mut stderr.by_ref(), &mut io::sink())?;
-            }
         }
-        let status = self.process.0.wait()?;
+        let mut linked = true;
+        if let Until::LinkedBy(linker, more) = until
+            && said.generated.is_some()
+        {
+            let output = linker.link(&self.written.object(), &self.written.library(), more, self.group())?;
+            linked = output.status.success();
+            said.other.push_str(&String::from_utf8_lossy(&output.stderr));
+        }
+        let status = self.end(enough)?;
         let ended = began.elapsed();
-        let checked_only = until == Until::Checked && said.checked.is_some() && !said.refused();
+        let right = if enough { !said.refused() } else { status.success() };
         let check = said.checked.unwrap_or(ended);
         let generated = said.generated.unwrap_or(ended).max(check);
-        let mir = if status.success() { fs::read_to_string(self.written.mir())? } else { String::new() };
+        let mir = if right { fs::read_to_string(self.written.mir())? } else { String::new() };
         // It may be large, and is needed no more.
         let _ = fs::remove_file(self.written.object());
+        let linkers = said.diagnostics.iter().any(Diagnostic::is_linkers);
         Ok(Said {
-            succeeded: status.success() || checked_only,
+            succeeded: right && linked,
+            not_linked: linkers || !linked,
             diagnostics: said.diagnostics,
             other: said.other,
             mir,
-            ended_by: if checked_only { None } else { status.signal() },
+            ended_by: if enough { None } else { status.signal() },
             written: self.written,
             check,
             codegen: generated - check,
             link: ended.saturating_sub(generated),
         })
     }
+
+    /// Waits for the process, or ends it if all that is needed is there.
+    fn end(&mut self, enough: bool) -> io::Result<ExitStatus> {
+        if enough {
+            self.process.kill();
+        }
+        if let Some(mut stderr) = self.stderr.take() {
+            // The pipe has to be emptied for it to end.
+            io::copy(&mut stderr, &mut io::sink())?;
+        }
+        self.process.0.wait()
+    }
 }
 
 /// A compiler's process, which leads a group of its own. It ends with this value.
+#[derive(Debug)]
 struct Process(Child);
 
 impl Process {
@@ -250,23 +303,19 @@ struct Heard {
 }
 
 impl Heard {
-    /// Takes one line; whether it says that the crate is right.
-    fn hear(&mut self, line: &str, began: Instant) -> bool {
+    /// Takes one line.
+    fn hear(&mut self, line: &str, began: Instant) {
         if let Ok(diagnostic) = serde_json::from_str::<Diagnostic>(line) {
             self.diagnostics.push(diagnostic);
         } else if let Ok(artifact) = serde_json::from_str::<Artifact>(line) {
             match artifact.emit.as_str() {
-                "mir" => {
-                    self.checked = Some(began.elapsed());
-                    return true;
-                }
+                "mir" => self.checked = Some(began.elapsed()),
                 "obj" => self.generated = Some(began.elapsed()),
                 _ => {}
             }
         } else if !line.starts_with('{') {
             self.other.push_str(line);
         }
-        false
     }
 
     fn refused(&self) -> bool {

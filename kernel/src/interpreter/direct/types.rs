@@ -30,6 +30,24 @@ pub fn kept_types(mir: &str) -> HashMap<usize, String> {
     types
 }
 
+/// The type of the local variable `name`.
+pub fn type_of_local<'a>(mir: &'a str, name: &str) -> Option<&'a str> {
+    let mut locals = HashMap::new();
+    for line in mir.lines().map(str::trim) {
+        if let Some(declaration) = line.strip_prefix("let ") {
+            let declaration = declaration.strip_prefix("mut ").unwrap_or(declaration);
+            if let Some((local, ty)) = declaration.split_once(": ") {
+                locals.insert(local, ty.trim_end_matches(';'));
+            }
+        } else if let Some((found, local)) = line.strip_prefix("debug ").and_then(|it| it.split_once(" => "))
+            && found == name
+        {
+            return locals.get(local.trim_end_matches(';')).copied();
+        }
+    }
+    None
+}
+
 /// Why a value of this type cannot be a variable of a later cell, if it cannot.
 pub fn unwritable(ty: &str) -> Option<&'static str> {
     if ty.contains("{closure@") {
@@ -112,6 +130,14 @@ mod tests {
         let types = kept_types(mir);
         assert_eq!(types[&0], "partita::prelude::DataFrame");
         assert_eq!(types[&1], "std::collections::HashMap<std::string::String, (u8, Point)>");
+    }
+
+    #[test]
+    fn the_type_of_one_local_is_found_in_the_function_that_has_it() {
+        let mir = "fn a() {\n let _5: i32;\n debug other => _5;\n}\nfn b() {\n let mut _5: &std::string::String;\n \
+                   scope 1 {\n debug asked => _5;\n }\n}\n";
+        assert_eq!(type_of_local(mir, "asked"), Some("&std::string::String"));
+        assert_eq!(type_of_local(mir, "nobody"), None);
     }
 
     #[test]

@@ -151,6 +151,16 @@ impl WarmBuild {
         linker.is_file().then_some(linker)
     }
 
+    /// What machine code calls where the processor has no instruction: division of `u128` and the like.
+    pub fn intrinsics(&self) -> Option<PathBuf> {
+        let inside = self.sysroot.join("lib/rustlib").join(&self.host).join("lib");
+        let mut files = fs::read_dir(inside).ok()?.flatten().map(|entry| entry.path());
+        files.find(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with("libcompiler_builtins-") && name.ends_with(".rlib")
+        })
+    }
+
     /// `--extern` for the library.
     pub fn extern_argument(&self) -> OsString {
         let mut argument = OsString::from("--extern=partita=");
@@ -158,17 +168,49 @@ impl WarmBuild {
         argument
     }
 
-    /// `-L` for the metadata of its dependencies.
+    /// `-L` for its dependencies.
     pub fn dependency_argument(&self) -> OsString {
-        let mut argument = OsString::from("-Ldependency=");
-        argument.push(&self.dependencies);
-        argument
+        dependency_argument(&self.dependencies)
     }
 
     /// Tells this build from all others, also from copies of it that were built again.
     pub fn fingerprint(&self) -> String {
         let Stamp { seconds, nanoseconds, .. } = self.stamp;
         format!("{} {seconds}.{nanoseconds}", self.version)
+    }
+
+    /// Makes a directory in `directory` with what cells need of the dependencies' files: their metadata. Where
+    /// whole libraries lie beside it, rustc opens and reads those too, which is a third of its start.
+    ///
+    /// # Errors
+    /// When links cannot be made.
+    pub fn make_metadata(&self, directory: &Path) -> Result<PathBuf, WarmBuildError> {
+        let place = directory.join("metadata");
+        let make = || -> io::Result<()> {
+            fs::create_dir_all(&place)?;
+            for entry in fs::read_dir(&self.dependencies)? {
+                let path = entry?.path();
+                let needed = match path.extension().and_then(|extension| extension.to_str()) {
+                    // Metadata without a library is of another kind of build.
+                    Some("rlib") => Some(path.with_extension("rmeta")).filter(|metadata| metadata.exists()),
+                    Some(env::consts::DLL_EXTENSION) => None,
+                    _ => continue,
+                };
+                let file = needed.unwrap_or(path);
+                // Cells name the library by its path.
+                if let Some(name) = file.file_name().filter(|name| Some(*name) != self.library.file_name()) {
+                    symlink(&file, place.join(name))?;
+                }
+            }
+            Ok(())
+        };
+        match make() {
+            Ok(()) => Ok(place),
+            Err(error) => {
+                let what = format!("cannot collect the metadata of cells' crates in {}", place.display());
+                Err(WarmBuildError::Io { what, error })
+            }
+        }
     }
 
     /// Makes a sysroot for cells in `directory`: the compiler's own, without the shared standard
@@ -204,6 +246,13 @@ impl WarmBuild {
             }),
         }
     }
+}
+
+/// `-L` for crates in a directory that others bring along.
+pub fn dependency_argument(directory: &Path) -> OsString {
+    let mut argument = OsString::from("-Ldependency=");
+    argument.push(directory);
+    argument
 }
 
 /// `target/release`, also for a test binary, which lives in its `deps`.

@@ -66,7 +66,8 @@ pub(super) fn describe(traces: &Traces<'_>) -> String {
 
 /// The number in `memory allocation of 123 bytes failed`, with which Rust's allocator aborts.
 fn failed_allocation(stderr: &str) -> Option<&str> {
-    let (_, rest) = stderr.rsplit_once("memory allocation of ")?;
+    // The first: writing the backtrace may fail for the same reason.
+    let (_, rest) = stderr.split_once("memory allocation of ")?;
     let (bytes, _) = rest.split_once(" bytes failed")?;
     (!bytes.is_empty() && bytes.bytes().all(|byte| byte.is_ascii_digit())).then_some(bytes)
 }
@@ -126,7 +127,9 @@ mod tests {
 
     #[test]
     fn a_failed_allocation_is_read_from_the_allocators_words() {
-        assert_eq!(failed_allocation("memory allocation of 12 bytes failed\n"), Some("12"));
+        let twice =
+            "memory allocation of 12 bytes failed\nstack backtrace:\nmemory allocation of 5 bytes failed\n";
+        assert_eq!(failed_allocation(twice), Some("12"));
         assert_eq!(failed_allocation("memory allocation of all bytes failed"), None);
     }
 }

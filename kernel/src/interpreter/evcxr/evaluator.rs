@@ -353,7 +353,8 @@ impl Evaluator for EvcxrEvaluator {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot { variables: self.variables.visible(), items: Arc::new(self.items.clone()) }
+        let items = Arc::new(self.items.clone());
+        Snapshot { variables: self.variables.visible(), items, compiler: None }
     }
 
     fn shutdown(&mut self) {

@@ -221,6 +221,7 @@ fn add(sum: &mut TaskMetrics, more: &TaskMetrics) {
         slot: _,
         queue,
         fetch,
+        read,
         write,
         run,
         cpu,
@@ -232,9 +233,11 @@ fn add(sum: &mut TaskMetrics, more: &TaskMetrics) {
         shuffle_out,
         spilled,
         cache_hits,
+        hot_keys: _,
     } = more;
     sum.queue = sum.queue.saturating_add(*queue);
     sum.fetch = sum.fetch.saturating_add(*fetch);
+    sum.read = sum.read.saturating_add(*read);
     sum.write = sum.write.saturating_add(*write);
     sum.run = sum.run.saturating_add(*run);
     sum.cpu = sum.cpu.saturating_add(*cpu);

@@ -6,11 +6,13 @@ mod attempts;
 mod fold;
 mod log;
 mod replay;
+mod session;
 mod store;
 
 pub(crate) use attempts::{Attempt, Outcome, attempts};
 pub(crate) use fold::{JobFold, JobState, StageFold, WorkerFold};
 pub use log::{LogError, LogOptions};
 pub use replay::{ReplayError, Replayed};
-pub(crate) use store::{Cursor, Piece, Session, epoch};
+pub(crate) use session::{Session, epoch};
+pub(crate) use store::{Cursor, Piece};
 pub use store::{History, HistoryLimits};

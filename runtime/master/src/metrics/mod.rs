@@ -157,7 +157,7 @@ fn pool(registry: &mut Registry, cluster: &Cluster) {
         let labels = WorkerLabels { worker: worker.worker, name: worker.name.clone() };
         slots.get_or_create(&labels).set(worker.slots as i64);
         busy.get_or_create(&labels).set(worker.busy as i64);
-        let status = worker.status.unwrap_or_default();
+        let status = worker.status.clone().unwrap_or_default();
         for (kind, value) in [
             ("limit", worker.memory_limit),
             ("tasks", status.memory_tasks),

@@ -104,6 +104,7 @@ pub fn worker_hello(name: &str, slots: u32, blocks_address: &str) -> WorkerHello
         memory_limit: 1 << 30,
         cache_limit: 1 << 29,
         blocks_address: blocks_address.into(),
+        ..WorkerHello::default()
     }
 }
 
@@ -287,13 +288,13 @@ pub fn success(rows: Bytes) -> task_ended::Outcome {
     task_ended::Outcome::Success(TaskSuccess {
         metrics,
         result: Some(task_success::Result::Rows(rows)),
-        cached: vec![],
+        ..TaskSuccess::default()
     })
 }
 
 pub fn waiting(bytes: u64) -> task_ended::Outcome {
     let result = Some(task_success::Result::Waiting(bytes));
-    task_ended::Outcome::Success(TaskSuccess { metrics: "{}".into(), result, cached: vec![] })
+    task_ended::Outcome::Success(TaskSuccess { metrics: "{}".into(), result, ..TaskSuccess::default() })
 }
 
 /// How a task failed; `None` if it did not.

@@ -73,6 +73,11 @@ impl Node {
         status.unwrap()
     }
 
+    /// Its number.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, SIGSTOP, SIGCONT, SIGTERM.
     pub fn signal(&self, signal: i32) {
         // SAFETY: the child is ours and not yet waited for, so its number is not another's.
@@ -103,12 +108,56 @@ pub struct Setup {
     pub memory: &'static str,
     pub lost_after_ms: &'static str,
     pub token: Option<&'static str>,
+    /// Whether the processes speak TLS, with certificates made for the test.
+    pub tls: bool,
+    /// Environment of every worker.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { workers: 2, slots: 1, memory: "1GB", lost_after_ms: "10000", token: None }
+        Self {
+            workers: 2,
+            slots: 1,
+            memory: "1GB",
+            lost_after_ms: "10000",
+            token: None,
+            tls: false,
+            environment: Vec::new(),
+        }
     }
+}
+
+impl Setup {
+    /// What a process is told of its certificates.
+    fn tls_arguments(&self, directory: &Path) -> Vec<String> {
+        if !self.tls {
+            return Vec::new();
+        }
+        let files = [("--tls-ca", AUTHORITY), ("--tls-cert", CERTIFICATE), ("--tls-key", KEY)];
+        let at = |file: &str| directory.join(file).to_str().unwrap().to_owned();
+        files.iter().flat_map(|(option, file)| [(*option).to_owned(), at(file)]).collect()
+    }
+}
+
+const AUTHORITY: &str = "ca.pem";
+const CERTIFICATE: &str = "pool.pem";
+const KEY: &str = "pool.key";
+
+/// An authority, and a certificate of this machine that it signed.
+pub fn make_certificates(directory: &Path) {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "the test's authority");
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let authority = rcgen::CertifiedIssuer::self_signed(authority, authority_key).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let certificate = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
+    let write = |file: &str, text: String| std::fs::write(directory.join(file), text).unwrap();
+    write(AUTHORITY, authority.pem());
+    write(CERTIFICATE, certificate.pem());
+    write(KEY, key.serialize_pem());
 }
 
 /// A master and its workers.
@@ -116,6 +165,8 @@ pub struct Pool {
     pub master: Node,
     pub workers: Vec<Node>,
     pub address: String,
+    /// host:port of the master's page.
+    pub web: String,
     setup: Setup,
     started: usize,
     directory: TempDir,
@@ -127,8 +178,11 @@ impl Pool {
         for name in ["data", "output"] {
             std::fs::create_dir(directory.path().join(name)).unwrap();
         }
-        let (master, address) = Self::master(&setup, directory.path(), "127.0.0.1:0");
-        let mut pool = Self { master, workers: Vec::new(), address, setup, started: 0, directory };
+        if setup.tls {
+            make_certificates(directory.path());
+        }
+        let (master, address, web) = Self::master(&setup, directory.path(), "127.0.0.1:0");
+        let mut pool = Self { master, workers: Vec::new(), address, web, setup, started: 0, directory };
         for _ in 0..pool.setup.workers {
             pool.add_worker();
         }
@@ -139,7 +193,7 @@ impl Pool {
         Self::start(Setup { workers, ..Setup::default() })
     }
 
-    fn master(setup: &Setup, directory: &Path, listen: &str) -> (Node, String) {
+    fn master(setup: &Setup, directory: &Path, listen: &str) -> (Node, String, String) {
         let log = directory.join("master.log");
         let _ = std::fs::remove_file(&log);
         let token = setup.token.map(|token| ("PARTITA_TOKEN", token));
@@ -147,10 +201,13 @@ impl Pool {
         let arguments = ["master", "--listen", listen, "--web", "127.0.0.1:0", "--heartbeat-ms", heartbeat];
         let mut arguments = arguments.to_vec();
         arguments.extend(["--lost-after-ms", setup.lost_after_ms]);
+        let tls = setup.tls_arguments(directory);
+        arguments.extend(tls.iter().map(String::as_str));
         let mut master = Node::start(log, &arguments, token.as_slice());
         let said = master.said("listening on ");
         let address = said.split([',', ' ', '\u{1b}']).next().unwrap().to_owned();
-        (master, address)
+        let web = master.said("web page on http://").split([' ', '\u{1b}']).next().unwrap().to_owned();
+        (master, address, web)
     }
 
     /// One more worker; sessions may see it a moment later.
@@ -160,10 +217,11 @@ impl Pool {
         let (slots, spill) =
             (self.setup.slots.to_string(), self.directory.path().join(format!("{name}.spill")));
         let (data, output) = (self.data(), self.output());
+        let master = self.url();
         let arguments = [
             "worker",
             "--master",
-            &self.address,
+            &master,
             "--name",
             &name,
             "--listen",
@@ -179,9 +237,13 @@ impl Pool {
             "--spill-dir",
             spill.to_str().unwrap(),
         ];
+        let tls = self.setup.tls_arguments(self.directory.path());
+        let arguments: Vec<&str> = arguments.into_iter().chain(tls.iter().map(String::as_str)).collect();
         let token = self.setup.token.map(|token| ("PARTITA_TOKEN", token));
+        let environment = self.setup.environment.iter().map(|(name, value)| (*name, value.as_str()));
+        let environment: Vec<(&str, &str)> = environment.chain(token).collect();
         let log = self.directory.path().join(format!("{name}.log"));
-        let mut worker = Node::start(log, &arguments, token.as_slice());
+        let mut worker = Node::start(log, &arguments, &environment);
         worker.said("listening on ");
         self.workers.push(worker);
     }
@@ -189,9 +251,9 @@ impl Pool {
     /// Ends the master and starts another one at the same address.
     pub fn restart_master(&mut self) {
         self.master.kill();
-        let (master, address) = Self::master(&self.setup, self.directory.path(), &self.address);
+        let (master, address, web) = Self::master(&self.setup, self.directory.path(), &self.address);
         assert_eq!(address, self.address);
-        self.master = master;
+        (self.master, self.web) = (master, web);
     }
 
     /// A directory that workers may read.
@@ -222,8 +284,19 @@ impl Pool {
         session
     }
 
+    /// Where sessions find it.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.setup.tls { "partitas" } else { "partita" }, self.address)
+    }
+
+    /// The authority that signed the processes' certificates.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.path().join(AUTHORITY)
+    }
+
     pub fn options(&self) -> PoolOptions {
-        let mut options = PoolOptions::new(format!("partita://{}", self.address));
+        let mut options = PoolOptions::new(self.url());
+        options.ca = self.setup.tls.then(|| self.authority());
         options.token = self.setup.token.map(str::to_owned);
         options.worker_timeout = GUARD;
         options

@@ -48,6 +48,16 @@ impl Access {
         })
     }
 
+    /// Where tasks may read.
+    pub fn data(&self) -> &[PathBuf] {
+        &self.data
+    }
+
+    /// Where tasks may write, and read.
+    pub fn outputs(&self) -> &[PathBuf] {
+        &self.outputs
+    }
+
     /// A file or directory that a task reads: its canonical path, if it lies where tasks may read.
     /// What a job wrote may be read again.
     pub fn read(&self, path: &Path) -> Result<PathBuf, AccessError> {

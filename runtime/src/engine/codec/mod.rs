@@ -4,6 +4,7 @@
 //! then every path in them. How bytes get from here to there is not known here.
 
 mod access;
+mod decode;
 mod frames;
 mod packed;
 mod plans;
@@ -96,7 +97,7 @@ pub(crate) struct Decoded {
 pub(crate) fn decode(bytes: &[u8], access: &Access, blobs: &GetBlob<'_>) -> Result<Decoded, CodecError> {
     let body = unsealed(bytes)?;
     // Polars' readers are not all written for bytes of strangers.
-    catch_unwind(AssertUnwindSafe(|| wire::decode(body, access, blobs)))
+    catch_unwind(AssertUnwindSafe(|| decode::decode(body, access, blobs)))
         .unwrap_or_else(|panic| Err(CodecError::malformed("a task", panic_text(&*panic))))
 }
 

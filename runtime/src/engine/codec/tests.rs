@@ -150,7 +150,7 @@ fn no_blobs(_: u64) -> Result<DataFrame, String> {
 fn where_shuffle_blocks_lie_travels_with_the_task_that_reads_them() {
     let source = ShuffleSource { address: "10.0.0.7:7079".into(), worker: 9, map_partitions: vec![0, 3] };
     let schema = Arc::new(Schema::from_iter([Field::new("a".into(), DataType::Int64)]));
-    let input = Input::Shuffle { id: 5, partition: 1, schema };
+    let input = Input::Shuffle { id: 5, partition: 1, maps: None, schema };
     let ahead = Ahead::default();
     let sources = |id| if id == 5 { vec![source.clone()] } else { Vec::new() };
     let bytes = Encoder::new(&ahead, &sources).encode(&task(input, Output::Collect)).unwrap();

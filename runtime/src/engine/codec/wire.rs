@@ -1,42 +1,40 @@
+//! What a task looks like as it travels, and how one is written.
+
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::{PathBuf, absolute};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use bytes::Bytes;
 use polars::prelude::*;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::frames::{self, WireFrame};
-use super::plans::{WirePlan, allowed};
+use super::plans::WirePlan;
 use super::walk::{Seen, can_travel};
-use super::{Access, Blobs, CodecError, Decoded, GetBlob, MAX_INPUT_DEPTH, ShuffleSource, packed};
+use super::{Blobs, CodecError, MAX_INPUT_DEPTH, ShuffleSource, packed};
 use crate::cache::{CacheId, StorageLevel};
-use crate::engine::CacheLease;
-use crate::engine::task::{Input, JoinStep, Output, Step, Task};
-use crate::plan::placeholder::Template;
+use crate::engine::task::{Input, Output, Step, Task};
 use crate::shuffle::{Partitioner, ShuffleId};
 use crate::source::WirePiece;
 
 /// A task as it travels. Steps, joins and the like are bytes of their own: many tasks share them.
 #[derive(Serialize, Deserialize)]
-struct WireTask {
-    job: usize,
-    stage: usize,
-    partition: usize,
-    attempt: usize,
-    input: WireInput,
-    output: WireOutput,
+pub(super) struct WireTask {
+    pub job: usize,
+    pub stage: usize,
+    pub partition: usize,
+    pub attempt: usize,
+    pub input: WireInput,
+    pub output: WireOutput,
     /// Those that the input reads, by their index in the job.
-    broadcasts: Vec<(usize, WireFrame)>,
-    sources: HashMap<ShuffleId, Vec<ShuffleSource>>,
+    pub broadcasts: Vec<(usize, WireFrame)>,
+    pub sources: HashMap<ShuffleId, Vec<ShuffleSource>>,
 }
 
 #[derive(Serialize, Deserialize)]
-enum WireInput {
+pub(super) enum WireInput {
     Frame(WireFrame),
     Range {
         start: i64,
@@ -47,6 +45,7 @@ enum WireInput {
     Shuffle {
         id: ShuffleId,
         partition: usize,
+        maps: Option<Range<usize>>,
         schema: Schema,
     },
     Broadcast {
@@ -77,13 +76,13 @@ enum WireInput {
 }
 
 #[derive(Serialize, Deserialize)]
-enum WireStep<S> {
+pub(super) enum WireStep<S> {
     Step(S),
     Map(WirePlan),
 }
 
 #[derive(Serialize, Deserialize)]
-enum WireOutput {
+pub(super) enum WireOutput {
     Shuffle { id: ShuffleId, partitioner: Bytes },
     Sample { by: Bytes, rows: usize },
     Collect,
@@ -138,9 +137,10 @@ impl<'a> Encoder<'a> {
             Input::Range { start, end } => WireInput::Range { start: *start, end: *end },
             Input::Plan(plan) => WireInput::Plan(WirePlan::of(plan, self.blobs)?),
             Input::Piece(piece) => WireInput::Piece(Box::new(WirePiece::new(piece))),
-            Input::Shuffle { id, partition, schema } => {
+            Input::Shuffle { id, partition, maps, schema } => {
                 needs.shuffles.insert(*id);
-                WireInput::Shuffle { id: *id, partition: *partition, schema: (**schema).clone() }
+                let (id, partition, maps) = (*id, *partition, maps.clone());
+                WireInput::Shuffle { id, partition, maps, schema: (**schema).clone() }
             }
             Input::Broadcast { index, schema } => {
                 needs.broadcasts.insert(*index);
@@ -247,10 +247,6 @@ fn pack<'e, T: Serialize, I: Iterator<Item = &'e Expr>>(
     Ok(bytes)
 }
 
-fn unpack<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, CodecError> {
-    packed::from_bytes(bytes).map_err(|cause| CodecError::malformed(what, cause))
-}
-
 fn name(step: &Step) -> &'static str {
     match step {
         Step::Filter(_) => "filter",
@@ -264,7 +260,7 @@ fn name(step: &Step) -> &'static str {
     }
 }
 
-fn exprs_of(step: &Step) -> Vec<&Expr> {
+pub(super) fn exprs_of(step: &Step) -> Vec<&Expr> {
     match step {
         Step::Filter(expr) => vec![expr],
         Step::Select(exprs) | Step::WithColumns(exprs) | Step::Sort { by: exprs, .. } => {
@@ -276,140 +272,13 @@ fn exprs_of(step: &Step) -> Vec<&Expr> {
     }
 }
 
-fn keys_of(partitioner: &Partitioner) -> Vec<&Expr> {
+pub(super) fn keys_of(partitioner: &Partitioner) -> Vec<&Expr> {
     match partitioner {
         Partitioner::RoundRobin { .. } => Vec::new(),
-        Partitioner::Hash { keys: exprs, .. } | Partitioner::Range { by: exprs, .. } => {
-            exprs.iter().collect()
-        }
+        Partitioner::Hash { keys: exprs, .. }
+        | Partitioner::Salted { keys: exprs, .. }
+        | Partitioner::Copied { keys: exprs, .. }
+        | Partitioner::Range { by: exprs, .. } => exprs.iter().collect(),
         Partitioner::ByExpr { expr, .. } => vec![expr],
-    }
-}
-
-/// The task in these bytes.
-pub(super) fn decode(bytes: &[u8], access: &Access, blobs: &GetBlob<'_>) -> Result<Decoded, CodecError> {
-    let task: WireTask = unpack("a task", bytes)?;
-    let decoder = Decoder { access, blobs };
-    let input = Arc::new(decoder.input(task.input, 0)?);
-    let output = decoder.output(task.output)?;
-    let mut broadcasts = Vec::new();
-    for (index, frame) in task.broadcasts {
-        // Bounded by the frames that are there: an index beyond them is no more than a mistake.
-        if index > 1 << 16 {
-            return Err(CodecError::malformed("a task", format!("broadcast {index}")));
-        }
-        if broadcasts.len() <= index {
-            broadcasts.resize(index + 1, DataFrame::empty());
-        }
-        broadcasts[index] = frames::open(frame, blobs)?;
-    }
-    let WireTask { job, stage, partition, attempt, sources, .. } = task;
-    let task = Task {
-        job,
-        stage,
-        partition,
-        attempt,
-        input,
-        output,
-        broadcasts: Arc::new(broadcasts),
-        queued: Instant::now(),
-        cancelled: Arc::new(AtomicBool::new(false)),
-        excluded: Vec::new(),
-    };
-    Ok(Decoded { task, sources })
-}
-
-struct Decoder<'a> {
-    access: &'a Access,
-    blobs: &'a GetBlob<'a>,
-}
-
-impl Decoder<'_> {
-    fn input(&self, input: WireInput, depth: usize) -> Result<Input, CodecError> {
-        if depth > MAX_INPUT_DEPTH {
-            return Err(CodecError::malformed("a task", "its inputs are nested too deeply"));
-        }
-        let boxed = |input: Box<WireInput>| self.input(*input, depth + 1).map(Box::new);
-        Ok(match input {
-            WireInput::Frame(frame) => Input::Frame(frames::open(frame, self.blobs)?),
-            WireInput::Range { start, end } if start <= end => Input::Range { start, end },
-            WireInput::Range { .. } => {
-                return Err(CodecError::malformed("a range", "it ends before it begins"));
-            }
-            WireInput::Plan(plan) => Input::Plan(Box::new(plan.into_plan(self.access, self.blobs)?)),
-            WireInput::Piece(piece) => {
-                let allowed = |path: &std::path::Path| self.access.read(path).map_err(CodecError::from);
-                Input::Piece(Arc::new(piece.open(&self.access.opened, allowed)?))
-            }
-            WireInput::Shuffle { id, partition, schema } => {
-                Input::Shuffle { id, partition, schema: Arc::new(schema) }
-            }
-            WireInput::Broadcast { index, schema } => Input::Broadcast { index, schema: Arc::new(schema) },
-            WireInput::Steps { input, steps } => {
-                let mut input = *boxed(input)?;
-                for step in steps {
-                    input = Input::Step { input: Box::new(input), step: Arc::new(self.step(&step)?) };
-                }
-                input
-            }
-            WireInput::Concat { inputs, schema } => Input::Concat {
-                inputs: inputs
-                    .into_iter()
-                    .map(|input| self.input(input, depth + 1))
-                    .collect::<Result<_, _>>()?,
-                schema: Arc::new(schema),
-            },
-            WireInput::Join { left, right, join } => {
-                let join: JoinStep = unpack("a join", &join)?;
-                self.check(join.left_on.iter().chain(&join.right_on))?;
-                Input::Join { left: boxed(left)?, right: boxed(right)?, join: Arc::new(join) }
-            }
-            WireInput::Cache { id, partition, level, input } => Input::Cache {
-                lease: Arc::new(CacheLease::detached(id)),
-                partition,
-                level,
-                input: boxed(input)?,
-            },
-            WireInput::Lost => Input::Lost,
-        })
-    }
-
-    fn step(&self, bytes: &[u8]) -> Result<Step, CodecError> {
-        match unpack("a step", bytes)? {
-            WireStep::Step(step) => {
-                self.check(exprs_of(&step))?;
-                Ok(step)
-            }
-            WireStep::Map(plan) => {
-                let template: Template = plan.into_template(self.access, self.blobs)?;
-                Ok(Step::Map(Box::new(template)))
-            }
-        }
-    }
-
-    fn output(&self, output: WireOutput) -> Result<Output, CodecError> {
-        Ok(match output {
-            WireOutput::Shuffle { id, partitioner } => {
-                let partitioner: Partitioner = unpack("a shuffle", &partitioner)?;
-                self.check(keys_of(&partitioner))?;
-                Output::Shuffle { id, partitioner: Arc::new(partitioner) }
-            }
-            WireOutput::Sample { by, rows } => {
-                let by: Vec<Expr> = unpack("a sort", &by)?;
-                self.check(&by)?;
-                Output::Sample { by, rows }
-            }
-            WireOutput::Collect => Output::Collect,
-            WireOutput::Count => Output::Count,
-            WireOutput::Parquet { directory } => {
-                Output::Parquet { directory: self.access.write(&directory)? }
-            }
-        })
-    }
-
-    fn check<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> Result<(), CodecError> {
-        let exprs: Vec<&Expr> = exprs.into_iter().collect();
-        can_travel("an expression", exprs.iter().map(|expr| Seen::Expr(expr)))?;
-        allowed(exprs.into_iter().map(Seen::Expr), self.access)
     }
 }

@@ -14,7 +14,7 @@ use super::stores::LocalStores;
 use super::task::{Task, TaskEvent};
 use super::{Engine, Settings, Worker, execute};
 use crate::cache::CacheId;
-use crate::memory::SpillDirectory;
+use crate::memory::{SpillDirectory, heap};
 use crate::shuffle::ShuffleId;
 
 type Queued = (Task, Sender<TaskEvent>);
@@ -36,6 +36,7 @@ impl EmbeddedEngine {
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(slots: usize, cache_bytes: usize) -> std::io::Result<Self> {
+        heap::keep_what_is_freed();
         let slots = slots.max(1);
         let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
         let stores = Arc::new(LocalStores::new(cache_bytes, SpillDirectory::new(parent)));
@@ -62,7 +63,7 @@ fn run_slot(slot: usize, (task, events): Queued, busy: &Busy, stores: &LocalStor
     if events.send(TaskEvent::Started { stage, partition, attempt, worker, slot }).is_err() {
         return;
     }
-    let end = busy.during(|| execute(&task, slot, stores));
+    let end = Box::new(busy.during(|| execute(&task, slot, stores)));
     let at = Instant::now();
     // The task's share of its input goes before the scheduler may count memory as free.
     drop(task);
@@ -105,6 +106,11 @@ impl Engine for EmbeddedEngine {
 
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
         self.stores.cache.kept(LocalStores::SESSION, cache)
+    }
+
+    fn cached_bytes(&self, cache: CacheId) -> Option<usize> {
+        let kept = self.stores.cache.datasets().into_iter().find(|kept| kept.cache == cache)?;
+        usize::try_from(kept.memory_bytes).ok()
     }
 
     fn workers(&self) -> Vec<Worker> {

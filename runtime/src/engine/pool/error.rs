@@ -41,12 +41,20 @@ pub enum PoolError {
     },
     /// Somebody is there, but does not speak as a master does.
     #[error(
-        "what listens at {at} does not answer as a pool's master ({cause}); check the port (7077 unless set) and whether it wants TLS (partitas://)"
+        "what listens at {at} does not answer as a pool's master ({cause}); check the port (7077 unless set), and whether it wants TLS (partitas://) or does not speak it (partita://)"
     )]
     NoMaster {
         /// host:port
         at: String,
         /// What the transport says.
+        cause: String,
+    },
+    /// Somebody is there whose certificate is not trusted.
+    #[error("the master at {at} is not trusted: {cause}")]
+    Certificate {
+        /// host:port
+        at: String,
+        /// What is wrong with the certificate, and the remedy.
         cause: String,
     },
     /// The token is missing or wrong.

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use partita_wire::QUEUE;
 use partita_wire::pool::{
     FromSession, RemoveBlob, TaskEnded, TaskFailure, TaskStarted, TaskSuccess, ToSession, from_session,
     task_ended, task_failure, task_success, to_session,
 };
+use partita_wire::{QUEUE, words};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, MissedTickBehavior};
 use tokio_util::sync::DropGuard;
 use tonic::Streaming;
 
-use super::link::{Client, Link, send, words};
+use super::link::{Client, Link, send};
 use super::state::{Attempt, Running, attempt};
 use super::{Shared, connection_lost, results, worker_joined};
 use crate::engine::codec;
@@ -188,8 +188,10 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
         }
         running
     };
-    let (metrics, result) = match outcome {
-        Some(task_ended::Outcome::Success(TaskSuccess { metrics, result, .. })) => (metrics, result),
+    let (metrics, blocks, result) = match outcome {
+        Some(task_ended::Outcome::Success(TaskSuccess { metrics, blocks, result, .. })) => {
+            (metrics, blocks, result)
+        }
         Some(task_ended::Outcome::Failure(failure)) => {
             return end(&running, of, worker, Err(task_error(failure)));
         }
@@ -206,7 +208,7 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
         }
     };
     match result {
-        None => end(&running, of, worker, Ok((TaskResult::Nothing, metrics))),
+        None => end(&running, of, worker, Ok((TaskResult::Written(blocks), metrics))),
         Some(task_success::Result::Count(count)) => {
             end(&running, of, worker, Ok((TaskResult::Count(count), metrics)));
         }
@@ -230,7 +232,7 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
 
 fn end(running: &Running, of: Attempt, worker: u64, end: Result<(TaskResult, TaskMetrics), TaskError>) {
     let (_, stage, partition, attempt) = of;
-    let at = Instant::now();
+    let (at, end) = (Instant::now(), Box::new(end));
     // A job that ended meanwhile does not listen any more.
     let _ = running.events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
 }
@@ -239,6 +241,7 @@ fn task_error(failure: TaskFailure) -> TaskError {
     let TaskFailure { message, shuffle, map_partitions, .. } = &failure;
     match failure.kind() {
         task_failure::Kind::Failed => TaskError::Failed(message.clone()),
+        task_failure::Kind::TooLarge => TaskError::TooLarge(message.clone()),
         task_failure::Kind::FetchFailed => TaskError::FetchFailed {
             shuffle: *shuffle,
             map_partitions: map_partitions.iter().map(|partition| *partition as usize).collect(),

@@ -9,7 +9,7 @@ use partita_wire::pool::master_client::MasterClient;
 use partita_wire::pool::{
     FromSession, SessionHello, SessionOpened, ToSession, Versions, from_session, to_session,
 };
-use partita_wire::{MESSAGE_BYTES, QUEUE, Token};
+use partita_wire::{MESSAGE_BYTES, QUEUE, Token, is_distrust, root, words};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -95,7 +95,10 @@ pub(super) async fn open(options: &PoolOptions, address: &Address) -> Result<Ope
     if found == 0 {
         return Err(no_host(io::Error::other("the name stands for no address")));
     }
-    let no_master = |error: &dyn Error| PoolError::NoMaster { at: at.clone(), cause: root(error) };
+    let no_master = |error: &dyn Error| match root(error) {
+        cause if is_distrust(&cause) => PoolError::Certificate { at: at.clone(), cause },
+        cause => PoolError::NoMaster { at: at.clone(), cause },
+    };
     let mut endpoint = Endpoint::from_shared(address.uri(tls.is_some()))
         .map_err(|error| no_master(&error))?
         .connect_timeout(patience)
@@ -142,25 +145,8 @@ fn refusal(at: &str, status: &Status) -> PoolError {
     }
 }
 
-/// Why a call or a stream broke, for people.
-pub(super) fn words(status: &Status) -> String {
-    match status.code() {
-        Code::Unknown | Code::Unavailable | Code::Cancelled | Code::Internal => root(status),
-        _ => status.message().to_owned(),
-    }
-}
-
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
-}
-
-/// The innermost cause: the transport's own words say little.
-fn root(error: &dyn Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// What the system said when connecting failed there.

@@ -1,9 +1,11 @@
 //! The pool engine: tasks run on the workers of a master, over gRPC. The callers are plain threads; the
 //! network lives on a small runtime of the engine's own, and what is heard is taken in on one thread of
 //! its own (`hear`), so that no runtime thread ever decodes rows. `state` is what is known of the pool,
-//! `link` one connection to it, `blobs` which frames went ahead. What a task looks like as bytes is the
+//! `link` one connection to it. `submit` sends tasks, `ahead` the frames that they need, of which `blobs`
+//! knows which went. What a task looks like as bytes is the
 //! codec's matter, which task runs where is the master's, and what to do about failures the scheduler's.
 
+mod ahead;
 mod blobs;
 mod error;
 mod forward;
@@ -12,22 +14,18 @@ mod link;
 mod options;
 mod results;
 mod state;
+mod submit;
 
 use std::ops::RangeInclusive;
-use std::pin::Pin;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use crossbeam_channel::Sender;
-use futures::Stream;
 use partita_wire::pool::{
-    BlobPart, CancelTasks, Chunk, DynamicAllocation, FromSession, RemoveBlob, RemoveCache, RemoveShuffle,
-    SessionOptions, SubmitTasks, TaskKey, TaskSpec, from_session,
+    CancelTasks, DynamicAllocation, FromSession, RemoveBlob, RemoveCache, RemoveShuffle, SessionOptions,
+    TaskKey, from_session,
 };
-use partita_wire::{ChunkStream, MESSAGE_BYTES, chunks};
-use polars::prelude::DataFrame;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -39,22 +37,12 @@ use self::blobs::BlobTable;
 use self::forward::Forward;
 use self::link::Link;
 use self::options::Address;
-use self::state::{Running, State};
-use super::codec::{self, Encoder};
-use super::task::{Output, Task, TaskError, TaskEvent};
+use self::state::State;
+use super::task::{Task, TaskEvent};
 use super::{Engine, Settings, Worker};
 use crate::cache::CacheId;
 use crate::events::{Event, EventBus};
 use crate::shuffle::ShuffleId;
-
-/// Bytes of tasks in one message; one task may have more.
-const BATCH_BYTES: usize = 4 << 20;
-
-/// A task, by its index, with the shuffle it reads and the map partitions of it that are lost.
-type Missing = (usize, ShuffleId, Vec<usize>);
-
-/// What a message needs around the bytes of a task.
-const AROUND: usize = 4096;
 
 /// How often a task may fail: Spark's `spark.task.maxFailures`.
 const MAX_ATTEMPTS: usize = 4;
@@ -231,41 +219,6 @@ impl PoolEngine {
     fn lost(&self, cause: &str) -> String {
         connection_lost(&self.shared.at, cause)
     }
-
-    /// Encodes tasks; those that read blocks which are lost by now end at once.
-    fn specs(&self, tasks: &[Task], link: &Link) -> Result<(Vec<TaskSpec>, Vec<Missing>), String> {
-        let ahead = Ahead { engine: self, link };
-        let sources = |id| self.shared.state().sources(id);
-        let encoder = Encoder::new(&ahead, &sources);
-        let (mut specs, mut missing) = (Vec::with_capacity(tasks.len()), Vec::new());
-        for (index, task) in tasks.iter().enumerate() {
-            let preferred_workers = {
-                let state = self.shared.state();
-                if let Some((shuffle, map_partitions)) = state.missing(&task.input) {
-                    missing.push((index, shuffle, map_partitions));
-                    continue;
-                }
-                state.preferred(&task.input)
-            };
-            let body = encoder.encode(task).map_err(|error| error.to_string())?;
-            if body.len() + AROUND > MESSAGE_BYTES {
-                return Err(format!(
-                    "partition {}: its task comes to {} MiB, more than the {} MiB that may travel in one \
-                     piece; write large literals to a file or make them a dataset of their own",
-                    task.partition,
-                    body.len() >> 20,
-                    MESSAGE_BYTES >> 20
-                ));
-            }
-            specs.push(TaskSpec {
-                key: Some(key(task, link.session)),
-                body: Bytes::from(body),
-                preferred_workers,
-                excluded_workers: task.excluded.clone(),
-            });
-        }
-        Ok((specs, missing))
-    }
 }
 
 fn connection_lost(at: &str, cause: &str) -> String {
@@ -273,16 +226,6 @@ fn connection_lost(at: &str, cause: &str) -> String {
         "the connection to the master at {at} was lost ({cause}), and the job's tasks with it; call the \
          action again: it connects anew"
     )
-}
-
-fn key(task: &Task, session: u64) -> TaskKey {
-    TaskKey {
-        session,
-        job: task.job as u64,
-        stage: task.stage as u32,
-        partition: task.partition as u32,
-        attempt: task.attempt as u32,
-    }
 }
 
 /// Passes events on in batches, until the connection is gone or the session ends.
@@ -304,82 +247,6 @@ async fn forward_events(
     }
 }
 
-/// Sends frames ahead of the tasks that need them.
-struct Ahead<'a> {
-    engine: &'a PoolEngine,
-    link: &'a Link,
-}
-
-impl codec::Blobs for Ahead<'_> {
-    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, String> {
-        if !BlobTable::wants(frame) {
-            return Ok(None);
-        }
-        let mut blobs = self.engine.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner);
-        blobs.number(frame, |number| self.send(frame, number)).map(Some)
-    }
-}
-
-impl Ahead<'_> {
-    fn send(&self, frame: &DataFrame, blob: u64) -> Result<(), String> {
-        let runtime = self.engine.runtime.as_ref().ok_or("this session is ending")?;
-        let (writer, stream) = chunks();
-        let parts = Parts { stream, session: self.link.session, blob };
-        let mut client = self.link.client.clone();
-        let (done, stored) = crossbeam_channel::bounded(1);
-        let call = runtime.spawn(async move {
-            let _ = done.send(client.put_blob(parts).await);
-        });
-        // On a thread of its own: the caller's may be one of a runtime, where the writer must not wait.
-        let write = move || {
-            let mut writer = writer;
-            codec::write_frame(frame, &mut writer).map(|()| writer.finish())
-        };
-        let written = std::thread::scope(|scope| scope.spawn(write).join());
-        // Why the writer failed is better known to the call, if that failed first.
-        let broken = |error: String| match stored.try_recv() {
-            Ok(Err(status)) => link::words(&status),
-            _ => error,
-        };
-        let failure = match written {
-            Ok(Ok(Ok(()))) => None,
-            Ok(Ok(Err(error))) => Some(error.to_string()),
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(panic) => Some(super::panic_text(&*panic)),
-        };
-        if let Some(error) = failure {
-            call.abort();
-            return Err(format!("a frame cannot be sent to the pool: {}", broken(error)));
-        }
-        match stored.recv() {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(status)) => Err(format!("a frame cannot be sent to the pool: {}", link::words(&status))),
-            Err(_) => Err("a frame cannot be sent to the pool: the connection broke".to_owned()),
-        }
-    }
-}
-
-/// Chunks as parts of a blob.
-struct Parts {
-    stream: ChunkStream,
-    session: u64,
-    blob: u64,
-}
-
-impl Stream for Parts {
-    type Item = BlobPart;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<BlobPart>> {
-        let (session, blob) = (self.session, self.blob);
-        match Pin::new(&mut self.stream).poll_next(context) {
-            Poll::Ready(Some(Ok(Chunk { data }))) => Poll::Ready(Some(BlobPart { session, blob, data })),
-            // The call is given up then; its end must not look like the rows' end.
-            Poll::Ready(Some(Err(_))) | Poll::Pending => Poll::Pending,
-            Poll::Ready(None) => Poll::Ready(None),
-        }
-    }
-}
-
 impl Engine for PoolEngine {
     fn slots(&self) -> usize {
         self.shared.state().slots()
@@ -390,61 +257,7 @@ impl Engine for PoolEngine {
     }
 
     fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
-        let Some(first) = tasks.first() else { return Ok(()) };
-        let job = first.job;
-        // A job belongs to the connection it began on: what its stages left is nowhere else.
-        let begun = self.shared.state().jobs.get(&job).copied();
-        if begun.is_some() {
-            let state = self.shared.state();
-            if let Some(cause) = &state.lost {
-                return Err(self.lost(cause));
-            }
-        }
-        let link = self.link().map_err(|error| error.to_string())?;
-        if self.shared.state().job_on(job) != link.connection {
-            return Err(self.lost("it was made anew meanwhile"));
-        }
-        self.sweep();
-        let (specs, missing) = self.specs(&tasks, &link)?;
-        {
-            let mut state = self.shared.state();
-            if state.connection != link.connection || state.lost.is_some() {
-                let cause = state.lost.clone().unwrap_or_default();
-                return Err(self.lost(&cause));
-            }
-            let mut left_out = missing.iter().map(|(index, ..)| *index).peekable();
-            for (index, task) in tasks.iter().enumerate() {
-                if left_out.next_if_eq(&index).is_some() {
-                    continue;
-                }
-                let shuffle = match &task.output {
-                    Output::Shuffle { id, .. } => Some(*id),
-                    _ => None,
-                };
-                let attempt = (task.job, task.stage, task.partition, task.attempt);
-                state.running.insert(attempt, Running { events: events.clone(), shuffle });
-            }
-        }
-        for (index, shuffle, map_partitions) in missing {
-            let Task { stage, partition, attempt, .. } = tasks[index];
-            let cause = "the worker that kept them is gone".to_owned();
-            let end = Err(TaskError::FetchFailed { shuffle, map_partitions, cause });
-            let at = Instant::now();
-            // The job's own sender: it listens.
-            let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
-        }
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for spec in specs {
-            if bytes + spec.body.len() > BATCH_BYTES && !batch.is_empty() {
-                let tasks = std::mem::take(&mut batch);
-                bytes = 0;
-                link.send(from_session::Message::Submit(SubmitTasks { tasks })).map_err(|e| self.lost(&e))?;
-            }
-            bytes += spec.body.len() + 64;
-            batch.push(spec);
-        }
-        link.send(from_session::Message::Submit(SubmitTasks { tasks: batch })).map_err(|e| self.lost(&e))
+        submit::submit(self, &tasks, &events)
     }
 
     fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
@@ -487,7 +300,7 @@ impl Engine for PoolEngine {
     fn workers(&self) -> Vec<Worker> {
         let state = self.shared.state();
         let worker = |info: &partita_wire::pool::WorkerInfo| {
-            let status = info.status.unwrap_or_default();
+            let status = info.status.clone().unwrap_or_default();
             Worker {
                 id: info.worker,
                 name: info.name.clone(),
@@ -500,6 +313,10 @@ impl Engine for PoolEngine {
             }
         };
         state.workers.values().map(worker).collect()
+    }
+
+    fn file_directories(&self) -> Option<Vec<PathBuf>> {
+        Some(self.shared.state().file_directories())
     }
 
     fn attach(&self, events: Arc<EventBus>) {

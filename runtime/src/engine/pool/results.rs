@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use partita_wire::ChunkReader;
 use partita_wire::pool::TaskKey;
+use partita_wire::{ChunkReader, words};
 use polars::prelude::DataFrame;
 use tokio::runtime::Handle;
 
-use super::link::{Client, words};
+use super::link::Client;
 use crate::engine::task::TaskError;
 
 /// How long a worker may be silent in the middle of its rows.

@@ -2,6 +2,7 @@
 //! partitions lie. No sockets here.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use crossbeam_channel::Sender;
 use partita_wire::pool::{CachedPartition, TaskKey, WorkerInfo, WorkerLost};
@@ -76,6 +77,26 @@ impl State {
 
     pub fn slots(&self) -> usize {
         self.workers.values().map(|info| info.slots as usize).sum()
+    }
+
+    /// Directories that all workers have for output, then those that all may read.
+    pub fn file_directories(&self) -> Vec<PathBuf> {
+        let common = |of: fn(&WorkerInfo) -> Vec<&String>| {
+            let mut workers = self.workers.values().map(of);
+            let first = workers.next().unwrap_or_default();
+            workers.fold(first, |common, theirs| {
+                common.into_iter().filter(|directory| theirs.contains(directory)).collect()
+            })
+        };
+        let outputs = common(|info| info.output_dirs.iter().collect());
+        let readable = common(|info| info.output_dirs.iter().chain(&info.data_dirs).collect());
+        let mut directories: Vec<PathBuf> = Vec::new();
+        for directory in outputs.into_iter().chain(readable).map(PathBuf::from) {
+            if !directories.contains(&directory) {
+                directories.push(directory);
+            }
+        }
+        directories
     }
 
     /// Remembers which connection a job is on: the one its first tasks went over.
@@ -272,6 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn files_lie_where_every_worker_may_use_them_best_where_it_may_write() {
+        let with = |worker, data: &[&str], outputs: &[&str]| {
+            let own = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+            WorkerInfo { data_dirs: own(data), output_dirs: own(outputs), ..info(worker) }
+        };
+        let mut state = State::default();
+        assert_eq!(state.file_directories(), Vec::<PathBuf>::new());
+        state.connected(vec![
+            with(1, &["/data", "/one"], &["/out", "/shared"]),
+            with(2, &["/shared", "/data"], &["/out"]),
+        ]);
+        assert_eq!(state.file_directories(), ["/out", "/shared", "/data"].map(PathBuf::from));
+        state.connected(vec![with(1, &["/a"], &[]), with(2, &["/b"], &[])]);
+        assert_eq!(state.file_directories(), Vec::<PathBuf>::new());
+    }
+
+    #[test]
     fn blocks_of_a_lost_worker_are_told_and_never_read_as_if_they_were_all() {
         let mut state = state();
         let (events, heard) = unbounded();
@@ -280,7 +318,7 @@ mod tests {
             state.output_at(7, partition, worker);
         }
         let schema = Arc::new(Schema::default());
-        let read = Input::Shuffle { id: 7, partition: 0, schema };
+        let read = Input::Shuffle { id: 7, partition: 0, maps: None, schema };
         assert_eq!(state.missing(&read), None);
         let at: Vec<(u64, Vec<usize>)> =
             state.sources(7).into_iter().map(|source| (source.worker, source.map_partitions)).collect();

@@ -16,7 +16,9 @@ pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> Answer {
     if named.iter().any(|name| matches!(tables.get(name), Some(Queryable::Dataset(_)))) {
         plan(query, &named, &tables, scope, Queryable::columns)?.collect_schema().map_err(said)?;
     }
-    let frame = plan(query, &named, &tables, scope, Queryable::rows)?.collect().map_err(said)?;
+    // The engine that looks for interrupts on its way, and holds no more than it needs.
+    let answer = plan(query, &named, &tables, scope, Queryable::rows)?.collect_with_engine(Engine::Streaming);
+    let frame = answer.map_err(said)?.unwrap_single();
     let bundle = frame.mime_bundle();
     if let Some(name) = into {
         scope.insert(name, frame);

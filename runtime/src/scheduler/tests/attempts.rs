@@ -22,6 +22,18 @@ fn four_failed_attempts_of_one_task_fail_the_job_with_all_four_causes() {
 }
 
 #[test]
+fn a_task_too_large_for_its_worker_fails_the_job_at_once() {
+    let (session, _, events) = session(2, |moment| match moment.partition {
+        1 => vec![Fault::TooLarge("partition 1 is too large for a worker".into())],
+        _ => Vec::new(),
+    });
+    let error = session.range(0, 100, 4).collect().unwrap_err();
+    let PartitaError::Task { partition: 1, causes, .. } = &error else { panic!("{error}") };
+    assert_eq!(causes, &["partition 1 is too large for a worker"]);
+    assert_eq!(failed(&events, (0, 1)), [(0, false)]);
+}
+
+#[test]
 fn a_task_that_fails_three_times_is_done_by_its_fourth_attempt() {
     let (session, _, events) =
         session(2, |moment| if moment.attempt < 3 { vec![Fault::Fail("no".into())] } else { Vec::new() });

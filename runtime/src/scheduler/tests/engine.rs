@@ -16,6 +16,8 @@ use crate::shuffle::ShuffleId;
 pub enum Fault {
     /// The attempt fails.
     Fail(String),
+    /// It needs more memory than its worker has.
+    TooLarge(String),
     /// Its end is never heard of.
     Hold,
     /// Its worker is lost, with all that it runs and keeps; another comes. `told`: whether the loss of
@@ -147,7 +149,8 @@ impl FaultyEngine {
                 let mut end = Some(end);
                 for fault in faults {
                     match fault {
-                        Fault::Fail(cause) => end = Some(Err(TaskError::Failed(cause))),
+                        Fault::Fail(cause) => end = Some(Box::new(Err(TaskError::Failed(cause)))),
+                        Fault::TooLarge(cause) => end = Some(Box::new(Err(TaskError::TooLarge(cause)))),
                         Fault::Hold => end = None,
                         Fault::LoseWorker { told, late } => {
                             self.lose_worker(&mut state, worker, told, late);
@@ -165,7 +168,8 @@ impl FaultyEngine {
                     }
                 }
                 let Some(running) = state.running.remove(&key) else { return };
-                if let (Some(Ok(_)), Some(shuffle), false) = (&end, running.fills, running.fate == Fate::Late)
+                if let (Some(Ok(_)), Some(shuffle), false) =
+                    (end.as_deref(), running.fills, running.fate == Fate::Late)
                     && let Some(outputs) = state.outputs.get_mut(&shuffle)
                 {
                     outputs.insert(partition, worker);
@@ -195,7 +199,7 @@ impl FaultyEngine {
             let (_, stage, partition, attempt) = key;
             let Some(running) = state.running.get_mut(&key) else { continue };
             running.fate = if late { Fate::Late } else { Fate::Gone };
-            let end = Err(TaskError::WorkerLost(cause.clone()));
+            let end = Box::new(Err(TaskError::WorkerLost(cause.clone())));
             let at = Instant::now();
             let _ = running.events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
         }
@@ -245,7 +249,8 @@ impl FaultyEngine {
             let missing = state.missing.get(shuffle).into_iter().flatten().copied().collect::<Vec<_>>();
             if !missing.is_empty() {
                 let (at, cause) = (Instant::now(), "its worker does not answer".to_owned());
-                let end = Err(TaskError::FetchFailed { shuffle: *shuffle, map_partitions: missing, cause });
+                let end = TaskError::FetchFailed { shuffle: *shuffle, map_partitions: missing, cause };
+                let end = Box::new(Err(end));
                 let _ = events.send(TaskEvent::Started { stage, partition, attempt, worker, slot: 0 });
                 let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
                 return false;

@@ -22,7 +22,8 @@ enum Step {
     Distinct,
     GroupBy,
     GroupByWhole,
-    Join(bool),
+    GroupBySalted,
+    Join(usize),
     Union,
     Cache,
 }
@@ -32,15 +33,16 @@ fn a_step() -> impl Strategy<Value = Step> {
         (-3i64..3).prop_map(Step::Filter),
         Just(Step::Double),
         Just(Step::Map),
-        (0usize..4, 1usize..6).prop_map(|(by, n)| Step::Repartition(by, n)),
-        (0usize..4, 1usize..6).prop_map(|(by, n)| Step::Repartition(by, n)),
+        (0usize..5, 1usize..6).prop_map(|(by, n)| Step::Repartition(by, n)),
+        (0usize..5, 1usize..6).prop_map(|(by, n)| Step::Repartition(by, n)),
         (1usize..4).prop_map(Step::Coalesce),
         Just(Step::Sort),
         (0usize..60).prop_map(Step::SortLimit),
         Just(Step::Distinct),
         Just(Step::GroupBy),
         Just(Step::GroupByWhole),
-        any::<bool>().prop_map(Step::Join),
+        Just(Step::GroupBySalted),
+        (0usize..3).prop_map(Step::Join),
         Just(Step::Union),
         Just(Step::Cache),
     ]
@@ -81,6 +83,7 @@ impl Step {
                 0 => Partitioning::RoundRobin(*n),
                 1 => Partitioning::Hash(keys(), *n),
                 2 => Partitioning::Range(vec![col("value")], *n),
+                3 => Partitioning::Salted(keys(), *n, 2),
                 _ => Partitioning::Expr(col("value").cast(DataType::Int64).abs() % lit(*n as i64), *n),
             }),
             Self::Coalesce(n) => rows.coalesce(*n),
@@ -89,8 +92,10 @@ impl Step {
             Self::Distinct => rows.distinct(),
             Self::GroupBy => rows.group_by(keys()).agg([col("value").sum()]),
             Self::GroupByWhole => rows.group_by(keys()).agg([col("value").median()]),
-            Self::Join(broadcast) => {
-                let strategy = if *broadcast { JoinStrategy::Broadcast } else { JoinStrategy::Shuffle };
+            Self::GroupBySalted => rows.group_by(keys()).salted(2).agg([col("value").sum()]),
+            Self::Join(strategy) => {
+                let strategies = [JoinStrategy::Broadcast, JoinStrategy::Shuffle, JoinStrategy::Salted(2)];
+                let strategy = strategies[*strategy];
                 let known = session.frame(known_keys(), 2);
                 let (left, right) = (vec![col("key")], vec![col("key")]);
                 rows.join_on(&known, JoinOn { left, right, how: JoinType::Inner, strategy })
@@ -110,7 +115,7 @@ impl Step {
             Self::Sort => rows.sort_by_exprs(columns(), options),
             Self::SortLimit(n) => rows.sort_by_exprs(columns(), options).limit(*n as u32),
             Self::Distinct => rows.unique(None, UniqueKeepStrategy::Any),
-            Self::GroupBy => rows.group_by(keys()).agg([col("value").sum()]),
+            Self::GroupBy | Self::GroupBySalted => rows.group_by(keys()).agg([col("value").sum()]),
             Self::GroupByWhole => rows.group_by(keys()).agg([col("value").median()]),
             Self::Join(_) => {
                 rows.join(known_keys().lazy(), [col("key")], [col("key")], JoinArgs::new(JoinType::Inner))
@@ -170,11 +175,14 @@ proptest! {
     #[test]
     fn whatever_fails_the_rows_are_those_of_polars(
         rows in rows(), n in 1usize..7, steps in prop::collection::vec(a_step(), 1..6),
-        workers in 1usize..4, speculation: bool, seed: u64,
+        workers in 1usize..4, speculation: bool, skew_split: bool, seed: u64,
     ) {
         let (session, ..) = session(workers, faults(seed));
         session.set_shuffle_partitions(3).unwrap();
         session.set_speculation(speculation);
+        if skew_split {
+            session.set_skew_split_above(16);
+        }
         let start = session.frame(rows.clone(), n);
         let ours = steps.iter().fold(start, |rows, step| step.ours(rows, &session));
         let polars = steps.iter().fold(rows.lazy(), |rows, step| step.polars(rows)).collect().unwrap();

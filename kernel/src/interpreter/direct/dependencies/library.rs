@@ -45,13 +45,22 @@ impl Built {
             && self.externs.iter().all(|(_, path)| path.is_file())
     }
 
-    /// What the compiler of a cell is told.
+    /// What the compiler of a cell is told; the last is for when it links, too.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments = self.metadata_arguments();
         arguments.push(joined(&format!("--extern={CRATE_NAME}="), &self.library));
         if let Some(directory) = self.library.parent() {
             // The process looks for the library where it was found at first, too.
             arguments.push(joined("-Clink-arg=-Wl,-rpath,", directory));
+        }
+        arguments
+    }
+
+    /// What a linker of cells is told that rustc does not call.
+    pub fn linker_arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec![self.library.clone().into_os_string()];
+        if let Some(directory) = self.library.parent() {
+            arguments.extend(["-rpath".into(), directory.into()]);
         }
         arguments
     }

@@ -1,11 +1,10 @@
 //! What cells have in common, compiled here once. A cell is compiled without optimisation, and such a
 //! crate links against the instances of generic code that a library below it already has, among them
 //! the code that drops a value, instead of making its own. So these functions hold what cells usually
-//! do with frames and datasets. Nobody calls them; this crate's `opt-level` in the workspace's
-//! Cargo.toml is one that lets its instances be shared.
+//! do with frames and datasets. Nobody calls them.
 
-use super::{Kept, Scope};
-use crate::prelude::*;
+use ::partita::evaluation::{Kept, Scope};
+use ::partita::prelude::*;
 
 /// Frames: made from columns, shown, kept, queried.
 #[doc(hidden)]
@@ -33,10 +32,10 @@ pub fn frames(scope: &Scope) {
             [col("a")],
             JoinArgs::new(JoinType::Inner),
         );
-        scope.show(crate::mime_of!(answer));
-        scope.show(crate::mime_of!(lazy));
-        scope.show(crate::mime_of!(series));
-        scope.show(crate::mime_of!(answer.column("a")?));
+        scope.show(::partita::mime_of!(answer));
+        scope.show(::partita::mime_of!(lazy));
+        scope.show(::partita::mime_of!(series));
+        scope.show(::partita::mime_of!(answer.column("a")?));
         scope.keep(Kept::new("made", made));
         scope.keep(Kept::new("lazy", lazy));
         scope.keep(Kept::new("joined", joined));
@@ -62,11 +61,11 @@ pub fn datasets(scope: &Scope) {
         let joined = dataset.join(&grouped, [col("key")], JoinType::Inner).sort([col("id")]).cache();
         let counted = joined.count()?;
         let frame = joined.collect()?;
-        scope.show(crate::mime_of!(dataset));
-        scope.show(crate::mime_of!(session));
-        scope.show(crate::mime_of!(counted));
-        scope.show(crate::mime_of!(frame));
-        scope.show(crate::mime_of!(session.last_report()));
+        scope.show(::partita::mime_of!(dataset));
+        scope.show(::partita::mime_of!(session));
+        scope.show(::partita::mime_of!(counted));
+        scope.show(::partita::mime_of!(frame));
+        scope.show(::partita::mime_of!(session.last_report()));
         scope.keep(Kept::new("session", session));
         scope.keep(Kept::new("dataset", dataset));
         scope.keep(Kept::new("frame", frame));
@@ -82,12 +81,12 @@ pub fn values(scope: &Scope) {
         let numbers: Vec<i32> = (1..4).collect();
         let text = format!("{numbers:?}");
         println!("{text} {}", numbers.iter().sum::<i32>());
-        scope.show(crate::mime_of!(1i32));
-        scope.show(crate::mime_of!(1.5f64));
-        scope.show(crate::mime_of!(true));
-        scope.show(crate::mime_of!("text"));
-        scope.show(crate::mime_of!(text));
-        scope.show(crate::mime_of!(numbers));
+        scope.show(::partita::mime_of!(1i32));
+        scope.show(::partita::mime_of!(1.5f64));
+        scope.show(::partita::mime_of!(true));
+        scope.show(::partita::mime_of!("text"));
+        scope.show(::partita::mime_of!(text));
+        scope.show(::partita::mime_of!(numbers));
         scope.keep(Kept::new("numbers", numbers));
         scope.keep(Kept::new("text", text));
         scope.keep(Kept::new("number", 1i32));

@@ -1,25 +1,29 @@
 //! JSON with the names and units of Spark's REST API (`/api/v1/applications/…`), for tools made for
 //! it. A session is an application, a worker an executor. Stages are numbered by session here, as
-//! Spark does. What Partita does not know, such as the JVM's times, is left out.
+//! Spark does. What Partita does not know, such as the JVM's times, is left out. What one
+//! thing looks like is in [`shapes`].
+
+mod shapes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use partita_bridge::{Event, TaskMetrics};
-use serde_json::{Map, Value, json};
+use partita_bridge::Event;
+use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
+use self::shapes::{
+    application_json, datasets_json, executor_json, job_json, job_status, stage_json, task_json,
+    with_task_map,
+};
 use super::{Shared, plain};
-use crate::history::{Attempt, JobFold, JobState, Outcome, Session, StageFold, WorkerFold, attempts, epoch};
-
-/// The end of what has not ended, as Spark writes it.
-const NEVER: &str = "1969-12-31T23:59:59.999GMT";
+use crate::Cluster;
+use crate::history::{JobFold, Session, attempts};
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -38,6 +42,8 @@ pub(super) fn routes() -> Router<Shared> {
         .route(&at("/stages/{stage}/{attempt}/taskSummary"), get(task_summary))
         .route(&at("/executors"), get(executors))
         .route(&at("/allexecutors"), get(all_executors))
+        .route(&at("/storage/rdd"), get(datasets))
+        .route(&at("/storage/rdd/{dataset}"), get(dataset))
 }
 
 async fn applications(State(shared): State<Shared>, Query(query): Parameters) -> Response {
@@ -180,199 +186,31 @@ async fn all_executors(State(shared): State<Shared>, Path(app): Path<String>) ->
     executor_list(&shared, &app, true)
 }
 
+async fn datasets(State(shared): State<Shared>, Path(app): Path<String>) -> Response {
+    let cluster = cluster(&shared);
+    of_session(&shared, &app, |session| Some(datasets_json(session, &cluster).into_values().collect()))
+}
+
+async fn dataset(State(shared): State<Shared>, Path((app, dataset)): Path<(String, u64)>) -> Response {
+    let cluster = cluster(&shared);
+    match shared.page.history.session(&app, |session| datasets_json(session, &cluster).remove(&dataset)) {
+        Some(Some(found)) => Json(found).into_response(),
+        Some(None) => unknown("dataset, or nothing of it is cached"),
+        None => unknown("application"),
+    }
+}
+
+fn cluster(shared: &Shared) -> Cluster {
+    shared.page.view.as_ref().map(|view| view.cluster()).unwrap_or_default()
+}
+
 fn executor_list(shared: &Shared, app: &str, lost: bool) -> Response {
-    let cluster = shared.page.view.as_ref().map(|view| view.cluster()).unwrap_or_default();
+    let cluster = cluster(shared);
     of_session(shared, app, |session| {
         let all = session.workers.iter().filter(|(_, worker)| lost || worker.lost.is_none());
         Some(all.map(|(number, worker)| executor_json(session, *number, worker, &cluster)).collect())
     })
 }
-
-// ---- one thing each ----
-
-fn application_json(session: &Session) -> Value {
-    let end = session.closed;
-    let last = end.unwrap_or_else(SystemTime::now);
-    json!({
-        "id": &*session.id,
-        "name": session.name,
-        "attempts": [{
-            "startTime": date(session.opened),
-            "endTime": end.map_or_else(|| NEVER.to_owned(), date),
-            "lastUpdated": date(last),
-            "duration": end.map_or(0, |end| millis(end.duration_since(session.opened).unwrap_or_default())),
-            "completed": end.is_some(),
-            "startTimeEpoch": epoch_millis(session.opened),
-            "endTimeEpoch": end.map_or(-1, |end| epoch_millis(end) as i64),
-            "lastUpdatedEpoch": epoch_millis(last),
-            "appPartitaVersion": env!("CARGO_PKG_VERSION"),
-        }],
-    })
-}
-
-fn job_status(job: &JobFold) -> &'static str {
-    match job.state {
-        JobState::Running => "RUNNING",
-        JobState::Done => "SUCCEEDED",
-        JobState::Failed | JobState::Cancelled => "FAILED",
-        JobState::Interrupted => "UNKNOWN",
-    }
-}
-
-fn job_json(session: &Session, job: &JobFold) -> Value {
-    let counted = |status: &str| job.stages.iter().filter(|s| stage_status(job, s) == status).count();
-    let mut all = json!({
-        "jobId": job.job,
-        "name": job.action,
-        "submissionTime": date(session.wall(job.submitted)),
-        "stageIds": job.stages.iter().map(|stage| stage.id).collect::<Vec<_>>(),
-        "status": job_status(job),
-        "numTasks": job.sum(|stage| stage.tasks),
-        "numActiveTasks": if job.is_running() { job.sum(StageFold::active) } else { 0 },
-        "numCompletedTasks": job.sum(StageFold::done),
-        "numCompletedIndices": job.sum(StageFold::done),
-        "numFailedTasks": job.sum(|stage| stage.failed),
-        "numKilledTasks": job.sum(|stage| stage.killed),
-        "numSkippedTasks": 0,
-        "numActiveStages": counted("ACTIVE"),
-        "numCompletedStages": counted("COMPLETE"),
-        "numFailedStages": counted("FAILED"),
-        "numSkippedStages": 0,
-    });
-    if !job.is_running() {
-        all["completionTime"] = date(session.wall(job.last)).into();
-    }
-    if let Some(error) = &job.error {
-        all["description"] = error.clone().into();
-    }
-    all
-}
-
-fn stage_status(job: &JobFold, stage: &StageFold) -> &'static str {
-    match (stage.finished, job.state) {
-        (Some(_), _) => "COMPLETE",
-        (None, JobState::Running) => "ACTIVE",
-        (None, _) => "FAILED",
-    }
-}
-
-fn stage_json(session: &Session, job: &JobFold, stage: &StageFold) -> Value {
-    let m = &stage.totals;
-    let status = stage_status(job, stage);
-    let mut all = json!({
-        "status": status,
-        "stageId": stage.id,
-        "attemptId": 0,
-        "jobId": job.job,
-        "name": stage.name,
-        "details": format!("stage {} of job {}: {}", stage.stage, job.job, stage.name),
-        "numTasks": stage.tasks,
-        "numActiveTasks": if status == "ACTIVE" { stage.active() } else { 0 },
-        "numCompleteTasks": stage.done(),
-        "numCompletedIndices": stage.done(),
-        "numFailedTasks": stage.failed,
-        "numKilledTasks": stage.killed,
-        "submissionTime": date(session.wall(stage.submitted)),
-        "executorRunTime": millis(m.run),
-        "executorCpuTime": m.cpu.as_nanos() as u64,
-        "diskBytesSpilled": m.spilled,
-        "inputBytes": m.bytes_read,
-        "inputRecords": m.rows_in,
-        "outputRecords": m.rows_out,
-        "shuffleReadBytes": m.shuffle_in,
-        "shuffleFetchWaitTime": millis(m.fetch),
-        "shuffleWriteBytes": m.shuffle_out,
-        "shuffleWriteTime": m.write.as_nanos() as u64,
-    });
-    if let Some(at) = stage.first_started {
-        all["firstTaskLaunchedTime"] = date(session.wall(at)).into();
-    }
-    if let Some(at) = stage.finished.or((!job.is_running()).then_some(job.last)) {
-        all["completionTime"] = date(session.wall(at)).into();
-    }
-    if status == "FAILED"
-        && let Some(cause) = stage.cause.as_ref().or(job.error.as_ref())
-    {
-        all["failureReason"] = cause.clone().into();
-    }
-    all
-}
-
-fn task_json(session: &Session, id: usize, task: &Attempt) -> Value {
-    let worker = session.workers.get(&task.worker).map(|worker| worker.name.as_str());
-    let mut all = json!({
-        "taskId": id,
-        "index": task.partition,
-        "attempt": task.attempt,
-        "partitionId": task.partition,
-        "launchTime": date(session.wall(task.started)),
-        "executorId": task.worker.to_string(),
-        "host": worker.unwrap_or_default(),
-        "speculative": task.speculative,
-        "status": match task.outcome {
-            Outcome::Running => "RUNNING",
-            Outcome::Done(_) => "SUCCESS",
-            Outcome::Failed(_) => "FAILED",
-            Outcome::Killed(_) => "KILLED",
-        },
-    });
-    if let Some(ended) = task.ended {
-        all["duration"] = millis(ended.saturating_sub(task.started)).into();
-    }
-    match &task.outcome {
-        Outcome::Done(metrics) => all["taskMetrics"] = metrics_json(metrics),
-        Outcome::Failed(cause) | Outcome::Killed(cause) => all["errorMessage"] = cause.clone().into(),
-        Outcome::Running => {}
-    }
-    all
-}
-
-fn metrics_json(m: &TaskMetrics) -> Value {
-    json!({
-        "executorRunTime": millis(m.run),
-        "executorCpuTime": m.cpu.as_nanos() as u64,
-        "schedulerDelay": millis(m.queue),
-        "diskBytesSpilled": m.spilled,
-        "inputMetrics": { "bytesRead": m.bytes_read, "recordsRead": m.rows_in },
-        "outputMetrics": { "recordsWritten": m.rows_out },
-        "shuffleReadMetrics": { "readBytes": m.shuffle_in, "fetchWaitTime": millis(m.fetch) },
-        "shuffleWriteMetrics": { "bytesWritten": m.shuffle_out, "writeTime": m.write.as_nanos() as u64 },
-    })
-}
-
-fn executor_json(session: &Session, number: u64, worker: &WorkerFold, cluster: &crate::Cluster) -> Value {
-    let now = cluster.workers.iter().find(|w| w.worker == number && session.closed.is_none());
-    let status = now.and_then(|worker| worker.status).unwrap_or_default();
-    let active = if session.closed.is_some() { 0 } else { worker.active() };
-    let mut all = json!({
-        "id": number.to_string(),
-        "hostPort": now.map_or(worker.name.as_str(), |worker| worker.blocks_address.as_str()),
-        "isActive": worker.lost.is_none() && session.closed.is_none(),
-        "rddBlocks": status.cached_in_memory + status.cached_on_disk,
-        "memoryUsed": status.memory_cache,
-        "diskUsed": status.disk_cache + status.disk_shuffle,
-        "totalCores": worker.slots,
-        "maxTasks": worker.slots,
-        "activeTasks": active,
-        "failedTasks": worker.failed,
-        "completedTasks": worker.done,
-        "totalTasks": active + worker.failed + worker.done,
-        "totalDuration": millis(worker.totals.run),
-        "totalInputBytes": worker.totals.bytes_read,
-        "totalShuffleRead": worker.totals.shuffle_in,
-        "totalShuffleWrite": worker.totals.shuffle_out,
-        "maxMemory": now.map_or(0, |worker| worker.cache_limit),
-        "addTime": date(session.wall(worker.joined)),
-        "executorLogs": {},
-    });
-    if let Some((at, cause)) = &worker.lost {
-        all["removeTime"] = date(session.wall(*at)).into();
-        all["removeReason"] = cause.clone().into();
-    }
-    all
-}
-
-// ---- finding things ----
 
 fn of_session(shared: &Shared, app: &str, pick: impl FnOnce(&Session) -> Option<Value>) -> Response {
     match shared.page.history.session(app, pick) {
@@ -415,36 +253,6 @@ async fn with_tasks(
     }
 }
 
-fn with_task_map(mut stage: Value, tasks: Vec<Value>) -> Value {
-    let tasks: Map<String, Value> =
-        tasks.into_iter().map(|task| (task["taskId"].to_string(), task)).collect();
-    stage["tasks"] = tasks.into();
-    stage
-}
-
 fn unknown(what: &str) -> Response {
     plain(StatusCode::NOT_FOUND, format!("unknown {what}\n"))
-}
-
-// ---- Spark's units ----
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn epoch_millis(at: SystemTime) -> u64 {
-    (epoch(at) * 1e3) as u64
-}
-
-/// Such as `2026-11-23T14:30:00.125GMT`.
-fn date(at: SystemTime) -> String {
-    const LAST: Duration = Duration::from_secs(253_402_300_799);
-    match at.duration_since(UNIX_EPOCH) {
-        // Years of five digits cannot be written, and sessions may say anything.
-        Ok(since) => {
-            let date = humantime::format_rfc3339_millis(UNIX_EPOCH + since.min(LAST));
-            date.to_string().replace('Z', "GMT")
-        }
-        Err(_) => NEVER.to_owned(),
-    }
 }

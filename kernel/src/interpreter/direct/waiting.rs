@@ -1,0 +1,172 @@
+//! The compiler that has been started before there is anything to compile. A cell takes it, and so does
+//! completion when it has to know a type; whoever takes it has the next one started.
+
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+};
+
+use super::{
+    dependencies::Built,
+    rustc::{Place, Product, Rustc, Said, Until},
+    warm_build::{WarmBuild, WarmBuildError, dependency_argument},
+};
+
+/// Starts a session's compilers, and keeps one waiting.
+#[derive(Debug)]
+pub struct Waiting {
+    build: WarmBuild,
+    directory: PathBuf,
+    sysroot: PathBuf,
+    /// Where the metadata of Partita's dependencies is.
+    metadata: PathBuf,
+    state: Mutex<State>,
+    starter: Sender<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The crates that were asked for.
+    dependencies: Option<Built>,
+    /// What the next cell needs.
+    product: Product,
+    next: Option<Rustc>,
+    /// The session is over.
+    closed: bool,
+}
+
+impl Waiting {
+    /// For a session whose files are in `directory`. Nothing waits yet.
+    ///
+    /// # Errors
+    /// When what compilers need there cannot be made.
+    pub fn new(build: WarmBuild, directory: PathBuf, product: Product) -> Result<Arc<Self>, WarmBuildError> {
+        let sysroot = build.make_sysroot(&directory)?;
+        let metadata = build.make_metadata(&directory)?;
+        let state = Mutex::new(State { dependencies: None, product, next: None, closed: false });
+        let (starter, asked) = mpsc::channel();
+        let waiting = Arc::new(Self { build, directory, sysroot, metadata, state, starter });
+        let weak = Arc::downgrade(&waiting);
+        // A compiler ends with the thread that started it, so that none outlives a kernel that is killed; those
+        // who want a completion come and go. Without the thread, cells start their compilers themselves.
+        let _ =
+            thread::Builder::new().name("compilers".into()).spawn(move || start_when_asked(&asked, &weak));
+        Ok(waiting)
+    }
+
+    /// What cells are compiled against.
+    pub fn build(&self) -> &WarmBuild {
+        &self.build
+    }
+
+    /// What cells have for a sysroot.
+    pub fn sysroot(&self) -> &Path {
+        &self.sysroot
+    }
+
+    /// What leads a compiler to the crates that cells can name.
+    pub fn crates(&self) -> Vec<OsString> {
+        self.crates_with(&self.lock())
+    }
+
+    fn crates_with(&self, state: &State) -> Vec<OsString> {
+        let mut arguments = vec![self.build.extern_argument(), dependency_argument(&self.metadata)];
+        arguments.extend(state.dependencies.iter().flat_map(Built::arguments));
+        arguments
+    }
+
+    /// Has the next one started, unless it is there.
+    pub fn prepare(&self) {
+        // An error means that there is no thread, and the next cell waits a little longer.
+        let _ = self.starter.send(());
+    }
+
+    /// Nobody changes what it is started with meanwhile.
+    fn start_next(&self) {
+        let mut state = self.lock();
+        if !state.closed && state.next.as_mut().is_none_or(|rustc| !rustc.waits()) {
+            // What goes wrong will go wrong again, and be said, when there is a cell.
+            state.next = self.launch(&self.crates_with(&state), 0, "", state.product).ok();
+        }
+    }
+
+    /// The one that waits, if it leaves `product`.
+    pub fn take(&self, product: Product) -> Option<Rustc> {
+        self.lock().next.take_if(|rustc| rustc.product() == product && rustc.waits())
+    }
+
+    /// Starts one for a crate of its own kind.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self, level: u8, attributes: &str, product: Product) -> io::Result<Rustc> {
+        self.launch(&self.crates(), level, attributes, product)
+    }
+
+    fn launch(
+        &self,
+        crates: &[OsString],
+        level: u8,
+        attributes: &str,
+        product: Product,
+    ) -> io::Result<Rustc> {
+        let place = Place { rustc: &self.build.rustc, sysroot: &self.sysroot, directory: &self.directory };
+        Rustc::start(&place, crates, level, attributes, product)
+    }
+
+    /// Compiles a text that is not to be run.
+    ///
+    /// # Errors
+    /// When there is no compiler.
+    pub fn look_at(&self, text: &str) -> io::Result<Said> {
+        let product = self.lock().product;
+        let rustc = match self.take(product) {
+            Some(rustc) => rustc,
+            None => self.start(0, "", product)?,
+        };
+        let said = rustc.finish(text, Until::Generated);
+        self.prepare();
+        said
+    }
+
+    /// From now on cells find other crates besides Partita.
+    pub fn depend_on(&self, dependencies: Option<Built>) {
+        let mut state = self.lock();
+        // The one that waits was told of the old ones.
+        (state.dependencies, state.next) = (dependencies, None);
+    }
+
+    /// What the linker has to know of the crates that were asked for.
+    pub fn linker_arguments(&self) -> Vec<OsString> {
+        self.lock().dependencies.as_ref().map(Built::linker_arguments).unwrap_or_default()
+    }
+
+    /// From now on cells need something else of the compiler.
+    pub fn leave(&self, product: Product) {
+        let mut state = self.lock();
+        (state.product, state.next) = (product, None);
+    }
+
+    /// Ends the one that waits; there will be no other.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        (state.closed, state.next) = (true, None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn start_when_asked(asked: &Receiver<()>, waiting: &Weak<Waiting>) {
+    while asked.recv().is_ok() {
+        let Some(waiting) = waiting.upgrade() else { return };
+        waiting.start_next();
+    }
+}

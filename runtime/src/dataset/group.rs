@@ -1,0 +1,90 @@
+use polars::prelude::*;
+
+use super::{Dataset, check};
+use crate::engine::task::Step;
+use crate::error::PartitaError;
+use crate::plan::aggregate::decompose;
+use crate::plan::{Node, Op, schema_after};
+
+/// Grouping.
+impl Dataset {
+    /// Groups rows by keys, for [`agg`](GroupedDataset::agg).
+    pub fn group_by(&self, keys: impl AsRef<[Expr]>) -> GroupedDataset {
+        GroupedDataset { input: self.clone(), keys: keys.as_ref().to_vec(), combine: true, salts: None }
+    }
+
+    /// Aggregates all rows into one.
+    #[must_use]
+    pub fn agg(&self, aggs: impl AsRef<[Expr]>) -> Self {
+        self.group_by([]).agg(aggs)
+    }
+}
+
+/// A dataset with keys to group by, from [`Dataset::group_by`].
+#[derive(Clone)]
+pub struct GroupedDataset {
+    input: Dataset,
+    keys: Vec<Expr>,
+    combine: bool,
+    salts: Option<usize>,
+}
+
+impl GroupedDataset {
+    /// Whether each partition aggregates its own rows before the shuffle (map-side combine), where
+    /// the aggregations allow it. On unless switched off, to see what it saves.
+    #[must_use]
+    pub fn map_side_combine(mut self, on: bool) -> Self {
+        self.combine = on;
+        self
+    }
+
+    /// Aggregates in two halves through a salted shuffle: rows of each key go to `salts` partitions, are
+    /// aggregated there, and what comes of them is brought together by key and merged. No partition then
+    /// has all rows of a hot key.
+    ///
+    /// Map-side combine, which is on by default, does the first half even before the shuffle, and so takes
+    /// the skew away at no cost: salting is for seeing what skew does, and for keys so many that combining
+    /// saves nothing. It takes its place here. Aggregations that cannot be cut in halves, such as `median`,
+    /// need all of a key's rows in one place, so salting them is an error.
+    #[must_use]
+    pub fn salted(mut self, salts: usize) -> Self {
+        self.salts = Some(salts);
+        self
+    }
+
+    /// Aggregates each group. `sum`, `min`, `max`, `mean`, `count` and `len`, and arithmetic on
+    /// them, are combined map-side; others, such as `median`, shuffle the rows first.
+    #[must_use]
+    pub fn agg(self, aggs: impl AsRef<[Expr]>) -> Dataset {
+        let (keys, aggs, combine, salts) = (self.keys, aggs.as_ref().to_vec(), self.combine, self.salts);
+        self.input.step(if keys.is_empty() { "agg" } else { "group_by" }, |input| {
+            let keys: Vec<Expr> =
+                check::keys("group_by", &keys, &input.schema)?.into_iter().map(|(key, _)| key).collect();
+            if aggs.is_empty() {
+                let remedy = "name at least one, such as col(…).sum() or len()";
+                return Err(PartitaError::argument("agg", "there are no aggregations", remedy));
+            }
+            let whole = Step::Aggregate { keys: keys.clone(), aggs: aggs.clone() };
+            let schema = schema_after(&input.schema, |lf| whole.apply(lf))
+                .map_err(|cause| PartitaError::plan("agg", cause, &input.schema))?;
+            if let Some(salts) = salts {
+                check::salts("salted", salts)?;
+                if keys.is_empty() {
+                    let remedy = "leave salted out: without keys there is one row a partition to merge";
+                    return Err(PartitaError::argument("salted", "there are no keys to salt", remedy));
+                }
+                if decompose(&keys, &aggs, &input.schema).is_none() {
+                    return Err(PartitaError::argument(
+                        "salted",
+                        "these aggregations cannot be done in two halves: some need all rows of a key in one place",
+                        "leave salted out, or ask for sum, min, max, mean, count, len, var, std and what is \
+                         computed from them",
+                    ));
+                }
+            }
+            let partitions = self.input.session.shuffle_partitions();
+            let input = input.clone();
+            Ok(Node { op: Op::GroupBy { input, keys, aggs, partitions, combine, salts }, schema })
+        })
+    }
+}

@@ -1,0 +1,151 @@
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+use super::{Dataset, check};
+use crate::engine::task::JoinStep;
+use crate::error::{PartitaError, Result};
+use crate::plan::{JoinStrategy, Node, NodeRef, Op, can_broadcast, schema_after};
+
+/// Joins, and the ways to bring their keys together.
+impl Dataset {
+    /// Joins on columns of the same name on both sides, choosing broadcast or shuffle by size.
+    #[must_use]
+    pub fn join(&self, right: &Dataset, on: impl AsRef<[Expr]>, how: JoinType) -> Self {
+        let on = on.as_ref().to_vec();
+        self.join_on(right, JoinOn { left: on.clone(), right: on, how, strategy: JoinStrategy::Auto })
+    }
+
+    /// Joins with other keys on each side, or a strategy of your choice.
+    #[must_use]
+    pub fn join_on(&self, right: &Dataset, on: JoinOn) -> Self {
+        self.step("join", |left| {
+            self.same_session(right, "join")?;
+            let right = right.node()?;
+            let (left_on, right_on) = on.checked(left, right)?;
+            // Decided now, so that the same dataset always has the same partitions.
+            let small = || {
+                let bytes = right.bytes_at_most();
+                can_broadcast(&on.how)
+                    && bytes.is_some_and(|bytes| bytes <= self.session.broadcast_threshold())
+            };
+            let strategy = match on.strategy {
+                JoinStrategy::Auto if small() => JoinStrategy::Broadcast,
+                JoinStrategy::Auto => JoinStrategy::Shuffle,
+                told => told,
+            };
+            let join = Arc::new(JoinStep { left_on, right_on, how: on.how });
+            let other = DataFrame::empty_with_schema(&right.schema).lazy();
+            let schema = schema_after(&left.schema, |lf| join.apply(lf, other))
+                .map_err(|cause| PartitaError::plan("join", cause, &left.schema))?;
+            let (left, right) = (left.clone(), right.clone());
+            let partitions = self.session.shuffle_partitions();
+            Ok(Node { op: Op::Join { left, right, join, strategy, partitions }, schema })
+        })
+    }
+
+    /// Makes the join that is the last step broadcast its right side, however large: it goes whole to every
+    /// task of the left, and nothing is shuffled. For inner, left, semi and anti joins.
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    /// let session = Session::embedded(2)?;
+    /// let zones = session.range(0, 10, 2);
+    /// let joined = session.range(0, 100, 4).join(&zones, [col("id")], JoinType::Inner).broadcast();
+    /// assert_eq!(joined.count()?, 10);
+    /// # Ok::<(), partita::PartitaError>(())
+    /// ```
+    #[must_use]
+    pub fn broadcast(&self) -> Self {
+        self.rejoin("broadcast", JoinStrategy::Broadcast)
+    }
+
+    /// Makes the join that is the last step spread the left rows of hot keys over `salts` partitions, and
+    /// copy the right rows of those keys to each of them. Keys are hot that by themselves fill a
+    /// partition; a sample of the left finds them, for which the left's keys are read once more. For inner,
+    /// left, semi and anti joins.
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    /// let session = Session::embedded(2)?;
+    /// let one_key = session.range(0, 1000, 4).select([(col("id") * lit(0)).alias("id")]);
+    /// let joined = one_key.join(&session.range(0, 10, 2), [col("id")], JoinType::Inner).salted(2);
+    /// assert_eq!(joined.count()?, 1000);
+    /// # Ok::<(), partita::PartitaError>(())
+    /// ```
+    #[must_use]
+    pub fn salted(&self, salts: usize) -> Self {
+        self.rejoin("salted", JoinStrategy::Salted(salts))
+    }
+
+    /// The join that is the last step, done in another way.
+    fn rejoin(&self, name: &'static str, strategy: JoinStrategy) -> Self {
+        self.step(name, |node| {
+            let Op::Join { left, right, join, partitions, .. } = &node.op else {
+                let remedy =
+                    "call it right behind join(…): left.join(&right, […], JoinType::Inner).broadcast()";
+                return Err(PartitaError::argument(name, "the last step is no join", remedy));
+            };
+            can_join(&join.how, strategy)?;
+            let (left, right, join, partitions) = (left.clone(), right.clone(), join.clone(), *partitions);
+            Ok(Node { op: Op::Join { left, right, join, strategy, partitions }, schema: node.schema.clone() })
+        })
+    }
+}
+
+/// The keys and manner of a join.
+#[derive(Debug, Clone)]
+pub struct JoinOn {
+    /// Keys on the left side.
+    pub left: Vec<Expr>,
+    /// Keys on the right side, in the same order.
+    pub right: Vec<Expr>,
+    /// Inner, left, right, full, semi, anti or cross, as Polars has them.
+    pub how: JoinType,
+    /// How the keys are brought together.
+    pub strategy: JoinStrategy,
+}
+
+impl JoinOn {
+    /// The keys of both sides, one column each, if they can be brought together.
+    fn checked(&self, left: &NodeRef, right: &NodeRef) -> Result<(Vec<Expr>, Vec<Expr>)> {
+        use JoinType::{Anti, Cross, Full, Inner, Left, Right, Semi};
+        let error = |problem: String, remedy: &str| Err(PartitaError::argument("join", problem, remedy));
+        if !matches!(self.how, Inner | Left | Right | Full | Semi | Anti | Cross) {
+            let problem = format!("a {} join does not bring equal keys together", self.how);
+            return error(problem, "use one of inner, left, right, full, semi, anti and cross");
+        }
+        if self.left.len() != self.right.len() || (self.left.is_empty() != (self.how == JoinType::Cross)) {
+            let problem =
+                format!("{} keys left, {} right for a {} join", self.left.len(), self.right.len(), self.how);
+            return error(problem, "give the same number on both sides; none for a cross join only");
+        }
+        can_join(&self.how, self.strategy)?;
+        let left = check::keys("join", &self.left, &left.schema)?;
+        let right = check::keys("join", &self.right, &right.schema)?;
+        for ((key, left), (_, right)) in left.iter().zip(&right) {
+            if left != right {
+                let problem = format!("key {key} is {left} on the left and {right} on the right");
+                return error(problem, "cast one side, such as col(…).cast(DataType::Int64)");
+            }
+        }
+        let exprs = |keys: Vec<(Expr, DataType)>| keys.into_iter().map(|(key, _)| key).collect();
+        Ok((exprs(left), exprs(right)))
+    }
+}
+
+/// An error unless such a join can be done in that way.
+fn can_join(how: &JoinType, strategy: JoinStrategy) -> Result<()> {
+    let error = |problem: String, remedy: &str| Err(PartitaError::argument("join", problem, remedy));
+    match strategy {
+        JoinStrategy::Broadcast | JoinStrategy::Salted(_) if !can_broadcast(how) => {
+            let problem = format!("a {how} join must see all left rows to know what the right lacks");
+            error(problem, "use JoinStrategy::Shuffle")
+        }
+        JoinStrategy::Salted(_) if *how == JoinType::Cross => {
+            error("a cross join has no keys to salt".into(), "leave salted out: its right side is broadcast")
+        }
+        JoinStrategy::Salted(salts) => check::salts("salted", salts),
+        JoinStrategy::Auto | JoinStrategy::Broadcast | JoinStrategy::Shuffle => Ok(()),
+    }
+}

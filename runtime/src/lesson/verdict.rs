@@ -1,0 +1,85 @@
+use crate::display::html::escape;
+use crate::display::{MimeBundle, MimeDisplay, colours};
+
+/// What is to be said of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    name: String,
+    kind: Kind,
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    NotYet,
+    Wrong,
+    Right,
+}
+
+impl Verdict {
+    pub(super) fn not_yet(name: &str) -> Self {
+        Self::new(name, Kind::NotYet, "not yet; put your answer in the place of None")
+    }
+
+    pub(super) fn wrong(name: &str, why: &str) -> Self {
+        Self::new(name, Kind::Wrong, why)
+    }
+
+    pub(super) fn right(name: &str) -> Self {
+        Self::new(name, Kind::Right, "right")
+    }
+
+    fn new(name: &str, kind: Kind, text: &str) -> Self {
+        Self { name: name.to_owned(), kind, text: text.to_owned() }
+    }
+
+    /// The verdict in a line of text.
+    pub(super) fn line(&self) -> String {
+        format!("{} {}: {}", self.kind.mark(), self.name, self.text)
+    }
+}
+
+impl Kind {
+    /// Told apart without colours too.
+    fn mark(self) -> char {
+        match self {
+            Self::NotYet => '○',
+            Self::Wrong => '✗',
+            Self::Right => '✓',
+        }
+    }
+
+    /// For people with every kind of colour vision, and on light and dark pages.
+    fn colour(self) -> &'static str {
+        match self {
+            Self::NotYet => "#808890",
+            Self::Wrong => "#D55E00",
+            Self::Right => "#009E73",
+        }
+    }
+
+    /// The same in a terminal.
+    fn ansi(self) -> &'static str {
+        match self {
+            Self::NotYet => "\x1b[2m",
+            Self::Wrong => "\x1b[31m",
+            Self::Right => "\x1b[32m",
+        }
+    }
+}
+
+impl MimeDisplay for Verdict {
+    fn mime_bundle(&self) -> MimeBundle {
+        let Self { name, kind, text } = self;
+        let (mark, colour, ansi) = (kind.mark(), kind.colour(), kind.ansi());
+        let html = format!(
+            "<div style=\"border-left:4px solid {colour};padding:0.2em 0.8em\">\
+             <b style=\"color:{colour}\">{mark}</b> <code>{}</code>: {}</div>",
+            escape(name),
+            escape(text)
+        );
+        let line = self.line();
+        let line = if colours() { format!("{ansi}{line}\x1b[0m") } else { line };
+        MimeBundle::text(line).with("text/html", html)
+    }
+}

@@ -1,0 +1,166 @@
+//! Hot reduce partitions: those that are far larger than a stage's median are read by several tasks, each
+//! of which takes what some of the map tasks left. Only where rows need not be all together, and only
+//! before a stage's tasks are queued for the first time.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use polars::prelude::{DataFrame, JoinType, PolarsError, PolarsResult};
+
+use super::job::Job;
+use crate::engine::task::{Input, Step, TaskResult};
+use crate::shuffle::ShuffleId;
+
+/// The bytes of a hot partition, the shuffle they are of, and the map tasks that each part takes.
+type Hot = (u64, ShuffleId, Vec<Range<usize>>);
+
+/// A partition is hot that is more than so many times the median, and large enough to be worth it.
+const FACTOR: u64 = 2;
+
+impl Job<'_> {
+    /// Puts several inputs, each with some of the map tasks, in place of those that read hot partitions of
+    /// more than `above` bytes.
+    pub(super) fn split_hot_partitions(&mut self, index: usize, above: u64) {
+        let inputs = &self.plan.stages[index].inputs;
+        let read: Vec<Vec<(ShuffleId, usize)>> = inputs.iter().map(|input| splittable(input)).collect();
+        // Sides of a join are looked at apart: one may be hot where the other is even.
+        let sides = read.iter().map(Vec::len).min().unwrap_or(0);
+        let mut hottest: Vec<Option<Hot>> = vec![None; inputs.len()];
+        for side in 0..sides {
+            let sizes: Vec<Vec<u64>> = read.iter().map(|read| self.sizes(read[side])).collect();
+            let whole: Vec<u64> = sizes.iter().map(|maps| maps.iter().sum()).collect();
+            let median = median(&whole);
+            let is_hot = |bytes: u64| bytes > FACTOR * median && bytes > above;
+            let even = whole.iter().filter(|bytes| !is_hot(**bytes));
+            let target = (even.clone().sum::<u64>() / even.count().max(1) as u64).max(above / 2).max(1);
+            for (input, (bytes, maps)) in whole.iter().zip(&sizes).enumerate() {
+                let ranges = if is_hot(*bytes) { ranges(maps, target) } else { Vec::new() };
+                if ranges.len() > 1 && hottest[input].as_ref().is_none_or(|(most, ..)| most < bytes) {
+                    hottest[input] = Some((*bytes, read[input][side].0, ranges));
+                }
+            }
+        }
+        let split = hottest.iter().flatten().count();
+        if split == 0 {
+            return;
+        }
+        let (mut parts, mut inputs) = (Vec::new(), Vec::new());
+        for (partition, (input, hot)) in self.plan.stages[index].inputs.drain(..).zip(hottest).enumerate() {
+            match hot {
+                None => inputs.push(input),
+                Some((_, shuffle, ranges)) => inputs.extend(ranges.into_iter().map(|range| {
+                    let mut part = (*input).clone();
+                    read_only(&mut part, shuffle, &range);
+                    Arc::new(part)
+                })),
+            }
+            parts.resize(inputs.len(), partition);
+        }
+        let stage = &mut self.plan.stages[index];
+        let s = if split == 1 { "" } else { "s" };
+        stage.name = format!("{} → {split} hot partition{s} split", stage.name);
+        stage.inputs = inputs;
+        self.stages[index].parts = parts;
+    }
+
+    /// What each map task left for a reduce partition, in bytes.
+    fn sizes(&self, (shuffle, partition): (ShuffleId, usize)) -> Vec<u64> {
+        let Some(stage) = self.stage_of(shuffle) else { return Vec::new() };
+        let of = |result: &Option<TaskResult>| match result {
+            Some(TaskResult::Written(sizes)) => sizes.get(partition).copied().unwrap_or(0),
+            _ => 0,
+        };
+        self.stages[stage].tasks.iter().map(|task| of(&task.result)).collect()
+    }
+}
+
+/// The shuffles, with their partition, of which an input may take some map tasks' rows at a time: what
+/// several such inputs give is what one gives of all of them.
+fn splittable(input: &Input) -> Vec<(ShuffleId, usize)> {
+    match input {
+        Input::Shuffle { id, partition, maps: None, .. } => vec![(*id, *partition)],
+        Input::Step { input, step } => match **step {
+            // The first half of an aggregation may be done in parts: the second puts them together.
+            Step::Filter(_) | Step::Select(_) | Step::WithColumns(_) | Step::Partial(_) => splittable(input),
+            _ => Vec::new(),
+        },
+        Input::Join { left, right, join } => {
+            use JoinType::{Anti, Inner, Left, Right, Semi};
+            let mut sides = Vec::new();
+            if matches!(join.how, Inner | Left | Semi | Anti) {
+                sides.extend(splittable(left));
+            }
+            if matches!(join.how, Inner | Right) {
+                sides.extend(splittable(right));
+            }
+            sides
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Makes an input read only some map tasks' rows of a shuffle.
+fn read_only(input: &mut Input, shuffle: ShuffleId, range: &Range<usize>) {
+    match input {
+        Input::Shuffle { id, maps, .. } if *id == shuffle => *maps = Some(range.clone()),
+        Input::Step { input, .. } => read_only(input, shuffle, range),
+        Input::Join { left, right, .. } => {
+            read_only(left, shuffle, range);
+            read_only(right, shuffle, range);
+        }
+        _ => {}
+    }
+}
+
+fn median(values: &[u64]) -> u64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
+}
+
+/// Map tasks in order, as many together as make about `target` bytes.
+fn ranges(maps: &[u64], target: u64) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let (mut start, mut filled) = (0, 0);
+    for (map, bytes) in maps.iter().enumerate() {
+        if filled > 0 && *bytes > 0 && filled + bytes / 2 > target {
+            ranges.push(start..map);
+            (start, filled) = (map, 0);
+        }
+        filled += bytes;
+    }
+    if start < maps.len() {
+        ranges.push(start..maps.len());
+    }
+    ranges
+}
+
+/// The frames of one partition put together, where several tasks have computed it.
+pub(super) fn together(frames: Vec<DataFrame>, parts: &[usize]) -> PolarsResult<Vec<DataFrame>> {
+    if parts.len() != frames.len() {
+        return Ok(frames);
+    }
+    let mut whole: Vec<(usize, DataFrame)> = Vec::new();
+    for (frame, part) in frames.into_iter().zip(parts) {
+        match whole.last_mut() {
+            Some((last, all)) if last == part => {
+                all.vstack_mut(&frame)?;
+            }
+            _ => whole.push((*part, frame)),
+        }
+    }
+    Ok::<_, PolarsError>(whole.into_iter().map(|(_, frame)| frame).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_all_map_tasks_once_and_about_the_target_each() {
+        assert_eq!(ranges(&[10; 8], 20), [0..2, 2..4, 4..6, 6..8]);
+        assert_eq!(ranges(&[100, 1, 1, 100, 0], 20), [0..1, 1..3, 3..5]);
+        assert_eq!(ranges(&[5; 4], 1000), std::slice::from_ref(&(0..4)));
+        assert!(ranges(&[], 10).is_empty());
+    }
+}

@@ -1,0 +1,114 @@
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::{fs, io};
+
+use partita_bridge::SPILL_VARIABLE;
+
+use super::Session;
+use crate::error::{PartitaError, Result};
+use crate::own_directory::{OwnDirectory, give_to_owner_of};
+
+const PREFIX: &str = "partita-session-";
+
+/// In the session's directory: what the user sees of it.
+const FILES: &str = "files";
+
+impl Session {
+    /// A directory for files of this session, which this process and its tasks reach under the same
+    /// path: empty at first, always the same one, removed with all that is in it when the session ends.
+    /// What `std::env::temp_dir` is to a program, for a program whose tasks may run elsewhere. What a
+    /// process that was killed left is removed when the next one is made beside it.
+    ///
+    /// In an embedded session it is in the system's directory for temporary files. On a pool it is in a
+    /// directory that all workers may write to and that is here too (`--output-dir`, or compose's
+    /// `PARTITA_OUTPUT_DIR`); if there is none, in one that they may read (`--data-dir`).
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    /// let session = Session::from_env()?;
+    /// let folder = session.temp_dir()?.join("squares");
+    /// session.range(0, 100, 4).write_parquet(&folder)?;
+    /// assert_eq!(session.read_parquet(&folder)?.count()?, 100);
+    /// # Ok::<(), partita::PartitaError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it cannot be made: on a pool, when no directory that its workers have in common is here and
+    /// can be written to.
+    pub fn temp_dir(&self) -> Result<PathBuf> {
+        let mut made = self.inner.temp.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = &*made {
+            return Ok(made.path().join(FILES));
+        }
+        let (fresh, files) = self
+            .make_temp()
+            .map_err(|(problem, remedy)| PartitaError::argument("temp_dir", problem, remedy))?;
+        *made = Some(fresh);
+        Ok(files)
+    }
+
+    fn make_temp(&self) -> Result<(OwnDirectory, PathBuf), (String, &'static str)> {
+        let Some(places) = self.inner.engine.file_directories() else {
+            // In a notebook the kernel removes what is there, whatever becomes of this process.
+            let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
+            return make(&parent, 0o700).map_err(|error| {
+                let problem = format!("no directory can be made in {}: {error}", parent.display());
+                (problem, "set TMPDIR to a directory that this process may write to")
+            });
+        };
+        let mut problems = Vec::new();
+        for parent in &places {
+            match make(parent, 0o755) {
+                Ok(made) => return Ok(made),
+                Err(error) => problems.push(format!("{}: {error}", parent.display())),
+            }
+        }
+        let problem = match problems[..] {
+            [] => "the pool's workers have no directory for files in common".to_owned(),
+            _ => format!(
+                "none of the directories that the pool's workers use can be written to here ({})",
+                problems.join("; ")
+            ),
+        };
+        Err((
+            problem,
+            "start the workers with --output-dir DIR, where DIR is a directory that is at the same path here",
+        ))
+    }
+}
+
+/// Removes the directories of all sessions of this process, which is about to end without dropping them.
+pub(crate) fn remove_temp_dirs() {
+    for session in super::live() {
+        // One that is being made now is left to the next process.
+        let made = session.inner.temp.try_lock().ok().and_then(|mut made| made.take());
+        drop(made);
+    }
+}
+
+fn make(parent: &Path, mode: u32) -> io::Result<(OwnDirectory, PathBuf)> {
+    let made = OwnDirectory::make(parent, PREFIX, mode)?;
+    let files = made.path().join(FILES);
+    fs::create_dir(&files)?;
+    give_to_owner_of(parent, &files)?;
+    Ok((made, files))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_go_with_the_session() {
+        let session = Session::embedded(1).unwrap();
+        let directory = session.temp_dir().unwrap();
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+        fs::write(directory.join("a"), "text").unwrap();
+        assert_eq!(session.clone().temp_dir().unwrap(), directory);
+        assert_ne!(Session::embedded(1).unwrap().temp_dir().unwrap(), directory);
+        assert!(directory.join("a").exists());
+        drop(session);
+        assert!(!directory.exists() && !directory.parent().unwrap().exists());
+    }
+}
