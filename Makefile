@@ -59,9 +59,12 @@ lint: tools
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-bench: install
+bench: install $(VENV)/.partita-test
 	@echo "==> Measuring how fast cells answer"
 	$(VENV)/bin/python bench/latency.py
+	@sh scripts/install-test-programs.sh
+	@echo "==> Measuring the timeline's frames in Chromium"
+	$(VENV)/bin/python bench/frames.py
 	@echo "==> Measuring the engine"
 	$(if $(ENGINE_BENCHES),cargo bench --workspace --locked $(ENGINE_BENCHES))
 	@sh scripts/install-test-programs.sh bench

@@ -21,7 +21,7 @@ export function build(parent) {
     <div data-pt="body">
     <div class="pt-view" data-pt="view">
       <div class="pt-scroll" data-pt="scroll"><canvas data-pt="canvas" tabindex="0" role="application"></canvas><div data-pt="space"></div></div>
-      <div class="pt-tip" data-pt="tip" hidden></div>
+      <div class="pt-tip" data-pt="tip" popover="manual" hidden></div>
     </div>
     <ul class="pt-legend" data-pt="legend" aria-label="How to read the timeline">
       <li data-mark="wait"><i class="pt-m-wait"></i>waiting, slot free</li>

@@ -201,6 +201,12 @@ export class Timeline {
       return;
     }
     const { canvas, scroll, space } = this.parts;
+    if (scroll.clientWidth < 40) {
+      // Not laid out, as while the page changes its theme. Who sees it again is told; who never lost sight is not.
+      clearTimeout(this.timer);
+      if (this.visible && this.root.isConnected) this.timer = setTimeout(() => this.ask(), 100);
+      return;
+    }
     const width = Math.max(Math.floor(scroll.clientWidth), 120);
     const place = layOut(job, { width, until: this.until(job), range: this.range });
     this.place = place;
@@ -351,6 +357,8 @@ export class Timeline {
     seen.observe(this.root);
     this.observers = [themes, sizes, seen];
     on(scroll, "scroll", () => this.ask());
+    // Whatever around it is scrolled, a task's figures stay at the task.
+    on(document, "scroll", () => this.placeTip(), { capture: true, passive: true });
     on(canvas, "pointermove", (event) => this.dragging ? this.drag(event) : this.hover(event));
     on(canvas, "pointerleave", () => this.choose(null));
     on(canvas, "pointerdown", (event) => {
@@ -522,6 +530,8 @@ export class Timeline {
   tell(bar) {
     const { tip, spoken } = this.parts;
     tip.hidden = !bar;
+    // Above everything, because a notebook cuts off what reaches out of an output.
+    if (tip.matches(":popover-open") !== Boolean(bar) && tip.isConnected) tip.togglePopover?.(Boolean(bar));
     if (!bar) return;
     const job = this.job();
     const lines = figuresOf(bar, job, this.until(job));
@@ -544,12 +554,14 @@ export class Timeline {
     const row = rowOf(this.place, bar);
     if (!row) return;
     const middle = (Math.max(this.place.x(bar.start), this.place.gutter) + Math.min(this.place.x(bar.end ?? this.place.until), this.place.right)) / 2;
-    const above = this.place.head + row.y - scroll.scrollTop - tip.offsetHeight - 8;
-    let top = Math.min(this.place.head + row.y - scroll.scrollTop + row.height + 6, scroll.clientHeight + 6);
+    const area = view.getBoundingClientRect();
+    const lane = area.top + this.place.head + row.y - scroll.scrollTop;
+    const lowest = area.top + scroll.clientHeight + 6;
+    let top = Math.min(lane + row.height + 6, lowest);
     // Where the window ends below, and there is room above, it goes there.
-    const edge = view.getBoundingClientRect().top;
-    if (edge + top + tip.offsetHeight > innerHeight && edge + above > 0) top = above;
-    const left = Math.min(Math.max(middle - tip.offsetWidth / 2, 4), Math.max(view.clientWidth - tip.offsetWidth - 4, 4));
+    const above = lane - tip.offsetHeight - 8;
+    if (top + tip.offsetHeight > innerHeight && above > 0) top = above;
+    const left = area.left + Math.min(Math.max(middle - tip.offsetWidth / 2, 4), Math.max(view.clientWidth - tip.offsetWidth - 4, 4));
     tip.style.left = `${left}px`;
     tip.style.top = `${top}px`;
   }

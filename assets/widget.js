@@ -41,6 +41,10 @@ class Feed {
     this.heard = -1;
     this.ended = false;
     this.asked = false;
+    /** Whether the process whose jobs these are has ended. */
+    this.gone = false;
+    /** Whether the sessions make room for what comes next. */
+    this.outdated = false;
   }
 
   begin(model) {
@@ -62,18 +66,28 @@ class Feed {
   }
 
   take(message) {
+    // Whoever ran the jobs is no more; what was heard stays.
+    if (message?.gone) {
+      for (const view of this.views) view.setLive(false, "stopped");
+      this.gone = true;
+    }
     if (message === null || typeof message !== "object" || !Number.isFinite(message.number)) return;
     const { number, batches = [], whole = false, ended = false } = message;
     if (whole) {
       this.asked = false;
       if (number <= this.heard) return;
-      this.sessions.clear();
+      this.outdated = true;
     } else if (number <= this.heard) return;
     else if (number > this.heard + 1) {
       this.ask();
       return;
     }
     this.heard = number;
+    // What is there stays in view until there is something else to see.
+    if (this.outdated && batches.length > 0) {
+      this.outdated = false;
+      this.sessions.clear();
+    }
     for (const [session, now, rows] of batches) {
       if (!this.sessions.has(session)) this.sessions.set(session, new SessionModel(session));
       this.sessions.get(session).apply(eventsOf(rows), now / 1e6);
@@ -92,6 +106,7 @@ class Feed {
       sessions: this.sessions, folds: this.folds, hold: HOLD_MS, quiet: true,
     });
     const before = [...this.views].at(-1);
+    if (this.gone) view.setLive(false, "stopped");
     view.settle(this.ended);
     view.fold(before ? before.folded : this.ended);
     if (before?.picked) view.show(before.picked.job, before.picked.session);

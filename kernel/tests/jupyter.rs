@@ -89,7 +89,7 @@ async fn a_failed_cell_shows_its_error_and_aborts_the_cells_that_waited_behind_i
     let mut kernel = Kernel::start().await;
     let first = kernel.send(ExecuteRequest::new("let x: i32 = \"text\";".into())).await;
     let second = kernel.send(ExecuteRequest::new("println!(\"never\");".into())).await;
-    let info = kernel.send(KernelInfoRequest {}).await;
+    let history = kernel.send(HistoryRequest::Tail { n: 1, output: false, raw: true }).await;
 
     let reply = kernel.execute_reply(&first).await;
     assert_eq!(reply.status, ReplyStatus::Error);
@@ -102,8 +102,8 @@ async fn a_failed_cell_shows_its_error_and_aborts_the_cells_that_waited_behind_i
     assert_eq!(kernel.execute_reply(&second).await.status, ReplyStatus::Aborted);
     assert!(kernel.published(&second).await.is_empty());
     // Only cells are aborted.
-    assert!(matches!(kernel.reply(&info).await, Content::KernelInfoReply(_)));
-    kernel.published(&info).await;
+    assert!(matches!(kernel.reply(&history).await, Content::HistoryReply(_)));
+    kernel.published(&history).await;
     assert_eq!(kernel.value("1 + 1").await, "2");
 }
 

@@ -117,11 +117,11 @@ def browser_page(last_seen):
 class NotebookPage:
     """A notebook open in JupyterLab, used by its menus, read by what is on the screen."""
 
-    def __init__(self, page, address):
+    def __init__(self, page, address, state="Idle"):
         self.page = page
         page.goto(address)
         # The notebook's own indicator says "idle" before there is a kernel; the status bar does not.
-        page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for()
+        page.locator("#jp-main-statusbar").get_by_text(re.compile(rf"\| {state}$")).wait_for()
 
     def run_all(self):
         """Run > Run All Cells; returns how many cells ran, once none is waiting and the kernel is idle."""

@@ -277,27 +277,42 @@ def test_what_was_lost_on_the_way_and_what_was_run_again_is_told_as_such(history
     assert told["again"] == "worker 2 is lost" and told["state"] == "running"
 
 
-def test_the_modules_work_as_one_for_widgets(history, open_page):
-    """anywidget takes one module: the timeline's, with those it imports put before it."""
-    names = ["model.js", "figures.js", "pens.js", "picture.js", "saved.js", "elements.js", "timeline.js"]
-    text = "".join((CHECKOUT / "assets" / name).read_text() for name in names)
-    text = re.sub(r"^import .*\n", "", text, flags=re.M)
-    text = re.sub(r"^export (?!default)", "", text, flags=re.M).replace("export default", "globalThis.widget =")
+def test_a_notebooks_timeline_that_misses_a_message_asks_for_everything(open_page):
+    """As anywidget loads it: the loader, and the modules it finds in another model."""
+    assets = CHECKOUT / "assets"
+    listed = (CHECKOUT / "runtime/src/widgets/modules.rs").read_text().split("modules![")[1].split("]")[0]
+    modules = [[name, (assets / name).read_text()] for name in re.findall(r'"(\w+\.js)"', listed)]
     page = open_page("about:blank")
-    page.add_script_tag(content=text, type="module")
-    page.wait_for_function("() => globalThis.widget")
     events = list(many_tasks(8, 1, 2))
-    page.evaluate("""events => {
-        const heard = {};
-        const model = { get: () => events.slice(0, 3), on: (name, take) => { heard[name] = take; }, off: name => { delete heard[name]; } };
-        globalThis.heard = heard;
-        globalThis.end = widget.render({ model, el: document.body });
-        heard['msg:custom']({ events: events.slice(3) });
-    }""", events)
+    page.evaluate("""async ({ modules, loader, events }) => {
+        document.body.replaceChildren();
+        const address = URL.createObjectURL(new Blob([loader], { type: "text/javascript" }));
+        const made = (await import(address)).default();
+        const [hear, sent] = [{}, []];
+        const library = { get: (name) => (name === "modules" ? modules : "") };
+        const state = { number: 0, whole: true, batches: [] };
+        const model = {
+            get: (name) => (name === "state" ? state : undefined),
+            on: (name, take) => { hear[name] = take; },
+            send: (message) => sent.push(message),
+            widget_manager: { get_model: async () => library },
+        };
+        made.initialize({ model });
+        globalThis.end = await made.render({ model, el: document.body });
+        globalThis.tell = (message) => hear["msg:custom"](message);
+        globalThis.sent = sent;
+        tell({ number: 0, whole: true });
+        tell({ number: 1, batches: [[0, 0, events.slice(0, 3)]] });
+        tell({ number: 3, batches: [[0, 0, events.slice(5)]] });
+    }""", {"modules": modules, "loader": (assets / "loader.js").read_text(), "events": events})
+    expect(page.locator(".pt-summary")).to_contain_text("0 of 8 tasks")
+    assert page.evaluate("() => sent") == [{"heard": 0}, {"heard": 1}], "once when it comes, and once for what it missed"
+    page.evaluate("(events) => tell({ number: 3, whole: true, batches: [[0, 0, events]] })", events)
     expect(page.locator(".pt-summary")).to_contain_text("8 tasks in 1 stage on 2 slots of 1 worker")
+    page.evaluate("() => tell({ number: 4, ended: true, batches: [] })")
+    expect(page.locator(".pt-folded")).to_have_count(1)
     page.evaluate("() => end()")
     expect(page.locator(".partita-timeline")).to_have_count(0)
-    assert page.evaluate("() => Object.keys(heard)") == []
 
 
 def test_a_pool_with_a_token_asks_for_it(open_page):

@@ -19,11 +19,13 @@ from test_notebook7 import running_notebook
 TIMELINE = ".partita-timeline"
 SESSION = "let session = Session::embedded(2)?;"
 # Far longer than the test takes; it is interrupted.
-ENDLESS = """session.range(0, 4_000_000_000, 2_000)
-    .group_by([col("id") % lit(977)]).agg([col("id").sum()]).sort([col("id")]).collect()?"""
-# A second or so.
-LONG = """session.range(0, 24_000_000, 12)
-    .group_by([col("id") % lit(977)]).agg([col("id").max().alias("max")]).collect()?.height()"""
+ENDLESS = """session.range(0, 100_000_000_000, 20_000)
+    .filter((col("id") % lit(1000)).eq(lit(0)))
+    .group_by([col("id") % lit(97)]).agg([col("id").max().alias("max")]).collect()?"""
+# Part of a second.
+LONG = """session.range(0, 120_000_000, 12)
+    .filter((col("id") % lit(1000)).eq(lit(0)))
+    .group_by([col("id") % lit(97)]).agg([col("id").max().alias("max")]).collect()?.height()"""
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_secon
 
             # A page that is loaded again shows the state as it is now, and goes on.
             opened.save(notebook)
-            opened = NotebookPage(page, page.url)
+            opened = NotebookPage(page, page.url, state="Busy")
             timeline = page.locator(TIMELINE).first
             timeline.wait_for()
             done = grown(page, timeline, done)
@@ -104,7 +106,7 @@ def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_secon
 
             # So does another browser.
             other = page.context.browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
-            NotebookPage(other, address)
+            NotebookPage(other, address, state="Busy")
             again = other.locator(TIMELINE).first
             again.wait_for()
             grown(other, again, done)
@@ -143,6 +145,11 @@ def test_what_is_saved_shows_the_picture_without_a_kernel(tmp_path, screenshots)
             opened.menu("Settings", "Theme")
             page.locator(".lm-Menu-itemLabel").get_by_text("JupyterLab Dark", exact=True).click()
             page.locator(f"{TIMELINE}[data-dark=true]:visible").first.wait_for()
+            page.wait_for_function(
+                """(selector) => [...document.querySelectorAll(selector)].some((view) =>
+                    view.querySelector('canvas').clientWidth > 0.9 * view.clientWidth && view.clientWidth > 300)""",
+                arg=TIMELINE,
+            )
             page.screenshot(path=screenshots / "timeline-dark.png")
             opened.save(notebook)
 
@@ -181,3 +188,49 @@ def test_in_notebook_7_a_timeline_grows(tmp_path, screenshots):
             page.locator(".lm-Menu-itemLabel").get_by_text("Interrupt Kernel", exact=True).click()
             timeline.locator(".pt-state").get_by_text("cancelled").wait_for()
             all_ran(page)
+
+
+SLIDER = """use partita::widgets::{interact, slider};
+let pool = session.clone();
+interact(slider("partitions", 1..=64).at(4), move |n| -> partita::Result<Text> {
+    let some = pool.range(0, 120_000_000, n).filter((col("id") % lit(1000)).eq(lit(0)));
+    let rows = some.group_by([col("id") % lit(97)]).agg([col("id").max().alias("max")]).count()?;
+    Ok(Text(format!("{rows} groups from {n} partitions")))
+});"""
+
+
+def test_dragging_a_slider_runs_the_job_again_and_the_timeline_follows(tmp_path, screenshots):
+    notebook = written(tmp_path / "notebooks", SESSION, SLIDER)
+    with running_lab(notebook, tmp_path / "settings") as address:
+        with browser_page(screenshots / "slider-end.png") as page:
+            opened = NotebookPage(page, address)
+            opened.run_all()
+            panel = page.locator(".widget-vbox:visible").first
+            panel.get_by_text("97 groups from 4 partitions").wait_for()
+            page.screenshot(path=screenshots / "slider-before.png")
+            handle = panel.locator(".noUi-handle")
+            box, track = handle.bounding_box(), panel.locator(".noUi-target").bounding_box()
+            middle = box["y"] + box["height"] / 2
+            page.mouse.move(box["x"] + box["width"] / 2, middle)
+            page.mouse.down()
+            page.mouse.move(track["x"] + track["width"] / 2, middle, steps=12)
+            page.mouse.up()
+            value = panel.locator(".widget-readout")
+            chosen = int(value.inner_text())
+            assert 20 < chosen < 44, f"dragged to {chosen}"
+            panel.get_by_text(f"97 groups from {chosen} partitions").wait_for()
+            timeline = panel.locator(TIMELINE)
+            first_stage = timeline.locator(".pt-stages tbody tr").first
+            assert f"{chosen} / {chosen}" in first_stage.inner_text()
+            page.screenshot(path=screenshots / "slider-dragged.png")
+            # By keyboard, too; the last move counts.
+            handle.press("ArrowRight")
+            handle.press("ArrowRight")
+            panel.get_by_text(f"97 groups from {chosen + 2} partitions").wait_for()
+            # Loaded again, the page shows the controls where they stand, with what they led to.
+            opened.save(notebook)
+            NotebookPage(page, page.url)
+            panel = page.locator(".widget-vbox:visible").first
+            panel.get_by_text(f"97 groups from {chosen + 2} partitions").wait_for()
+            assert panel.locator(".widget-readout").inner_text() == str(chosen + 2)
+            page.screenshot(path=screenshots / "slider-reloaded.png")

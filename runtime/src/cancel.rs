@@ -2,31 +2,82 @@
 //! work takes a [`Token`] when it starts and asks it now and then.
 //!
 //! A token belongs to the cell in which it was taken: an interrupt cancels everything the running
-//! cell has started and will start, and the next cell begins afresh.
+//! cell has started and will start, and the next cell begins afresh. Work that can be given up by
+//! itself, because another answer is wanted meanwhile, is a [`Run`] besides.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 static CELL: AtomicU64 = AtomicU64::new(1);
 static CANCELLED: AtomicU64 = AtomicU64::new(0);
 
+thread_local! {
+    static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
+}
+
 /// Says whether the work it was taken for has been cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Token {
     cell: u64,
+    run: Option<Run>,
 }
 
 impl Token {
     /// Whether the work should stop now.
     #[must_use]
-    pub fn is_cancelled(self) -> bool {
-        self.cell <= CANCELLED.load(Ordering::Acquire)
+    pub fn is_cancelled(&self) -> bool {
+        self.cell <= CANCELLED.load(Ordering::Acquire) || self.run.as_ref().is_some_and(Run::is_cancelled)
     }
 }
 
-/// The token of the cell that runs now; outside a notebook, of the whole program.
+/// Work of one thread that can be cancelled alone, while the cell and its other work go on.
+///
+/// ```
+/// use partita::cancel::{self, Run};
+/// let run = Run::default();
+/// run.within(|| {
+///     run.cancel();
+///     assert!(cancel::current().is_cancelled());
+/// });
+/// assert!(!cancel::current().is_cancelled());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Run {
+    /// Does `work`, which is cancelled when this is.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        /// Put back when the work unwinds, too.
+        struct Back(Option<Run>);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                RUN.set(self.0.take());
+            }
+        }
+        let _back = Back(RUN.replace(Some(self.clone())));
+        work()
+    }
+
+    /// Cancels what was begun within it.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    /// Whether it was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+}
+
+/// The token of what this thread does: of the cell that runs now, and of the [`Run`] it is within.
+/// Outside a notebook, of the whole program.
 #[must_use]
 pub fn current() -> Token {
-    Token { cell: CELL.load(Ordering::Acquire) }
+    Token { cell: CELL.load(Ordering::Acquire), run: RUN.with_borrow(Clone::clone) }
 }
 
 /// Cancels everything started so far.

@@ -5,11 +5,17 @@ use tokio::sync::mpsc;
 use super::comms;
 use super::complete::{complete, inspect, is_complete};
 use super::front_end::FrontEnd;
+use super::info::kernel_info_reply;
 use super::sockets::{Received, reply};
 
+/// The target by which a page that comes, or comes again, asks for the widgets there are.
+const WIDGET_CONTROL: &str = "jupyter.widget.control";
+
 /// Passes requests on to the shell, but for those that need not wait for the cell that runs there: the
-/// messages of open comms, or a widget could not stop what it shows; and questions about the code that
-/// the person writes meanwhile. A comm is opened in turn, because a cell before it may say who answers.
+/// messages of open comms, or a widget could not stop what it shows; questions about the code that the
+/// person writes meanwhile; and what a page asks when it comes, which would show nothing until the cell has
+/// ended. A comm is opened in turn, because a cell before it may say who answers; the one by which a page
+/// asks for widgets is answered by the library.
 pub async fn divert(
     mut received: mpsc::Receiver<Received>,
     shell: mpsc::Sender<Received>,
@@ -18,7 +24,7 @@ pub async fn divert(
 ) {
     while let Some(received) = received.recv().await {
         match received {
-            Ok(request) if front_end.comms.has(&request) => {
+            Ok(request) if front_end.comms.has(&request) || asks_for_widgets(&request) => {
                 front_end.publisher.publish(Status::busy(), Some(&request)).await;
                 comms::deliver(&front_end, &request).await;
                 settle(&front_end, &request).await;
@@ -51,7 +57,13 @@ fn is_question(request: &JupyterMessage) -> bool {
         JupyterMessageContent::CompleteRequest(_)
             | JupyterMessageContent::InspectRequest(_)
             | JupyterMessageContent::IsCompleteRequest(_)
+            | JupyterMessageContent::KernelInfoRequest(_)
+            | JupyterMessageContent::CommInfoRequest(_)
     )
+}
+
+fn asks_for_widgets(request: &JupyterMessage) -> bool {
+    matches!(&request.content, JupyterMessageContent::CommOpen(open) if open.target_name == WIDGET_CONTROL)
 }
 
 async fn cell_runs(front_end: &FrontEnd) -> bool {
@@ -61,7 +73,7 @@ async fn cell_runs(front_end: &FrontEnd) -> bool {
         .is_some_and(|running| matches!(running.content, JupyterMessageContent::ExecuteRequest(_)))
 }
 
-/// Answers a question about code; `None` for what is none.
+/// Answers a question that no cell has to be waited for; `None` for what is none.
 pub async fn answer(front_end: &FrontEnd, request: &JupyterMessage) -> Option<JupyterMessage> {
     let worker = &front_end.worker;
     let answer = match &request.content {
@@ -74,6 +86,10 @@ pub async fn answer(front_end: &FrontEnd, request: &JupyterMessage) -> Option<Ju
             worker.ask(move |interpreter| inspect(&place, interpreter)).await.as_child_of(request)
         }
         JupyterMessageContent::IsCompleteRequest(code) => is_complete(code).as_child_of(request),
+        JupyterMessageContent::KernelInfoRequest(_) => kernel_info_reply(request),
+        JupyterMessageContent::CommInfoRequest(wanted) => {
+            front_end.comms.info(wanted.target_name.as_deref()).as_child_of(request)
+        }
         _ => return None,
     };
     Some(answer)

@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jupyter_protocol::{
-    CommClose, CommId, CommInfo, CommInfoReply, CommMsg, CommOpen, JupyterMessage, JupyterMessageContent,
+    CommClose, CommId, CommInfo, CommInfoReply, CommMsg, CommOpen, Header, JupyterMessage,
+    JupyterMessageContent,
 };
 use partita_bridge::{Comm, CommAction};
 use serde_json::{Map, Value};
@@ -12,20 +13,36 @@ use super::front_end::FrontEnd;
 /// Comms a front end may have open at once.
 const MAX_OPEN: usize = 4096;
 
-/// The comms that are open, by id, with their targets. What they are for is known to the cells and to
-/// the front end's code; here it is known where they lead.
+/// The target of widgets.
+const WIDGETS: &str = "jupyter.widget";
+
+/// The comms that are open, by id. What they are for is known to the cells and to the front end's code;
+/// here it is known where they lead.
 #[derive(Clone, Default)]
 pub struct Comms {
-    open: Arc<Mutex<HashMap<String, String>>>,
+    open: Arc<Mutex<HashMap<String, Open>>>,
+}
+
+struct Open {
+    target: String,
+    /// The header of what the front end said last on it.
+    heard: Option<Header>,
+}
+
+impl Open {
+    fn to(target: &str) -> Self {
+        Self { target: target.to_owned(), heard: None }
+    }
 }
 
 impl Comms {
     /// What is open; only what `target` names if it names one.
     pub fn info(&self, target: Option<&str>) -> CommInfoReply {
         let open = self.lock();
-        let wanted = open.iter().filter(|(_, name)| target.is_none_or(|target| target == **name));
-        let comms =
-            wanted.map(|(id, name)| (CommId(id.clone()), CommInfo { target_name: name.clone() })).collect();
+        let wanted = open.iter().filter(|(_, open)| target.is_none_or(|target| target == open.target));
+        let comms = wanted
+            .map(|(id, open)| (CommId(id.clone()), CommInfo { target_name: open.target.clone() }))
+            .collect();
         CommInfoReply { comms, ..CommInfoReply::default() }
     }
 
@@ -38,11 +55,11 @@ impl Comms {
                 if open.len() >= MAX_OPEN {
                     return None;
                 }
-                open.insert(comm_id.0.clone(), target_name.clone());
+                open.insert(comm_id.0.clone(), Open::to(target_name));
                 (comm_id, CommAction::Open { target: target_name.clone() }, data)
             }
             JupyterMessageContent::CommMsg(CommMsg { comm_id, data }) => {
-                open.get(&comm_id.0)?;
+                open.get_mut(&comm_id.0)?.heard = Some(request.header.clone());
                 (comm_id, CommAction::Message, data)
             }
             JupyterMessageContent::CommClose(CommClose { comm_id, data }) => {
@@ -65,9 +82,14 @@ impl Comms {
     pub fn outgoing(&self, comm: Comm, parent: Option<&JupyterMessage>) -> JupyterMessage {
         let Comm { id, action, data, metadata, buffers } = comm;
         let (comm_id, data) = (CommId(id.clone()), object(&data));
+        // A widget's echo is told apart from other news by the message it names as its cause.
+        let heard = match data.get("method").and_then(Value::as_str) {
+            Some("echo_update") => self.lock().get(&id).and_then(|open| open.heard.clone()),
+            _ => None,
+        };
         let content: JupyterMessageContent = match action {
             CommAction::Open { target } => {
-                self.lock().insert(id, target.clone());
+                self.lock().insert(id, Open::to(&target));
                 CommOpen { comm_id, target_name: target, data, target_module: None }.into()
             }
             CommAction::Message => CommMsg { comm_id, data }.into(),
@@ -76,15 +98,28 @@ impl Comms {
                 CommClose { comm_id, data }.into()
             }
         };
-        JupyterMessage::new(content, parent)
+        let mut message = JupyterMessage::new(content, parent)
             .with_metadata(Value::Object(object(&metadata)))
-            .with_buffers(buffers.into_iter().map(Into::into).collect())
+            .with_buffers(buffers.into_iter().map(Into::into).collect());
+        if heard.is_some() {
+            message.parent_header = heard;
+        }
+        message
     }
 
-    /// Nothing is open any more; what is to be said of each comm that was.
-    pub fn close_all(&self) -> Vec<CommClose> {
-        let ids = std::mem::take(&mut *self.lock()).into_keys();
-        ids.map(|id| CommClose { comm_id: CommId(id), data: Map::new() }).collect()
+    /// Nothing is open any more; what is to be said of each comm that was. Widgets are told, and not closed:
+    /// a page would take them away, with what they show.
+    pub fn close_all(&self) -> Vec<JupyterMessageContent> {
+        let ended = std::mem::take(&mut *self.lock()).into_iter().map(|(id, open)| {
+            let comm_id = CommId(id);
+            if open.target == WIDGETS {
+                let data = object(r#"{"method": "custom", "content": {"gone": true}}"#);
+                CommMsg { comm_id, data }.into()
+            } else {
+                CommClose { comm_id, data: Map::new() }.into()
+            }
+        });
+        ended.collect()
     }
 
     fn close(&self, id: &CommId) -> CommClose {
@@ -103,7 +138,7 @@ impl Comms {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -174,6 +209,34 @@ mod tests {
         assert_eq!(comms.info(Some("a")).comms.len(), 1);
         assert_eq!(comms.close_all().len(), 2);
         assert!(comms.info(None).comms.is_empty());
+    }
+
+    #[test]
+    fn widgets_outlive_the_process_that_made_them_and_know_that_it_is_gone() {
+        let comms = Comms::default();
+        comms.incoming(&open("1", "jupyter.widget")).unwrap();
+        comms.incoming(&open("2", "t")).unwrap();
+        let mut told: Vec<_> =
+            comms.close_all().iter().map(|said| serde_json::to_value(said).unwrap()).collect();
+        told.sort_by_key(|said| said["comm_id"].as_str().unwrap().to_owned());
+        assert_eq!(told[0]["data"], json!({"method": "custom", "content": {"gone": true}}));
+        assert_eq!(told[1], json!({"comm_id": "2", "data": {}}));
+    }
+
+    #[test]
+    fn an_echo_names_the_message_that_it_echoes() {
+        let comms = Comms::default();
+        let comm = comms.incoming(&open("1", "jupyter.widget")).unwrap();
+        let said = JupyterMessage::from(CommMsg { comm_id: CommId("1".into()), data: Map::new() });
+        comms.incoming(&said).unwrap();
+        let cell = open("cell", "t");
+        let told = |method: &str| {
+            let data = json!({"method": method, "state": {}}).to_string();
+            let comm = Comm { action: CommAction::Message, data, ..comm.clone() };
+            comms.outgoing(comm, Some(&cell)).parent_header.unwrap().msg_id
+        };
+        assert_eq!(told("echo_update"), said.header.msg_id);
+        assert_eq!(told("update"), cell.header.msg_id);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::front_end::FrontEnd;
 use super::history::History;
-use super::info::kernel_info_reply;
 use super::lifetime::LifetimeEvent;
 use super::sockets::{Received, WhenFull, accept, refuse, reply};
 use super::{aside, comms};
@@ -89,13 +88,9 @@ impl Shell {
             return reply(&mut self.replies, answer).await;
         }
         let answer = match &request.content {
-            JupyterMessageContent::KernelInfoRequest(_) => kernel_info_reply(request),
             JupyterMessageContent::HistoryRequest(wanted) => {
                 // Another kernel may be writing.
                 tokio::task::block_in_place(|| self.history.reply(wanted)).as_child_of(request)
-            }
-            JupyterMessageContent::CommInfoRequest(wanted) => {
-                self.front_end.comms.info(wanted.target_name.as_deref()).as_child_of(request)
             }
             JupyterMessageContent::CommOpen(_)
             | JupyterMessageContent::CommMsg(_)

@@ -192,6 +192,30 @@ async fn comms_end_with_the_process_that_had_them() {
 }
 
 #[tokio::test]
+async fn what_follows_an_opening_at_once_is_heard_however_slow_the_target_is() {
+    let mut kernel = Kernel::start().await;
+    let code = "use partita::comm::Comm;
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let wait = std::sync::Mutex::new(wait);
+        Comm::target(\"slow\", move |comm, _| {
+            let _ = wait.lock().unwrap().recv();
+            let echo = comm.clone();
+            comm.on_message(move |message| echo.send(message).unwrap());
+        });";
+    assert_eq!(kernel.run(code).await.0.status, ReplyStatus::Ok);
+    let id = CommId("1".into());
+    let data = serde_json::Map::new();
+    kernel
+        .send(CommOpen { comm_id: id.clone(), target_name: "slow".into(), data, target_module: None })
+        .await;
+    kernel.comm_msg(&id, json!({"n": 5}), &[]).await;
+    // Both have arrived when this cell runs.
+    let cell = kernel.send(ExecuteRequest::new("drop(go);".into())).await;
+    assert_eq!(kernel.said().await.0.data["n"], 5);
+    assert_eq!(kernel.execute_reply(&cell).await.status, ReplyStatus::Ok);
+}
+
+#[tokio::test]
 async fn what_is_no_json_object_is_refused_where_it_is_sent() {
     let mut kernel = Kernel::start().await;
     let (reply, _) = kernel.run("partita::comm::Comm::open(\"test\", partita::comm::json!([1]))?;").await;

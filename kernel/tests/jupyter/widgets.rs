@@ -7,9 +7,9 @@ use crate::client::{Kernel, streams};
 
 const VIEW: &str = "application/vnd.jupyter.widget-view+json";
 const SESSION: &str = "let session = Session::embedded(2)?;";
-/// Long enough to be shown.
-const LONG: &str =
-    "session.range(0, 30_000_000, 4).group_by([col(\"id\") % lit(97)]).agg([col(\"id\").sum()]).count()?";
+/// Long enough to be shown: 80,000 of 80 million rows are grouped.
+const LONG: &str = "session.range(0, 80_000_000, 4).filter((col(\"id\") % lit(1000)).eq(lit(0)))
+    .group_by([col(\"id\") % lit(97)]).agg([col(\"id\").max().alias(\"max\")]).count()?";
 const SHORT: &str = "session.range(0, 10, 1).count()?";
 
 /// What a widget manager does with the messages of one cell.
@@ -171,9 +171,35 @@ async fn a_page_that_comes_later_is_told_the_state_as_it_is_and_one_that_missed_
     let comm = CommId(id.to_owned());
     kernel.say(&comm, json!({"method": "custom", "content": {"heard": 0}})).await;
     let said = kernel.answer_on(&comm).await;
-    assert_eq!(said["batches"], state["batches"]);
+    // All but the clock.
+    let rows = |batches: &Value| -> Vec<Value> {
+        batches.as_array().unwrap().iter().map(|batch| batch[2].clone()).collect()
+    };
+    assert_eq!(rows(&said["batches"]), rows(&state["batches"]));
     kernel.say(&comm, json!({"method": "custom", "content": {"heard": said["number"]}})).await;
     assert_eq!(kernel.answer_on(&comm).await.get("batches"), None, "nothing was missed");
+}
+
+#[tokio::test]
+async fn a_page_that_comes_while_a_cell_runs_is_answered_at_once() {
+    let mut kernel = Kernel::start().await;
+    kernel.watched(SESSION).await;
+    let code = "session.range(0, 100_000_000_000, 20_000).filter(col(\"id\").lt(lit(5))).count()?".to_owned();
+    let cell = kernel.send(ExecuteRequest { allow_stdin: true, ..ExecuteRequest::new(code) }).await;
+    kernel.publishes("the timeline", |content| matches!(content, Content::DisplayData(_))).await;
+    let asked = kernel.send(jupyter_protocol::KernelInfoRequest {}).await;
+    assert!(matches!(kernel.reply(&asked).await, Content::KernelInfoReply(_)));
+    let states = kernel.states().await;
+    let timeline =
+        states.as_object().unwrap().values().find(|state| state["model_name"] == "AnyModel").unwrap();
+    let counts = counted(&timeline["state"]["state"]["batches"]);
+    assert!(
+        counts.iter().any(|(kind, _)| kind == "TaskStarted"),
+        "tasks that run are among them: {counts:?}"
+    );
+    assert_eq!(timeline["state"]["state"]["ended"], false);
+    kernel.interrupt().await;
+    assert_eq!(kernel.execute_reply(&cell).await.status, ReplyStatus::Error);
 }
 
 impl Kernel {
@@ -232,4 +258,140 @@ async fn the_timeline_can_be_switched_off_by_a_cell_and_by_the_environment() {
     kernel.watched(SESSION).await;
     let (_, seen, _) = kernel.watched(LONG).await;
     assert!(seen.models.is_empty() && seen.displays.is_empty());
+}
+
+impl Kernel {
+    /// Says what a person's move of a control says.
+    async fn moves(&mut self, id: &str, state: Value) {
+        self.say(&CommId(id.to_owned()), json!({"method": "update", "state": state, "buffer_paths": []}))
+            .await;
+    }
+
+    /// Waits until the outputs below the controls are these, as text.
+    async fn outputs_are(&mut self, id: &str, wanted: &[&str]) {
+        self.publishes(&format!("{wanted:?}"), |content| match content {
+            Content::CommMsg(said) if said.comm_id.0 == id => texts(&said.data["state"]["outputs"]) == wanted,
+            _ => false,
+        })
+        .await;
+    }
+}
+
+/// The outputs as text, without colours.
+fn texts(outputs: &Value) -> Vec<String> {
+    let text = |output: &Value| match output["output_type"].as_str() {
+        Some("stream") => output["text"].as_str().unwrap().to_owned(),
+        Some("error") => output["evalue"].as_str().unwrap().to_owned(),
+        _ => output["data"]["text/plain"].as_str().unwrap().to_owned(),
+    };
+    outputs.as_array().into_iter().flatten().map(text).collect()
+}
+
+const INTERACT: &str = "
+    use partita::widgets::{dropdown, interact, slider, toggle};
+    let pool = session.clone();
+    interact((slider(\"partitions\", 1..=64).at(3), dropdown(\"how\", [\"hash\", \"range\"]), toggle(\"fail\", false)),
+        move |(n, how, fail)| -> partita::Result<Text> {
+            println!(\"begun {n}\");
+            if fail { panic!(\"told to\") }
+            let rows = pool.range(0, 1000, n).count()?;
+            Ok(Text(format!(\"{rows} rows in {n} by {how}\")))
+        });";
+
+#[tokio::test]
+async fn moving_a_control_runs_the_closure_again_while_no_cell_runs() {
+    let mut kernel = Kernel::start().await;
+    kernel.watched(SESSION).await;
+    let (_, seen, _) = kernel.watched(INTERACT).await;
+    let of = |name: &str| {
+        let found = seen.models.iter().find(|(_, state)| state["_model_name"] == name);
+        found.unwrap_or_else(|| panic!("no {name}")).clone()
+    };
+    let (slider, state) = of("IntSliderModel");
+    assert_eq!((&state["value"], &state["min"], &state["max"]), (&json!(3), &json!(1), &json!(64)));
+    assert_eq!(state["description"], "partitions");
+    let (dropdown, _) = of("DropdownModel");
+    let (toggle, _) = of("CheckboxModel");
+    let (outputs, _) = of("OutputModel");
+    let (panel, state) = of("VBoxModel");
+    assert_eq!(state["children"].as_array().unwrap().len(), 3 + 1 + 1, "controls, timeline, outputs");
+    assert_eq!(seen.displays[0][VIEW]["model_id"], json!(panel));
+    // It has run once when the cell ends, and that stays in the notebook.
+    let kept = &seen.updates[0];
+    assert!(kept["text/plain"].as_str().unwrap().contains("1000 rows in 3 by hash"), "{kept}");
+    assert!(kept["text/html"].as_str().unwrap().contains("partitions = 3"), "{kept}");
+
+    kernel.moves(&slider, json!({"value": 8})).await;
+    kernel.outputs_are(&outputs, &["begun 8\n", "1000 rows in 8 by hash"]).await;
+    kernel.moves(&dropdown, json!({"index": 1})).await;
+    kernel.outputs_are(&outputs, &["begun 8\n", "1000 rows in 8 by range"]).await;
+
+    // A panic is told below the controls, and the next move works.
+    kernel.moves(&toggle, json!({"value": true})).await;
+    kernel
+        .publishes("the panic", |content| match content {
+            Content::CommMsg(said) if said.comm_id.0 == outputs => {
+                texts(&said.data["state"]["outputs"]).last().is_some_and(|text| text == "panicked: told to")
+            }
+            _ => false,
+        })
+        .await;
+    kernel.moves(&toggle, json!({"value": false})).await;
+    kernel.outputs_are(&outputs, &["begun 8\n", "1000 rows in 8 by range"]).await;
+
+    // A page that comes later finds the controls where they stand, and what they have led to.
+    let states = kernel.states().await;
+    assert_eq!(states[&slider]["state"]["value"], 8);
+    assert_eq!(texts(&states[&outputs]["state"]["outputs"]), ["begun 8\n", "1000 rows in 8 by range"]);
+    // What the page says is not believed beyond the range.
+    kernel.moves(&slider, json!({"value": 1_000_000})).await;
+    kernel.outputs_are(&outputs, &["begun 64\n", "1000 rows in 64 by range"]).await;
+    assert_eq!(kernel.value("1 + 1").await, "2", "cells still run");
+}
+
+#[tokio::test]
+async fn a_move_cancels_the_job_that_the_last_one_started_and_no_other() {
+    let mut kernel = Kernel::start().await;
+    kernel.watched(SESSION).await;
+    let code = "
+        let pool = session.clone();
+        partita::widgets::interact(partita::widgets::slider(\"size\", 0..=1i64), move |size| -> partita::Result<Text> {
+            // The larger one runs far longer than anybody waits.
+            let (rows, tasks) = if size == 0 { (10, 2) } else { (100_000_000_000, 100_000) };
+            let rows = pool.range(0, rows, tasks).filter(col(\"id\").lt(lit(5))).count()?;
+            Ok(Text(format!(\"{rows} rows\")))
+        });";
+    let (_, seen, _) = kernel.watched(code).await;
+    let of =
+        |name: &str| seen.models.iter().find(|(_, state)| state["_model_name"] == name).unwrap().0.clone();
+    let (slider, outputs, timeline) = (of("IntSliderModel"), of("OutputModel"), of("AnyModel"));
+    kernel.moves(&slider, json!({"value": 1})).await;
+    kernel
+        .publishes("the long job's tasks", |content| match content {
+            Content::CommMsg(said) if said.comm_id.0 == timeline => {
+                let batches = &said.data["content"]["batches"];
+                counted(batches).iter().any(|(kind, _)| kind == "TaskFinished" || kind == "TaskStarted")
+            }
+            _ => false,
+        })
+        .await;
+    kernel.moves(&slider, json!({"value": 0})).await;
+    kernel.outputs_are(&outputs, &["5 rows"]).await;
+    // The session is free again: nothing of the long job holds its slots.
+    assert_eq!(kernel.value("session.range(0, 10, 2).count()?").await, "10");
+    assert_eq!(kernel.value("session.reports().iter().filter(|job| job.error.is_some()).count()").await, "1");
+}
+
+#[tokio::test]
+async fn without_a_page_the_closure_runs_once_and_says_so() {
+    let mut kernel = Kernel::start().await;
+    kernel.run(SESSION).await;
+    let (reply, outputs) = kernel.run(INTERACT).await;
+    assert!(reply.error.is_none(), "{:?}", reply.error);
+    let seen = Seen::of(&outputs);
+    assert!(seen.models.is_empty(), "{outputs:?}");
+    let said: Vec<&str> =
+        seen.displays.iter().map(|display| display["text/plain"].as_str().unwrap()).collect();
+    assert!(said[0].starts_with("partitions = 3, how = hash, fail = false (runs once"), "{said:?}");
+    assert_eq!(said[1], "1000 rows in 3 by hash");
 }

@@ -2,7 +2,8 @@
 //! inside, and with the instances of generic code that cells would otherwise compile again and again. It is
 //! a crate of its own so that the compiler of a cell, which has to look through all instances that are
 //! shared, finds these and no others; for the same reason only this crate is compiled so that it shares
-//! (`opt-level` in the workspace's Cargo.toml). Nothing else belongs here.
+//! (`opt-level` in the workspace's Cargo.toml). Nothing else belongs here, and no crate may depend
+//! on this one, not for tests either: cargo would build it so that it wants the compiler's own shared std.
 
 pub use ::partita::*;
 

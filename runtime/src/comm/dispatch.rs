@@ -5,10 +5,8 @@ use std::{
     thread,
 };
 
-use partita_bridge::CommAction;
-
 use super::{
-    Comm, CommMessage,
+    Comm,
     message::Incoming,
     registry::{self, lock},
 };
@@ -35,9 +33,9 @@ struct Queue {
 /// What the callback thread does, in order.
 pub(super) enum Work {
     /// The front end opened a channel.
-    Open { id: String, target: String, message: Incoming },
-    /// The front end opened one, and there was no room for what it said.
-    Refuse { id: String },
+    Open { comm: Comm, message: Incoming },
+    /// The front end opened one, and there was no room for it or for what it said.
+    Refuse { comm: Comm },
     /// A message on an open channel.
     Message { comm: Comm, message: Incoming },
     /// The front end closed a channel.
@@ -65,7 +63,7 @@ pub(super) fn push(work: Work) {
     let full = queue.waiting.len() >= MAX_WAITING || queue.bytes >= MAX_WAITING_BYTES;
     let work = match work {
         // The other side must not take it for open.
-        Work::Open { id, .. } if full => Some(Work::Refuse { id }),
+        Work::Open { comm, .. } if full => Some(Work::Refuse { comm }),
         Work::Message { .. } if full => None,
         work => Some(work),
     };
@@ -106,8 +104,8 @@ fn next() -> (Work, usize) {
 
 fn perform(work: Work) {
     match work {
-        Work::Open { id, target, message } => open(id, target, message),
-        Work::Refuse { id } => refuse(&id),
+        Work::Open { comm, message } => open(&comm, message),
+        Work::Refuse { comm } => refuse(&comm),
         Work::Message { comm, message } => comm.deliver(message),
         Work::Closed { comm, message } => {
             if let Some(mut callback) = comm.take_callbacks().close {
@@ -117,12 +115,8 @@ fn perform(work: Work) {
     }
 }
 
-fn open(id: String, target: String, message: Incoming) {
-    let Some(opened) = registry::target(&target) else { return refuse(&id) };
-    let comm = Comm::new(id, target);
-    if registry::insert(&comm).is_err() {
-        return refuse(comm.id());
-    }
+fn open(comm: &Comm, message: Incoming) {
+    let Some(opened) = registry::target(comm.target_name()) else { return refuse(comm) };
     if catch_unwind(AssertUnwindSafe(|| opened(comm.clone(), message.read()))).is_err() {
         // Half set up, it would answer nothing. A kernel that is gone needs no notice.
         let _ = comm.close(());
@@ -130,7 +124,7 @@ fn open(id: String, target: String, message: Incoming) {
 }
 
 /// The protocol's answer to a channel that nobody here takes.
-fn refuse(id: &str) {
+fn refuse(comm: &Comm) {
     // A kernel that is gone needs no answer.
-    let _ = registry::transmit(id, CommAction::Close, CommMessage::default());
+    let _ = comm.close(());
 }

@@ -36,7 +36,14 @@ pub(crate) fn receive(comm: WireComm) {
     let WireComm { id, action, data, metadata, buffers } = comm;
     let message = Incoming::new(data, metadata, buffers);
     match action {
-        CommAction::Open { target } => dispatch::push(Work::Open { id, target, message }),
+        CommAction::Open { target } => {
+            // Known at once: the next message may follow before anybody has answered this one.
+            let comm = Comm::new(id, target);
+            match insert(&comm) {
+                Ok(()) => dispatch::push(Work::Open { comm, message }),
+                Err(_) => dispatch::push(Work::Refuse { comm }),
+            }
+        }
         CommAction::Message => {
             if let Some(comm) = get(&id) {
                 dispatch::push(Work::Message { comm, message });

@@ -35,6 +35,10 @@ impl<T: MimeDisplay, E: fmt::Display> MimeDisplay for Result<T, E> {
             Err(error) => MimeBundle::text(format!("Err: {error}")),
         }
     }
+
+    fn failure(&self) -> Option<String> {
+        self.as_ref().err().map(ToString::to_string)
+    }
 }
 
 impl<T: MimeDisplay> MimeDisplay for [T] {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::MimeBundle;
 
 /// A bundle as a piece of a larger page: its HTML, its picture, or its text.
-pub(super) fn as_html(bundle: &MimeBundle) -> String {
+pub(crate) fn as_html(bundle: &MimeBundle) -> String {
     if let Some(html) = bundle.get("text/html") {
         return html.to_owned();
     }

@@ -7,6 +7,7 @@
 
 pub mod any;
 mod bounded;
+mod capture;
 mod containers;
 pub(crate) mod html;
 mod image;
@@ -17,6 +18,7 @@ mod send;
 mod table;
 mod wrappers;
 
+pub(crate) use capture::{Captured, capture, take_text};
 pub use image::{Image, ImageError};
 pub use partita_bridge::MimeBundle;
 pub use progress::{Progress, ProgressIterator, progress};
@@ -49,6 +51,12 @@ pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 pub trait MimeDisplay {
     /// The value in every representation it has; `text/plain` is always among them.
     fn mime_bundle(&self) -> MimeBundle;
+
+    /// What went wrong, if it is a failure.
+    #[doc(hidden)]
+    fn failure(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The examples of the page about displays.

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::capture::take;
 use super::{MimeBundle, MimeDisplay};
 
 /// What a program shows, on its way to the front end.
@@ -48,6 +49,7 @@ pub(crate) fn colours() -> bool {
 }
 
 fn send(shown: Shown) {
+    let Some(shown) = take(shown) else { return };
     match (sink(), shown) {
         (Some(sink), shown) => sink(shown),
         (None, Shown::New { bundle, .. } | Shown::Update { bundle, .. } | Shown::Page(bundle)) => {

@@ -35,6 +35,7 @@ pub(super) fn forward() -> io::Result<()> {
             thread::sleep(INTERVAL);
         }
     })?;
+    timeline::catch_up_by(flush);
     crate::events::send_to(|session, event| {
         timeline::note(session, event);
         if let Some(forwarder) = FORWARDER.get() {

@@ -6,6 +6,7 @@ use std::{
 use partita_bridge::{FromEvaluation, Stream};
 
 use super::bridge;
+use crate::display::take_text;
 
 /// Longer texts travel in pieces: a message has an upper bound, a text has none.
 const PIECE_BYTES: usize = 1 << 20;
@@ -14,6 +15,9 @@ const PIECE_BYTES: usize = 1 << 20;
 pub fn write_text(stream: Stream, text: Arguments<'_>) {
     if let Some(bridge) = bridge() {
         let text = text.to_string();
+        if take_text(stream, &text) {
+            return;
+        }
         let mut rest = text.as_str();
         while !rest.is_empty() {
             let (piece, later) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));

@@ -112,7 +112,10 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
                 // SAFETY: raising a signal that is handled touches no memory.
                 unsafe { libc::raise(libc::SIGINT) };
             }
-            Ok(Some(ToEvaluation::Shutdown)) => leave(0),
+            Ok(Some(ToEvaluation::Shutdown)) => {
+                crate::session::remove_temp_dirs();
+                leave(0)
+            }
             // The kernel was killed, and cannot end what the cells have started.
             Ok(None) | Err(_) => abandon(),
         }
@@ -155,11 +158,11 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
                 viewer = cell.viewer;
-                widgets::timeline::begin_cell(viewer);
+                widgets::begin_cell(viewer);
                 run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loaders_words(&why)))
             }
             Work::Command(command) => {
-                widgets::timeline::begin_cell(viewer);
+                widgets::begin_cell(viewer);
                 commands::run(&command, &scope)
             }
         };

@@ -158,7 +158,7 @@ impl Scope {
                 tokio::select! {
                     biased;
                     outcome = body => outcome,
-                    () = cancelled(token) => Err(CellFailure::new("the cell was interrupted at an `.await`")),
+                    () = cancelled(&token) => Err(CellFailure::new("the cell was interrupted at an `.await`")),
                 }
             }),
             Err(error) => Err(CellFailure::new(format!("cannot start the async runtime: {error}"))),
@@ -226,7 +226,7 @@ impl Scope {
 }
 
 /// Waits until the cell's work is cancelled.
-async fn cancelled(token: cancel::Token) {
+async fn cancelled(token: &cancel::Token) {
     while !token.is_cancelled() {
         tokio::time::sleep(CANCEL_CHECK).await;
     }

@@ -1,6 +1,6 @@
-//! Measuring, and what follows from it. [`repeat`], [`sweep`] and [`compare`] run work several times,
+//! Measuring, and what follows from it. [`repeat()`], [`sweep()`] and [`compare()`] run work several times,
 //! in rounds (`rounds`) that treat all variants alike, and say under which conditions; `fit` draws laws
-//! through a sweep; [`advise`] reads reports and says what would be faster, and by how much. Sits on top
+//! through a sweep; [`advise()`] reads reports and says what would be faster, and by how much. Sits on top
 //! of everything; the work itself comes as closures.
 
 mod advise;

@@ -4,6 +4,8 @@ mod connect;
 mod sources;
 mod temp;
 
+pub(crate) use temp::remove_temp_dirs;
+
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::{fs, io};
 
+use partita_bridge::SPILL_VARIABLE;
+
 use super::Session;
 use crate::error::{PartitaError, Result};
 use crate::own_directory::{OwnDirectory, give_to_owner_of};
@@ -15,7 +17,8 @@ const FILES: &str = "files";
 impl Session {
     /// A directory for files of this session, which this process and its tasks reach under the same
     /// path: empty at first, always the same one, removed with all that is in it when the session ends.
-    /// What `std::env::temp_dir` is to a program, for a program whose tasks may run elsewhere.
+    /// What `std::env::temp_dir` is to a program, for a program whose tasks may run elsewhere. What a
+    /// process that was killed left is removed when the next one is made beside it.
     ///
     /// In an embedded session it is in the system's directory for temporary files. On a pool it is in a
     /// directory that all workers may write to and that is here too (`--output-dir`, or compose's
@@ -47,7 +50,8 @@ impl Session {
 
     fn make_temp(&self) -> Result<(OwnDirectory, PathBuf), (String, &'static str)> {
         let Some(places) = self.inner.engine.file_directories() else {
-            let parent = env::temp_dir();
+            // In a notebook the kernel removes what is there, whatever becomes of this process.
+            let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
             return make(&parent, 0o700).map_err(|error| {
                 let problem = format!("no directory can be made in {}: {error}", parent.display());
                 (problem, "set TMPDIR to a directory that this process may write to")
@@ -71,6 +75,15 @@ impl Session {
             problem,
             "start the workers with --output-dir DIR, where DIR is a directory that is at the same path here",
         ))
+    }
+}
+
+/// Removes the directories of all sessions of this process, which is about to end without dropping them.
+pub(crate) fn remove_temp_dirs() {
+    for session in super::live() {
+        // One that is being made now is left to the next process.
+        let made = session.inner.temp.try_lock().ok().and_then(|mut made| made.take());
+        drop(made);
     }
 }
 

@@ -6,6 +6,10 @@ use super::hash::hash_rows;
 use super::partition::scale;
 use super::range::WEIGHT;
 
+/// Salted rows that are dealt to one place before the next is used: neighbours stay together, or gathering
+/// them would jump through memory.
+const RUN: usize = 64;
+
 /// Which keys lie in several partitions, and in how many.
 ///
 /// A key's partitions are its own by hash and others at even distances from it, so that rows of a single
@@ -44,19 +48,29 @@ impl Salt {
         self.hot.as_ref().is_none_or(|hot| hot.binary_search(&hash).is_ok())
     }
 
-    /// The partition of each row; a salted key's rows are dealt by their place among the rows.
+    /// The partition of each row; salted rows are dealt in runs, by their place among
+    /// them.
     pub(super) fn deal(&self, hashes: &[u64], n: usize, map_partition: usize) -> Vec<u32> {
         let offsets = self.offsets(n);
-        let place = |(row, hash): (usize, &u64)| {
+        let (salts, seed) = (offsets.len(), (map_partition as u64) << 40);
+        let mut dealt = 0;
+        let mut offset = 0;
+        let place = |hash: &u64| {
             let home = scale(*hash, n);
             if !self.salts(*hash) {
                 return home;
             }
-            // Mixed, because rows of one key may come at regular distances.
-            let salt = scale(mixed(row as u64 ^ (map_partition as u64) << 40), offsets.len());
-            moved(home, offsets[salt as usize], n)
+            if dealt % RUN == 0 {
+                // Each round of runs takes every salt once, from one drawn anew: rows of one key may come
+                // at regular distances.
+                let (round, turn) = (dealt / RUN / salts, dealt / RUN % salts);
+                let first = scale(mixed(round as u64 ^ seed), salts) as usize;
+                offset = offsets[(first + turn) % salts];
+            }
+            dealt += 1;
+            moved(home, offset, n)
         };
-        hashes.iter().enumerate().map(place).collect()
+        hashes.iter().map(place).collect()
     }
 
     /// Rows and the partition of each, a salted key's once for each of its partitions.

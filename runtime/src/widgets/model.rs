@@ -12,6 +12,7 @@ const CONTROL: &str = "jupyter.widget.control";
 /// A widget's traits by name.
 pub(super) type State = Map<String, Value>;
 
+type OnState = Box<dyn FnMut(State) + Send>;
 type OnCustom = Box<dyn FnMut(Value) + Send>;
 type Computed = Box<dyn Fn() -> State + Send + Sync>;
 
@@ -32,6 +33,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Callbacks {
+    state: Option<OnState>,
     custom: Option<OnCustom>,
 }
 
@@ -65,12 +67,31 @@ impl Model {
         self.inner.comm.id()
     }
 
+    /// How other models name it.
+    pub fn reference(&self) -> String {
+        format!("IPY_MODEL_{}", self.id())
+    }
+
+    /// Sets traits, here and in every front end.
+    ///
+    /// # Errors
+    /// When the model is closed, or the state cannot travel.
+    pub fn update(&self, state: State) -> Result<(), CommError> {
+        super::lock(&self.inner.state).extend(state.clone());
+        self.inner.comm.send(message(json!({"method": "update", "state": state, "buffer_paths": []})))
+    }
+
     /// Tells every front end something that is no state.
     ///
     /// # Errors
     /// As [`update`](Self::update).
     pub fn tell(&self, content: Value) -> Result<(), CommError> {
         self.inner.comm.send(message(json!({"method": "custom", "content": content})))
+    }
+
+    /// Calls `callback` with the traits a person has changed, on the thread of the comms.
+    pub fn on_state(&self, callback: impl FnMut(State) + Send + 'static) {
+        super::lock(&self.inner.callbacks).state = Some(Box::new(callback));
     }
 
     /// Calls `callback` with what the front end's code says, on the thread of the comms.
@@ -103,6 +124,11 @@ impl Model {
                 // Other front ends follow, and the one that said it knows that it was heard.
                 let echo = json!({"method": "echo_update", "state": state, "buffer_paths": []});
                 let _ = self.inner.comm.send(message(echo));
+                let callback = super::lock(&self.inner.callbacks).state.take();
+                if let Some(mut callback) = callback {
+                    callback(state);
+                    super::lock(&self.inner.callbacks).state.get_or_insert(callback);
+                }
             }
             Some("request_state") => {
                 let state = self.state();

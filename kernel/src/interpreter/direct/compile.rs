@@ -146,7 +146,7 @@ impl Compiler {
         let has_second_core = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
         let linker = Linker::prepare(&build, &directory);
         let product = if linker.is_some() { Product::Object } else { Product::Library };
-        let waiting = Arc::new(Waiting::new(build, directory.clone(), product)?);
+        let waiting = Waiting::new(build, directory.clone(), product)?;
         Ok(Self { directory, linker, waiting, has_second_core })
     }
 
@@ -212,10 +212,10 @@ impl Compiler {
             Some(rustc) => rustc,
             None => self.waiting.start(level, &generated.attributes, product)?,
         };
+        let with = self.waiting.linker_arguments();
         if self.has_second_core {
             self.waiting.prepare();
         }
-        let with = self.waiting.linker_arguments();
         let until = match (depth, product, &self.linker) {
             (Depth::Check, ..) => Until::Checked,
             (Depth::Link, Product::Object, Some(linker)) => Until::LinkedBy(linker, &with),

@@ -5,7 +5,11 @@ use std::{
     ffi::OsString,
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
 };
 
 use super::{
@@ -23,6 +27,7 @@ pub struct Waiting {
     /// Where the metadata of Partita's dependencies is.
     metadata: PathBuf,
     state: Mutex<State>,
+    starter: Sender<()>,
 }
 
 #[derive(Debug)]
@@ -41,11 +46,18 @@ impl Waiting {
     ///
     /// # Errors
     /// When what compilers need there cannot be made.
-    pub fn new(build: WarmBuild, directory: PathBuf, product: Product) -> Result<Self, WarmBuildError> {
+    pub fn new(build: WarmBuild, directory: PathBuf, product: Product) -> Result<Arc<Self>, WarmBuildError> {
         let sysroot = build.make_sysroot(&directory)?;
         let metadata = build.make_metadata(&directory)?;
-        let state = State { dependencies: None, product, next: None, closed: false };
-        Ok(Self { build, directory, sysroot, metadata, state: Mutex::new(state) })
+        let state = Mutex::new(State { dependencies: None, product, next: None, closed: false });
+        let (starter, asked) = mpsc::channel();
+        let waiting = Arc::new(Self { build, directory, sysroot, metadata, state, starter });
+        let weak = Arc::downgrade(&waiting);
+        // A compiler ends with the thread that started it, so that none outlives a kernel that is killed; those
+        // who want a completion come and go. Without the thread, cells start their compilers themselves.
+        let _ =
+            thread::Builder::new().name("compilers".into()).spawn(move || start_when_asked(&asked, &weak));
+        Ok(waiting)
     }
 
     /// What cells are compiled against.
@@ -60,23 +72,27 @@ impl Waiting {
 
     /// What leads a compiler to the crates that cells can name.
     pub fn crates(&self) -> Vec<OsString> {
+        self.crates_with(&self.lock())
+    }
+
+    fn crates_with(&self, state: &State) -> Vec<OsString> {
         let mut arguments = vec![self.build.extern_argument(), dependency_argument(&self.metadata)];
-        arguments.extend(self.lock().dependencies.iter().flat_map(Built::arguments));
+        arguments.extend(state.dependencies.iter().flat_map(Built::arguments));
         arguments
     }
 
-    /// Starts the next one, unless it is there.
+    /// Has the next one started, unless it is there.
     pub fn prepare(&self) {
+        // An error means that there is no thread, and the next cell waits a little longer.
+        let _ = self.starter.send(());
+    }
+
+    /// Nobody changes what it is started with meanwhile.
+    fn start_next(&self) {
         let mut state = self.lock();
         if !state.closed && state.next.as_mut().is_none_or(|rustc| !rustc.waits()) {
-            let product = state.product;
-            drop(state);
             // What goes wrong will go wrong again, and be said, when there is a cell.
-            let next = self.start(0, "", product).ok();
-            state = self.lock();
-            if !state.closed {
-                state.next = next;
-            }
+            state.next = self.launch(&self.crates_with(&state), 0, "", state.product).ok();
         }
     }
 
@@ -90,9 +106,18 @@ impl Waiting {
     /// # Errors
     /// When it cannot be started.
     pub fn start(&self, level: u8, attributes: &str, product: Product) -> io::Result<Rustc> {
-        let crates = self.crates();
+        self.launch(&self.crates(), level, attributes, product)
+    }
+
+    fn launch(
+        &self,
+        crates: &[OsString],
+        level: u8,
+        attributes: &str,
+        product: Product,
+    ) -> io::Result<Rustc> {
         let place = Place { rustc: &self.build.rustc, sysroot: &self.sysroot, directory: &self.directory };
-        Rustc::start(&place, &crates, level, attributes, product)
+        Rustc::start(&place, crates, level, attributes, product)
     }
 
     /// Compiles a text that is not to be run.
@@ -136,5 +161,12 @@ impl Waiting {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn start_when_asked(asked: &Receiver<()>, waiting: &Weak<Waiting>) {
+    while asked.recv().is_ok() {
+        let Some(waiting) = waiting.upgrade() else { return };
+        waiting.start_next();
     }
 }

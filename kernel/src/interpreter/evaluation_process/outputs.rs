@@ -11,7 +11,7 @@ use partita_bridge::Stream;
 use crate::interpreter::{Output, OutputSender};
 
 /// How much of the end of a stream is remembered.
-const TAIL_BYTES: usize = 1 << 10;
+const TAIL_BYTES: usize = 16 << 10;
 
 /// Where the evaluation process's outputs go: to the running cell, or to the background while none
 /// runs. One for the life of an evaluator, so that a restarted process writes to the same place.

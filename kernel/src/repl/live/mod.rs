@@ -6,5 +6,5 @@ mod model;
 mod render;
 mod view;
 
-pub use model::{End, JobView, Lane, StageView, Task};
+pub use model::{End, JobView, Lane, Spent, StageView, Task};
 pub use view::{LiveView, REDRAWN_EVERY};

@@ -23,8 +23,21 @@ pub struct JobView {
     pub stages: Vec<StageView>,
     /// The slots, and what each runs.
     pub lanes: Vec<Lane>,
+    /// Where the time of its finished tasks went.
+    pub spent: Spent,
     /// How it ended, if it has.
     pub end: Option<End>,
+}
+
+/// Where tasks' time went, summed over tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Before a slot was free.
+    pub waited: Duration,
+    /// On the slots; the next two are parts of it.
+    pub run: Duration,
+    pub fetch: Duration,
+    pub write: Duration,
 }
 
 /// A slot. Which one it is is known when it has run a task.
@@ -122,6 +135,13 @@ impl JobView {
             Event::TaskFinished { stage, partition, attempt, metrics, .. } => {
                 self.set(*stage, *partition, Task::Done(metrics.run));
                 self.leave_lane(*stage, *partition, *attempt);
+                let sum = |a: Duration, b: Duration| a.saturating_add(b);
+                self.spent = Spent {
+                    waited: sum(self.spent.waited, metrics.queue),
+                    run: sum(self.spent.run, metrics.run),
+                    fetch: sum(self.spent.fetch, metrics.fetch),
+                    write: sum(self.spent.write, metrics.write),
+                };
                 if let Some(stage) = self.stage(*stage) {
                     stage.done = (stage.done + 1).min(stage.tasks);
                     stage.rows_out = stage.rows_out.saturating_add(metrics.rows_out);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use console::{Style, measure_text_width, truncate_str};
 
-use super::{End, JobView, Lane, StageView, Task};
+use super::{End, JobView, Lane, Spent, StageView, Task};
 
 /// Narrower than this, details are left out.
 const ROOMY: usize = 60;
@@ -59,7 +59,29 @@ pub fn summary(view: &JobView, width: usize) -> String {
             line.push_str(&skew);
         }
     }
+    if let Some(split) = split(view.spent)
+        && measure_text_width(&line) + measure_text_width(&split) <= width
+    {
+        line.push_str(&split);
+    }
     truncate_str(&line, width, "…").into_owned()
+}
+
+/// `; 85 % compute, 10 % fetch, 5 % write; waited 1.2 s`
+fn split(spent: Spent) -> Option<String> {
+    let run = spent.run.as_secs_f64();
+    if run <= 0.0 {
+        return None;
+    }
+    let share = |time: Duration| (100.0 * time.as_secs_f64() / run).min(100.0);
+    let (fetch, write) = (share(spent.fetch), share(spent.write));
+    let mut parts = vec![format!("{:.0} % compute", (100.0 - fetch - write).max(0.0))];
+    for (share, what) in [(fetch, "fetch"), (write, "write")] {
+        if share >= 0.5 {
+            parts.push(format!("{share:.0} % {what}"));
+        }
+    }
+    Some(format!("; {}; waited {}", parts.join(", "), time(spent.waited)))
 }
 
 fn title(view: &JobView, now: Duration) -> String {
@@ -265,6 +287,12 @@ mod tests {
             "✓ job 3 collect: 1 stage, 4 tasks, 1.2 s, skew 4.0× in stage 0 partition 0"
         );
         assert_eq!(strip_ansi_codes(&summary(&view, 50)), "✓ job 3 collect: 1 stage, 4 tasks, 1.2 s");
+        view.spent = Spent { waited: ms(1200), run: ms(1000), fetch: ms(100), write: ms(50) };
+        assert_eq!(
+            strip_ansi_codes(&summary(&view, 140)),
+            "✓ job 3 collect: 1 stage, 4 tasks, 1.2 s, skew 4.0× in stage 0 partition 0; 85 % compute, \
+             10 % fetch, 5 % write; waited 1.2 s"
+        );
         let mut view = half_done();
         end(&mut view, Some("job 3 was cancelled"), true, 1600);
         assert!(summary(&view, 80).contains("cancelled, 1 stage, 2 of 4 tasks"));

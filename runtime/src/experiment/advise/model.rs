@@ -1,7 +1,7 @@
 use crate::events::{JobReport, StageReport, TaskMetrics};
 
 /// A speed-up below this is not worth an advice.
-pub(super) const WORTH: f64 = 1.1;
+pub(super) const WORTH: f64 = 1.2;
 /// Nor is saving less than this, in milliseconds.
 const LEAST_MS: f64 = 2.0;
 

@@ -1,7 +1,7 @@
 //! Laws through a sweep over partition counts: the Universal Scalability Law (`usl`) and the two costs
 //! of a partition count on so many slots (`costs`). Both are linear in three parameters that cannot be
 //! negative, so that one exact solver (`least_squares`) does for both, and the best count's interval comes
-//! from the runs by bootstrap (`curve`). What to do with a fit is [`advise`](super::advise)'s matter.
+//! from the runs by bootstrap (`curve`). What to do with a fit is `advise`'s matter.
 
 mod costs;
 mod curve;

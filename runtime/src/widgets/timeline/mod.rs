@@ -17,7 +17,7 @@ mod wire;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub(crate) use self::place::Place;
 use super::model::Model;
@@ -31,6 +31,7 @@ const KEPT: usize = 500;
 const WORKER_EVENTS: usize = 4096;
 
 static ON: AtomicBool = AtomicBool::new(true);
+static FLUSH: OnceLock<fn()> = OnceLock::new();
 static PLACES: Mutex<Option<Places>> = Mutex::new(None);
 
 thread_local! {
@@ -68,7 +69,7 @@ pub fn timeline_is_on() -> bool {
 }
 
 /// A cell begins, whose outputs are seen by `viewer`.
-pub(crate) fn begin_cell(viewer: Viewer) {
+pub(super) fn begin_cell(viewer: Viewer) {
     let cell = (timeline_is_on() && viewer != Viewer::Terminal).then(|| Place::new(viewer));
     lock(&PLACES).get_or_insert_default().cell = cell;
 }
@@ -78,6 +79,31 @@ pub(crate) fn end_cell() {
     let cell = lock(&PLACES).as_ref().and_then(|places| places.cell.clone());
     if let Some(cell) = cell {
         cell.close();
+    }
+}
+
+/// Does `work`, whose jobs are shown at `place`.
+pub(super) fn within<T>(place: &Arc<Place>, work: impl FnOnce() -> T) -> T {
+    /// Put back when the work unwinds, too.
+    struct Back(Option<Arc<Place>>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            HERE.set(self.0.take());
+        }
+    }
+    let _back = Back(HERE.replace(Some(place.clone())));
+    work()
+}
+
+/// How events that wait are [seen](observe) at once; the first call holds.
+pub(crate) fn catch_up_by(flush: fn()) {
+    let _ = FLUSH.set(flush);
+}
+
+/// Sees the events that wait.
+pub(super) fn catch_up() {
+    if let Some(flush) = FLUSH.get() {
+        flush();
     }
 }
 

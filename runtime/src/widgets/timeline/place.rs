@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::job::Job;
 use super::log::Log;
 use super::{clock, picture, summary, wire};
+use crate::comm::CommError;
 use crate::display::{DisplayHandle, MimeBundle, display_bundle, fresh_id};
 use crate::events::Event;
 use crate::widgets::model::{self, Model, State, state};
@@ -53,6 +54,45 @@ enum Shown {
 impl Place {
     pub fn new(viewer: Viewer) -> Arc<Self> {
         Arc::new_cyclic(|this| Self { viewer, this: this.clone(), inside: Mutex::default() })
+    }
+
+    /// A timeline among other widgets, which is there from the start and shows the jobs of one run after
+    /// another.
+    ///
+    /// # Errors
+    /// When there is no front end to show it in.
+    pub fn embedded() -> Result<Arc<Self>, CommError> {
+        let place = Self::new(Viewer::Page);
+        let inside = &mut *lock(&place.inside);
+        let model = place.open(inside, false)?;
+        inside.shown = Shown::Live { model, output: None };
+        Ok(place.clone())
+    }
+
+    /// How other widgets name it.
+    pub fn reference(&self) -> Option<String> {
+        match &lock(&self.inside).shown {
+            Shown::Live { model, .. } => Some(model.reference()),
+            _ => None,
+        }
+    }
+
+    /// Another run begins; what is known of the last one goes.
+    pub fn begin_again(&self) {
+        let inside = &mut *lock(&self.inside);
+        inside.log = Log::default();
+        (inside.closed, inside.kept, inside.since) = (false, false, None);
+        inside.number += 1;
+        if let Shown::Live { model, .. } = &inside.shown {
+            // A page that is gone asks when it is there again.
+            let _ = model.tell(inside.state());
+        }
+    }
+
+    /// What stays of it; empty, if there is nothing to show.
+    pub fn still(&self) -> MimeBundle {
+        let inside = lock(&self.inside);
+        if inside.is_due() { inside.still(true) } else { MimeBundle::default() }
     }
 
     /// Takes what its jobs did next.
@@ -125,7 +165,7 @@ impl Place {
     }
 
     fn show(&self, inside: &mut Inside) {
-        let Ok(model) = self.open(inside) else {
+        let Ok(model) = self.open(inside, true) else {
             inside.shown = Shown::Never;
             return;
         };
@@ -133,8 +173,9 @@ impl Place {
         inside.shown = Shown::Live { model, output: Some(display_bundle(view)) };
     }
 
-    fn open(&self, inside: &Inside) -> Result<Model, crate::comm::CommError> {
+    fn open(&self, inside: &Inside, folds: bool) -> Result<Model, CommError> {
         let mut traits = modules::timeline_traits()?;
+        traits.insert("folds".into(), folds.into());
         traits.insert("state".into(), inside.state());
         let this = self.this.clone();
         let now = move || this.upgrade().map(|place| place.state()).unwrap_or_default();
