@@ -1,10 +1,13 @@
 """A lesson on a pool in Docker: the same notebook, its trips on workers in containers. Where there is no Docker engine
 this fails, unless PARTITA_EXPECT_NO_DOCKER=1 says that this is known."""
 
+import json
 import os
 import random
 import socket
 import subprocess
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ import lessons
 CHECKOUT = lessons.NOTEBOOKS.parent
 CELL_SECONDS = 900
 WORKERS = 2
+START_SECONDS = 120
 
 
 def free_port():
@@ -27,6 +31,22 @@ def free_port():
                 return port
             except OSError:
                 continue
+
+
+def wait_for_workers(port, token):
+    """Returns once the master tells of all workers; not every compose can wait for that."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/pool", headers={"Authorization": f"Bearer {token}"})
+    until, seen = time.monotonic() + START_SECONDS, "nothing"
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                seen = json.load(answer)
+            if len(seen["pool"]["workers"]) == WORKERS:
+                return
+        except OSError as error:
+            seen = error
+        time.sleep(0.1)
+    pytest.fail(f"no {WORKERS} workers after {START_SECONDS} s: {seen}")
 
 
 @pytest.fixture
@@ -57,9 +77,11 @@ def pool(tmp_path):
     node = Path(os.environ["CARGO_TARGET_DIR"]) / "release/partita-node"
     script("pool-image.sh", str(node))
     try:
-        script("compose.sh", "up", "--detach", "--wait", "--scale", f"worker={WORKERS}")
+        script("compose.sh", "up", "--detach", "--scale", f"worker={WORKERS}")
         lines = (line.partition("=") for line in settings.read_text().splitlines() if not line.startswith("#"))
-        yield {name: value for name, _, value in lines}
+        pool = {name: value for name, _, value in lines}
+        wait_for_workers(environment["PARTITA_WEB_PORT"], pool["PARTITA_TOKEN"])
+        yield pool
     finally:
         script("compose.sh", "down", "--volumes", "--timeout", "2")
 
