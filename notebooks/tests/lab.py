@@ -157,3 +157,16 @@ class NotebookPage:
         """Every picture the outputs show."""
         outputs = ".jp-RenderedSVG img, .jp-RenderedSVG svg, .jp-RenderedImage img"
         return self.page.locator(outputs).all()
+
+
+def drag_to_the_middle(page, panel):
+    """Drags the handle of the panel's slider to the middle of its track; the value it then shows."""
+    handle, track = panel.locator(".noUi-handle"), panel.locator(".noUi-target")
+    handle.scroll_into_view_if_needed()
+    box, along = handle.bounding_box(), track.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(along["x"] + along["width"] / 2, middle, steps=12)
+    page.mouse.up()
+    return int(panel.locator(".widget-readout").inner_text())

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import lessons
-from lab import NotebookPage, browser_page, running_lab
+from lab import NotebookPage, browser_page, drag_to_the_middle, running_lab
 
 
 @pytest.fixture
@@ -57,3 +57,14 @@ def test_run_all_in_jupyterlab_ends_without_errors_and_paints_every_plot(path, t
             assert box and box["width"] >= 50 and box["height"] >= 50, f"picture {number} has the size {box}"
             assert is_painted(picture), f"picture {number} is blank"
             page.screenshot(path=screenshots / f"{path.stem}-plot-{number}.png")
+
+        # A slider runs its job again while no cell runs, and the timeline below it follows.
+        sliders = [cell for cell in lessons.code_cells(saved) if "slider(" in cell.source]
+        panels = page.locator(".widget-vbox:visible").all()
+        assert len(panels) == len(sliders)
+        for panel in panels:
+            chosen = drag_to_the_middle(page, panel)
+            panel.get_by_text(f"{chosen} partitions:").wait_for()
+            first_stage = panel.locator(".partita-timeline .pt-stages tbody tr").first
+            assert f"{chosen} / {chosen}" in first_stage.inner_text()
+            page.screenshot(path=screenshots / f"{path.stem}-slider.png")

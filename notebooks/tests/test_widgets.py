@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import lessons
-from lab import NotebookPage, browser_page, running_lab
+from lab import NotebookPage, browser_page, drag_to_the_middle, running_lab
 from test_notebook7 import running_notebook
 
 TIMELINE = ".partita-timeline"
@@ -208,15 +208,7 @@ def test_dragging_a_slider_runs_the_job_again_and_the_timeline_follows(tmp_path,
             panel = page.locator(".widget-vbox:visible").first
             panel.get_by_text("97 groups from 4 partitions").wait_for()
             page.screenshot(path=screenshots / "slider-before.png")
-            handle = panel.locator(".noUi-handle")
-            box, track = handle.bounding_box(), panel.locator(".noUi-target").bounding_box()
-            middle = box["y"] + box["height"] / 2
-            page.mouse.move(box["x"] + box["width"] / 2, middle)
-            page.mouse.down()
-            page.mouse.move(track["x"] + track["width"] / 2, middle, steps=12)
-            page.mouse.up()
-            value = panel.locator(".widget-readout")
-            chosen = int(value.inner_text())
+            chosen = drag_to_the_middle(page, panel)
             assert 20 < chosen < 44, f"dragged to {chosen}"
             panel.get_by_text(f"97 groups from {chosen} partitions").wait_for()
             timeline = panel.locator(TIMELINE)
@@ -224,6 +216,7 @@ def test_dragging_a_slider_runs_the_job_again_and_the_timeline_follows(tmp_path,
             assert f"{chosen} / {chosen}" in first_stage.inner_text()
             page.screenshot(path=screenshots / "slider-dragged.png")
             # By keyboard, too; the last move counts.
+            handle = panel.locator(".noUi-handle")
             handle.press("ArrowRight")
             handle.press("ArrowRight")
             panel.get_by_text(f"97 groups from {chosen + 2} partitions").wait_for()
