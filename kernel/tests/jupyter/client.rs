@@ -4,6 +4,8 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jupyter_protocol::{
@@ -14,7 +16,7 @@ use jupyter_zmq_client::{
     ClientControlConnection, ClientIoPubConnection, ClientShellConnection, ClientStdinConnection,
     create_client_control_connection, create_client_iopub_connection,
     create_client_shell_connection_with_identity, create_client_stdin_connection_with_identity,
-    peek_ports_with_listeners, peer_identity_for_session,
+    peer_identity_for_session,
 };
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -198,6 +200,19 @@ pub async fn connection_file(directory: &TempDir) -> PathBuf {
     file
 }
 
+/// Ports outside of the range that systems give out by themselves, and never the same ones twice here: a
+/// port of that range may belong to another test's connection before the kernel listens there.
+async fn free_ports(ip: IpAddr, count: usize) -> Vec<tokio::net::TcpListener> {
+    static NEXT: LazyLock<AtomicU32> =
+        LazyLock::new(|| AtomicU32::new(uuid::Uuid::new_v4().as_fields().0 % 15_000));
+    let mut listeners = Vec::new();
+    while listeners.len() < count {
+        let port = 15_000 + (NEXT.fetch_add(1, Ordering::Relaxed) % 15_000) as u16;
+        listeners.extend(tokio::net::TcpListener::bind((ip, port)).await);
+    }
+    listeners
+}
+
 async fn connection_info(
     transport: &Transport,
     directory: &TempDir,
@@ -205,7 +220,9 @@ async fn connection_info(
     let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let (ip, ports, listeners) = match transport {
         Transport::TCP => {
-            let (ports, listeners) = peek_ports_with_listeners(localhost, 5).await.unwrap();
+            let listeners = free_ports(localhost, 5).await;
+            let ports: Vec<u16> =
+                listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
             (localhost.to_string(), ports, listeners)
         }
         Transport::IPC => {
