@@ -20,6 +20,9 @@ const WIDGETS: &str = "jupyter.widget";
 /// here it is known where they lead.
 #[derive(Clone, Default)]
 pub struct Comms {
+    /// Held while a message is passed on: one that follows its comm's opening on another task's way must
+    /// not be told before it.
+    passing: Arc<Mutex<()>>,
     open: Arc<Mutex<HashMap<String, Open>>>,
 }
 
@@ -149,9 +152,9 @@ fn object(text: &str) -> Map<String, Value> {
 
 /// Passes a comm's message on to the evaluation process.
 pub async fn deliver(front_end: &FrontEnd, request: &JupyterMessage) {
-    let passed_on = match front_end.comms.incoming(request) {
-        Some(comm) => front_end.worker.comm(comm),
-        None => false,
+    let passed_on = {
+        let _in_turn = front_end.comms.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        front_end.comms.incoming(request).is_some_and(|comm| front_end.worker.comm(comm))
     };
     if passed_on {
         return;
