@@ -94,7 +94,8 @@ export class Timeline {
     }
     const { followed } = this;
     if (followed === latest) return latest;
-    const kept = followed && followed.session.jobs.get(followed.job) === followed;
+    // Everything may have been told anew meanwhile.
+    const kept = followed && this.sessions.get(followed.session.id)?.jobs.get(followed.job) === followed;
     const now = performance.now();
     if (kept && (this.settled || (this.hold > 0 && (!followed.finished || now - this.since < this.hold)))) return followed;
     this.followed = latest;

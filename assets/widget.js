@@ -7,6 +7,9 @@ import { eventsOf } from "./wire.js";
 
 /** A job in view stays for so long, though others have begun. */
 const HOLD_MS = 600;
+/** A question is asked again after so long, then after twice as long, and so on, up to the last. */
+const ASK_AGAIN_MS = 1000;
+const ASK_AGAIN_MOST_MS = 60_000;
 
 /** A widget as anywidget wants it; `style` is the text of the style sheet. */
 export function widget(style) {
@@ -40,7 +43,8 @@ class Feed {
     /** The number of the last message heard. */
     this.heard = -1;
     this.ended = false;
-    this.asked = false;
+    /** While an answer is waited for: when the question is asked again. */
+    this.asking = null;
     /** Whether the process whose jobs these are has ended. */
     this.gone = false;
     /** Whether the sessions make room for what comes next. */
@@ -58,11 +62,14 @@ class Feed {
     this.ask();
   }
 
-  /** Asks for everything, unless nothing was missed. */
-  ask() {
-    if (this.asked) return;
-    this.asked = true;
+  /** Asks for everything that was missed; again, when no answer comes: servers drop what is too much for them. */
+  ask(patience = ASK_AGAIN_MS) {
+    if (this.asking !== null) return;
     this.model.send({ heard: this.heard });
+    this.asking = setTimeout(() => {
+      this.asking = null;
+      if (!this.gone && patience < ASK_AGAIN_MOST_MS) this.ask(2 * patience);
+    }, patience);
   }
 
   take(message) {
@@ -74,7 +81,8 @@ class Feed {
     if (message === null || typeof message !== "object" || !Number.isFinite(message.number)) return;
     const { number, batches = [], whole = false, ended = false } = message;
     if (whole) {
-      this.asked = false;
+      clearTimeout(this.asking);
+      this.asking = null;
       if (number <= this.heard) return;
       this.outdated = true;
     } else if (number <= this.heard) return;

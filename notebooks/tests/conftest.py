@@ -1,6 +1,7 @@
 """What all notebook tests share."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -13,3 +14,11 @@ def only_kernels_of_this_environment(tmp_path_factory):
     os.environ.pop("JUPYTER_PATH", None)
     # Cells of the tests do not end up among the person's.
     os.environ["PARTITA_HISTORY"] = str(tmp_path_factory.mktemp("history") / "history.jsonl")
+
+
+@pytest.fixture
+def screenshots(tmp_path):
+    """Where screenshots go: PARTITA_SCREENSHOTS, or pytest's directory of this test."""
+    directory = Path(os.environ.get("PARTITA_SCREENSHOTS", tmp_path / "screenshots"))
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +38,8 @@ def free_port():
 
 
 @contextmanager
-def running_lab(notebook, settings):
-    """Runs `make lab` on a notebook; yields the address it prints, token and all."""
+def running_lab(notebook, settings, environment=None):
+    """Runs `make lab` on a notebook, with more in its environment; yields the address it prints, token and all."""
     for name, content in SETTINGS.items():
         file = settings / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ def running_lab(notebook, settings):
     server = subprocess.Popen(
         ["make", "lab", f"NOTEBOOK={notebook}", f"LAB_ARGS=--no-browser --port={free_port()}"],
         cwd=CHECKOUT,
-        env={**os.environ, "JUPYTERLAB_SETTINGS_DIR": str(settings)},
+        env={**os.environ, **(environment or {}), "JUPYTERLAB_SETTINGS_DIR": str(settings)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -126,6 +127,21 @@ class NotebookPage:
     def run_all(self):
         """Run > Run All Cells; returns how many cells ran, once none is waiting and the kernel is idle."""
         self.menu("Run", "Run All Cells")
+        return self.all_ran()
+
+    def is_idle(self):
+        """Whether the kernel has nothing to do."""
+        return self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").count() > 0
+
+    def run_cell(self, number):
+        """Runs one code cell, counted from 0, and does not wait for it."""
+        cell = self.page.locator(".jp-CodeCell").nth(number)
+        cell.locator(".cm-content").first.click()
+        self.page.keyboard.press("Control+Enter")
+        return cell
+
+    def all_ran(self):
+        """Waits until no cell waits and the kernel is idle; how many cells ran."""
         # Every cell shows [*] from the click on; after an error the cells behind it show [ ] again.
         ended = self.page.wait_for_function(
             """() => {
@@ -157,6 +173,14 @@ class NotebookPage:
         """Every picture the outputs show."""
         outputs = ".jp-RenderedSVG img, .jp-RenderedSVG svg, .jp-RenderedImage img"
         return self.page.locator(outputs).all()
+
+
+def exported(notebook):
+    """The notebook as HTML, made by nbconvert without a kernel."""
+    html = notebook.with_suffix(".html")
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output", html.name, notebook]
+    subprocess.run(command, check=True, capture_output=True)
+    return html
 
 
 def drag_to_the_middle(page, panel):

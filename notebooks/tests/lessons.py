@@ -27,6 +27,14 @@ def load(path):
     return notebook
 
 
+def copy_of(path, directory):
+    """A copy to run and save, outputs removed."""
+    target = directory / "notebooks" / path.name
+    target.parent.mkdir()
+    nbformat.write(load(path), target)
+    return target
+
+
 SOLUTION = re.compile(r"<details>\s*<summary>Solution</summary>\s*```rust\n(?P<code>.*?)```", re.DOTALL)
 PLACEHOLDER = re.compile(r"^let (?P<name>\w+): (?P<type>Option<.+>) = None;$", re.MULTILINE)
 VERDICT = re.compile(r"^(?P<mark>[○✗✓]) (?P<name>.+?): (?P<text>.+)$", re.DOTALL)

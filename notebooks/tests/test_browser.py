@@ -1,30 +1,13 @@
 """A lesson in JupyterLab, opened and run in a browser: what a person sees is there and is painted."""
 
 import io
-import os
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import lessons
-from lab import NotebookPage, browser_page, drag_to_the_middle, running_lab
-
-
-@pytest.fixture
-def screenshots(tmp_path):
-    """Where screenshots go: PARTITA_SCREENSHOTS, or pytest's directory of this test."""
-    directory = Path(os.environ.get("PARTITA_SCREENSHOTS", tmp_path / "screenshots"))
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
-
-
-def copy_of(path, directory):
-    """A copy to run and save, outputs removed."""
-    target = directory / "notebooks" / path.name
-    target.parent.mkdir()
-    lessons.nbformat.write(lessons.load(path), target)
-    return target
+import timelines
+from lab import NotebookPage, browser_page, drag_to_the_middle, exported, running_lab
 
 
 def is_painted(picture):
@@ -38,12 +21,19 @@ def is_painted(picture):
 
 
 @pytest.mark.parametrize("path", lessons.LESSONS, ids=lambda path: path.stem)
-def test_run_all_in_jupyterlab_ends_without_errors_and_paints_every_plot(path, tmp_path, screenshots):
-    notebook = copy_of(path, tmp_path)
+def test_a_lesson_in_jupyterlab_shows_its_jobs_as_they_run_paints_every_plot_and_can_be_loaded_again(
+    path, tmp_path, screenshots
+):
+    notebook = lessons.copy_of(path, tmp_path)
     last_seen = screenshots / f"{path.stem}-end.png"
     with running_lab(notebook, tmp_path / "settings") as address, browser_page(last_seen) as page:
         opened = NotebookPage(page, address)
-        ran = opened.run_all()
+        timelines.watch(page)
+        opened.menu("Run", "Run All Cells")
+        moments = timelines.pictures_while_running(page, opened, screenshots / path.stem)
+        ran = opened.all_ran()
+        assert len(set(moments)) >= 2, "there was nothing to see while cells ran"
+        assert len(timelines.seen_growing(page)) >= 3, "no timeline grew while its job ran"
         opened.save(notebook)
         saved = lessons.nbformat.read(notebook, as_version=4)
         assert not lessons.errors(saved), "\n".join(lessons.errors(saved))
@@ -68,3 +58,41 @@ def test_run_all_in_jupyterlab_ends_without_errors_and_paints_every_plot(path, t
             first_stage = panel.locator(".partita-timeline .pt-stages tbody tr").first
             assert f"{chosen} / {chosen}" in first_stage.inner_text()
             page.screenshot(path=screenshots / f"{path.stem}-slider.png")
+
+        loaded_again_while_jobs_run(page, opened, notebook, screenshots / f"{path.stem}-reloaded.png")
+
+        # What was saved shows its timelines without a kernel.
+        page.goto(exported(notebook).as_uri())
+        shown = timelines.saved_pictures(page)
+        boxes = [picture.bounding_box() for picture in shown]
+        assert boxes and all(box and box["width"] > 300 and box["height"] > 80 for box in boxes), boxes
+        shown[0].scroll_into_view_if_needed()
+        page.screenshot(path=screenshots / f"{path.stem}-exported.png")
+
+
+def loaded_again_while_jobs_run(page, opened, notebook, screenshot):
+    """The last cell that measures is run again, and the page loaded again in the middle of its jobs: the timeline
+    is there, and tells of those that came after, too."""
+    cells = lessons.code_cells(lessons.load(notebook))
+    number = max(index for index, cell in enumerate(cells) if ".repeats(" in cell.source)
+    timeline = opened.run_cell(number).locator(timelines.TIMELINE)
+    page.wait_for_function(
+        """([number, selector]) => {
+            const cell = document.querySelectorAll('.jp-CodeCell')[number];
+            return cell.querySelectorAll(`${selector} [data-pt=picker] option`).length > 2
+                && cell.querySelector('.jp-InputPrompt').textContent.includes('[*]');
+        }""",
+        arg=[number, timelines.TIMELINE],
+    )
+    before = timelines.jobs_known(timeline.first)
+    opened.save(notebook)
+    NotebookPage(page, page.url, state="(Busy|Idle)")
+    timeline = page.locator(".jp-CodeCell").nth(number).locator(timelines.TIMELINE).first
+    timeline.wait_for()
+    page.wait_for_function(
+        """([number, selector, before]) => document.querySelectorAll('.jp-CodeCell')[number]
+            .querySelectorAll(`${selector} [data-pt=picker] option`).length > before + 1""",
+        arg=[number, timelines.TIMELINE, before],
+    )
+    page.screenshot(path=screenshot)
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()

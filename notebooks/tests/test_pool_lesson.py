@@ -1,5 +1,5 @@
-"""A lesson on a pool in Docker: the same notebook, its trips on workers in containers. Where there is no Docker engine
-this fails, unless PARTITA_EXPECT_NO_DOCKER=1 says that this is known."""
+"""A lesson on a pool in Docker, in a browser: the same notebook, its trips on workers in containers. Where there is no
+Docker engine this fails, unless PARTITA_EXPECT_NO_DOCKER=1 says that this is known."""
 
 import json
 import os
@@ -11,12 +11,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from nbclient import NotebookClient
 
 import lessons
+import timelines
+from lab import NotebookPage, browser_page, exported, running_lab
 
 CHECKOUT = lessons.NOTEBOOKS.parent
-CELL_SECONDS = 900
 WORKERS = 2
 START_SECONDS = 120
 
@@ -86,17 +86,32 @@ def pool(tmp_path):
         script("compose.sh", "down", "--volumes", "--timeout", "2")
 
 
-def test_the_taxi_lesson_runs_on_the_workers_and_gives_the_same_figures(pool):
+def test_the_taxi_lesson_shows_the_workers_while_they_run_it_and_gives_the_same_figures(pool, tmp_path, screenshots):
     path = lessons.NOTEBOOKS / "03-taxi.ipynb"
-    notebook = lessons.load(path)
-    client = NotebookClient(
-        notebook, timeout=CELL_SECONDS, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}
-    )
-    client.execute(env=os.environ | pool)
-    assert not lessons.errors(notebook), "\n".join(lessons.errors(notebook))
-    shown = [output.data["text/plain"] for output in lessons.outputs(notebook) if "data" in output]
-    assert any(f"pool at 127.0.0.1" in text and f"{WORKERS} workers" in text for text in shown), shown[0]
-    stated = lessons.checks(notebook)
+    notebook = lessons.copy_of(path, tmp_path)
+    last_seen = screenshots / "pool-lesson-end.png"
+    with running_lab(notebook, tmp_path / "settings", pool) as address, browser_page(last_seen) as page:
+        opened = NotebookPage(page, address)
+        timelines.watch(page)
+        opened.menu("Run", "Run All Cells")
+        moments = timelines.pictures_while_running(page, opened, screenshots / "pool-lesson")
+        opened.all_ran()
+        assert len(set(moments)) >= 2, "there was nothing to see while cells ran"
+        assert len(timelines.seen_growing(page)) >= 3, "no timeline grew while its job ran"
+        opened.save(notebook)
+        saved = lessons.nbformat.read(notebook, as_version=4)
+        page.goto(exported(notebook).as_uri())
+        pictures = timelines.saved_pictures(page)
+        assert pictures, "the exported notebook shows no timeline"
+        pictures[0].scroll_into_view_if_needed()
+
+    assert not lessons.errors(saved), "\n".join(lessons.errors(saved))
+    shown = [output.data for output in lessons.outputs(saved) if "data" in output]
+    texts = [data.get("text/plain", "") for data in shown]
+    assert any("pool at 127.0.0.1" in text and f"{WORKERS} workers" in text for text in texts), texts[0]
+    drawn = "".join(data.get("image/svg+xml", "") for data in shown)
+    assert drawn.count(">slot 1<") >= 2 * WORKERS, "each worker has two slots, in each picture"
+    stated = lessons.checks(saved)
     assert not {what: value for what, value in stated.items() if value == "false"}
     assert stated["trips by hour"] == stated["trips by payment"] == stated["clean trips"] == "2000000"
     assert int(stated["bytes read, one column and one day"]) < int(stated["bytes read, all columns"]) / 4

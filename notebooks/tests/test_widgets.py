@@ -1,22 +1,15 @@
 """The timeline under a cell that runs a job, in real front ends: it grows, it survives a reload, a second page
 shows it too, and what is saved shows it without a kernel."""
 
-import io
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
-import pytest
-from PIL import Image
 
 import lessons
-from lab import NotebookPage, browser_page, drag_to_the_middle, running_lab
+from lab import NotebookPage, browser_page, drag_to_the_middle, exported, running_lab
 from test_notebook7 import running_notebook
+from timelines import TIMELINE, grown, painted, saved_pictures
 
-TIMELINE = ".partita-timeline"
 SESSION = "let session = Session::embedded(2)?;"
 # Far longer than the test takes; it is interrupted.
 ENDLESS = """session.range(0, 100_000_000_000, 20_000)
@@ -28,14 +21,6 @@ LONG = """session.range(0, 120_000_000, 12)
     .group_by([col("id") % lit(97)]).agg([col("id").max().alias("max")]).collect()?.height()"""
 
 
-@pytest.fixture
-def screenshots(tmp_path):
-    """Where screenshots go: PARTITA_SCREENSHOTS, or pytest's directory of this test."""
-    directory = Path(os.environ.get("PARTITA_SCREENSHOTS", tmp_path / "screenshots"))
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
-
-
 def written(directory, *cells):
     """A notebook of these cells for Partita's kernel."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -43,34 +28,6 @@ def written(directory, *cells):
     directory.mkdir(exist_ok=True)
     nbformat.write(notebook, directory / "cells.ipynb")
     return directory / "cells.ipynb"
-
-
-def tasks_done(timeline):
-    """How many tasks the summary says are done."""
-    found = re.search(r"([\d,]+) of [\d,]+ tasks", timeline.locator(".pt-summary").inner_text())
-    return int(found[1].replace(",", "")) if found else 0
-
-
-def grown(page, timeline, beyond):
-    """Waits until more tasks are done than these; how many."""
-    page.wait_for_function(
-        """([selector, beyond]) => {
-            const summaries = [...document.querySelectorAll(`${selector} .pt-summary`)];
-            const done = summaries.map((summary) => /([\\d,]+) of [\\d,]+ tasks/.exec(summary.textContent));
-            return done.some((found) => found && Number(found[1].replaceAll(',', '')) > beyond);
-        }""",
-        arg=[TIMELINE, beyond],
-    )
-    return tasks_done(timeline)
-
-
-def picture(timeline, path):
-    """What the canvas shows: is it painted in several colours?"""
-    seen = timeline.locator("canvas").first.screenshot(path=path)
-    image = Image.open(io.BytesIO(seen)).convert("RGB")
-    colours = image.getcolors(image.width * image.height)
-    assert len(colours) > 4, "nothing is painted"
-    return seen
 
 
 def all_ran(page):
@@ -91,7 +48,7 @@ def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_secon
             seen, done = [], 0
             for moment in range(3):
                 done = grown(page, timeline, done)
-                seen.append(picture(timeline, screenshots / f"timeline-lab-grows-{moment}.png"))
+                seen.append(painted(timeline, screenshots / f"timeline-lab-grows-{moment}.png"))
             assert len(set(seen)) == 3, "the picture does not change though tasks end"
             assert timeline.locator(".pt-state").inner_text() == "running"
 
@@ -128,6 +85,35 @@ def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_secon
             timeline.locator(".pt-state").get_by_text("cancelled").wait_for()
 
 
+def test_a_page_whose_question_is_lost_on_the_way_asks_again(tmp_path, screenshots):
+    notebook = written(tmp_path / "notebooks", SESSION, ENDLESS)
+    lost = []
+
+    def pass_on(socket):
+        server = socket.connect_to_server()
+
+        def said(message):
+            text = message if isinstance(message, bytes) else message.encode()
+            if b'"heard"' in text and not lost:
+                lost.append(text)
+            else:
+                server.send(message)
+
+        socket.on_message(said)
+
+    with running_lab(notebook, tmp_path / "settings") as address:
+        with browser_page(screenshots / "timeline-lost-question.png") as page:
+            page.route_web_socket(re.compile("/api/kernels/.*/channels"), pass_on)
+            opened = NotebookPage(page, address)
+            opened.menu("Run", "Run All Cells")
+            timeline = page.locator(TIMELINE).first
+            timeline.wait_for()
+            grown(page, timeline, grown(page, timeline, 0))
+            assert lost, "the page asked nothing"
+            opened.menu("Kernel", "Interrupt Kernel")
+            timeline.locator(".pt-state").get_by_text("cancelled").wait_for()
+
+
 def test_what_is_saved_shows_the_picture_without_a_kernel(tmp_path, screenshots):
     notebook = written(tmp_path / "notebooks", SESSION, LONG)
     with running_lab(notebook, tmp_path / "settings") as address:
@@ -140,7 +126,7 @@ def test_what_is_saved_shows_the_picture_without_a_kernel(tmp_path, screenshots)
             assert "Done in" in timeline.locator(".pt-summary").inner_text()
             page.screenshot(path=screenshots / "timeline-folded.png")
             timeline.locator(".pt-toggle").click()
-            picture(timeline, screenshots / "timeline-opened.png")
+            painted(timeline, screenshots / "timeline-opened.png")
             # In the dark, too.
             opened.menu("Settings", "Theme")
             page.locator(".lm-Menu-itemLabel").get_by_text("JupyterLab Dark", exact=True).click()
@@ -158,15 +144,12 @@ def test_what_is_saved_shows_the_picture_without_a_kernel(tmp_path, screenshots)
             if "image/svg+xml" in output.get("data", {})
         ]
         assert "slot 1" in output.data["image/svg+xml"]
-        exported = notebook.with_suffix(".html")
-        command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output", exported.name, notebook]
-        subprocess.run(command, check=True, capture_output=True)
         with browser_page(screenshots / "timeline-exported.png") as page:
-            page.goto(exported.as_uri())
-            shown = page.locator("svg, img").filter(has_text="group_by").or_(page.locator("img[src^='data:image/svg']"))
-            box = shown.first.bounding_box()
+            page.goto(exported(notebook).as_uri())
+            (shown,) = saved_pictures(page)
+            box = shown.bounding_box()
             assert box and box["width"] > 300 and box["height"] > 80, f"the picture has the size {box}"
-            shown.first.scroll_into_view_if_needed()
+            shown.scroll_into_view_if_needed()
 
 
 def test_in_notebook_7_a_timeline_grows(tmp_path, screenshots):
@@ -180,9 +163,9 @@ def test_in_notebook_7_a_timeline_grows(tmp_path, screenshots):
             timeline = page.locator(TIMELINE).first
             timeline.wait_for()
             first = grown(page, timeline, 0)
-            before = picture(timeline, screenshots / "timeline-notebook7-0.png")
+            before = painted(timeline, screenshots / "timeline-notebook7-0.png")
             grown(page, timeline, first)
-            assert picture(timeline, screenshots / "timeline-notebook7-1.png") != before
+            assert painted(timeline, screenshots / "timeline-notebook7-1.png") != before
             page.screenshot(path=screenshots / "timeline-notebook7.png")
             page.locator(".lm-MenuBar-item").get_by_text("Kernel", exact=True).click()
             page.locator(".lm-Menu-itemLabel").get_by_text("Interrupt Kernel", exact=True).click()

@@ -411,6 +411,11 @@ fn cached_datasets_are_told_as_spark_tells_rdds_summed_over_the_workers_that_kee
     assert_eq!(dataset["dataDistribution"].as_array().unwrap().len(), 2);
     assert_eq!(served.json(&format!("{storage}/0")), *dataset);
     assert_eq!(served.get(&format!("{storage}/1")).0, 404);
+    let environment = served.json(&format!("/api/v1/applications/{app}/environment"));
+    let settings = environment["sparkProperties"].as_array().unwrap();
+    let name = settings.iter().find(|pair| pair[0] == "spark.app.name").unwrap();
+    assert_eq!(name[1], "caching", "{environment}");
+    assert!(settings.iter().any(|pair| pair[0] == "spark.executor.cores" && pair[1] == "4"), "{environment}");
     history.closed(7);
     assert_eq!(served.json(&storage), Value::Array(Vec::new()), "a session that ended keeps nothing");
 }

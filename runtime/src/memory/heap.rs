@@ -7,19 +7,24 @@ pub(crate) fn resident() -> usize {
     memory_stats::memory_stats().map_or(0, |stats| stats.physical_mem)
 }
 
-/// Makes freed memory go back to the system soon. For a process that runs tasks within a limit.
-pub(crate) fn give_back_what_is_freed() {
-    // Left alone, the threshold grows with the largest buffer freed, up to 32 MiB. A column of a row group
-    // of usual size is below it: those come and go with every task.
-    set(4 << 20, 16 << 20, Some(4));
+/// Threads whose freed memory is kept apart, in a process that runs tasks within a limit.
+const ARENAS: i32 = 4;
+
+/// Makes freed memory stay with the threads that run tasks, up to a bound for each: pages that go back with
+/// every column of a row group are zeroed by the system each time they are needed again, which takes longer
+/// than what is computed on them. A process with a limit has fewer places where it can stay, and has to
+/// [make room](make_room).
+pub(crate) fn keep_what_is_freed(within_a_limit: bool) {
+    // 32 MiB is the most that glibc takes.
+    set(32 << 20, 64 << 20, within_a_limit.then_some(ARENAS));
 }
 
-/// Makes freed memory stay with the threads that run tasks, up to a bound for each. For a process without a
-/// limit: pages that go back with every column of a row group are zeroed by the system each time they
-/// are needed again, which takes longer than what is computed on them.
-pub(crate) fn keep_what_is_freed() {
-    // 32 MiB is the most that glibc takes.
-    set(32 << 20, 64 << 20, None);
+/// Before a task takes `more` bytes: what was freed and kept goes back, if the process would come to more
+/// than `limit` otherwise.
+pub(crate) fn make_room(more: usize, limit: usize) {
+    if more > 0 && resident().saturating_add(more) > limit {
+        give_back();
+    }
 }
 
 /// Buffers from `map` bytes up get pages of their own, which go back with them; the end of a heap goes
@@ -37,8 +42,8 @@ fn set(map: i32, trim: i32, arenas: Option<i32>) {
     }
 }
 
-/// Gives freed memory in the middle of the heap back to the system.
-pub(crate) fn trim() {
+/// Gives freed memory back to the system, also where it lies in the middle of the heap.
+pub(crate) fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: malloc_trim takes the allocator's own locks; it may be called at any time.
     unsafe {

@@ -299,7 +299,7 @@ fn live<C: Controls>(
     let turn = Arc::new(Turn::default());
     for part in controls.parts() {
         let turn = Arc::downgrade(&turn);
-        part.when_changed(Arc::new(move || {
+        part.knob().when_changed(Arc::new(move || {
             if let Some(turn) = turn.upgrade() {
                 turn.moved();
             }

@@ -219,7 +219,11 @@ async fn obey(
         Some(Order::RemoveBlob(gone)) => {
             aside(registration, move |kept| kept.remove_blob(gone.session, gone.blob));
         }
-        Some(Order::EndSession(gone)) => aside(registration, move |kept| kept.end_session(gone.session)),
+        Some(Order::EndSession(gone)) => aside(registration, move |kept| {
+            kept.end_session(gone.session);
+            // Others on this machine may need it before the next task does.
+            heap::give_back();
+        }),
         Some(Order::Welcome(_)) | None => {}
     }
 }

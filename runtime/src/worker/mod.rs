@@ -170,7 +170,7 @@ impl Worker {
         let address = listener.local_addr().map_err(|cause| WorkerError::Listen { address, cause })?;
         let shared = Arc::new(Shared::new(options, address, client_tls.clone())?);
         shared.spill.make().map_err(WorkerError::Spill)?;
-        heap::give_back_what_is_freed();
+        heap::keep_what_is_freed(true);
         // The master launches at most as many as there are slots; after a new start of its, those of the
         // old one may still run.
         let (queue, launches) = bounded::<Launch>(2 * shared.options.slots + partita_wire::QUEUE);

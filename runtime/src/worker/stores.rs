@@ -14,7 +14,7 @@ use crate::cache::{CacheId, Kept, Key, StorageLevel};
 use crate::engine::codec::ShuffleSource;
 use crate::engine::stores::{Stores, Written, split_into};
 use crate::engine::task::TaskError;
-use crate::memory::Reservation;
+use crate::memory::{Reservation, heap};
 use crate::shuffle::block::Block;
 use crate::shuffle::{Owner, Partitioner, ShuffleId};
 
@@ -58,7 +58,10 @@ impl TaskStores<'_> {
             let name = &self.shared.options.name;
             return Err(TaskError::TooLarge(too_large(self.key.partition as usize, input, need, most, name)));
         }
-        if self.memory.borrow_mut().grow(need, self.registration) {
+        let mut memory = self.memory.borrow_mut();
+        let held = memory.bytes();
+        if memory.grow(need, self.registration) {
+            heap::make_room(need.saturating_sub(held), most);
             return Ok(());
         }
         self.short.set(Some(need));

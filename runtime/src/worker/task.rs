@@ -28,8 +28,6 @@ use crate::shuffle::block::{Packing, write_stream};
 
 /// A frame that may be small enough to travel inside of a message is tried; bytes in memory.
 const TRY_INLINE: usize = 4 * INLINE_BYTES;
-/// A task that held less than this leaves no heap worth trimming.
-const TRIM: usize = 64 << 20;
 
 /// A task that came, on its way to a slot.
 pub(super) struct Launch {
@@ -104,6 +102,7 @@ impl Attempt<'_> {
         loop {
             let admitted = self.shared.accountant.admit(need, self.registration, self.cancelled);
             let memory = admitted.map_err(|refused| self.refused(refused, task, &estimate, need))?;
+            heap::make_room(need, total);
             if !started {
                 started = true;
                 let start = TaskStarted { key: Some(self.key), slot: self.slot as u32, worker: 0 };
@@ -122,14 +121,10 @@ impl Attempt<'_> {
                 cached: RefCell::default(),
             };
             let end = execute(task, self.slot, &stores);
-            let held = stores.memory.borrow().bytes();
             let short = stores.short.get();
             let cached = stores.cached.take();
             // Given back before anything waits.
             drop(stores);
-            if held > TRIM {
-                heap::trim();
-            }
             match (end, short) {
                 (Err(_), Some(more)) => need = more,
                 (end, _) => return end.map(|(result, metrics)| (result, metrics, cached)),

@@ -36,7 +36,7 @@ impl EmbeddedEngine {
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(slots: usize, cache_bytes: usize) -> std::io::Result<Self> {
-        heap::keep_what_is_freed();
+        heap::keep_what_is_freed(false);
         let slots = slots.max(1);
         let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
         let stores = Arc::new(LocalStores::new(cache_bytes, SpillDirectory::new(parent)));

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use self::shapes::{
-    application_json, datasets_json, executor_json, job_json, job_status, stage_json, task_json,
+    application_json, datasets_json, environment_json, executor_json, job_json, job_status, stage_json, task_json,
     with_task_map,
 };
 use super::{Shared, plain};
@@ -31,19 +31,27 @@ pub(super) fn routes() -> Router<Shared> {
     const APP: &str = "/api/v1/applications/{app}";
     let at = |rest: &str| format!("{APP}{rest}");
     Router::new()
+        .route("/api/v1/version", get(version))
         .route("/api/v1/applications", get(applications))
         .route(APP, get(application))
         .route(&at("/jobs"), get(jobs))
         .route(&at("/jobs/{job}"), get(job))
         .route(&at("/stages"), get(stages))
         .route(&at("/stages/{stage}"), get(stage_attempts))
-        .route(&at("/stages/{stage}/{attempt}"), get(stage))
-        .route(&at("/stages/{stage}/{attempt}/taskList"), get(task_list))
-        .route(&at("/stages/{stage}/{attempt}/taskSummary"), get(task_summary))
+        // A stage has one attempt here: what is run again of it belongs to the same.
+        .route(&at("/stages/{stage}/0"), get(stage))
+        .route(&at("/stages/{stage}/0/taskList"), get(task_list))
+        .route(&at("/stages/{stage}/0/taskSummary"), get(task_summary))
         .route(&at("/executors"), get(executors))
         .route(&at("/allexecutors"), get(all_executors))
+        .route(&at("/environment"), get(environment))
         .route(&at("/storage/rdd"), get(datasets))
         .route(&at("/storage/rdd/{dataset}"), get(dataset))
+}
+
+/// Not Spark's version: no tool is to take this for a Spark it knows.
+async fn version() -> Response {
+    Json(json!({ "partita": env!("CARGO_PKG_VERSION") })).into_response()
 }
 
 async fn applications(State(shared): State<Shared>, Query(query): Parameters) -> Response {
@@ -98,24 +106,15 @@ async fn stage_attempts(State(shared): State<Shared>, Path((app, stage)): Path<(
     with_tasks(shared, app, stage, |stage, tasks| Value::from(vec![with_task_map(stage, tasks)])).await
 }
 
-async fn stage(
-    State(shared): State<Shared>,
-    Path((app, stage, attempt)): Path<(String, usize, usize)>,
-) -> Response {
-    if attempt != 0 {
-        return unknown("stage attempt");
-    }
+async fn stage(State(shared): State<Shared>, Path((app, stage)): Path<(String, usize)>) -> Response {
     with_tasks(shared, app, stage, with_task_map).await
 }
 
 async fn task_list(
     State(shared): State<Shared>,
-    Path((app, stage, attempt)): Path<(String, usize, usize)>,
+    Path((app, stage)): Path<(String, usize)>,
     Query(query): Parameters,
 ) -> Response {
-    if attempt != 0 {
-        return unknown("stage attempt");
-    }
     let number = |name: &str, otherwise| query.get(name).and_then(|n| n.parse().ok()).unwrap_or(otherwise);
     let (offset, length) = (number("offset", 0), number("length", 20));
     let slowest = query.get("sortBy").is_some_and(|by| by.eq_ignore_ascii_case("-runtime"));
@@ -134,12 +133,9 @@ async fn task_list(
 
 async fn task_summary(
     State(shared): State<Shared>,
-    Path((app, stage, attempt)): Path<(String, usize, usize)>,
+    Path((app, stage)): Path<(String, usize)>,
     Query(query): Parameters,
 ) -> Response {
-    if attempt != 0 {
-        return unknown("stage attempt");
-    }
     let quantiles = query.get("quantiles").map_or("0.05,0.25,0.5,0.75,0.95", String::as_str);
     let quantiles: Vec<f64> = quantiles.split(',').filter_map(|q| q.trim().parse().ok()).collect();
     if quantiles.is_empty() || quantiles.iter().any(|q| !(0.0..=1.0).contains(q)) {
@@ -184,6 +180,11 @@ async fn executors(State(shared): State<Shared>, Path(app): Path<String>) -> Res
 
 async fn all_executors(State(shared): State<Shared>, Path(app): Path<String>) -> Response {
     executor_list(&shared, &app, true)
+}
+
+async fn environment(State(shared): State<Shared>, Path(app): Path<String>) -> Response {
+    let cluster = cluster(&shared);
+    of_session(&shared, &app, |session| Some(environment_json(session, &cluster)))
 }
 
 async fn datasets(State(shared): State<Shared>, Path(app): Path<String>) -> Response {

@@ -194,6 +194,32 @@ pub(super) fn executor_json(session: &Session, number: u64, worker: &WorkerFold,
     all
 }
 
+/// What a session runs on, in Spark's settings' names where they mean the same here.
+pub(super) fn environment_json(session: &Session, cluster: &Cluster) -> Value {
+    let mut settings = vec![
+        ["spark.app.id".to_owned(), session.id.to_string()],
+        ["spark.app.name".to_owned(), session.name.clone()],
+    ];
+    if let Some(now) = cluster.sessions.iter().find(|now| now.session == session.number) {
+        settings.push(["spark.dynamicAllocation.enabled".to_owned(), now.dynamic.to_string()]);
+    }
+    if let Some(worker) = cluster.workers.iter().max_by_key(|worker| worker.slots) {
+        settings.push(["spark.executor.cores".to_owned(), worker.slots.to_string()]);
+    }
+    if let Some(memory) = cluster.workers.iter().map(|worker| worker.memory_limit).max() {
+        settings.push(["spark.executor.memory".to_owned(), format!("{memory}b")]);
+    }
+    json!({
+        "runtime": { "partitaVersion": env!("CARGO_PKG_VERSION") },
+        "sparkProperties": settings,
+        "hadoopProperties": [],
+        "systemProperties": [],
+        "metricsProperties": [],
+        "classpathEntries": [],
+        "resourceProfiles": [],
+    })
+}
+
 /// What workers keep now of a session's cached datasets, by their number in the session: Spark's RDDs.
 pub(super) fn datasets_json(session: &Session, cluster: &Cluster) -> BTreeMap<u64, Value> {
     let mut datasets: BTreeMap<u64, Value> = BTreeMap::new();
