@@ -7,7 +7,7 @@ import nbformat
 
 import lessons
 from lab import NotebookPage, browser_page, drag_to_the_middle, exported, running_lab
-from test_notebook7 import running_notebook
+from test_notebook7 import open_and_run_all, running_notebook
 from timelines import TIMELINE, grown, painted, saved_pictures
 
 SESSION = "let session = Session::embedded(2)?;"
@@ -156,10 +156,7 @@ def test_in_notebook_7_a_timeline_grows(tmp_path, screenshots):
     written(tmp_path / "notebooks", SESSION, ENDLESS)
     with running_notebook(tmp_path / "notebooks") as (base, token):
         with browser_page(screenshots / "timeline-notebook7-end.png") as page:
-            page.goto(f"{base}/notebooks/cells.ipynb?{token}")
-            page.locator(".jp-CodeCell").nth(1).wait_for()
-            page.locator(".lm-MenuBar-item").get_by_text("Run", exact=True).click()
-            page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+            open_and_run_all(page, base, token, 2)
             timeline = page.locator(TIMELINE).first
             timeline.wait_for()
             first = grown(page, timeline, 0)

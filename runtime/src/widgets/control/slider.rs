@@ -81,7 +81,7 @@ impl<T: Number> Slider<T> {
     }
 
     /// The nearest value in the range. Neither code nor the page is trusted to say one.
-    fn bounds(&self) -> impl Fn(T) -> T + Send + 'static {
+    pub(super) fn bounds(&self) -> impl Fn(T) -> T + Send + 'static {
         let (low, high) = (*self.range.start(), *self.range.end());
         move |value| {
             if value > high {
