@@ -134,8 +134,9 @@ class NotebookPage:
         return self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").count() > 0
 
     def run_cell(self, number):
-        """Runs one code cell, counted from 0, and does not wait for it."""
+        """Runs one code cell, counted from 0, and does not wait for it. What it showed before is marked as such."""
         cell = self.page.locator(".jp-CodeCell").nth(number)
+        cell.evaluate("(cell) => cell.querySelectorAll('.partita-timeline').forEach((view) => (view.dataset.before = ''))")
         cell.locator(".cm-content").first.click()
         self.page.keyboard.press("Control+Enter")
         return cell

@@ -4,51 +4,48 @@ import io
 import re
 
 from PIL import Image
+from playwright.sync_api import Error
 
 TIMELINE = ".partita-timeline"
 
-# Notes, from now on, what every timeline says while its job runs: how many tasks are done, by timeline and job.
+# Notes, from now on, what every timeline says of its job in words: how many tasks of which job are done.
 WATCH = """(selector) => {
-    const seen = (window.timelinesSeen = new Map());
-    const names = new WeakMap();
-    let last = 0;
+    const seen = (window.timelinesSeen = []);
+    const known = new WeakMap();
     setInterval(() => {
         for (const view of document.querySelectorAll(selector)) {
-            if (view.querySelector('.pt-state')?.textContent !== 'running') continue;
-            const done = /([\\d,]+) of [\\d,]+ tasks/.exec(view.querySelector('.pt-summary').textContent);
+            const done = /[\\d,]+ (?:of [\\d,]+ )?tasks/.exec(view.querySelector('.pt-summary').textContent);
             if (!done) continue;
-            if (!names.has(view)) names.set(view, (last += 1));
-            const job = `${names.get(view)} ${view.querySelector('[data-pt=title]').textContent}`;
-            const counts = seen.get(job) ?? seen.set(job, []).get(job);
-            const count = Number(done[1].replaceAll(',', ''));
-            if (counts.at(-1) !== count) counts.push(count);
+            if (!known.has(view)) seen.push(known.set(view, new Set()).get(view));
+            known.get(view).add(`${view.querySelector('[data-pt=title]').textContent}: ${done[0]}`);
         }
     }, 20);
 }"""
 
 
-def watch(page):
-    """From now on what timelines say is noted."""
+def grows(page, opened, number, path):
+    """Runs a code cell and watches its timeline to the end: it is painted each time that it says more."""
     page.evaluate(WATCH, TIMELINE)
-
-
-def seen_growing(page):
-    """The most that was seen of one job while it ran: how many tasks were done, each time that changed."""
-    return max(page.evaluate("() => [...window.timelinesSeen.values()]"), key=len, default=[])
-
-
-def pictures_while_running(page, opened, path, most=4):
-    """Pictures of the page, some time apart, while cells run and a timeline says that its job does."""
-    taken = []
-    running = page.locator(f"{TIMELINE}:visible").filter(has=page.locator(".pt-state", has_text=re.compile("^running$")))
-    while len(taken) < most and not opened.is_idle():
-        if running.count() > 0:
-            # It may have ended meanwhile; what is seen then is no less true.
-            running.first.evaluate("(view) => view.scrollIntoView({block: 'center'})", timeout=2000)
-            taken.append(page.screenshot(path=f"{path}-running-{len(taken)}.png"))
-            page.wait_for_timeout(1500)
-        page.wait_for_timeout(20)
-    return taken
+    cell = opened.run_cell(number)
+    timeline = cell.locator(f"{TIMELINE}:not([data-before])")
+    timeline.wait_for()
+    said, pictures = [], []
+    while len(pictures) < 4:
+        news = page.wait_for_function(
+            """([cell, before]) => cell.querySelector('.jp-InputPrompt').textContent.includes('*')
+                ? window.timelinesSeen.map((texts) => [...texts]).find((texts) => texts.length > before)
+                : ['ended']""",
+            arg=[cell.element_handle(), len(said)],
+        ).json_value()
+        if news == ["ended"]:
+            break
+        said = news
+        try:
+            pictures.append(painted(timeline, f"{path}-grows-{len(pictures)}.png"))
+        except Error:
+            # The cell has ended meanwhile, and its timeline is folded.
+            break
+    assert len(set(pictures)) >= 2, f"the picture stays the same: it said {said}"
 
 
 def tasks_done(timeline):
@@ -77,7 +74,7 @@ def grown(page, timeline, beyond):
 
 def painted(timeline, path):
     """What the canvas shows; it must be painted in several colours."""
-    seen = timeline.locator("canvas").first.screenshot(path=path)
+    seen = timeline.locator("canvas").first.screenshot(path=path, timeout=5_000)
     image = Image.open(io.BytesIO(seen)).convert("RGB")
     colours = image.getcolors(image.width * image.height)
     assert len(colours) > 4, "nothing is painted"
