@@ -2,18 +2,20 @@
 //! tested on their own. A slot is one core of a worker; a session's tasks wait in its queue until
 //! [`Dispatch::place`] finds them one.
 
+mod ahead;
 mod allocation;
 mod choose;
 mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 pub(crate) use allocation::{Change, Rule};
 pub(crate) use queue::Queued;
 
+use ahead::{Ahead, Pace};
 use allocation::{Allocation, Candidate};
 use choose::{Claim, Claims, choose};
 use queue::Queue;
@@ -27,7 +29,7 @@ pub(crate) struct Attempt {
     pub(crate) attempt: u32,
 }
 
-/// A task that got a slot.
+/// A task that got a slot, or will get the next one of its worker's.
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) worker: u64,
@@ -52,20 +54,31 @@ pub(crate) struct Dispatch {
 #[derive(Debug)]
 struct Slots {
     slots: usize,
-    /// Also tasks of sessions that have ended: the slot is taken until the worker says otherwise.
-    running: HashSet<(u64, Attempt)>,
+    /// Tasks and since when they have a slot. Also those of sessions that have ended: the slot is taken until
+    /// the worker says otherwise.
+    running: HashMap<(u64, Attempt), Instant>,
+    ahead: Ahead,
+}
+
+impl Slots {
+    /// Whether the worker has this task.
+    fn has(&self, task: &(u64, Attempt)) -> bool {
+        self.running.contains_key(task) || self.ahead.contains(task)
+    }
 }
 
 #[derive(Debug)]
 struct Share {
     queue: Queue,
+    /// Attempts that workers have, those sent ahead among them.
     running: HashMap<Attempt, u64>,
-    /// How many of them each worker runs.
+    /// How many of them each worker has.
     on: HashMap<u64, usize>,
     served: u64,
     /// It does not keep up with what its tasks bring.
     paused: bool,
     wait: Duration,
+    pace: Option<Pace>,
     allocation: Option<Allocation>,
 }
 
@@ -98,7 +111,7 @@ impl Share {
 
 impl Dispatch {
     pub(crate) fn add_worker(&mut self, worker: u64, slots: usize) {
-        self.workers.insert(worker, Slots { slots, running: HashSet::new() });
+        self.workers.insert(worker, Slots { slots, running: HashMap::new(), ahead: Ahead::new() });
         if slots > 0 {
             self.free.insert(worker, slots);
         }
@@ -108,8 +121,8 @@ impl Dispatch {
     pub(crate) fn remove_worker(&mut self, worker: u64, now: Instant) -> Vec<(u64, Attempt)> {
         self.free.remove(&worker);
         let Some(slots) = self.workers.remove(&worker) else { return Vec::new() };
-        let mut lost: Vec<_> =
-            slots.running.into_iter().filter(|(session, _)| self.sessions.contains_key(session)).collect();
+        let all = slots.running.into_keys().chain(slots.ahead);
+        let mut lost: Vec<_> = all.filter(|(session, _)| self.sessions.contains_key(session)).collect();
         lost.sort_unstable();
         for (session, attempt) in &lost {
             if let Some(share) = self.sessions.get_mut(session) {
@@ -133,6 +146,7 @@ impl Dispatch {
             served: self.turn,
             paused: false,
             wait,
+            pace: None,
             allocation: None,
         };
         self.sessions.insert(session, share);
@@ -190,7 +204,8 @@ impl Dispatch {
 
     /// Tasks of a session that run.
     pub(crate) fn running(&self, session: u64) -> usize {
-        self.sessions.get(&session).map_or(0, |share| share.running.len())
+        let here = |slots: &Slots| slots.running.keys().filter(|(of, _)| *of == session).count();
+        if self.sessions.contains_key(&session) { self.workers.values().map(here).sum() } else { 0 }
     }
 
     /// Tasks a worker runs, of whatever session.
@@ -207,19 +222,27 @@ impl Dispatch {
         }
     }
 
-    /// Whether a worker runs a task: what it says of others is out of date.
+    /// Whether a worker has a task: what it says of others is out of date.
     pub(crate) fn runs(&self, worker: u64, session: u64, attempt: Attempt) -> bool {
-        self.workers.get(&worker).is_some_and(|slots| slots.running.contains(&(session, attempt)))
+        self.workers.get(&worker).is_some_and(|slots| slots.has(&(session, attempt)))
     }
 
-    /// A task ended on a worker. `false` if it was not running there.
+    /// A task ended on a worker. `false` if it was not there.
     pub(crate) fn ended(&mut self, worker: u64, session: u64, attempt: Attempt, now: Instant) -> bool {
         let Some(slots) = self.workers.get_mut(&worker) else { return false };
-        if !slots.running.remove(&(session, attempt)) {
-            return false;
+        let task = (session, attempt);
+        let since = slots.running.remove(&task);
+        if since.is_none() {
+            // It ended before it began, as when it was cancelled.
+            let Some(place) = slots.ahead.iter().position(|ahead| *ahead == task) else { return false };
+            slots.ahead.remove(place);
+        } else if !Self::promote(slots, now) {
+            *self.free.entry(worker).or_default() += 1;
         }
-        *self.free.entry(worker).or_default() += 1;
         if let Some(share) = self.sessions.get_mut(&session) {
+            if let Some(since) = since {
+                share.pace = Some(Pace::after(share.pace, &attempt, now.saturating_duration_since(since)));
+            }
             share.ended(&attempt, now);
         }
         true
@@ -293,7 +316,7 @@ impl Dispatch {
                 claims.add(Claim { running: share.running.len(), served: share.served, session });
             }
             if let Some(slots) = self.workers.get_mut(&worker) {
-                slots.running.insert((session, task.attempt));
+                slots.running.insert((session, task.attempt), now);
             }
             if let Some(free) = self.free.get_mut(&worker) {
                 *free -= 1;
@@ -303,6 +326,7 @@ impl Dispatch {
             }
             launches.push(Launch { worker, session, task, local: choice.local });
         }
+        self.send_ahead(launches);
     }
 
     fn allocate(&mut self, now: Instant, allocated: &mut Vec<Allocated>) {

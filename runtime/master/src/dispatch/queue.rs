@@ -108,6 +108,11 @@ impl Queue {
         }
     }
 
+    /// The attempt that stands at a place.
+    pub(crate) fn attempt(&self, place: Place) -> Option<&Attempt> {
+        self.tasks.get(&place).map(|task| &task.attempt)
+    }
+
     /// How many tasks prefer a worker.
     pub(crate) fn local(&self, worker: u64) -> usize {
         self.local.get(&worker).map_or(0, BTreeSet::len)

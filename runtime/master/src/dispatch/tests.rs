@@ -248,6 +248,46 @@ fn a_lower_most_gives_back_workers_as_they_become_idle() {
     assert_eq!(used(&dispatch), [2]);
 }
 
+const MOMENT: Duration = Duration::from_millis(1);
+
+#[test]
+fn short_tasks_are_sent_ahead_once_they_are_known_to_be_short_but_for_the_last_ones() {
+    let (mut dispatch, start) = (pool(&[1, 1], 1), Instant::now());
+    (0..8).for_each(|partition| assert!(dispatch.submit(1, task(0, partition, &[], &[]), start)));
+    assert_eq!(launched(&mut dispatch, start), [(1, 1, 0), (2, 1, 1)]);
+    assert!(dispatch.ended(1, 1, attempt(0, 0), start + MOMENT));
+    // One for the slot that is free, and one more for each worker; of three that are left, one.
+    assert_eq!(launched(&mut dispatch, start + MOMENT), [(1, 1, 2), (1, 1, 3), (2, 1, 4)]);
+    assert_eq!((dispatch.busy(1), dispatch.busy(2), dispatch.running(1)), (1, 1, 2));
+    assert!(dispatch.ended(2, 1, attempt(0, 1), start + MOMENT));
+    assert_eq!(launched(&mut dispatch, start + MOMENT), [(2, 1, 5)]);
+    assert!(dispatch.runs(2, 1, attempt(0, 5)) && dispatch.busy(2) == 1);
+    assert!(dispatch.ended(2, 1, attempt(0, 4), start + MOMENT));
+    assert!(launched(&mut dispatch, start + MOMENT).is_empty(), "two are left for whoever is free first");
+    let lost: Vec<u32> =
+        dispatch.remove_worker(1, start).into_iter().map(|(_, attempt)| attempt.partition).collect();
+    assert_eq!(lost, [2, 3], "what was sent ahead is lost with its worker");
+}
+
+#[test]
+fn long_tasks_are_not_sent_ahead_nor_those_of_a_stage_nobody_knows_nor_of_one_session_among_others() {
+    let (mut dispatch, start) = (pool(&[1], 2), Instant::now());
+    (0..8).for_each(|partition| assert!(dispatch.submit(1, task(0, partition, &[], &[]), start)));
+    launched(&mut dispatch, start);
+    let later = start + Duration::from_secs(1);
+    dispatch.ended(1, 1, attempt(0, 0), later);
+    assert_eq!(launched(&mut dispatch, later), [(1, 1, 1)], "they take a second");
+    dispatch.cancel(1, 0, None);
+    dispatch.ended(1, 1, attempt(0, 1), later);
+
+    (0..8).for_each(|partition| assert!(dispatch.submit(1, task(1, partition, &[], &[]), later)));
+    assert_eq!(launched(&mut dispatch, later), [(1, 1, 0)], "nothing is known of the next job");
+    dispatch.submit(2, task(0, 0, &[], &[]), later);
+    dispatch.ended(1, 1, attempt(1, 0), later);
+    dispatch.submit(2, task(0, 1, &[], &[]), later);
+    assert_eq!(launched(&mut dispatch, later), [(1, 2, 0)], "another session wants slots, too");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Submit { session: u64, job: u64, preferred: Vec<u64>, excluded: Vec<u64> },
@@ -286,11 +326,38 @@ struct Model {
     /// Queued: session, task, and until when it waits for those it prefers.
     queued: BTreeMap<(u64, Attempt), (Queued, Instant)>,
     running: BTreeMap<(u64, Attempt), u64>,
+    /// Sent to a worker that had no slot for them, in order.
+    ahead: BTreeMap<u64, Vec<(u64, Attempt)>>,
     paused: BTreeSet<u64>,
     used: BTreeMap<u64, BTreeSet<u64>>,
 }
 
 impl Model {
+    /// Tasks that workers have, with or without a slot.
+    fn sent(&self) -> impl Iterator<Item = ((u64, Attempt), u64)> {
+        let running = self.running.iter().map(|(task, worker)| (*task, *worker));
+        running.chain(self.ahead.iter().flat_map(|(worker, tasks)| tasks.iter().map(|task| (*task, *worker))))
+    }
+
+    /// A task got a slot of the worker's, or none: then it is one of those sent ahead.
+    fn launched(&mut self, worker: u64, task: (u64, Attempt)) {
+        if self.free(worker) > 0 {
+            self.running.insert(task, worker);
+        } else {
+            self.ahead.entry(worker).or_default().push(task);
+        }
+    }
+
+    /// A task ended, whether it ran or not.
+    fn ended(&mut self, worker: u64, task: (u64, Attempt)) {
+        let ahead = self.ahead.entry(worker).or_default();
+        if self.running.remove(&task).is_none() {
+            ahead.retain(|other| *other != task);
+        } else if !ahead.is_empty() {
+            self.running.insert(ahead.remove(0), worker);
+        }
+    }
+
     fn free(&self, worker: u64) -> usize {
         self.slots[&worker] - self.running.values().filter(|at| **at == worker).count()
     }
@@ -333,9 +400,9 @@ proptest! {
                     }
                 }
                 Step::End { which } if !model.running.is_empty() => {
-                    let ((session, attempt), worker) =
-                        model.running.iter().map(|(a, b)| (*a, *b)).nth(which % model.running.len()).unwrap();
-                    model.running.remove(&(session, attempt));
+                    let count = model.sent().count();
+                    let ((session, attempt), worker) = model.sent().nth(which % count).unwrap();
+                    model.ended(worker, (session, attempt));
                     prop_assert!(dispatch.ended(worker, session, attempt, now));
                     prop_assert!(!dispatch.ended(worker, session, attempt, now));
                 }
@@ -346,10 +413,10 @@ proptest! {
                     let expected: Vec<_> = model.queued.keys().filter(|key| mine(key)).map(|key| key.1).collect();
                     prop_assert_eq!(queued, expected);
                     model.queued.retain(|key, _| !mine(key));
-                    let running: BTreeSet<_> =
-                        model.running.iter().filter(|(key, _)| mine(key)).map(|(_, worker)| *worker).collect();
+                    let sent: BTreeSet<_> =
+                        model.sent().filter(|(key, _)| mine(key)).map(|(_, worker)| worker).collect();
                     if open.contains(&session) {
-                        prop_assert_eq!(workers, running.into_iter().collect::<Vec<_>>());
+                        prop_assert_eq!(workers, sent.into_iter().collect::<Vec<_>>());
                     }
                 }
                 Step::Join { slots } => {
@@ -360,14 +427,15 @@ proptest! {
                 Step::Lose { which } if !model.slots.is_empty() => {
                     let worker = *model.slots.keys().nth(which % model.slots.len()).unwrap();
                     let lost = dispatch.remove_worker(worker, now);
-                    let expected: Vec<_> = model
-                        .running
-                        .iter()
-                        .filter(|((session, _), at)| **at == worker && open.contains(session))
-                        .map(|(key, _)| *key)
+                    let mut expected: Vec<_> = model
+                        .sent()
+                        .filter(|((session, _), at)| *at == worker && open.contains(session))
+                        .map(|(key, _)| key)
                         .collect();
+                    expected.sort_unstable();
                     prop_assert_eq!(lost, expected);
                     model.running.retain(|_, at| *at != worker);
+                    model.ahead.remove(&worker);
                     model.slots.remove(&worker);
                     model.used.values_mut().for_each(|used| { used.remove(&worker); });
                 }
@@ -411,7 +479,10 @@ proptest! {
             for Launch { worker, session, task, .. } in launches {
                 let (queued, until) = model.queued.remove(&(session, task.attempt)).expect("it was queued");
                 prop_assert!(model.may_run(session, &queued, until, worker, now), "{:?} on {}", queued, worker);
-                model.running.insert((session, task.attempt), worker);
+                model.launched(worker, (session, task.attempt));
+            }
+            for (worker, ahead) in &model.ahead {
+                prop_assert!(ahead.len() <= model.slots[worker], "{} tasks wait at {}", ahead.len(), worker);
             }
             for worker in model.slots.keys().copied() {
                 let busy = model.running.values().filter(|at| **at == worker).count();

@@ -1,0 +1,79 @@
+//! Tasks that are sent to a worker before it has a slot for them.
+//!
+//! Between a task's end and the next one's start word goes from the worker to the master and back. That is
+//! nothing beside a task of a second and a good part of one that takes a millisecond. So short tasks are sent
+//! ahead, at most one for each slot, and wait at the worker. The price is that such a task does not go where a
+//! slot becomes free first; therefore tasks of a stage are sent ahead only when others of it have turned out to
+//! be short, only while one session alone wants slots, and never the last ones.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::{Attempt, Dispatch, Launch};
+
+/// Tasks that take longer gain nothing.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// How long the tasks of a session's current stage take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    job: u64,
+    stage: u32,
+    /// Of late.
+    mean: Duration,
+}
+
+impl Pace {
+    /// What is known after an attempt took so long.
+    pub(super) fn after(before: Option<Self>, attempt: &Attempt, took: Duration) -> Self {
+        let (job, stage) = (attempt.job, attempt.stage);
+        match before {
+            Some(pace) if (pace.job, pace.stage) == (job, stage) => {
+                Self { mean: (pace.mean * 3 + took) / 4, ..pace }
+            }
+            _ => Self { job, stage, mean: took },
+        }
+    }
+
+    fn is_short(&self, attempt: &Attempt) -> bool {
+        self.mean <= SHORT && (self.job, self.stage) == (attempt.job, attempt.stage)
+    }
+}
+
+/// The tasks that one worker has and no slot for, in the order in which it takes them.
+pub(super) type Ahead = VecDeque<(u64, Attempt)>;
+
+impl Dispatch {
+    /// Sends short tasks to workers whose slots are all taken.
+    pub(super) fn send_ahead(&mut self, launches: &mut Vec<Launch>) {
+        let mut wanting = self.sessions.iter_mut().filter(|(_, share)| !share.queue.is_empty());
+        let (Some((session, share)), None) = (wanting.next(), wanting.next()) else { return };
+        let Some(pace) = share.pace.filter(|_| !share.paused) else { return };
+        let usable = self.workers.iter().filter(|(worker, _)| share.usable(**worker));
+        let last: usize = usable.map(|(_, slots)| slots.slots).sum();
+        for (worker, slots) in &mut self.workers {
+            while share.queue.len() > last
+                && share.usable(*worker)
+                && slots.running.len() >= slots.slots
+                && slots.ahead.len() < slots.slots
+            {
+                let offer = share.queue.offer(*worker);
+                let Some(offer) =
+                    offer.filter(|o| share.queue.attempt(o.place).is_some_and(|a| pace.is_short(a)))
+                else {
+                    break;
+                };
+                let Some(task) = share.queue.take(offer.place) else { break };
+                share.launched(task.attempt, *worker);
+                slots.ahead.push_back((*session, task.attempt));
+                launches.push(Launch { worker: *worker, session: *session, task, local: offer.local });
+            }
+        }
+    }
+
+    /// The first task sent ahead gets the slot that became free; whether there was one.
+    pub(super) fn promote(slots: &mut super::Slots, now: Instant) -> bool {
+        let next = slots.ahead.pop_front();
+        next.is_some_and(|task| slots.running.insert(task, now).is_none())
+    }
+}
