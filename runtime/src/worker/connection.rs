@@ -35,6 +35,8 @@ const WELCOME: Duration = Duration::from_secs(10);
 /// Between two tries to reach the master: at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How late the master hears of tasks that begin or end while others wait for their slot, at most.
+const NOTED: Duration = Duration::from_millis(20);
 /// Cached datasets that one heartbeat tells of, at most.
 const DATASETS: usize = 256;
 /// The master's pace of heartbeats is kept within reason.
@@ -169,12 +171,15 @@ async fn talk_until_lost(
     shared.register(Some(registration.clone()));
     let mut heartbeat = interval(Duration::from_millis(heartbeat_ms.max(FASTEST_HEARTBEAT).into()));
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut noted = interval(NOTED);
+    noted.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             order = incoming.message() => match order? {
                 Some(order) => obey(order.message, &registration, queue, &to_master).await,
                 None => return Ok(()),
             },
+            _ = noted.tick() => registration.tell_noted(),
             _ = heartbeat.tick() => {
                 // If so much waits to be sent, the master hears of this worker anyway.
                 let status = Message::Status(status(shared, &registration));

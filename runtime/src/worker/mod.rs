@@ -171,12 +171,12 @@ impl Worker {
         let shared = Arc::new(Shared::new(options, address, client_tls.clone())?);
         shared.spill.make().map_err(WorkerError::Spill)?;
         heap::keep_what_is_freed(true);
-        // The master launches at most as many as there are slots; after a new start of its, those of the
-        // old one may still run.
-        let (queue, launches) = bounded::<Launch>(2 * shared.options.slots + partita_wire::QUEUE);
-        let on_slot = shared.clone();
+        // The master sends a few for each slot; after a new start of its, those of the old one may still run.
+        let per_slot = 2 * (1 + partita_wire::AHEAD);
+        let (queue, launches) = bounded::<Launch>(per_slot * shared.options.slots + partita_wire::QUEUE);
+        let (on_slot, waiting) = (shared.clone(), launches.clone());
         let started = slots::start(shared.options.slots, &launches, move |slot, launch, busy| {
-            task::run(&on_slot, slot, launch, busy);
+            task::run(&on_slot, slot, launch, busy, || waiting.len());
         });
         started.map_err(WorkerError::Threads)?;
 

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -24,6 +24,8 @@ pub(super) struct Registration {
     pub cache: CacheStore,
     accountant: Arc<Accountant>,
     to_master: mpsc::Sender<FromWorker>,
+    /// What the master is told with what it is told next.
+    noted: Mutex<VecDeque<FromWorker>>,
     master: MasterDial,
     /// `None` when it is over.
     sessions: Mutex<Option<HashMap<u64, Session>>>,
@@ -65,14 +67,40 @@ impl Registration {
             cache: CacheStore::new(accountant.clone(), spill, Box::new(on_evicted)),
             accountant,
             to_master,
+            noted: Mutex::default(),
             master,
             sessions: Mutex::new(Some(HashMap::new())),
         }
     }
 
-    /// Sends to the master, from a thread that may block. If it is gone, so is whoever wants to know.
+    /// Has the master told with what it is told next, or when [`tell_noted`](Self::tell_noted) is called: a
+    /// message of its own costs several processes a turn, more than a short task takes.
+    pub fn note(&self, message: Message) {
+        self.noted().push_back(FromWorker { message: Some(message) });
+    }
+
+    /// Tells the master what was noted and this, from a thread that may block. If the master is gone, so is
+    /// whoever wants to know.
     pub fn tell(&self, message: Message) {
-        let _ = self.to_master.blocking_send(FromWorker { message: Some(message) });
+        let mut noted = self.noted();
+        noted.push_back(FromWorker { message: Some(message) });
+        for message in noted.drain(..) {
+            let _ = self.to_master.blocking_send(message);
+        }
+    }
+
+    /// Tells the master what was noted. Never waits; what finds no room is told later.
+    pub fn tell_noted(&self) {
+        // Held by a thread that is telling it.
+        let Ok(mut noted) = self.noted.try_lock() else { return };
+        while let Ok(room) = self.to_master.try_reserve() {
+            let Some(message) = noted.pop_front() else { return };
+            room.send(message);
+        }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, VecDeque<FromWorker>> {
+        self.noted.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// A task has come; gives the flag that says whether it is given up.

@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use partita_wire::INLINE_BYTES;
@@ -29,6 +29,9 @@ use crate::shuffle::block::{Packing, write_stream};
 /// A frame that may be small enough to travel inside of a message is tried; bytes in memory.
 const TRY_INLINE: usize = 4 * INLINE_BYTES;
 
+/// A task that takes longer is told of when it ends.
+const BRIEF: Duration = Duration::from_millis(5);
+
 /// A task that came, on its way to a slot.
 pub(super) struct Launch {
     pub key: TaskKey,
@@ -41,9 +44,11 @@ pub(super) struct Launch {
 /// What a task gave: its result, what it did, and what it put into the cache.
 type Given = (TaskResult, TaskMetrics, Vec<CachedPartition>);
 
-/// Runs a task on the calling thread and tells the master how it ended, whatever happens in it.
-pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy) {
+/// Runs a task on the calling thread and tells the master how it ended, whatever happens in it; if it was a short
+/// one and there is more to do, with the next ones.
+pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy, waiting: impl Fn() -> usize) {
     let Launch { key, body, cancelled, registration, arrived } = launch;
+    let began = Instant::now();
     let outcome = busy.during(|| {
         let attempt =
             Attempt { shared, slot, key, cancelled: &cancelled, registration: &registration, arrived };
@@ -52,7 +57,14 @@ pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy) {
     });
     let outcome = outcome.unwrap_or_else(|error| failure(&error));
     registration.end(&key);
-    registration.tell(Message::Ended(TaskEnded { key: Some(key), worker: 0, outcome: Some(outcome) }));
+    let brief = began.elapsed() < BRIEF && matches!(outcome, Outcome::Success(_));
+    let ended = Message::Ended(TaskEnded { key: Some(key), worker: 0, outcome: Some(outcome) });
+    // As long as the slots have another one after the next, the master need not hurry to send more.
+    if brief && waiting() > shared.options.slots {
+        registration.note(ended);
+    } else {
+        registration.tell(ended);
+    }
 }
 
 struct Attempt<'a> {
@@ -106,7 +118,7 @@ impl Attempt<'_> {
             if !started {
                 started = true;
                 let start = TaskStarted { key: Some(self.key), slot: self.slot as u32, worker: 0 };
-                self.registration.tell(Message::Started(start));
+                self.registration.note(Message::Started(start));
             }
             let stores = TaskStores {
                 shared: self.shared,

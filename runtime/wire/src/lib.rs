@@ -12,7 +12,7 @@ mod versions;
 mod words;
 
 pub use chunks::{ChunkReader, ChunkStream, ChunkWriter, chunks};
-pub use limits::{CHUNK_BYTES, INLINE_BYTES, MESSAGE_BYTES, QUEUE};
+pub use limits::{AHEAD, CHUNK_BYTES, INLINE_BYTES, MESSAGE_BYTES, QUEUE};
 pub use tls::{Identity, TlsError, TlsFiles};
 pub use token::{Token, TokenError};
 pub use versions::PROTOCOL;

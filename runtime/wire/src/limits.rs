@@ -9,3 +9,6 @@ pub const MESSAGE_BYTES: usize = 32 << 20;
 
 /// Messages or chunks that wait in a queue between two tasks of a process, at most.
 pub const QUEUE: usize = 16;
+
+/// Tasks that a worker may be sent for each of its slots beside the one that runs there.
+pub const AHEAD: usize = 8;

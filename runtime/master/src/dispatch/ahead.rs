@@ -1,18 +1,24 @@
 //! Tasks that are sent to a worker before it has a slot for them.
 //!
-//! Between a task's end and the next one's start word goes from the worker to the master and back. That is
-//! nothing beside a task of a second and a good part of one that takes a millisecond. So short tasks are sent
-//! ahead, at most one for each slot, and wait at the worker. The price is that such a task does not go where a
-//! slot becomes free first; therefore tasks of a stage are sent ahead only when others of it have turned out to
-//! be short, only while one session alone wants slots, and never the last ones.
+//! Between a task's end and the next one's start word goes from the worker to the master and back, and each word
+//! costs several processes a turn. That is nothing beside a task of a second and a good part of one that takes
+//! a millisecond. So short tasks are sent ahead and wait at the worker, which tells of several at a time. The price
+//! is that they do not go where a slot becomes free first; therefore tasks of a stage are sent ahead only when
+//! others of it have turned out to be short, only while one session alone wants slots, and the fewer the fewer
+//! there are left (as in C. D. Polychronopoulos and D. J. Kuck, *Guided Self-Scheduling*, 1987).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use partita_wire::AHEAD;
+
+use super::queue::Offer;
 use super::{Attempt, Dispatch, Launch};
 
 /// Tasks that take longer gain nothing.
 const SHORT: Duration = Duration::from_millis(20);
+/// What is sent ahead beyond the next task should not keep a slot busy for longer.
+const ENOUGH: Duration = Duration::from_millis(5);
 
 /// How long the tasks of a session's current stage take.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +41,17 @@ impl Pace {
         }
     }
 
-    fn is_short(&self, attempt: &Attempt) -> bool {
-        self.mean <= SHORT && (self.job, self.stage) == (attempt.job, attempt.stage)
+    fn is_of(&self, attempt: &Attempt) -> bool {
+        (self.job, self.stage) == (attempt.job, attempt.stage)
+    }
+
+    /// How many tasks a slot may have ahead.
+    fn ahead(&self) -> usize {
+        if self.mean > SHORT {
+            return 0;
+        }
+        let several = ENOUGH.as_micros() / self.mean.as_micros().max(1);
+        usize::try_from(several).unwrap_or(AHEAD).clamp(1, AHEAD)
     }
 }
 
@@ -50,19 +65,18 @@ impl Dispatch {
         let (Some((session, share)), None) = (wanting.next(), wanting.next()) else { return };
         let Some(pace) = share.pace.filter(|_| !share.paused) else { return };
         let usable = self.workers.iter().filter(|(worker, _)| share.usable(**worker));
-        let last: usize = usable.map(|(_, slots)| slots.slots).sum();
+        let all: usize = usable.map(|(_, slots)| slots.slots).sum();
         for (worker, slots) in &mut self.workers {
-            while share.queue.len() > last
+            let most = pace.ahead() * slots.slots;
+            while share.queue.len() > all
                 && share.usable(*worker)
                 && slots.running.len() >= slots.slots
-                && slots.ahead.len() < slots.slots
+                && slots.ahead.len() < most
+                && slots.ahead.len() * all < share.queue.len() * slots.slots
             {
                 let offer = share.queue.offer(*worker);
-                let Some(offer) =
-                    offer.filter(|o| share.queue.attempt(o.place).is_some_and(|a| pace.is_short(a)))
-                else {
-                    break;
-                };
+                let is_of = |offer: &Offer| share.queue.attempt(offer.place).is_some_and(|a| pace.is_of(a));
+                let Some(offer) = offer.filter(is_of) else { break };
                 let Some(task) = share.queue.take(offer.place) else { break };
                 share.launched(task.attempt, *worker);
                 slots.ahead.push_back((*session, task.attempt));

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use self::shapes::{
-    application_json, datasets_json, environment_json, executor_json, job_json, job_status, stage_json, task_json,
-    with_task_map,
+    application_json, datasets_json, environment_json, executor_json, job_json, job_status, stage_json,
+    task_json, with_task_map,
 };
 use super::{Shared, plain};
 use crate::Cluster;
