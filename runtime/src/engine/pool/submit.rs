@@ -18,6 +18,9 @@ use crate::shuffle::ShuffleId;
 /// Bytes of tasks in one message; one task may have more.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// Tasks that are encoded before they are sent: the first ones run while the next are encoded.
+const AT_A_TIME: usize = 16;
+
 /// What a message needs around the bytes of a task.
 const AROUND: usize = 4096;
 
@@ -30,7 +33,7 @@ type Missing = (usize, ShuffleId, Vec<usize>);
 /// Sends tasks of one job to the master.
 ///
 /// # Errors
-/// When the job's connection is gone, or a task cannot travel. None of them runs then.
+/// When the job's connection is gone, or a task cannot travel. Those before it may run then.
 pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEvent>) -> Result<(), String> {
     let Some(first) = tasks.first() else { return Ok(()) };
     let job = first.job;
@@ -47,24 +50,32 @@ pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEv
         return Err(engine.lost("it was made anew meanwhile"));
     }
     engine.sweep();
-    let (specs, missing) = encode(engine, tasks, &link)?;
-    note(engine, tasks, &missing, &link, events)?;
-    for (index, shuffle, map_partitions) in missing {
-        let Task { stage, partition, attempt, .. } = tasks[index];
-        let cause = "the worker that kept them is gone".to_owned();
-        let end = Box::new(Err(TaskError::FetchFailed { shuffle, map_partitions, cause }));
-        let at = Instant::now();
-        // The job's own sender: it listens.
-        let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
+    let ahead = Ahead { engine, link: &link };
+    let sources = |id| engine.shared.state().sources(id);
+    let encoder = Encoder::new(&ahead, &sources);
+    for tasks in tasks.chunks(AT_A_TIME) {
+        let (specs, missing) = encode(engine, &encoder, tasks, &link)?;
+        note(engine, tasks, &missing, &link, events)?;
+        for (index, shuffle, map_partitions) in missing {
+            let Task { stage, partition, attempt, .. } = tasks[index];
+            let cause = "the worker that kept them is gone".to_owned();
+            let end = Box::new(Err(TaskError::FetchFailed { shuffle, map_partitions, cause }));
+            let at = Instant::now();
+            // The job's own sender: it listens.
+            let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
+        }
+        send(specs, &link).map_err(|cause| engine.lost(&cause))?;
     }
-    send(specs, &link).map_err(|cause| engine.lost(&cause))
+    Ok(())
 }
 
 /// Encodes tasks; those that read blocks which are lost by now are told apart.
-fn encode(engine: &PoolEngine, tasks: &[Task], link: &Link) -> Result<(Vec<TaskSpec>, Vec<Missing>), String> {
-    let ahead = Ahead { engine, link };
-    let sources = |id| engine.shared.state().sources(id);
-    let encoder = Encoder::new(&ahead, &sources);
+fn encode(
+    engine: &PoolEngine,
+    encoder: &Encoder<'_>,
+    tasks: &[Task],
+    link: &Link,
+) -> Result<(Vec<TaskSpec>, Vec<Missing>), String> {
     let (mut specs, mut missing) = (Vec::with_capacity(tasks.len()), Vec::new());
     for (index, task) in tasks.iter().enumerate() {
         let preferred_workers = {
