@@ -3,6 +3,7 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use partita_wire::INLINE_BYTES;
 use partita_wire::pool::{Allocation, CancelTasks, LaunchTask, TaskKey, ToSession, ToWorker, Versions};
 use partita_wire::pool::{to_session, to_worker};
 use tokio::sync::Notify;
@@ -108,12 +109,14 @@ impl State {
         // A master that was started again must not take a call that is still on its way to the one
         // before for one of its own sessions.
         let era = u64::from(uuid::Uuid::new_v4().as_fields().0 % 9999 + 1);
+        // A session may stop reading at any time: what workers have of its tasks by then must find room.
+        let most_sent = limits.session_bytes * 3 / 4 / INLINE_BYTES;
         Self {
             blobs: Blobs::new(limits.blob_bytes),
             limits,
             workers: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            dispatch: Dispatch::default(),
+            dispatch: Dispatch::new(most_sent),
             totals: Totals::default(),
             lost: VecDeque::new(),
             clock,

@@ -69,6 +69,7 @@ impl Dispatch {
         for (worker, slots) in &mut self.workers {
             let most = pace.ahead() * slots.slots;
             while share.queue.len() > all
+                && share.running.len() < self.most_sent
                 && share.usable(*worker)
                 && slots.running.len() >= slots.slots
                 && slots.ahead.len() < most

@@ -42,13 +42,15 @@ pub(crate) struct Launch {
 pub(crate) type Allocated = (u64, Change);
 
 /// Workers' slots and sessions' queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Dispatch {
     workers: BTreeMap<u64, Slots>,
     /// Workers with free slots, and how many.
     free: BTreeMap<u64, usize>,
     sessions: BTreeMap<u64, Share>,
     turn: u64,
+    /// Tasks of one session that workers may have when another one is sent ahead.
+    most_sent: usize,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,13 @@ impl Share {
 }
 
 impl Dispatch {
+    /// Nothing is there yet. Of one session workers have no more than `most_sent` tasks if that means to send
+    /// some ahead.
+    pub(crate) fn new(most_sent: usize) -> Self {
+        let (workers, free, sessions) = Default::default();
+        Self { workers, free, sessions, turn: 0, most_sent }
+    }
+
     pub(crate) fn add_worker(&mut self, worker: u64, slots: usize) {
         self.workers.insert(worker, Slots { slots, running: HashMap::new(), ahead: Ahead::new() });
         if slots > 0 {

@@ -8,6 +8,8 @@ use super::*;
 const WAIT: Duration = Duration::from_millis(100);
 const STEP: Duration = Duration::from_millis(1000);
 const IDLE: Duration = Duration::from_millis(500);
+/// More than one of the tests submits.
+const MOST_SENT: usize = 1000;
 
 fn attempt(job: u64, partition: u32) -> Attempt {
     Attempt { job, stage: 0, partition, attempt: 0 }
@@ -24,7 +26,7 @@ fn task(job: u64, partition: u32, preferred: &[u64], excluded: &[u64]) -> Queued
 
 /// A dispatch with workers of so many slots, from number 1, and sessions from number 1.
 fn pool(slots: &[usize], sessions: u64) -> Dispatch {
-    let mut dispatch = Dispatch::default();
+    let mut dispatch = Dispatch::new(MOST_SENT);
     for (worker, slots) in (1..).zip(slots) {
         dispatch.add_worker(worker, *slots);
     }
@@ -267,6 +269,17 @@ fn short_tasks_are_sent_ahead_once_they_are_known_to_be_short_but_for_the_last_o
     let lost: Vec<u32> =
         dispatch.remove_worker(1, start).into_iter().map(|(_, attempt)| attempt.partition).collect();
     assert_eq!(lost, [2, 3, 4], "what was sent ahead is lost with its worker");
+}
+
+#[test]
+fn no_more_is_sent_ahead_than_a_session_that_stops_reading_has_room_for() {
+    let (mut dispatch, start) = (Dispatch::new(2), Instant::now());
+    dispatch.add_worker(1, 1);
+    dispatch.add_session(1, WAIT);
+    (0..20).for_each(|partition| assert!(dispatch.submit(1, task(0, partition, &[], &[]), start)));
+    launched(&mut dispatch, start);
+    dispatch.ended(1, 1, attempt(0, 0), start + MOMENT);
+    assert_eq!(launched(&mut dispatch, start + MOMENT), [(1, 1, 1), (1, 1, 2)]);
 }
 
 #[test]
