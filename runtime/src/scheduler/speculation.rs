@@ -1,6 +1,6 @@
 //! A copy for a task that is slow: the first of the two to end counts. By Spark's rule: when three
 //! quarters of a stage's tasks are done, one that has run for half as long again as their median gets a
-//! copy on another worker.
+//! copy on another worker. So does one that has not begun: it may wait behind a slow one.
 
 use std::time::{Duration, Instant};
 
@@ -36,12 +36,19 @@ impl Job<'_> {
         }
         speculation.looked = Some(now);
         for stage in 0..self.stages.len() {
-            for (partition, worker) in slow(&self.stages[stage], now) {
+            let slow = slow(&self.stages[stage], now);
+            let mut workers: Vec<u64> = slow.iter().map(|(_, worker)| *worker).collect();
+            workers.sort_unstable();
+            workers.dedup();
+            let waiting = if slow.is_empty() { Vec::new() } else { waiting(&self.stages[stage]) };
+            let slow = slow.into_iter().map(|(partition, worker)| (partition, vec![worker]));
+            let behind = waiting.into_iter().map(|partition| (partition, workers.clone()));
+            for (partition, excluded) in slow.chain(behind) {
                 // The copy must not wait for a worker that will not come.
-                if self.engine.workers().iter().all(|other| other.id == worker) {
+                if self.engine.workers().iter().all(|other| excluded.contains(&other.id)) {
                     continue;
                 }
-                if let Some(copy) = self.task(stage, partition, vec![worker]) {
+                if let Some(copy) = self.task(stage, partition, excluded) {
                     self.send(stage, vec![copy])?;
                 }
             }
@@ -69,5 +76,17 @@ fn slow(stage: &StageState, now: Instant) -> Vec<(usize, u64)> {
         })
         .filter(|(_, (_, since))| now.saturating_duration_since(*since) > limit)
         .map(|(partition, (worker, _))| (partition, worker))
+        .collect()
+}
+
+/// The tasks of a stage that have one attempt, which has not begun.
+fn waiting(stage: &StageState) -> Vec<usize> {
+    let tasks = stage.tasks.iter().enumerate();
+    tasks
+        .filter(|(_, task)| match &task.live {
+            [Some(only), None] | [None, Some(only)] => only.runs.is_none(),
+            _ => false,
+        })
+        .map(|(partition, _)| partition)
         .collect()
 }

@@ -36,20 +36,44 @@ fn a_task_that_fails_while_its_copy_runs_leaves_the_work_to_the_copy() {
 }
 
 #[test]
+fn a_task_that_waits_behind_slow_ones_gets_a_copy_on_a_worker_that_has_none_of_them() {
+    let (session, engine, events) = session(3, |_| Vec::new());
+    session.set_speculation(true);
+    // Two of them hold both slots; the last one waits.
+    assert_eq!(slow_from(&session, 16, 13..15).collect().unwrap().height(), 16);
+    let ran = |slow| {
+        events.lock().unwrap().iter().find_map(|event| match event {
+            Event::TaskStarted { partition, attempt: 0, worker, .. } if *partition == slow => Some(*worker),
+            _ => None,
+        })
+    };
+    let mut workers = [ran(13).unwrap(), ran(14).unwrap()];
+    workers.sort_unstable();
+    let copies = engine.excluded();
+    assert!(copies.contains(&(0, 15, workers.to_vec())), "{copies:?}");
+}
+
+#[test]
 fn there_is_no_copy_where_nobody_asked_for_one_or_no_other_worker_is() {
     for (workers, wanted) in [(3, false), (1, true)] {
         let (session, engine, _) = session(workers, |_| Vec::new());
         session.set_speculation(wanted);
-        assert_eq!(slow_in(&session, 7).count().unwrap(), 8);
+        assert_eq!(slow_in(&session, 7).collect().unwrap().height(), 8);
         assert_eq!(engine.excluded(), []);
     }
 }
 
 /// Eight partitions of a row each, of which one takes long enough for a copy.
 fn slow_in(session: &Session, partition: i64) -> Dataset {
-    session.range(0, 8, 8).map_partitions(move |lf| {
+    slow_from(session, 8, partition..partition + 1)
+}
+
+/// So many partitions of a row each, of which some take long enough for a copy.
+fn slow_from(session: &Session, partitions: i64, slow: std::ops::Range<i64>) -> Dataset {
+    session.range(0, partitions, partitions as usize).map_partitions(move |lf| {
+        let slow = slow.clone();
         let wait = move |column: Column| {
-            if column.i64()?.get(0) == Some(partition) {
+            if column.i64()?.get(0).is_some_and(|row| slow.contains(&row)) {
                 std::thread::sleep(std::time::Duration::from_millis(300));
             }
             Ok(column)
