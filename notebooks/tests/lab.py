@@ -129,10 +129,6 @@ class NotebookPage:
         self.menu("Run", "Run All Cells")
         return self.all_ran()
 
-    def is_idle(self):
-        """Whether the kernel has nothing to do."""
-        return self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").count() > 0
-
     def run_cell(self, number):
         """Runs one code cell, counted from 0, and does not wait for it. What it showed before is marked as such."""
         cell = self.page.locator(".jp-CodeCell").nth(number)

@@ -104,11 +104,23 @@ def standard_output(notebook):
     )
 
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
 def plots(notebook):
     """The MIME types of every output that is a picture; what a page shows as a widget is none."""
+    return [mimes for mimes in pictures(notebook) if WIDGET not in mimes]
+
+
+def timelines(notebook):
+    """The MIME types of every output that is a widget in a page, and a picture elsewhere."""
+    return [mimes for mimes in pictures(notebook) if WIDGET in mimes]
+
+
+def pictures(notebook):
+    """The MIME types of every output that has a picture."""
     bundles = [sorted(output.get("data", {})) for output in outputs(notebook)]
-    pictures = [mimes for mimes in bundles if any(mime.startswith("image/") for mime in mimes)]
-    return [mimes for mimes in pictures if "application/vnd.jupyter.widget-view+json" not in mimes]
+    return [mimes for mimes in bundles if any(mime.startswith("image/") for mime in mimes)]
 
 
 def checks(notebook):
