@@ -61,7 +61,6 @@ def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and
         cells = lessons.code_cells(saved)
         (longest,) = [number for number, cell in enumerate(cells) if LONGEST[path.stem] in cell.source]
         timelines.grows(page, opened, longest, screenshots / path.stem)
-        opened.all_ran()
         loaded_again_while_jobs_run(page, opened, notebook, longest, screenshots / f"{path.stem}-reloaded.png")
 
         # What was saved shows its timelines without a kernel.

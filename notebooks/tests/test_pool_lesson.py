@@ -98,7 +98,6 @@ def test_the_taxi_lesson_shows_the_workers_while_they_run_it_and_gives_the_same_
         cells = lessons.code_cells(saved)
         (longest,) = [number for number, cell in enumerate(cells) if 'compare("naive"' in cell.source]
         timelines.grows(page, opened, longest, screenshots / "pool-lesson")
-        opened.all_ran()
         page.goto(exported(notebook).as_uri())
         pictures = timelines.saved_pictures(page)
         assert pictures, "the exported notebook shows no timeline"

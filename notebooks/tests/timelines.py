@@ -1,51 +1,50 @@
 """The timelines of a page, as a person sees them: what they say, that they are painted, that they grow."""
 
+import base64
 import io
 import re
+from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Error
 
 TIMELINE = ".partita-timeline"
 
-# Notes, from now on, what every timeline says of its job in words: how many tasks of which job are done.
-WATCH = """(selector) => {
-    const seen = (window.timelinesSeen = []);
-    const known = new WeakMap();
+# Keeps, from now on, what the timelines of a cell say of their jobs, and what is painted when they say it. The page
+# does so itself: a test that asks from outside may be late by more than a short job takes.
+WATCH = """([cell, selector]) => {
+    const seen = (window.timelineSeen = []);
     setInterval(() => {
-        for (const view of document.querySelectorAll(selector)) {
+        for (const view of cell.querySelectorAll(`${selector}:not([data-before])`)) {
             const done = /[\\d,]+ (?:of [\\d,]+ )?tasks/.exec(view.querySelector('.pt-summary').textContent);
-            if (!done) continue;
-            if (!known.has(view)) seen.push(known.set(view, new Set()).get(view));
-            known.get(view).add(`${view.querySelector('[data-pt=title]').textContent}: ${done[0]}`);
+            const says = done && `${view.querySelector('[data-pt=title]').textContent}: ${done[0]}`;
+            if (!says || seen.some((before) => before.says === says)) continue;
+            const now = { says, picture: null };
+            seen.push(now);
+            // The frame after the next one: this one's painting may be yet to come.
+            const paint = () => (now.picture = view.querySelector('canvas').toDataURL());
+            requestAnimationFrame(() => requestAnimationFrame(paint));
         }
     }, 20);
 }"""
 
 
 def grows(page, opened, number, path):
-    """Runs a code cell and watches its timeline to the end: it is painted each time that it says more."""
-    page.evaluate(WATCH, TIMELINE)
-    cell = opened.run_cell(number)
-    timeline = cell.locator(f"{TIMELINE}:not([data-before])")
-    timeline.wait_for()
-    said, pictures = [], []
-    while len(pictures) < 4:
-        news = page.wait_for_function(
-            """([cell, before]) => cell.querySelector('.jp-InputPrompt').textContent.includes('*')
-                ? window.timelinesSeen.map((texts) => [...texts]).find((texts) => texts.length > before)
-                : ['ended']""",
-            arg=[cell.element_handle(), len(said)],
-        ).json_value()
-        if news == ["ended"]:
-            break
-        said = news
-        try:
-            pictures.append(painted(timeline, f"{path}-grows-{len(pictures)}.png"))
-        except Error:
-            # The cell has ended meanwhile, and its timeline is folded.
-            break
-    assert len(set(pictures)) >= 2, f"the picture stays the same: it said {said}"
+    """Runs a code cell and watches its timeline to the end: each time that it says more, it has painted more."""
+    page.evaluate(WATCH, [page.locator(".jp-CodeCell").nth(number).element_handle(), TIMELINE])
+    opened.run_cell(number)
+    opened.all_ran()
+    seen = page.evaluate("() => window.timelineSeen.filter((moment) => moment.picture)")
+    pictures = dict.fromkeys(base64.b64decode(moment["picture"].partition(",")[2]) for moment in seen)
+    for moment, picture in enumerate(pictures):
+        Path(f"{path}-grows-{moment}.png").write_bytes(picture)
+    several = sum(in_several_colours(picture) for picture in pictures)
+    assert several >= 2, f"{len(pictures)} pictures, {several} with tasks: it said {[moment['says'] for moment in seen]}"
+
+
+def in_several_colours(picture):
+    """Whether more is painted than a ground and a few lines."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    return len(image.getcolors(image.width * image.height)) > 4
 
 
 def tasks_done(timeline):
@@ -75,9 +74,7 @@ def grown(page, timeline, beyond):
 def painted(timeline, path):
     """What the canvas shows; it must be painted in several colours."""
     seen = timeline.locator("canvas").first.screenshot(path=path, timeout=5_000)
-    image = Image.open(io.BytesIO(seen)).convert("RGB")
-    colours = image.getcolors(image.width * image.height)
-    assert len(colours) > 4, "nothing is painted"
+    assert in_several_colours(seen), "nothing is painted"
     return seen
 
 

@@ -34,7 +34,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}/", listener.local_addr()?);
-    Page { history, view, token: Token::from_env()? }.serve(listener, pending()).await?;
+    Page { history, view, token: Token::from_env()?, tls: TlsFiles::default() }
+        .serve(listener, pending())
+        .await?;
     Ok(())
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn outbox<T>(
 }
 
 impl<T> Outbox<T> {
-    /// Appends a message. After the end it is forgotten.
+    /// Appends a message, which goes out at the next [`waker`](Self::waker). After the end it is forgotten.
     ///
     /// # Errors
     /// When there is no room.
@@ -69,8 +69,14 @@ impl<T> Outbox<T> {
         }
         queue.weight += weight;
         queue.messages.push_back((message, weight));
-        wake(queue);
         Ok(())
+    }
+
+    /// What there is to wake to have sent what waits: all that was appended until then in one piece. Woken by
+    /// the first message, the stream would send that one, and then the next.
+    pub(crate) fn waker(&self) -> Option<Waker> {
+        let mut queue = lock(&self.shared);
+        if queue.messages.is_empty() { None } else { queue.waker.take() }
     }
 
     /// How much waits.

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::{Instant, SystemTime};
 
 use partita_wire::INLINE_BYTES;
@@ -45,7 +46,7 @@ impl Shared {
 
     /// Does something to the state, and everything that follows from it. Nobody waits under the lock.
     pub(crate) fn with<R>(&self, change: impl FnOnce(&mut State, Instant) -> R) -> R {
-        let (result, earlier, removed) = {
+        let (result, earlier, removed, wakers) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
             let result = change(&mut state, now);
@@ -55,8 +56,9 @@ impl Shared {
             if earlier {
                 state.alarm = next;
             }
-            (result, earlier, std::mem::take(&mut state.removed))
+            (result, earlier, std::mem::take(&mut state.removed), state.wakers())
         };
+        wakers.into_iter().for_each(Waker::wake);
         if earlier {
             self.clock.notify_one();
         }
@@ -215,6 +217,12 @@ impl State {
                 self.lose_worker(worker, reason, Some(Status::resource_exhausted(reason)), now);
             }
         }
+    }
+
+    /// Whom to wake so that what waits for sessions and workers is sent.
+    fn wakers(&self) -> Vec<Waker> {
+        let sessions = self.sessions.values().filter_map(|peer| peer.outbox.waker());
+        sessions.chain(self.workers.values().filter_map(|peer| peer.outbox.waker())).collect()
     }
 
     fn launch(&mut self, Launch { worker, session, task, local }: Launch) {

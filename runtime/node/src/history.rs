@@ -30,10 +30,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if replayed.unreadable > 0 {
         warn!("{} lines are no events and were passed over", replayed.unreadable);
     }
-    info!("{} sessions on http://{}", replayed.sessions, listener.local_addr()?);
+    let tls = arguments.secrets.tls();
+    info!("{} sessions on {}://{}", replayed.sessions, listen::scheme(&tls), listener.local_addr()?);
     let stop = async {
         let _ = shutdown::asked().await;
     };
-    Page { history: Arc::new(history), view: None, token }.serve(listener, stop).await?;
+    Page { history: Arc::new(history), view: None, token, tls }.serve(listener, stop).await?;
     Ok(())
 }

@@ -42,6 +42,11 @@ impl Secrets {
     }
 }
 
+/// How addresses of a page begin that is served with these files.
+pub fn scheme(tls: &TlsFiles) -> &'static str {
+    if tls.identity.is_some() { "https" } else { "http" }
+}
+
 /// The address that `text` names. Beyond loopback there must be a token: whoever reaches the port
 /// could run tasks and read results.
 ///

@@ -56,8 +56,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let master = Master::bind(options).await.context("the master cannot start")?;
     let stop = master.stop();
-    let page = Page { history, view: Some(master.view()), token };
-    info!("listening on {}, web page on http://{}", master.local_addr(), web.local_addr()?);
+    let tls = arguments.secrets.tls();
+    let scheme = listen::scheme(&tls);
+    info!("listening on {}, web page on {scheme}://{}", master.local_addr(), web.local_addr()?);
+    let page = Page { history, view: Some(master.view()), token, tls };
     let ends = stop.clone();
     tokio::spawn(async move {
         if let Ok(signal) = shutdown::asked().await {

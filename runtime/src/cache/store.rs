@@ -169,6 +169,11 @@ impl CacheStore {
         drop(removed);
     }
 
+    /// Whether a partition is kept. Says nothing of its file.
+    pub fn contains(&self, key: Key) -> bool {
+        self.lock().entries.contains_key(&key)
+    }
+
     /// Partitions kept of a dataset: in memory, on disk.
     pub fn kept(&self, session: u64, cache: CacheId) -> (usize, usize) {
         self.count(|key| key.session == session && key.cache == cache)

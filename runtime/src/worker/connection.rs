@@ -16,7 +16,6 @@ use partita_wire::{MESSAGE_BYTES, QUEUE, Token, words};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -25,7 +24,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::registration::Registration;
 use super::task::{Launch, failure};
-use super::{Shared, WorkerError, dial};
+use super::{Shared, WorkerError, dial, outbox};
 use crate::cache::KeptDataset;
 use crate::engine::task::TaskError;
 use crate::memory::heap;
@@ -149,11 +148,12 @@ async fn talk_until_lost(
     let channel = dial::channel(&options.master, tls)
         .map_err(|error| Ended::Refused(format!("`{}` is no address: {error}", options.master)))?;
     let master = MasterDial { channel, token: options.token.clone() };
-    let (to_master, outgoing) = mpsc::channel(4 * QUEUE);
+    let (to_master, outgoing) = outbox::to_master(4 * QUEUE);
     let hello = hello(shared).await.map_err(|error| Ended::Lost(error.to_string()))?;
-    let hello = FromWorker { message: Some(Message::Hello(hello)) };
-    to_master.try_send(hello).map_err(|error| Ended::Lost(error.to_string()))?;
-    let mut incoming = master.client().work(ReceiverStream::new(outgoing)).await?.into_inner();
+    to_master
+        .try_send(outbox::piece(Message::Hello(hello)))
+        .map_err(|error| Ended::Lost(error.to_string()))?;
+    let mut incoming = master.client().work(outgoing).await?.into_inner();
     let first = timeout(WELCOME, incoming.message()).await;
     let first = first.map_err(|_| Ended::Lost("it does not answer".into()))??;
     let Some(Order::Welcome(WorkerWelcome { worker, heartbeat_ms })) = first.and_then(|first| first.message)
@@ -179,11 +179,11 @@ async fn talk_until_lost(
                 Some(order) => obey(order.message, &registration, queue, &to_master).await,
                 None => return Ok(()),
             },
-            _ = noted.tick() => registration.tell_noted(),
+            _ = noted.tick() => registration.outbox.tell_noted(),
             _ = heartbeat.tick() => {
                 // If so much waits to be sent, the master hears of this worker anyway.
                 let status = Message::Status(status(shared, &registration));
-                let _ = to_master.try_send(FromWorker { message: Some(status) });
+                let _ = to_master.try_send(outbox::piece(status));
             }
         }
     }
@@ -193,7 +193,7 @@ async fn obey(
     order: Option<Order>,
     registration: &Arc<Registration>,
     queue: &Sender<Launch>,
-    to_master: &mpsc::Sender<FromWorker>,
+    to_master: &mpsc::Sender<Vec<FromWorker>>,
 ) {
     match order {
         Some(Order::Launch(launch)) => {
@@ -211,7 +211,7 @@ async fn obey(
                 let error = TaskError::Failed("the worker was given more tasks than it has slots".into());
                 let ended = TaskEnded { key: Some(key), worker: 0, outcome: Some(failure(&error)) };
                 // A stream that is gone needs no answers.
-                let _ = to_master.send(FromWorker { message: Some(Message::Ended(ended)) }).await;
+                let _ = to_master.send(outbox::piece(Message::Ended(ended))).await;
             }
         }
         Some(Order::Cancel(cancel)) => aside(registration, move |kept| kept.cancel(&cancel)),

@@ -1,7 +1,7 @@
 //! A worker of a pool: dials the master, runs the tasks it is given on its slots, and keeps what they
 //! leave (shuffle blocks, cached partitions, large results) until it is told to forget it.
 //!
-//! [`connection`] is the talk with the master; everything it told and everything kept for it is one
+//! [`connection`] is the talk with the master, [`outbox`] what tasks have to say in it; everything it told and everything kept for it is one
 //! [`registration`], dropped whole when the stream breaks. [`task`] runs one task on a slot, with
 //! [`stores`] as its way to other tasks' rows: here, or at other workers by [`fetch`], whose other end
 //! is [`blocks`]. How much memory tasks are given is `crate::memory`'s matter, how much they ask for
@@ -13,6 +13,7 @@ mod dial;
 mod estimate;
 mod fetch;
 mod options;
+mod outbox;
 mod registration;
 mod stores;
 mod task;

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::connection::MasterDial;
+use super::outbox::Outbox;
 use crate::cache::{CacheId, CacheStore, Key};
 use crate::memory::{Accountant, Reclaim, Room, SpillDirectory, Use};
 use crate::shuffle::block::read_stream;
@@ -23,9 +24,7 @@ pub(super) struct Registration {
     pub blocks: BlockStore,
     pub cache: CacheStore,
     accountant: Arc<Accountant>,
-    to_master: mpsc::Sender<FromWorker>,
-    /// What the master is told with what it is told next.
-    noted: Mutex<VecDeque<FromWorker>>,
+    pub outbox: Arc<Outbox>,
     master: MasterDial,
     /// `None` when it is over.
     sessions: Mutex<Option<HashMap<u64, Session>>>,
@@ -51,56 +50,25 @@ impl Registration {
         worker: u64,
         accountant: Arc<Accountant>,
         spill: Arc<SpillDirectory>,
-        to_master: mpsc::Sender<FromWorker>,
+        to_master: mpsc::Sender<Vec<FromWorker>>,
         master: MasterDial,
     ) -> Self {
-        let evictions = to_master.clone();
+        let outbox = Arc::new(Outbox::new(to_master));
+        let evictions = outbox.clone();
         let on_evicted = move |key: Key| {
             let gone = CachedPartition { cache: key.cache, partition: key.partition as u32, on_disk: false };
             let evicted = CacheEvicted { session: key.session, partitions: vec![gone] };
-            // Without a master there is no one to tell.
-            let _ = evictions.blocking_send(FromWorker { message: Some(Message::Evicted(evicted)) });
+            evictions.tell(|| Message::Evicted(evicted));
         };
         Self {
             worker,
             blocks: BlockStore::new(accountant.clone(), spill.clone()),
             cache: CacheStore::new(accountant.clone(), spill, Box::new(on_evicted)),
             accountant,
-            to_master,
-            noted: Mutex::default(),
+            outbox,
             master,
             sessions: Mutex::new(Some(HashMap::new())),
         }
-    }
-
-    /// Has the master told with what it is told next, or when [`tell_noted`](Self::tell_noted) is called: a
-    /// message of its own costs several processes a turn, more than a short task takes.
-    pub fn note(&self, message: Message) {
-        self.noted().push_back(FromWorker { message: Some(message) });
-    }
-
-    /// Tells the master what was noted and this, from a thread that may block. If the master is gone, so is
-    /// whoever wants to know.
-    pub fn tell(&self, message: Message) {
-        let mut noted = self.noted();
-        noted.push_back(FromWorker { message: Some(message) });
-        for message in noted.drain(..) {
-            let _ = self.to_master.blocking_send(message);
-        }
-    }
-
-    /// Tells the master what was noted. Never waits; what finds no room is told later.
-    pub fn tell_noted(&self) {
-        // Held by a thread that is telling it.
-        let Ok(mut noted) = self.noted.try_lock() else { return };
-        while let Ok(room) = self.to_master.try_reserve() {
-            let Some(message) = noted.pop_front() else { return };
-            room.send(message);
-        }
-    }
-
-    fn noted(&self) -> MutexGuard<'_, VecDeque<FromWorker>> {
-        self.noted.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// A task has come; gives the flag that says whether it is given up.

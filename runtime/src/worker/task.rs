@@ -17,6 +17,7 @@ use super::Shared;
 use super::estimate::{Estimate, too_large};
 use super::registration::Registration;
 use super::stores::TaskStores;
+use crate::cache::Key;
 use crate::engine::codec::{self, Decoded};
 use crate::engine::slots::Busy;
 use crate::engine::task::{Task, TaskError, TaskResult};
@@ -58,12 +59,18 @@ pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy, wai
     let outcome = outcome.unwrap_or_else(|error| failure(&error));
     registration.end(&key);
     let brief = began.elapsed() < BRIEF && matches!(outcome, Outcome::Success(_));
-    let ended = Message::Ended(TaskEnded { key: Some(key), worker: 0, outcome: Some(outcome) });
+    let ended = || {
+        Message::Ended(TaskEnded {
+            key: Some(key),
+            worker: 0,
+            outcome: Some(still_true(outcome, &key, &registration)),
+        })
+    };
     // As long as the slots have another one after the next, the master need not hurry to send more.
     if brief && waiting() > shared.options.slots {
-        registration.note(ended);
+        registration.outbox.note(ended);
     } else {
-        registration.tell(ended);
+        registration.outbox.tell(ended);
     }
 }
 
@@ -118,7 +125,7 @@ impl Attempt<'_> {
             if !started {
                 started = true;
                 let start = TaskStarted { key: Some(self.key), slot: self.slot as u32, worker: 0 };
-                self.registration.note(Message::Started(start));
+                self.registration.outbox.note(|| Message::Started(start));
             }
             let stores = TaskStores {
                 shared: self.shared,
@@ -174,6 +181,17 @@ impl Attempt<'_> {
         self.registration.keep_result(&self.key, output);
         Ok(Rows::Waiting(size as u64))
     }
+}
+
+/// Leaves away what was cached and is evicted by now: that word has gone already.
+fn still_true(mut outcome: Outcome, key: &TaskKey, registration: &Registration) -> Outcome {
+    if let Outcome::Success(success) = &mut outcome {
+        success.cached.retain(|CachedPartition { cache, partition, .. }| {
+            let key = Key { session: key.session, cache: *cache, partition: *partition as usize };
+            registration.cache.contains(key)
+        });
+    }
+    outcome
 }
 
 /// An error as it travels.

@@ -51,9 +51,18 @@ impl TlsFiles {
     /// # Errors
     /// When a file cannot be read.
     pub fn server(&self) -> Result<Option<ServerTlsConfig>, TlsError> {
-        let Some(identity) = &self.identity else { return Ok(None) };
-        let pair = tonic::transport::Identity::from_pem(read(&identity.certificate)?, read(&identity.key)?);
+        let Some((certificate, key)) = self.pair()? else { return Ok(None) };
+        let pair = tonic::transport::Identity::from_pem(certificate, key);
         Ok(Some(ServerTlsConfig::new().identity(pair)))
+    }
+
+    /// The certificate chain and the key of who listens, in PEM; `None` means without TLS.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn pair(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, TlsError> {
+        let Some(identity) = &self.identity else { return Ok(None) };
+        Ok(Some((read(&identity.certificate)?, read(&identity.key)?)))
     }
 }
 

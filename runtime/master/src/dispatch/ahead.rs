@@ -8,7 +8,7 @@
 //! there are left (as in C. D. Polychronopoulos and D. J. Kuck, *Guided Self-Scheduling*, 1987).
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use partita_wire::AHEAD;
 
@@ -18,7 +18,7 @@ use super::{Attempt, Dispatch, Launch};
 /// Tasks that take longer gain nothing.
 const SHORT: Duration = Duration::from_millis(20);
 /// What is sent ahead beyond the next task should not keep a slot busy for longer.
-const ENOUGH: Duration = Duration::from_millis(5);
+const ENOUGH: Duration = Duration::from_millis(10);
 
 /// How long the tasks of a session's current stage take.
 #[derive(Debug, Clone, Copy)]
@@ -84,11 +84,5 @@ impl Dispatch {
                 launches.push(Launch { worker: *worker, session: *session, task, local: offer.local });
             }
         }
-    }
-
-    /// The first task sent ahead gets the slot that became free; whether there was one.
-    pub(super) fn promote(slots: &mut super::Slots, now: Instant) -> bool {
-        let next = slots.ahead.pop_front();
-        next.is_some_and(|task| slots.running.insert(task, now).is_none())
     }
 }

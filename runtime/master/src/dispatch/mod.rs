@@ -6,6 +6,7 @@ mod ahead;
 mod allocation;
 mod choose;
 mod queue;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -15,10 +16,11 @@ use std::time::{Duration, Instant};
 pub(crate) use allocation::{Change, Rule};
 pub(crate) use queue::Queued;
 
-use ahead::{Ahead, Pace};
+use ahead::Pace;
 use allocation::{Allocation, Candidate};
 use choose::{Claim, Claims, choose};
 use queue::Queue;
+use slots::{End, Slots};
 
 /// One attempt at one task of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,22 +53,6 @@ pub(crate) struct Dispatch {
     turn: u64,
     /// Tasks of one session that workers may have when another one is sent ahead.
     most_sent: usize,
-}
-
-#[derive(Debug)]
-struct Slots {
-    slots: usize,
-    /// Tasks and since when they have a slot. Also those of sessions that have ended: the slot is taken until
-    /// the worker says otherwise.
-    running: HashMap<(u64, Attempt), Instant>,
-    ahead: Ahead,
-}
-
-impl Slots {
-    /// Whether the worker has this task.
-    fn has(&self, task: &(u64, Attempt)) -> bool {
-        self.running.contains_key(task) || self.ahead.contains(task)
-    }
 }
 
 #[derive(Debug)]
@@ -120,7 +106,7 @@ impl Dispatch {
     }
 
     pub(crate) fn add_worker(&mut self, worker: u64, slots: usize) {
-        self.workers.insert(worker, Slots { slots, running: HashMap::new(), ahead: Ahead::new() });
+        self.workers.insert(worker, Slots::new(slots));
         if slots > 0 {
             self.free.insert(worker, slots);
         }
@@ -239,17 +225,12 @@ impl Dispatch {
     /// A task ended on a worker. `false` if it was not there.
     pub(crate) fn ended(&mut self, worker: u64, session: u64, attempt: Attempt, now: Instant) -> bool {
         let Some(slots) = self.workers.get_mut(&worker) else { return false };
-        let task = (session, attempt);
-        let since = slots.running.remove(&task);
-        if since.is_none() {
-            // It ended before it began, as when it was cancelled.
-            let Some(place) = slots.ahead.iter().position(|ahead| *ahead == task) else { return false };
-            slots.ahead.remove(place);
-        } else if !Self::promote(slots, now) {
+        let Some(end) = slots.ended(&(session, attempt), now) else { return false };
+        if matches!(end, End::Freed(_)) {
             *self.free.entry(worker).or_default() += 1;
         }
         if let Some(share) = self.sessions.get_mut(&session) {
-            if let Some(since) = since {
+            if let End::HandedOn(since) | End::Freed(since) = end {
                 share.pace = Some(Pace::after(share.pace, &attempt, now.saturating_duration_since(since)));
             }
             share.ended(&attempt, now);

@@ -23,6 +23,8 @@ pub(crate) struct Guard {
     token: Option<Token>,
     /// The cookie's value, and the same to compare with.
     cookie: Option<(String, Token)>,
+    /// Browsers then keep the cookie from what they send in the clear.
+    encrypted: bool,
 }
 
 #[derive(Deserialize)]
@@ -31,10 +33,10 @@ pub(super) struct Login {
 }
 
 impl Guard {
-    pub fn new(token: Option<Token>) -> Self {
+    pub fn new(token: Option<Token>, encrypted: bool) -> Self {
         let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let cookie = Token::new(&secret, "the login").ok().map(|token| (secret, token));
-        Self { cookie: cookie.filter(|_| token.is_some()), token }
+        Self { cookie: cookie.filter(|_| token.is_some()), token, encrypted }
     }
 
     fn lets_in(&self, headers: &HeaderMap) -> bool {
@@ -136,7 +138,8 @@ pub(super) async fn login(
         return (StatusCode::UNAUTHORIZED, page).into_response();
     };
     let mut response = Redirect::to("/").into_response();
-    let value = format!("{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/");
+    let secure = if shared.guard.encrypted { "; Secure" } else { "" };
+    let value = format!("{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/{secure}");
     if let Ok(mut value) = HeaderValue::from_str(&value) {
         value.set_sensitive(true);
         response.headers_mut().insert(header::SET_COOKIE, value);

@@ -19,7 +19,9 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use partita_wire::Token;
+use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use partita_wire::{TlsError, TlsFiles, Token};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -40,6 +42,8 @@ pub struct Page {
     pub view: Option<View>,
     /// What a reader must know. May be absent on loopback only.
     pub token: Option<Token>,
+    /// With an identity the page speaks HTTPS, and nothing else.
+    pub tls: TlsFiles,
 }
 
 /// Why there is no page, or no more.
@@ -55,6 +59,15 @@ pub enum PageError {
         /// Where it was to listen.
         listen: SocketAddr,
     },
+    /// A file of the certificate cannot be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// What the files hold is no certificate with its key.
+    #[error(
+        "the page cannot be served with the certificate that was given: {0}; --tls-cert wants a certificate \
+         chain in PEM, --tls-key the private key of its first certificate"
+    )]
+    Certificate(io::Error),
     /// The transport failed.
     #[error("the page cannot be served: {0}")]
     Transport(#[from] io::Error),
@@ -73,7 +86,7 @@ impl Page {
     /// Serves the page until `stop`; then open streams end and answers that have begun are finished.
     ///
     /// # Errors
-    /// When anybody could read it, or the listener fails.
+    /// When anybody could read it, the certificate cannot be used, or the listener fails.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -83,17 +96,35 @@ impl Page {
         if self.token.is_none() && !listen.ip().is_loopback() {
             return Err(PageError::NoToken { listen });
         }
-        let stopped = CancellationToken::new();
-        let router = self.router(stopped.clone());
-        let stop = async move {
-            stop.await;
-            stopped.cancel();
+        let acceptor = match self.tls.pair()? {
+            Some((certificate, key)) => {
+                let config =
+                    RustlsConfig::from_pem(certificate, key).await.map_err(PageError::Certificate)?;
+                Some(RustlsAcceptor::new(config))
+            }
+            None => None,
         };
-        Ok(axum::serve(listener, router).with_graceful_shutdown(stop).await?)
+        let (handle, stopped) = (Handle::new(), CancellationToken::new());
+        let server = axum_server::from_tcp(listener.into_std()?)?.handle(handle.clone());
+        let page = self.router(stopped.clone()).into_make_service();
+        let served = async {
+            match acceptor {
+                Some(acceptor) => server.acceptor(acceptor).serve(page).await,
+                None => server.serve(page).await,
+            }
+        };
+        tokio::pin!(served);
+        tokio::select! {
+            ended = &mut served => return Ok(ended?),
+            () = stop => {}
+        }
+        stopped.cancel();
+        handle.graceful_shutdown(None);
+        Ok(served.await?)
     }
 
     fn router(self, stopped: CancellationToken) -> Router {
-        let guard = Arc::new(guard::Guard::new(self.token.clone()));
+        let guard = Arc::new(guard::Guard::new(self.token.clone(), self.tls.identity.is_some()));
         let watchers = Arc::new(Semaphore::new(WATCHERS));
         let shared = Shared { page: self, guard, watchers, stopped };
         Router::new()

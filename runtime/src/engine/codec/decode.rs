@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use bytes::Bytes;
 use polars::prelude::*;
 use serde::de::DeserializeOwned;
 
 use super::frames;
 use super::plans::allowed;
-use super::walk::{Seen, can_travel};
+use super::shared::Part;
+use super::walk::{Seen, can_travel, walk};
 use super::wire::{WireInput, WireOutput, WireStep, WireTask, exprs_of, keys_of};
 use super::{Access, CodecError, Decoded, GetBlob, MAX_INPUT_DEPTH, packed};
 use crate::engine::CacheLease;
@@ -84,7 +86,7 @@ impl Decoder<'_> {
             WireInput::Steps { input, steps } => {
                 let mut input = *boxed(input)?;
                 for step in steps {
-                    input = Input::Step { input: Box::new(input), step: Arc::new(self.step(&step)?) };
+                    input = Input::Step { input: Box::new(input), step: self.step(&step)? };
                 }
                 input
             }
@@ -96,9 +98,12 @@ impl Decoder<'_> {
                 schema: Arc::new(schema),
             },
             WireInput::Join { left, right, join } => {
-                let join: JoinStep = unpack("a join", &join)?;
-                self.check(join.left_on.iter().chain(&join.right_on))?;
-                Input::Join { left: boxed(left)?, right: boxed(right)?, join: Arc::new(join) }
+                let join = self.access.shared.part(&join, || {
+                    let join: JoinStep = unpack("a join", &join)?;
+                    let reads = self.check(join.left_on.iter().chain(&join.right_on))?;
+                    Ok(reads.part(join))
+                })?;
+                Input::Join { left: boxed(left)?, right: boxed(right)?, join }
             }
             WireInput::Cache { id, partition, level, input } => Input::Cache {
                 lease: Arc::new(CacheLease::detached(id)),
@@ -110,25 +115,28 @@ impl Decoder<'_> {
         })
     }
 
-    fn step(&self, bytes: &[u8]) -> Result<Step, CodecError> {
-        match unpack("a step", bytes)? {
+    fn step(&self, bytes: &Bytes) -> Result<Arc<Step>, CodecError> {
+        self.access.shared.part(bytes, || match unpack("a step", bytes)? {
             WireStep::Step(step) => {
-                self.check(exprs_of(&step))?;
-                Ok(step)
+                let reads = self.check(exprs_of(&step))?;
+                Ok(reads.part(step))
             }
             WireStep::Map(plan) => {
                 let template: Template = plan.into_template(self.access, self.blobs)?;
-                Ok(Step::Map(Box::new(template)))
+                Ok(Part::Own(Step::Map(Box::new(template))))
             }
-        }
+        })
     }
 
     fn output(&self, output: WireOutput) -> Result<Output, CodecError> {
         Ok(match output {
             WireOutput::Shuffle { id, partitioner } => {
-                let partitioner: Partitioner = unpack("a shuffle", &partitioner)?;
-                self.check(keys_of(&partitioner))?;
-                Output::Shuffle { id, partitioner: Arc::new(partitioner) }
+                let partitioner = self.access.shared.part(&partitioner, || {
+                    let partitioner: Partitioner = unpack("a shuffle", &partitioner)?;
+                    let reads = self.check(keys_of(&partitioner))?;
+                    Ok(reads.part(partitioner))
+                })?;
+                Output::Shuffle { id, partitioner }
             }
             WireOutput::Sample { by, rows } => {
                 let by: Vec<Expr> = unpack("a sort", &by)?;
@@ -143,9 +151,28 @@ impl Decoder<'_> {
         })
     }
 
-    fn check<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> Result<(), CodecError> {
+    fn check<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> Result<Reads, CodecError> {
         let exprs: Vec<&Expr> = exprs.into_iter().collect();
-        can_travel("an expression", exprs.iter().map(|expr| Seen::Expr(expr)))?;
-        allowed(exprs.into_iter().map(Seen::Expr), self.access)
+        let seen = || exprs.iter().map(|expr| Seen::Expr(expr));
+        can_travel("an expression", seen())?;
+        allowed(seen(), self.access)?;
+        // A plan in an expression may read files.
+        let plain = walk(seen(), |seen, _| if matches!(seen, Seen::Plan(_)) { Err(()) } else { Ok(()) });
+        Ok(if plain.is_ok() { Reads::Rows } else { Reads::Files })
+    }
+}
+
+/// What expressions that passed the check need beside their rows.
+enum Reads {
+    Rows,
+    Files,
+}
+
+impl Reads {
+    fn part<T>(self, part: T) -> Part<T> {
+        match self {
+            Self::Rows => Part::Shared(part),
+            Self::Files => Part::Own(part),
+        }
     }
 }

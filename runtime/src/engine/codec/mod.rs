@@ -8,6 +8,7 @@ mod decode;
 mod frames;
 mod packed;
 mod plans;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod walk;

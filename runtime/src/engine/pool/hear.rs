@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use futures::StreamExt;
 use partita_wire::pool::{
     FromSession, RemoveBlob, TaskEnded, TaskFailure, TaskStarted, TaskSuccess, ToSession, from_session,
     task_ended, task_failure, task_success, to_session,
@@ -14,7 +15,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, MissedTickBehavior};
 use tokio_util::sync::DropGuard;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use super::link::{Client, Link, send};
 use super::state::{Attempt, Running, attempt};
@@ -28,7 +29,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// What the thread hears.
 enum Heard {
-    Message(to_session::Message),
+    /// All that was there in one go: each by itself would wake the thread.
+    Messages(Vec<to_session::Message>),
     Tick,
     /// The connection broke.
     End(String),
@@ -50,7 +52,7 @@ pub(super) fn start(
     shared: Arc<Shared>,
     link: &Link,
 ) -> io::Result<()> {
-    let (sender, receiver) = mpsc::channel(64 * QUEUE);
+    let (sender, receiver) = mpsc::channel(64);
     let handle = runtime.handle().clone();
     let link = Hearing {
         client: link.client.clone(),
@@ -65,30 +67,41 @@ pub(super) fn start(
     Ok(())
 }
 
-async fn read(mut incoming: Streaming<ToSession>, heard: mpsc::Sender<Heard>) {
+async fn read(incoming: Streaming<ToSession>, heard: mpsc::Sender<Heard>) {
+    let mut incoming = incoming.ready_chunks(QUEUE);
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let next = tokio::select! {
-            message = incoming.message() => match message {
-                Ok(Some(ToSession { message: Some(message) })) => Heard::Message(message),
-                Ok(Some(ToSession { message: None })) => continue,
-                Ok(None) => Heard::End("the master closed it".to_owned()),
-                Err(status) => Heard::End(words(&status)),
-            },
-            _ = ticks.tick() => Heard::Tick,
+        let (next, end) = tokio::select! {
+            told = incoming.next() => messages(told),
+            _ = ticks.tick() => (Heard::Tick, None),
         };
-        let end = matches!(next, Heard::End(_));
-        if heard.send(next).await.is_err() || end {
+        if heard.send(next).await.is_err() {
+            return;
+        }
+        if let Some(cause) = end {
+            // Nobody listens any more: then nobody wants to know.
+            let _ = heard.send(Heard::End(cause)).await;
             return;
         }
     }
 }
 
+/// What was said, and why no more comes, if none does.
+fn messages(told: Option<Vec<Result<ToSession, Status>>>) -> (Heard, Option<String>) {
+    let mut end = told.is_none().then(|| "the master closed it".to_owned());
+    let told =
+        told.into_iter().flatten().map_while(|told| told.map_err(|status| end = Some(words(&status))).ok());
+    let messages = told.filter_map(|told| told.message).collect();
+    (Heard::Messages(messages), end)
+}
+
 fn listen(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, mut receiver: mpsc::Receiver<Heard>) {
     while let Some(heard) = receiver.blocking_recv() {
         match heard {
-            Heard::Message(message) => take_in(shared, link, handle, message),
+            Heard::Messages(messages) => {
+                messages.into_iter().for_each(|message| take_in(shared, link, handle, message));
+            }
             Heard::Tick => sweep(shared, link),
             Heard::End(cause) => {
                 ended(shared, &cause);

@@ -1,0 +1,56 @@
+//! Events and workers that never were.
+
+use std::time::Duration;
+
+use partita_bridge::{Event, TaskMetrics};
+use partita_master::WorkerView;
+use serde_json::Value;
+
+pub fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+pub fn submitted(job: usize, at: u64) -> Event {
+    Event::JobSubmitted { job, action: "collect".into(), slots: 2, at: ms(at) }
+}
+
+pub fn stage(job: usize, tasks: usize, at: u64) -> Event {
+    Event::StageSubmitted { job, stage: 0, name: "scan".into(), tasks, at: ms(at) }
+}
+
+pub fn started(job: usize, partition: usize, at: u64) -> Event {
+    Event::TaskStarted { job, stage: 0, partition, attempt: 0, worker: 1, slot: 0, at: ms(at) }
+}
+
+pub fn finished(job: usize, partition: usize, at: u64) -> Event {
+    let metrics = TaskMetrics { run: ms(10), shuffle_out: 1000, rows_out: 7, ..TaskMetrics::default() };
+    Event::TaskFinished { job, stage: 0, partition, attempt: 0, worker: 1, metrics, at: ms(at) }
+}
+
+pub fn ended(job: usize, at: u64) -> Event {
+    Event::JobFinished { job, error: None, cancelled: false, at: ms(at) }
+}
+
+pub fn whole_job(job: usize) -> Vec<Event> {
+    vec![submitted(job, 1), stage(job, 1, 2), started(job, 0, 3), finished(job, 0, 13), ended(job, 14)]
+}
+
+pub fn kind(event: &Value) -> &str {
+    event.as_object().unwrap().keys().next().unwrap()
+}
+
+/// A worker that has said nothing yet.
+pub fn worker(number: u64) -> WorkerView {
+    WorkerView {
+        worker: number,
+        name: "a \"quoted\" name".into(),
+        slots: 4,
+        busy: 1,
+        memory_limit: 2_000_000,
+        cache_limit: 1_000_000,
+        blocks_address: format!("10.0.0.{number}:7078"),
+        status: None,
+        silent: Duration::ZERO,
+        joined: std::time::SystemTime::now(),
+    }
+}

@@ -1,0 +1,10 @@
+//! The page and what else the master answers over HTTP, asked over real sockets.
+
+mod assets;
+mod live;
+mod logs;
+mod made_up;
+mod metrics;
+mod served;
+mod spark;
+mod trust;
