@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use partita_bridge::Event;
 use partita_master::{Cluster, History, HistoryLimits, Page, Recorder, SessionView, View, WorkerView};
-use partita_wire::Token;
+use partita_wire::{TlsFiles, Token};
 use tokio::net::TcpListener;
 
 #[tokio::main]

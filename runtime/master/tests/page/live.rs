@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use partita_master::{History, HistoryLimits};
+use partita_master::{History, HistoryLimits, Recorder};
 
 use crate::made_up::{ended, finished, kind, stage, started, submitted};
 use crate::served::{Served, recorded};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use partita_master::{Cluster, History, HistoryLimits, SessionView, View};
+use partita_master::{Cluster, History, HistoryLimits, Recorder, SessionView, View};
 
 use crate::made_up::{whole_job, worker};
 use crate::served::Served;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use partita_master::{Cluster, History, HistoryLimits, View, WorkerView};
+use partita_master::{Cluster, History, HistoryLimits, Recorder, View, WorkerView};
 use partita_wire::pool::{CachedDataset, WorkerStatus};
 use serde_json::Value;
 
