@@ -47,7 +47,12 @@ def running_lab(notebook, settings, environment=None):
     server = subprocess.Popen(
         ["make", "lab", f"NOTEBOOK={notebook}", f"LAB_ARGS=--no-browser --port={free_port()}"],
         cwd=CHECKOUT,
-        env={**os.environ, **(environment or {}), "JUPYTERLAB_SETTINGS_DIR": str(settings)},
+        env={
+            **os.environ,
+            **(environment or {}),
+            "JUPYTERLAB_SETTINGS_DIR": str(settings),
+            "PARTITA_TIMELINE_DIR": str(settings / "timelines"),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

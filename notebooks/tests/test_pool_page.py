@@ -316,9 +316,12 @@ def test_a_notebooks_timeline_that_misses_a_message_asks_for_everything(open_pag
     expect(page.locator(".partita-timeline")).to_have_count(0)
 
 
-def test_a_pool_with_a_token_asks_for_it(open_page):
-    with watch(RECORDED, PARTITA_TOKEN="correct horse") as address:
-        page = open_page(address)
+@pytest.mark.parametrize("tls", [{}, {"WATCH_TLS": "1"}], ids=["http", "https"])
+def test_a_pool_with_a_token_asks_for_it(open_page, tls):
+    with watch(RECORDED, PARTITA_TOKEN="correct horse", **tls) as address:
+        assert address.startswith("https://" if tls else "http://")
+        # Over HTTPS a browser speaks HTTP/2.
+        page = open_page(address, ignore_https_errors=True)
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("button", name="Open").click()
         expect(page.get_by_role("alert")).to_contain_text("not this pool's token")

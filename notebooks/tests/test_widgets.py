@@ -4,6 +4,7 @@ shows it too, and what is saved shows it without a kernel."""
 import re
 
 import nbformat
+from playwright.sync_api import expect
 
 import lessons
 from lab import NotebookPage, browser_page, drag_to_the_middle, exported, running_lab
@@ -150,6 +151,34 @@ def test_what_is_saved_shows_the_picture_without_a_kernel(tmp_path, screenshots)
             box = shown.bounding_box()
             assert box and box["width"] > 300 and box["height"] > 80, f"the picture has the size {box}"
             shown.scroll_into_view_if_needed()
+
+
+def test_a_notebook_that_is_opened_again_with_another_kernel_has_its_timelines(tmp_path, screenshots):
+    notebook = written(tmp_path / "notebooks", SESSION, LONG)
+    with running_lab(notebook, tmp_path / "settings") as address:
+        with browser_page(screenshots / "timeline-another-kernel-end.png") as page:
+            opened = NotebookPage(page, address)
+            opened.run_all()
+            page.locator(".pt-folded").first.wait_for()
+            said = page.locator(f"{TIMELINE}:visible .pt-summary").inner_text()
+            opened.save(notebook)
+            # The kernel ends, as it does over night.
+            server, token = re.match(r"(http://[^/]+)/.*token=(\w+)", address).groups()
+            login = {"Authorization": f"token {token}"}
+            (kernel,) = page.request.get(f"{server}/api/kernels", headers=login).json()
+            assert page.request.delete(f"{server}/api/kernels/{kernel['id']}", headers=login).ok
+
+            opened = NotebookPage(page, address)
+            timeline = page.locator(f"{TIMELINE}:visible").first
+            expect(timeline.locator(".pt-summary")).to_have_text(said)
+            timeline.locator(".pt-toggle").click()
+            painted(timeline, screenshots / "timeline-another-kernel.png")
+            (other,) = page.request.get(f"{server}/api/kernels", headers=login).json()
+            assert other["id"] != kernel["id"]
+            # The new kernel's own jobs are shown in their place.
+            opened.run_all()
+            page.locator(".pt-folded").first.wait_for()
+            assert page.locator(f"{TIMELINE}:visible").count() == 1
 
 
 def test_in_notebook_7_a_timeline_grows(tmp_path, screenshots):

@@ -25,6 +25,11 @@ pub async fn divert(
     while let Some(received) = received.recv().await {
         match received {
             Ok(request) if front_end.comms.has(&request) || asks_for_widgets(&request) => {
+                // A page that comes with the kernel asks for the timelines that its notebook has saved, of which
+                // the library knows. What it asks next is asked of what opens here.
+                if asks_for_widgets(&request) {
+                    front_end.worker.up().await;
+                }
                 front_end.publisher.publish(Status::busy(), Some(&request)).await;
                 comms::deliver(&front_end, &request).await;
                 settle(&front_end, &request).await;

@@ -30,11 +30,13 @@ struct Open {
     target: String,
     /// The header of what the front end said last on it.
     heard: Option<Header>,
+    /// The header of its question for the state, until that is answered.
+    asked: Option<Header>,
 }
 
 impl Open {
     fn to(target: &str) -> Self {
-        Self { target: target.to_owned(), heard: None }
+        Self { target: target.to_owned(), heard: None, asked: None }
     }
 }
 
@@ -62,7 +64,11 @@ impl Comms {
                 (comm_id, CommAction::Open { target: target_name.clone() }, data)
             }
             JupyterMessageContent::CommMsg(CommMsg { comm_id, data }) => {
-                open.get_mut(&comm_id.0)?.heard = Some(request.header.clone());
+                let comm = open.get_mut(&comm_id.0)?;
+                comm.heard = Some(request.header.clone());
+                if method(data) == Some("request_state") {
+                    comm.asked = comm.heard.clone();
+                }
                 (comm_id, CommAction::Message, data)
             }
             JupyterMessageContent::CommClose(CommClose { comm_id, data }) => {
@@ -85,9 +91,11 @@ impl Comms {
     pub fn outgoing(&self, comm: Comm, parent: Option<&JupyterMessage>) -> JupyterMessage {
         let Comm { id, action, data, metadata, buffers } = comm;
         let (comm_id, data) = (CommId(id.clone()), object(&data));
-        // A widget's echo is told apart from other news by the message it names as its cause.
-        let heard = match data.get("method").and_then(Value::as_str) {
+        // A widget's echo, and its answer to who asked for its state, are told apart from other news by the
+        // message they name as their cause.
+        let heard = match method(&data) {
             Some("echo_update") => self.lock().get(&id).and_then(|open| open.heard.clone()),
+            Some("update") => self.lock().get_mut(&id).and_then(|open| open.asked.take()),
             _ => None,
         };
         let content: JupyterMessageContent = match action {
@@ -144,6 +152,11 @@ impl Comms {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a widget's message is.
+fn method(data: &Map<String, Value>) -> Option<&str> {
+    data.get("method").and_then(Value::as_str)
 }
 
 fn object(text: &str) -> Map<String, Value> {
@@ -227,11 +240,15 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_names_the_message_that_it_echoes() {
+    fn an_echo_and_an_answer_name_the_message_that_led_to_them() {
         let comms = Comms::default();
         let comm = comms.incoming(&open("1", "jupyter.widget")).unwrap();
-        let said = JupyterMessage::from(CommMsg { comm_id: CommId("1".into()), data: Map::new() });
-        comms.incoming(&said).unwrap();
+        let say = |data: &str| {
+            let said = JupyterMessage::from(CommMsg { comm_id: CommId("1".into()), data: object(data) });
+            comms.incoming(&said).unwrap();
+            said
+        };
+        let said = say("{}");
         let cell = open("cell", "t");
         let told = |method: &str| {
             let data = json!({"method": method, "state": {}}).to_string();
@@ -240,6 +257,9 @@ mod tests {
         };
         assert_eq!(told("echo_update"), said.header.msg_id);
         assert_eq!(told("update"), cell.header.msg_id);
+        let asked = say(r#"{"method": "request_state"}"#);
+        assert_eq!(told("update"), asked.header.msg_id);
+        assert_eq!(told("update"), cell.header.msg_id, "asked once, answered once");
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use partita_bridge::Comm;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use crate::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, OutputSender, StartError};
 
@@ -20,6 +20,8 @@ pub struct Worker {
     kind: EvaluatorKind,
     background: OutputSender,
     interpreter: Arc<OnceCell<Interpreter>>,
+    /// Whether the first try to start it has ended, whichever way.
+    tried: watch::Receiver<bool>,
     /// The kernel is leaving; nothing is started any more.
     leaving: Arc<AtomicBool>,
 }
@@ -27,12 +29,14 @@ pub struct Worker {
 impl Worker {
     /// Begins to start the interpreter.
     pub fn start(kind: EvaluatorKind, background: OutputSender) -> Self {
-        let worker = Self { kind, background, interpreter: Arc::default(), leaving: Arc::default() };
+        let (ended, tried) = watch::channel(false);
+        let worker = Self { kind, background, interpreter: Arc::default(), tried, leaving: Arc::default() };
         let starting = worker.clone();
         tokio::spawn(async move {
             if let Err(error) = starting.interpreter().await {
                 tracing::warn!("{error}");
             }
+            ended.send_replace(true);
         });
         worker
     }
@@ -42,7 +46,18 @@ impl Worker {
     pub fn unstarted() -> Self {
         let (background, _) = tokio::sync::mpsc::channel(1);
         let leaving = Arc::new(AtomicBool::new(true));
-        Self { kind: EvaluatorKind::Direct, background, interpreter: Arc::default(), leaving }
+        let (_, tried) = watch::channel(true);
+        Self { kind: EvaluatorKind::Direct, background, interpreter: Arc::default(), tried, leaving }
+    }
+
+    /// Waits until whom comms lead to is up, or turned out not to start.
+    pub async fn up(&self) {
+        // evcxr takes its time, and has nobody to lead to.
+        if self.kind == EvaluatorKind::Evcxr {
+            return;
+        }
+        // An error says that the task is gone that tries: with the runtime.
+        let _ = self.tried.clone().wait_for(|tried| *tried).await;
     }
 
     async fn interpreter(&self) -> Result<&Interpreter, StartError> {

@@ -1,9 +1,10 @@
 //! Serves the master's page without a pool: `watch DIRECTORY` shows the event logs in a directory,
 //! `watch FILE` plays one of them again as if its session ran now. Prints the page's address.
 //!
-//! With PARTITA_TOKEN set the page wants that token, as a master's does.
+//! With PARTITA_TOKEN set the page wants that token, as a master's does; with WATCH_TLS it has a certificate that
+//! nobody vouches for.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::future::pending;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use partita_bridge::Event;
 use partita_master::{Cluster, History, HistoryLimits, Page, Recorder, SessionView, View, WorkerView};
-use partita_wire::{TlsFiles, Token};
+use partita_wire::{Identity, TlsFiles, Token};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -32,12 +33,24 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         thread::spawn(move || play(&player, &events));
         (history, Some(view))
     };
+    let directory = tempfile::tempdir()?;
+    let tls = match std::env::var_os("WATCH_TLS") {
+        Some(_) => certificate(directory.path())?,
+        None => TlsFiles::default(),
+    };
+    let scheme = if tls.identity.is_some() { "https" } else { "http" };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("http://{}/", listener.local_addr()?);
-    Page { history, view, token: Token::from_env()?, tls: TlsFiles::default() }
-        .serve(listener, pending())
-        .await?;
+    println!("{scheme}://{}/", listener.local_addr()?);
+    Page { history, view, token: Token::from_env()?, tls }.serve(listener, pending()).await?;
     Ok(())
+}
+
+fn certificate(directory: &Path) -> Result<TlsFiles, Box<dyn std::error::Error>> {
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    let (certificate, key) = (directory.join("page.pem"), directory.join("page.key"));
+    fs::write(&certificate, pair.cert.pem())?;
+    fs::write(&key, pair.signing_key.serialize_pem())?;
+    Ok(TlsFiles { ca: None, identity: Some(Identity { certificate, key }) })
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<Event>> {

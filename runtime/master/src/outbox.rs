@@ -145,7 +145,7 @@ fn lock<T>(queue: &Mutex<Queue<T>>) -> MutexGuard<'_, Queue<T>> {
 
 #[cfg(test)]
 mod tests {
-    use futures::StreamExt;
+    use futures::{FutureExt, StreamExt};
 
     use super::*;
 
@@ -194,6 +194,23 @@ mod tests {
         outbox.cut(Some(Status::resource_exhausted("reads nothing")));
         assert_eq!(sending.next().await.unwrap().unwrap_err().message(), "reads nothing");
         assert!(sending.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_once_for_all_that_came_meanwhile() {
+        let (outbox, mut sending, ..) = pair(10, 4);
+        assert!(sending.next().now_or_never().is_none());
+        assert!(outbox.waker().is_none(), "there is nothing to be woken for");
+        let waiting = tokio::spawn(async move { (sending.next().await, sending) });
+        tokio::task::yield_now().await;
+        outbox.push(1, 1).unwrap();
+        outbox.push(2, 1).unwrap();
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "a message alone wakes nobody");
+        outbox.waker().unwrap().wake();
+        assert!(outbox.waker().is_none(), "woken already");
+        let (first, mut sending) = waiting.await.unwrap();
+        assert_eq!((first.unwrap().unwrap(), sending.next().await.unwrap().unwrap()), (1, 2));
     }
 
     #[tokio::test]

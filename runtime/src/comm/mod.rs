@@ -83,10 +83,15 @@ impl Comm {
     /// # Errors
     /// When there is no front end, or the message cannot travel.
     pub fn open(target: impl Into<String>, message: impl Into<CommMessage>) -> Result<Self, CommError> {
-        let comm = Self::new(format!("{:032x}", rand::random::<u128>()), target.into());
+        Self::open_as(format!("{:032x}", rand::random::<u128>()), target.into(), message.into())
+    }
+
+    /// Opens one that front ends know by an id they have already.
+    pub(crate) fn open_as(id: String, target: String, message: CommMessage) -> Result<Self, CommError> {
+        let comm = Self::new(id, target);
         let action = CommAction::Open { target: comm.channel.target.clone() };
         registry::insert(&comm)?;
-        if let Err(error) = registry::transmit(comm.id(), action, message.into()) {
+        if let Err(error) = registry::transmit(comm.id(), action, message) {
             registry::remove(comm.id());
             return Err(error);
         }

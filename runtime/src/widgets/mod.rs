@@ -30,6 +30,7 @@ pub(crate) fn serve() {
         set_timeline(false);
     }
     model::answer_front_ends();
+    timeline::reopen();
 }
 
 /// Whether the running cell, or the last one, is seen in a page, where widgets work.

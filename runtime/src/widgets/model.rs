@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use serde_json::{Map, Value, json};
 
@@ -21,6 +21,16 @@ type Computed = Box<dyn Fn() -> State + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct Model {
     inner: Arc<Inner>,
+}
+
+/// A model for what the model itself calls: it does not keep it.
+pub(super) struct WeakModel(Weak<Inner>);
+
+impl WeakModel {
+    /// The model, unless it is gone.
+    pub fn get(&self) -> Option<Model> {
+        self.0.upgrade().map(|inner| Model { inner })
+    }
 }
 
 struct Inner {
@@ -48,18 +58,37 @@ impl Model {
     /// When there is no front end, or too many are open.
     pub fn open(state: State, computed: Option<Computed>) -> Result<Self, CommError> {
         let comm = Comm::open(TARGET, message(json!({"state": state, "buffer_paths": []})))?;
+        Ok(Self::on(comm, state, computed))
+    }
+
+    /// Opens a model of a process that is gone, which outputs name.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_again(id: &str, state: State, computed: Option<Computed>) -> Result<Self, CommError> {
+        let opening = message(json!({"state": state, "buffer_paths": []}));
+        let comm = Comm::open_as(id.to_owned(), TARGET.to_owned(), opening)?;
+        Ok(Self::on(comm, state, computed))
+    }
+
+    fn on(comm: Comm, state: State, computed: Option<Computed>) -> Self {
         let inner = Inner { comm, state: Mutex::new(state), computed, callbacks: Mutex::default() };
         let model = Self { inner: Arc::new(inner) };
         super::lock(&OPEN).push(model.clone());
-        let heard = Arc::downgrade(&model.inner);
+        let heard = model.downgrade();
         model.inner.comm.on_message(move |message| {
-            if let Some(inner) = heard.upgrade() {
-                Self { inner }.hear(message.data);
+            if let Some(model) = heard.get() {
+                model.hear(message.data);
             }
         });
         let id = model.id().to_owned();
         model.inner.comm.on_close(move |_| forget(&id));
-        Ok(model)
+        model
+    }
+
+    /// The same model, not kept.
+    pub fn downgrade(&self) -> WeakModel {
+        WeakModel(Arc::downgrade(&self.inner))
     }
 
     /// The id that front ends know it by.

@@ -1,10 +1,10 @@
 //! A worker of a pool: dials the master, runs the tasks it is given on its slots, and keeps what they
 //! leave (shuffle blocks, cached partitions, large results) until it is told to forget it.
 //!
-//! [`connection`] is the talk with the master, [`outbox`] what tasks have to say in it; everything it told and everything kept for it is one
-//! [`registration`], dropped whole when the stream breaks. [`task`] runs one task on a slot, with
-//! [`stores`] as its way to other tasks' rows: here, or at other workers by [`fetch`], whose other end
-//! is [`blocks`]. How much memory tasks are given is `crate::memory`'s matter, how much they ask for
+//! [`connection`] is the talk with the master, [`outbox`] what tasks have to say in it; what the master told and
+//! what is kept for it is one [`registration`], dropped whole when the stream breaks. [`task`] runs one task on
+//! a slot, with [`stores`] as its way to other tasks' rows: here, or at other workers by [`fetch`], whose other
+//! end is [`blocks`]. How much memory tasks are given is `crate::memory`'s matter, how much they ask for
 //! is [`estimate`]'s. What a task is and how it is computed is `crate::engine`'s.
 
 mod blocks;

@@ -1,5 +1,5 @@
 use std::mem;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use futures::{Stream, StreamExt, stream};
 use partita_wire::pool::FromWorker;
@@ -7,7 +7,7 @@ use partita_wire::pool::from_worker::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// What the master is told of tasks and of what they left, in the order in which it happened. What is told in one
+/// What slots tell the master of tasks and of what they left, in the order in which it happened. What is told in one
 /// go travels in one piece: each message by itself would wake a thread here, one at the master and one at the
 /// session, and on busy cores they take turns with the slots.
 pub(super) struct Outbox {
@@ -51,8 +51,12 @@ impl Outbox {
 
     /// Tells the master what was noted. Never waits; what finds no room is told later.
     pub fn tell_noted(&self) {
-        // Held by a thread that is telling it.
-        let Ok(mut noted) = self.noted.try_lock() else { return };
+        let mut noted = match self.noted.try_lock() {
+            Ok(noted) => noted,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // By a thread that is telling it.
+            Err(TryLockError::WouldBlock) => return,
+        };
         if noted.is_empty() {
             return;
         }

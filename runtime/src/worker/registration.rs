@@ -12,6 +12,7 @@ use super::Shared;
 use super::connection::MasterDial;
 use super::outbox::Outbox;
 use crate::cache::{CacheId, CacheStore, Key};
+use crate::engine::codec;
 use crate::memory::{Accountant, Reclaim, Room, SpillDirectory, Use};
 use crate::shuffle::block::read_stream;
 use crate::shuffle::{BlockStore, Output, Owner, ShuffleId};
@@ -38,6 +39,7 @@ struct Session {
     removed_shuffles: HashSet<ShuffleId>,
     removed_caches: HashSet<CacheId>,
     blobs: HashMap<u64, Arc<Mutex<Option<Blob>>>>,
+    shared: Arc<codec::Shared>,
 }
 
 struct Blob {
@@ -206,6 +208,13 @@ impl Registration {
         if let Some(session) = self.sessions().as_mut().and_then(|sessions| sessions.get_mut(&session)) {
             change(session);
         }
+    }
+
+    /// What the session's tasks have in common; nothing, when it has ended.
+    pub fn shared(&self, session: u64) -> Arc<codec::Shared> {
+        let mut shared = Arc::default();
+        self.of_session(session, |session| shared = session.shared.clone());
+        shared
     }
 
     /// A frame that the session sent ahead; fetched from the master the first time. Blocks.

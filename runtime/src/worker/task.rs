@@ -89,7 +89,8 @@ impl Attempt<'_> {
             return Err(TaskError::Cancelled);
         }
         let blob = |number| self.registration.blob(self.shared, self.key.session, number);
-        let decoded = codec::decode(body, &self.shared.access, &blob);
+        let shared = self.registration.shared(self.key.session);
+        let decoded = codec::decode(body, &self.shared.access, &shared, &blob);
         let mut decoded = decoded.map_err(|error| TaskError::Failed(error.to_string()))?;
         decoded.task.queued = self.arrived;
         decoded.task.cancelled = Arc::new(AtomicBool::new(false));
@@ -183,7 +184,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Leaves away what was cached and is evicted by now: that word has gone already.
+/// Leaves out what was cached and has been evicted since: the master has been told of that, or is told next.
 fn still_true(mut outcome: Outcome, key: &TaskKey, registration: &Registration) -> Outcome {
     if let Outcome::Success(success) = &mut outcome {
         success.cached.retain(|CachedPartition { cache, partition, .. }| {

@@ -1,7 +1,7 @@
 use axum::Form;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use partita_wire::Token;
@@ -121,10 +121,11 @@ pub(super) async fn form(State(shared): State<Shared>, request: Request) -> Resp
 /// Takes the token and gives a cookie.
 pub(super) async fn login(
     State(shared): State<Shared>,
+    uri: Uri,
     headers: HeaderMap,
     form: Result<Form<Login>, axum::extract::rejection::FormRejection>,
 ) -> Response {
-    if !same_origin(&headers) {
+    if !same_origin(&uri, &headers) {
         return plain(StatusCode::FORBIDDEN, "This login was sent by another site.\n");
     }
     let right = match (&form, &shared.guard.token) {
@@ -148,20 +149,27 @@ pub(super) async fn login(
 }
 
 fn stranger(shared: &Shared, request: &Request) -> Option<Response> {
-    let headers = request.headers();
-    if !same_origin(headers) {
+    let (uri, headers) = (request.uri(), request.headers());
+    if !same_origin(uri, headers) {
         return Some(plain(StatusCode::FORBIDDEN, "Other sites may not read this page.\n"));
     }
-    if shared.guard.token.is_none() && !host(headers).is_some_and(|host| is_local(&host)) {
-        let text = "Without a token this page answers to localhost and to addresses only, not to names: open it \
-                    as http://127.0.0.1, or start the master with a token.\n";
+    if shared.guard.token.is_none() && !host(uri, headers).is_some_and(|host| is_local(&host)) {
+        let text = format!(
+            "Without a token this page answers to localhost and to addresses only, not to names: open it as \
+             {}://127.0.0.1, or start the master with a token.\n",
+            if shared.guard.encrypted { "https" } else { "http" }
+        );
         return Some(plain(StatusCode::FORBIDDEN, text));
     }
     None
 }
 
-fn host(headers: &HeaderMap) -> Option<Authority> {
-    headers.get(header::HOST)?.to_str().ok()?.parse().ok()
+/// Whom the request is meant for: HTTP/2 says it in the address, HTTP/1.1 in a header.
+fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    match uri.authority() {
+        Some(authority) => Some(authority.clone()),
+        None => headers.get(header::HOST)?.to_str().ok()?.parse().ok(),
+    }
 }
 
 /// A name may have been made to resolve to this machine; an address has not.
@@ -172,12 +180,12 @@ fn is_local(host: &Authority) -> bool {
 }
 
 /// Browsers say where a request comes from; other programs say nothing, and need not.
-fn same_origin(headers: &HeaderMap) -> bool {
+fn same_origin(uri: &Uri, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Some((_, theirs)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else {
         return false;
     };
-    host(headers).is_some_and(|host| host.as_str().eq_ignore_ascii_case(theirs))
+    host(uri, headers).is_some_and(|host| host.as_str().eq_ignore_ascii_case(theirs))
 }
 
 #[cfg(test)]
@@ -207,12 +215,22 @@ mod tests {
             if let Some(origin) = origin {
                 headers.insert(header::ORIGIN, origin.parse().unwrap());
             }
-            same_origin(&headers)
+            same_origin(&Uri::from_static("/"), &headers)
         };
         assert!(ask("localhost:8080", None));
         assert!(ask("localhost:8080", Some("http://localhost:8080")));
         assert!(!ask("localhost:8080", Some("http://localhost:9090")));
         assert!(!ask("localhost:8080", Some("https://evil.example")));
         assert!(!ask("localhost:8080", Some("null")));
+    }
+
+    #[test]
+    fn in_http_2_the_address_says_whom_a_request_is_meant_for() {
+        let ask = |origin: &'static str| {
+            let headers = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static(origin))]);
+            same_origin(&Uri::from_static("https://pool.example:8080/login"), &headers)
+        };
+        assert!(ask("https://pool.example:8080"));
+        assert!(!ask("https://evil.example"));
     }
 }

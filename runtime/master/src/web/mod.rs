@@ -12,6 +12,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -32,6 +33,10 @@ use crate::history::History;
 
 /// Pages that may be watched at a time.
 const WATCHERS: usize = 256;
+/// Who connects has so long for a first request…
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// …and who is being answered when the page stops, so long to hear it.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// What the page shows, and to whom.
 #[derive(Debug, Clone)]
@@ -105,7 +110,8 @@ impl Page {
             None => None,
         };
         let (handle, stopped) = (Handle::new(), CancellationToken::new());
-        let server = axum_server::from_tcp(listener.into_std()?)?.handle(handle.clone());
+        let server = axum_server::from_tcp(listener.into_std()?)?;
+        let server = server.handle(handle.clone()).first_request_timeout(FIRST_REQUEST);
         let page = self.router(stopped.clone()).into_make_service();
         let served = async {
             match acceptor {
@@ -119,7 +125,7 @@ impl Page {
             () = stop => {}
         }
         stopped.cancel();
-        handle.graceful_shutdown(None);
+        handle.graceful_shutdown(Some(LAST_ANSWER));
         Ok(served.await?)
     }
 

@@ -206,7 +206,9 @@ impl Pool {
         let mut master = Node::start(log, &arguments, token.as_slice());
         let said = master.said("listening on ");
         let address = said.split([',', ' ', '\u{1b}']).next().unwrap().to_owned();
-        let web = master.said("web page on http://").split([' ', '\u{1b}']).next().unwrap().to_owned();
+        let page = master.said("web page on ");
+        let (_, web) = page.split_once("://").unwrap();
+        let web = web.split([' ', '\u{1b}']).next().unwrap().to_owned();
         (master, address, web)
     }
 

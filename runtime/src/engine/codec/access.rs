@@ -4,7 +4,6 @@ use std::path::{Component, Path, PathBuf};
 use polars::prelude::PlRefPath;
 use thiserror::Error;
 
-use super::shared::Shared;
 use crate::source::Opened;
 
 /// Entries of a directory that are looked at for links, at most.
@@ -17,8 +16,6 @@ pub(crate) struct Access {
     outputs: Vec<PathBuf>,
     /// Files of sources that tasks read, so that each footer is read once.
     pub(super) opened: Opened,
-    /// What tasks had in common that were let in.
-    pub(super) shared: Shared,
 }
 
 /// A path that a task may not use.
@@ -48,7 +45,6 @@ impl Access {
             data: canonical(data, "read")?,
             outputs: canonical(outputs, "write to")?,
             opened: Opened::default(),
-            shared: Shared::default(),
         })
     }
 

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use polars::prelude::*;
+use polars_plan::dsl::DataTypeExpr;
 use serde::de::DeserializeOwned;
 
 use super::frames;
 use super::plans::allowed;
-use super::shared::Part;
+use super::shared::{Part, Shared};
 use super::walk::{Seen, can_travel, walk};
 use super::wire::{WireInput, WireOutput, WireStep, WireTask, exprs_of, keys_of};
 use super::{Access, CodecError, Decoded, GetBlob, MAX_INPUT_DEPTH, packed};
@@ -21,9 +22,14 @@ use crate::plan::placeholder::Template;
 use crate::shuffle::Partitioner;
 
 /// The task in these bytes.
-pub(super) fn decode(bytes: &[u8], access: &Access, blobs: &GetBlob<'_>) -> Result<Decoded, CodecError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    access: &Access,
+    shared: &Shared,
+    blobs: &GetBlob<'_>,
+) -> Result<Decoded, CodecError> {
     let task: WireTask = unpack("a task", bytes)?;
-    let decoder = Decoder { access, blobs };
+    let decoder = Decoder { access, shared, blobs };
     let input = Arc::new(decoder.input(task.input, 0)?);
     let output = decoder.output(task.output)?;
     let mut broadcasts = Vec::new();
@@ -59,6 +65,7 @@ fn unpack<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, CodecError
 
 struct Decoder<'a> {
     access: &'a Access,
+    shared: &'a Shared,
     blobs: &'a GetBlob<'a>,
 }
 
@@ -98,10 +105,10 @@ impl Decoder<'_> {
                 schema: Arc::new(schema),
             },
             WireInput::Join { left, right, join } => {
-                let join = self.access.shared.part(&join, || {
+                let join = self.shared.part(&join, || {
                     let join: JoinStep = unpack("a join", &join)?;
-                    let reads = self.check(join.left_on.iter().chain(&join.right_on))?;
-                    Ok(reads.part(join))
+                    let needs = self.check(join.left_on.iter().chain(&join.right_on))?;
+                    Ok(needs.part(join))
                 })?;
                 Input::Join { left: boxed(left)?, right: boxed(right)?, join }
             }
@@ -116,10 +123,10 @@ impl Decoder<'_> {
     }
 
     fn step(&self, bytes: &Bytes) -> Result<Arc<Step>, CodecError> {
-        self.access.shared.part(bytes, || match unpack("a step", bytes)? {
+        self.shared.part(bytes, || match unpack("a step", bytes)? {
             WireStep::Step(step) => {
-                let reads = self.check(exprs_of(&step))?;
-                Ok(reads.part(step))
+                let needs = self.check(exprs_of(&step))?;
+                Ok(needs.part(step))
             }
             WireStep::Map(plan) => {
                 let template: Template = plan.into_template(self.access, self.blobs)?;
@@ -131,10 +138,12 @@ impl Decoder<'_> {
     fn output(&self, output: WireOutput) -> Result<Output, CodecError> {
         Ok(match output {
             WireOutput::Shuffle { id, partitioner } => {
-                let partitioner = self.access.shared.part(&partitioner, || {
+                let partitioner = self.shared.part(&partitioner, || {
                     let partitioner: Partitioner = unpack("a shuffle", &partitioner)?;
-                    let reads = self.check(keys_of(&partitioner))?;
-                    Ok(reads.part(partitioner))
+                    let needs = self.check(keys_of(&partitioner))?;
+                    // Its bounds are one job's.
+                    let bounds = matches!(partitioner, Partitioner::Range { .. });
+                    Ok(if bounds { Part::Own(partitioner) } else { needs.part(partitioner) })
                 })?;
                 Output::Shuffle { id, partitioner }
             }
@@ -151,28 +160,41 @@ impl Decoder<'_> {
         })
     }
 
-    fn check<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> Result<Reads, CodecError> {
+    fn check<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> Result<Needs, CodecError> {
         let exprs: Vec<&Expr> = exprs.into_iter().collect();
         let seen = || exprs.iter().map(|expr| Seen::Expr(expr));
         can_travel("an expression", seen())?;
         allowed(seen(), self.access)?;
-        // A plan in an expression may read files.
-        let plain = walk(seen(), |seen, _| if matches!(seen, Seen::Plan(_)) { Err(()) } else { Ok(()) });
-        Ok(if plain.is_ok() { Reads::Rows } else { Reads::Files })
+        let plain = walk(seen(), |seen, _| if is_plain(seen) { Ok(()) } else { Err(()) });
+        Ok(if plain.is_ok() { Needs::Rows } else { Needs::More })
     }
 }
 
-/// What expressions that passed the check need beside their rows.
-enum Reads {
+/// What expressions that passed the check need.
+enum Needs {
+    /// The rows they are given.
     Rows,
-    Files,
+    /// Files, or memory of their own.
+    More,
 }
 
-impl Reads {
+impl Needs {
     fn part<T>(self, part: T) -> Part<T> {
         match self {
             Self::Rows => Part::Shared(part),
-            Self::Files => Part::Own(part),
+            Self::More => Part::Own(part),
         }
+    }
+}
+
+/// Whether an expression means the same to every task, and holds nothing. A plan in it may read files, literals may
+/// be whole columns, and a categorical type keeps the strings of its categories as long as it is there.
+fn is_plain(seen: &Seen<'_>) -> bool {
+    match seen {
+        Seen::Expr(Expr::Literal(LiteralValue::Scalar(value))) => !value.dtype().contains_categoricals(),
+        Seen::Expr(Expr::Literal(value)) => value.is_scalar(),
+        Seen::Expr(Expr::Cast { dtype: DataTypeExpr::Literal(dtype), .. }) => !dtype.contains_categoricals(),
+        Seen::Expr(Expr::Cast { .. }) | Seen::Plan(_) => false,
+        Seen::Expr(_) => true,
     }
 }

@@ -23,6 +23,7 @@ use thiserror::Error;
 
 pub(crate) use access::{Access, AccessError};
 pub(crate) use frames::{read_frame, write_frame};
+pub(crate) use shared::Shared;
 pub(crate) use wire::Encoder;
 
 use super::panic_text;
@@ -90,15 +91,20 @@ pub(crate) struct Decoded {
     pub sources: HashMap<ShuffleId, Vec<ShuffleSource>>,
 }
 
-/// Reads a task from a peer's bytes. Opens the files it reads and calls `blobs` for its large frames, so
+/// Reads a task from a peer's bytes; `shared` knows what it has in common with others of its session. Opens the files it reads and calls `blobs` for its large frames, so
 /// it may block; plans nested deeply need a stack of some [`STACK_BYTES`] here and where it runs.
 ///
 /// # Errors
 /// When the bytes are no task, or it uses a path outside of what `access` allows.
-pub(crate) fn decode(bytes: &[u8], access: &Access, blobs: &GetBlob<'_>) -> Result<Decoded, CodecError> {
+pub(crate) fn decode(
+    bytes: &[u8],
+    access: &Access,
+    shared: &Shared,
+    blobs: &GetBlob<'_>,
+) -> Result<Decoded, CodecError> {
     let body = unsealed(bytes)?;
     // Polars' readers are not all written for bytes of strangers.
-    catch_unwind(AssertUnwindSafe(|| decode::decode(body, access, blobs)))
+    catch_unwind(AssertUnwindSafe(|| decode::decode(body, access, shared, blobs)))
         .unwrap_or_else(|panic| Err(CodecError::malformed("a task", panic_text(&*panic))))
 }
 

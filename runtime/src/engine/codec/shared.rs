@@ -1,16 +1,17 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use super::CodecError;
 
-/// Parts that tasks have in common, by their bytes: a stage's tasks have the same steps, and each is decoded and
-/// checked once. With short tasks that was a twentieth of a worker's time.
+/// Parts that a session's tasks have in common, by their bytes: a stage's tasks have the same steps, and each is
+/// decoded and checked once. Decoding them for each took a twentieth of a worker's time when tasks were short.
 #[derive(Default)]
-pub(super) struct Shared(Mutex<Parts>);
+pub(crate) struct Shared(Mutex<Parts>);
 
 #[derive(Default)]
 struct Parts {
@@ -22,7 +23,7 @@ struct Parts {
 pub(super) enum Part<T> {
     /// Means the same for every task that has these bytes.
     Shared(T),
-    /// Has to be decoded for each: it reads files, which may be others by then, or a session's frames.
+    /// Has to be decoded for each: it reads files, which may be others by then, or holds much.
     Own(T),
 }
 
@@ -36,7 +37,7 @@ impl Shared {
     ///
     /// # Errors
     /// Those of `decode`, which is called if the part is not known.
-    pub fn part<T: Any + Send + Sync>(
+    pub(super) fn part<T: Any + Send + Sync>(
         &self,
         bytes: &Bytes,
         decode: impl FnOnce() -> Result<Part<T>, CodecError>,
@@ -52,12 +53,14 @@ impl Shared {
         };
         if bytes.len() <= Self::LARGEST {
             let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if parts.bytes + bytes.len() > Self::MOST {
-                *parts = Parts::default();
-            }
+            let full = parts.bytes + bytes.len() > Self::MOST;
+            let before = if full { mem::take(&mut *parts) } else { Parts::default() };
             if parts.by_bytes.insert(key, part.clone()).is_none() {
                 parts.bytes += bytes.len();
             }
+            drop(parts);
+            // Others need not wait for that.
+            drop(before);
         }
         Ok(part)
     }

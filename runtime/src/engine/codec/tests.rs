@@ -51,6 +51,7 @@ struct Travelled {
     engine: EmbeddedEngine,
     ahead: Ahead,
     access: Access,
+    shared: Shared,
 }
 
 impl Engine for Travelled {
@@ -63,7 +64,7 @@ impl Engine for Travelled {
     fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
         let arrived = tasks.iter().map(|task| {
             let bytes = Encoder::new(&self.ahead, &|_| Vec::new()).encode(task)?;
-            Ok(decode(&bytes, &self.access, &|number| self.ahead.get(number))?.task)
+            Ok(decode(&bytes, &self.access, &self.shared, &|number| self.ahead.get(number))?.task)
         });
         let arrived = arrived.collect::<Result<_, CodecError>>().map_err(|error| error.to_string())?;
         self.engine.submit(arrived, events)
@@ -100,6 +101,7 @@ fn travelled(inline: usize, directories: &[&Path]) -> Session {
         engine: EmbeddedEngine::start(2, 1 << 30).unwrap(),
         ahead: Ahead { inline, ..Ahead::default() },
         access: Access::new(&directories, &directories).unwrap(),
+        shared: Shared::default(),
     }))
 }
 
@@ -147,6 +149,23 @@ fn no_blobs(_: u64) -> Result<DataFrame, String> {
 }
 
 #[test]
+fn tasks_of_a_session_share_their_steps_but_for_those_that_hold_more_than_an_expression() {
+    let shared = Shared::default();
+    let arrived = |expr: &Expr| {
+        let input = step(Input::Range { start: 0, end: 9 }, Step::Filter(expr.clone()));
+        let bytes = encode(&task(input, Output::Collect)).unwrap();
+        let decoded = decode(&bytes, &Access::default(), &shared, &no_blobs).unwrap();
+        let Input::Step { step, .. } = &*decoded.task.input else { panic!("it was a step") };
+        step.clone()
+    };
+    let shares = |expr: Expr| Arc::ptr_eq(&arrived(&expr), &arrived(&expr));
+    assert!(shares(col("id").gt(lit(3)).and(col("id").cast(DataType::Int32).lt(lit(7)))));
+    let categories = DataType::from_categories(Categories::global());
+    assert!(!shares(col("id").cast(DataType::String).cast(categories).eq(lit("7"))));
+    assert!(!shares(col("id").is_in(lit(Series::new("few".into(), [1i64, 2])), false)));
+}
+
+#[test]
 fn where_shuffle_blocks_lie_travels_with_the_task_that_reads_them() {
     let source = ShuffleSource { address: "10.0.0.7:7079".into(), worker: 9, map_partitions: vec![0, 3] };
     let schema = Arc::new(Schema::from_iter([Field::new("a".into(), DataType::Int64)]));
@@ -154,7 +173,7 @@ fn where_shuffle_blocks_lie_travels_with_the_task_that_reads_them() {
     let ahead = Ahead::default();
     let sources = |id| if id == 5 { vec![source.clone()] } else { Vec::new() };
     let bytes = Encoder::new(&ahead, &sources).encode(&task(input, Output::Collect)).unwrap();
-    let arrived = decode(&bytes, &Access::default(), &no_blobs).unwrap();
+    let arrived = decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).unwrap();
     assert_eq!(arrived.sources, HashMap::from([(5, vec![source])]));
     let task = arrived.task;
     assert_eq!((task.job, task.stage, task.partition, task.attempt), (1, 2, 3, 4));
@@ -211,7 +230,10 @@ fn a_scan_inside_of_an_expression_is_checked_too() {
     ];
     for expr in places {
         let bytes = encode(&task(step(Input::Range { start: 0, end: 3 }, Step::Filter(expr)), Output::Count));
-        let refusal = decode(&bytes.unwrap(), &Access::default(), &no_blobs).err().unwrap().to_string();
+        let refusal = decode(&bytes.unwrap(), &Access::default(), &Shared::default(), &no_blobs)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(refusal.contains("secret.csv"), "{refusal}");
     }
 }
@@ -245,7 +267,7 @@ fn deep_expressions_travel_and_deeper_ones_are_errors_on_both_sides() {
         let fine =
             task(step(Input::Range { start: 0, end: 3 }, Step::Select(vec![deep(1400)])), Output::Count);
         let bytes = encode(&fine).unwrap();
-        decode(&bytes, &Access::default(), &no_blobs).unwrap();
+        decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).unwrap();
         let absurd =
             task(step(Input::Range { start: 0, end: 3 }, Step::Select(vec![deep(20_000)])), Output::Count);
         let error = encode(&absurd).unwrap_err().to_string();
@@ -266,7 +288,13 @@ fn deep_expressions_travel_and_deeper_ones_are_errors_on_both_sides() {
         })
     };
     assert!(
-        decode(&encode(&task(joined(120), Output::Count)).unwrap(), &Access::default(), &no_blobs).is_ok()
+        decode(
+            &encode(&task(joined(120), Output::Count)).unwrap(),
+            &Access::default(),
+            &Shared::default(),
+            &no_blobs
+        )
+        .is_ok()
     );
     assert!(encode(&task(joined(1000), Output::Count)).is_err());
 }
@@ -317,9 +345,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn garbage_is_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(decode(&bytes, &Access::default(), &no_blobs).is_err());
+        prop_assert!(decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).is_err());
         // Sealed as if it were a task.
-        prop_assert!(decode(&sealed(&bytes), &Access::default(), &no_blobs).is_err());
+        prop_assert!(decode(&sealed(&bytes), &Access::default(), &Shared::default(), &no_blobs).is_err());
     }
 
     #[test]
@@ -334,10 +362,10 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        prop_assert!(decode(&bytes, &Access::default(), &no_blobs).is_err());
+        prop_assert!(decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).is_err());
         if bytes.len() > 12 {
             // With a checksum that fits it may be a task again; all that counts is to come back.
-            let _ = decode(&sealed(&bytes[12..]), &Access::default(), &no_blobs);
+            let _ = decode(&sealed(&bytes[12..]), &Access::default(), &Shared::default(), &no_blobs);
         }
     }
 }

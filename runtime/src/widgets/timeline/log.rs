@@ -67,6 +67,11 @@ impl Log {
         self.jobs.iter()
     }
 
+    /// Events of tasks that it holds.
+    pub fn tasks(&self) -> usize {
+        self.tasks
+    }
+
     /// Whether a job of it still runs.
     pub fn is_running(&self) -> bool {
         self.jobs.iter().any(|job| !job.finished)

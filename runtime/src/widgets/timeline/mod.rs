@@ -1,10 +1,12 @@
 //! The live timeline under every cell that runs a job, without asking. Which jobs belong to which cell is
 //! said here; a [`Place`] is one timeline, with what it knows (`log`), how that travels to the page
-//! (`wire`), and what stays of it in a saved notebook: a `picture` and a `summary`, made of `job`s.
+//! (`wire`), and what stays of it in a saved notebook: a `picture` and a `summary`, made of `job`s. In an `archive`
+//! it waits for a kernel to come.
 //!
 //! Events come in the batches in which they go to the kernel, on the thread that sends those, so the
 //! scheduler never waits for a page.
 
+mod archive;
 mod clock;
 mod figures;
 mod job;
@@ -19,6 +21,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+pub(super) use self::archive::reopen;
 pub(crate) use self::place::Place;
 use super::model::Model;
 use super::{Viewer, lock};

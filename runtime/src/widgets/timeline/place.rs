@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::job::Job;
 use super::log::Log;
-use super::{clock, picture, summary, wire};
+use super::{archive, clock, picture, summary, wire};
 use crate::comm::CommError;
 use crate::display::{DisplayHandle, MimeBundle, display_bundle, fresh_id};
 use crate::events::Event;
@@ -157,9 +157,13 @@ impl Place {
             Shown::NotYet if self.viewer == Viewer::Document && inside.is_due() => {
                 inside.shown = Shown::Still(display_bundle(inside.bundle()));
             }
-            Shown::Live { output: Some(output), .. } | Shown::Still(output) => {
-                output.update_bundle(inside.bundle())
+            Shown::Live { output: Some(output), model } => {
+                output.update_bundle(inside.bundle());
+                if inside.log.tasks() <= archive::MOST_TASKS {
+                    archive::keep(model.id(), || inside.state());
+                }
             }
+            Shown::Still(output) => output.update_bundle(inside.bundle()),
             _ => {}
         }
     }
