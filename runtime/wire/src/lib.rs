@@ -13,7 +13,7 @@ mod words;
 
 pub use chunks::{ChunkReader, ChunkStream, ChunkWriter, chunks};
 pub use limits::{AHEAD, CHUNK_BYTES, INLINE_BYTES, MESSAGE_BYTES, QUEUE};
-pub use tls::{Identity, TlsError, TlsFiles};
+pub use tls::{Identity, Pem, TlsError, TlsFiles};
 pub use token::{Token, TokenError};
 pub use versions::PROTOCOL;
 pub use words::{is_distrust, root, words};

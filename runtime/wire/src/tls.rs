@@ -22,6 +22,14 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
+/// What the files of an [`Identity`] hold. Not printed: the key is a secret.
+pub struct Pem {
+    /// The certificate chain.
+    pub certificate: Vec<u8>,
+    /// Its private key.
+    pub key: Vec<u8>,
+}
+
 /// A certificate that cannot be read.
 #[derive(Debug, Error)]
 #[error("cannot read {path}: {cause}")]
@@ -51,18 +59,18 @@ impl TlsFiles {
     /// # Errors
     /// When a file cannot be read.
     pub fn server(&self) -> Result<Option<ServerTlsConfig>, TlsError> {
-        let Some((certificate, key)) = self.pair()? else { return Ok(None) };
+        let Some(Pem { certificate, key }) = self.pem()? else { return Ok(None) };
         let pair = tonic::transport::Identity::from_pem(certificate, key);
         Ok(Some(ServerTlsConfig::new().identity(pair)))
     }
 
-    /// The certificate chain and the key of who listens, in PEM; `None` means without TLS.
+    /// Who listens, as the files say; `None` means without TLS.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn pair(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, TlsError> {
+    pub fn pem(&self) -> Result<Option<Pem>, TlsError> {
         let Some(identity) = &self.identity else { return Ok(None) };
-        Ok(Some((read(&identity.certificate)?, read(&identity.key)?)))
+        Ok(Some(Pem { certificate: read(&identity.certificate)?, key: read(&identity.key)? }))
     }
 }
 

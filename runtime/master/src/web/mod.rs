@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use partita_wire::{TlsError, TlsFiles, Token};
+use partita_wire::{Pem, TlsError, TlsFiles, Token};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -101,8 +101,8 @@ impl Page {
         if self.token.is_none() && !listen.ip().is_loopback() {
             return Err(PageError::NoToken { listen });
         }
-        let acceptor = match self.tls.pair()? {
-            Some((certificate, key)) => {
+        let acceptor = match self.tls.pem()? {
+            Some(Pem { certificate, key }) => {
                 let config =
                     RustlsConfig::from_pem(certificate, key).await.map_err(PageError::Certificate)?;
                 Some(RustlsAcceptor::new(config))
