@@ -20,5 +20,6 @@ pub use completion::{Completion, Completions};
 pub use evaluator::{Cell, CellError, Evaluator, Interrupter, Messenger, Outcome};
 pub use facade::{EvaluatorKind, Interpreter, StartError};
 pub use output::{Output, OutputSender};
-pub use partita_bridge::{Comm, CommAction, Command, Event, Variable, Viewer};
+pub use partita_bridge::{Comm, CommAction, Command, Variable, Viewer};
+pub use partita_events::Event;
 pub use timing::{Optimisation, Phase, Settings, Timing};

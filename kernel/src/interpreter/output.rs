@@ -1,4 +1,5 @@
-use partita_bridge::{Comm, Event, MimeBundle, Stream};
+use partita_bridge::{Comm, MimeBundle, Stream};
+use partita_events::Event;
 
 /// What a running cell sends before it ends, in order.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use console::{Term, measure_text_width, strip_ansi_codes};
-use partita_bridge::{Event, MimeBundle, Stream};
+use partita_bridge::{MimeBundle, Stream};
+use partita_events::Event;
 
 use super::live::LiveView;
 use super::pager;

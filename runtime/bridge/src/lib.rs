@@ -3,11 +3,10 @@
 //! One Unix socket per kernel. The kernel listens, the evaluation process dials the path it finds in
 //! [`SOCKET_VARIABLE`]. Each side sends one enum: [`FromEvaluation`] towards the kernel,
 //! [`ToEvaluation`] towards the evaluation process. This crate knows neither Jupyter nor Polars: what
-//! a value looks like travels as a [`MimeBundle`], what a job does as [`Event`]s, and nothing else about
+//! a value looks like travels as a [`MimeBundle`], what a job does as [`partita_events::Event`]s, and nothing else about
 //! either is said. What both sides answer commands with, [`Table`] and [`nearest`], is here too, so that
 //! it looks the same.
 
-mod event;
 mod frame;
 mod last_words;
 mod message;
@@ -15,7 +14,6 @@ mod mime;
 mod nearest;
 mod table;
 
-pub use event::{Event, HotKey, TaskMetrics};
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
 pub use last_words::LastWords;
 pub use message::{

@@ -2,7 +2,9 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, MimeBundle};
+use partita_events::Event;
+
+use crate::MimeBundle;
 
 /// Which standard stream a piece of text belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

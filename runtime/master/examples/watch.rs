@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use partita_bridge::Event;
+use partita_events::Event;
 use partita_master::{Cluster, History, HistoryLimits, Page, Recorder, SessionView, View, WorkerView};
 use partita_wire::{Identity, TlsFiles, Token};
 use tokio::net::TcpListener;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use partita_bridge::Event;
+use partita_events::Event;
 use partita_wire::pool::{EventBatch, FromSession, FromWorker, from_session};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use partita_bridge::Event;
+use partita_events::Event;
 use partita_wire::pool::WorkerStatus;
 
 /// What the pool is at one moment, as the master's page and metrics show it.

@@ -7,7 +7,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use partita_bridge::{Event, FromEvaluation};
+use partita_bridge::FromEvaluation;
+use partita_events::Event;
 
 use super::bridge;
 use crate::widgets::timeline;
@@ -136,7 +137,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use partita_bridge::TaskMetrics;
+    use partita_events::TaskMetrics;
 
     use super::*;
 

@@ -7,10 +7,8 @@
 mod bus;
 mod report;
 pub(crate) mod report_display;
-mod skew;
 
 pub use bus::EventBus;
 pub(crate) use bus::send_to;
-pub use partita_bridge::{Event, HotKey, TaskMetrics};
+pub use partita_events::{Event, HotKey, Skew, TaskMetrics};
 pub use report::{JobReport, StageReport, TaskReport};
-pub use skew::Skew;

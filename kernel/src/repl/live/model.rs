@@ -268,7 +268,7 @@ impl StageView {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use partita_bridge::TaskMetrics;
+    use partita_events::TaskMetrics;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use partita_bridge::{Event, TaskMetrics};
+use partita_events::{Event, TaskMetrics};
 
 /// One attempt at one task.
 #[derive(Debug, Clone)]

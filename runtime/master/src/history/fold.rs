@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use partita_bridge::{Event, TaskMetrics};
+use partita_events::{Event, TaskMetrics};
 
 /// Stages of one job that are told apart; further ones are not kept.
 const STAGES_KEPT: usize = 10_000;

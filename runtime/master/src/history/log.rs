@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use partita_bridge::Event;
+use partita_events::Event;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

@@ -3,7 +3,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use partita_bridge::Event;
+use partita_events::Event;
 use thiserror::Error;
 
 use super::log::{Line, paths};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use partita_bridge::Event;
+use partita_events::Event;
 
 use super::{JobFold, WorkerFold};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use partita_bridge::Event;
+use partita_events::Event;
 use tokio::sync::watch;
 
 use super::log::{Line, Log};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use partita_bridge::Event;
+use partita_events::Event;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

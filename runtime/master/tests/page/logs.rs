@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use partita_bridge::Event;
+use partita_events::Event;
 use partita_master::{History, HistoryLimits, LogOptions, Recorder};
 
 use crate::made_up::{ended, ms, submitted, whole_job};

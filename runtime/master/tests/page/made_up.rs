@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use partita_bridge::{Event, TaskMetrics};
+use partita_events::{Event, TaskMetrics};
 use partita_master::WorkerView;
 use serde_json::Value;
 

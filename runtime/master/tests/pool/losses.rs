@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use partita_bridge::Event;
+use partita_events::Event;
 use partita_master::{MasterOptions, Recorder};
 use partita_wire::pool::{
     CacheEvicted, CachedPartition, EventBatch, RemoveCache, RemoveShuffle, TaskStarted, WorkerStatus,

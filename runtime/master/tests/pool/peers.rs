@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use partita_bridge::Event;
+use partita_events::Event;
 use partita_master::{Cluster, Master, MasterOptions, Recorder, View};
 use partita_wire::pool::master_client::MasterClient;
 use partita_wire::pool::{

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use partita_bridge::Event;
+use partita_events::Event;
 use partita_wire::pool::{
     CancelTasks, EventBatch, SessionOptions, TaskStarted, from_session, from_worker, task_failure,
     to_session, to_worker,

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use partita_bridge::Event;
+use partita_events::Event;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use partita_bridge::TaskMetrics;
+use partita_events::TaskMetrics;
 use serde_json::{Map, Value, json};
 
 use crate::Cluster;

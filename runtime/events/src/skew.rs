@@ -20,7 +20,7 @@ impl Skew {
     /// `(2 Σ i·x_i) / (n Σ x_i) − (n + 1) / n`.
     ///
     /// ```
-    /// use partita::events::Skew;
+    /// use partita_events::Skew;
     /// let skew = Skew::of(&[10.0, 10.0, 10.0, 130.0]).unwrap();
     /// assert_eq!((skew.ratio, skew.worst), (13.0, 3));
     /// assert_eq!(Skew::of(&[5.0, 5.0]).unwrap().gini, 0.0);
