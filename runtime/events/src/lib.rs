@@ -7,7 +7,9 @@
 #![warn(missing_docs)]
 
 mod event;
+mod id;
 mod skew;
 
 pub use event::{Event, HotKey, TaskMetrics};
+pub use id::{JobId, PartitionId, SessionId, ShuffleId, StageId, TaskId, WorkerId};
 pub use skew::Skew;
