@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{JobId, PartitionId, StageId, WorkerId};
+use crate::metrics::TaskMetrics;
 
 /// Something that happened, in the order it happened. Times count from the session's start; they
 /// travel as seconds, so that JSON made of events is plain.
@@ -182,65 +183,8 @@ impl Event {
     }
 }
 
-/// What one task did. Bytes are of Arrow memory, except `bytes_read`: bytes of file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct TaskMetrics {
-    /// The slot that ran it.
-    pub slot: usize,
-    /// Queued until a slot was free.
-    #[serde(with = "seconds")]
-    pub queue: Duration,
-    /// Waited inside the task for shuffle blocks to arrive and be put together.
-    #[serde(with = "seconds")]
-    pub fetch: Duration,
-    /// Reading and decoding files, in `run`.
-    #[serde(with = "seconds", default)]
-    pub read: Duration,
-    /// Cutting rows into shuffle blocks and keeping them, or writing a Parquet file.
-    #[serde(with = "seconds")]
-    pub write: Duration,
-    /// From the slot taking the task to its output being in place, `fetch` and `write` included.
-    #[serde(with = "seconds")]
-    pub run: Duration,
-    /// Processor time of the slot's thread in `run`.
-    #[serde(with = "seconds")]
-    pub cpu: Duration,
-    /// Rows that came in from sources, shuffles and caches.
-    pub rows_in: u64,
-    /// Rows that went out.
-    pub rows_out: u64,
-    /// Bytes read from files, compressed as they lie there.
-    pub bytes_read: u64,
-    /// Row groups whose statistics ruled the filter out, so that they were not read.
-    pub row_groups_skipped: u64,
-    /// Bytes of shuffle blocks that came in.
-    pub shuffle_in: u64,
-    /// Bytes of shuffle blocks that went out.
-    pub shuffle_out: u64,
-    /// Bytes that went to disk because memory was short.
-    pub spilled: u64,
-    /// Partitions that came from the cache.
-    pub cache_hits: u64,
-    /// Keys with at least a twentieth of the rows that went into the shuffle, by a sample; at most three.
-    #[serde(default)]
-    pub hot_keys: Vec<HotKey>,
-}
-
-/// A key that has many of a map task's rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HotKey {
-    /// The key columns, as in a cell.
-    pub columns: String,
-    /// The key, as it prints; long ones are cut.
-    pub value: String,
-    /// The reduce partition that its rows go to.
-    pub partition: PartitionId,
-    /// How many rows it has, about.
-    pub rows: u64,
-}
-
 /// Durations as seconds in floating point: exact to the nanosecond for weeks.
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::de::Error;
