@@ -281,9 +281,9 @@ impl Job {
         }
         // The slot knows best when it began. The start may also have been lost on the way.
         let began = at.saturating_sub(metrics.run);
-        let index = self.attempt_mut(key).or_else(|| {
-            self.add_attempt(new_attempt(key, worker, metrics.slot, began))
-        });
+        self.leave(key);
+        let index =
+            self.attempt_mut(key).or_else(|| self.add_attempt(new_attempt(key, worker, metrics.slot, began)));
         if let Some(index) = index {
             let attempt = &mut self.attempts[index];
             attempt.end(AttemptState::Done, at);
@@ -291,7 +291,6 @@ impl Job {
             attempt.metrics = Some(metrics.clone());
             attempt.counts = true;
         }
-        self.leave(number, partition);
         let finished = Finished {
             attempt: index,
             run: metrics.run,
@@ -324,7 +323,7 @@ impl Job {
             stage.retried += usize::from(retried);
             stage.cause = Some(cause.to_owned());
         }
-        self.leave(number, partition);
+        self.leave(key);
         let index = self.attempt_mut(key).or_else(|| self.add_attempt(new_attempt(key, worker, 0, at)));
         if let Some(index) = index {
             let attempt = &mut self.attempts[index];
@@ -364,8 +363,17 @@ impl Job {
         Some(index)
     }
 
-    /// An attempt at a task is no longer running.
-    fn leave(&mut self, number: StageId, partition: PartitionId) {
+    /// An attempt is no longer running, if it was.
+    fn leave(&mut self, key: (StageId, PartitionId, usize)) {
+        let (number, partition, _) = key;
+        let was_running = match self.by_key.get(&key) {
+            Some(index) => self.attempts[*index].state == AttemptState::Running,
+            // Of those that are not kept nobody knows; their starts were counted.
+            None => self.left_out > 0,
+        };
+        if !was_running {
+            return;
+        }
         let Some(running) = self.running.get_mut(&(number, partition)) else { return };
         *running -= 1;
         if *running == 0 {

@@ -18,13 +18,16 @@ impl Session {
         Self { workers: Workers::new(limits), limits, ..Self::default() }
     }
 
-    /// Takes the session's next event. Returns the job that made room for a new one, if any had to.
+    /// Takes the session's next event. Returns the job that made room for a new one, if
+    /// any had to.
     pub fn apply(&mut self, event: &Event) -> Option<Job> {
         self.workers.apply(event);
         let id = event.job()?;
         if let Some(job) = Job::submitted_by(event, self.limits) {
-            let forgotten =
-                if self.jobs.len() >= self.limits.jobs.max(1) { self.jobs.pop_front() } else { None };
+            let full = self.jobs.len() >= self.limits.jobs.max(1);
+            // A number that comes again is a job that begins anew.
+            let same = self.jobs.iter().rposition(|job| job.job == id);
+            let forgotten = same.or(full.then_some(0)).and_then(|index| self.jobs.remove(index));
             self.jobs.push_back(job);
             return forgotten;
         }

@@ -121,26 +121,30 @@ mod any_events {
 
     fn event() -> impl Strategy<Value = Event> {
         let ids = (0..3usize, 0..3usize, 0..5usize, 0..3usize, 0..3u64, 0..4usize, 0..2000u64);
-        (0..10u8, ids, any::<bool>()).prop_map(|(kind, (job, stage, partition, attempt, worker, n, at), flag)| {
-            let (job, stage, partition) = (JobId(job), StageId(stage), PartitionId(partition));
-            let (worker, at, cause) = (WorkerId(worker), ms(at), "any".to_owned());
-            match kind {
-                0 => Event::JobSubmitted { job, action: cause, slots: n, at },
-                1 => Event::StageSubmitted { job, stage, name: cause, tasks: n, at },
-                2 => Event::StageResubmitted { job, stage, tasks: n, cause, at },
-                3 | 4 => Event::TaskStarted { job, stage, partition, attempt, worker, slot: n, at },
-                5 => {
-                    let metrics =
-                        TaskMetrics { run: at / 2, slot: n, rows_in: n as u64, ..TaskMetrics::default() };
-                    Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at }
+        (0..10u8, ids, any::<bool>()).prop_map(
+            |(kind, (job, stage, partition, attempt, worker, n, at), flag)| {
+                let (job, stage, partition) = (JobId(job), StageId(stage), PartitionId(partition));
+                let (worker, at, cause) = (WorkerId(worker), ms(at), "any".to_owned());
+                match kind {
+                    0 => Event::JobSubmitted { job, action: cause, slots: n, at },
+                    1 => Event::StageSubmitted { job, stage, name: cause, tasks: n, at },
+                    2 => Event::StageResubmitted { job, stage, tasks: n, cause, at },
+                    3 | 4 => Event::TaskStarted { job, stage, partition, attempt, worker, slot: n, at },
+                    5 => {
+                        let metrics =
+                            TaskMetrics { run: at / 2, slot: n, rows_in: n as u64, ..TaskMetrics::default() };
+                        Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at }
+                    }
+                    6 => {
+                        Event::TaskFailed { job, stage, partition, attempt, worker, cause, retried: flag, at }
+                    }
+                    7 => Event::StageFinished { job, stage, at },
+                    8 => Event::JobFinished { job, error: flag.then_some(cause), cancelled: n > 1, at },
+                    _ if flag => Event::WorkerJoined { worker, name: cause, slots: n, at },
+                    _ => Event::WorkerLost { worker, cause, at },
                 }
-                6 => Event::TaskFailed { job, stage, partition, attempt, worker, cause, retried: flag, at },
-                7 => Event::StageFinished { job, stage, at },
-                8 => Event::JobFinished { job, error: flag.then_some(cause), cancelled: n > 1, at },
-                _ if flag => Event::WorkerJoined { worker, name: cause, slots: n, at },
-                _ => Event::WorkerLost { worker, cause, at },
-            }
-        })
+            },
+        )
     }
 
     proptest! {
