@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use partita::prelude::*;
-use partita::worker::{Worker, WorkerOptions};
 use partita_master::{Master, MasterOptions};
+use partita_worker::{Worker, WorkerOptions};
 use tokio::runtime::Runtime;
 
 const WORKERS: usize = 2;
