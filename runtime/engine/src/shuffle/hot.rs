@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
+use partita_events::HotKey;
 use polars::prelude::*;
 
 use super::hash::hash_rows;
 use super::keys::evaluate;
 use super::partition::Partitioner;
-use partita_events::HotKey;
 
 /// Of fewer rows nothing is said: no task of so few is worth looking at.
 const LEAST_ROWS: usize = 512;
