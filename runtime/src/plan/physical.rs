@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use polars::prelude::*;
-
-use super::{JoinStrategy, Node, NodeRef, Op, Partitioning};
 use partita_engine::cache::CacheId;
 use partita_engine::shuffle::{Partitioner, Salt, ShuffleId};
 use partita_engine::task::aggregate::decompose;
 use partita_engine::task::{Input, JoinStep, Step};
+use polars::prelude::*;
+
+use super::{JoinStrategy, Node, NodeRef, Op, Partitioning};
 
 /// How many rows of each partition are sampled to find the bounds of a range partitioning.
 const SAMPLE_ROWS: usize = 1024;

@@ -1,10 +1,10 @@
 //! An upper bound of a dataset's size, as far as it is known before anything runs.
 
+use partita_engine::source::Piece;
+use partita_engine::task::Step;
 use polars::prelude::*;
 
 use super::{Node, Op};
-use partita_engine::source::Piece;
-use partita_engine::task::Step;
 
 impl Node {
     /// An upper bound of the result's bytes in memory: from the plan, from what its sources report, or

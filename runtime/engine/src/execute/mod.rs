@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use partita_events::TaskMetrics;
 use polars::prelude::*;
 use polars_plan::dsl::DslPlan;
 
@@ -21,7 +22,6 @@ use crate::panic_text;
 use crate::shuffle::sample;
 use crate::source::ReadStats;
 use crate::task::{Input, Output, Task, TaskError, TaskResult};
-use partita_events::TaskMetrics;
 
 /// Runs a task. An error or panic in it is returned as its message.
 pub fn execute(

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
+use partita_events::HotKey;
 use polars::prelude::*;
 
 use super::hash::hash_rows;
 use super::keys::evaluate;
 use super::partition::Partitioner;
-use partita_events::HotKey;
 
 /// For fewer rows no keys are reported: such a small task does not matter.
 const LEAST_ROWS: usize = 512;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use partita_events::TaskMetrics;
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -20,7 +21,6 @@ use self::template::Template;
 use crate::cache::{CacheLease, StorageLevel};
 use crate::shuffle::{Partitioner, ShuffleId};
 use crate::source::Piece;
-use partita_events::TaskMetrics;
 
 /// The rows of one partition, not computed yet.
 #[derive(Clone)]
