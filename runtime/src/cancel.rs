@@ -86,7 +86,8 @@ pub fn cancel() {
 }
 
 /// What unwinds from [`unwind`]: why.
-pub(crate) struct Interrupted(pub(crate) String);
+#[doc(hidden)]
+pub struct Interrupted(pub String);
 
 /// Ends the cell from work that has no error to return. It is no panic: no hook is told.
 pub(crate) fn unwind(why: String) -> ! {

@@ -47,7 +47,8 @@ pub fn password(prompt: impl AsRef<str>) -> Result<String, InputError> {
 }
 
 /// Lets `asker` ask from now on; the first call holds.
-pub(crate) fn ask_by(asker: Asker) {
+#[doc(hidden)]
+pub fn ask_by(asker: Asker) {
     let _ = ASKER.set(asker);
 }
 

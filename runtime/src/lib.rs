@@ -1,12 +1,10 @@
 //! Partita's runtime: partitioned datasets on Polars that show what their partitions do.
 //!
 //! Dependencies point one way: `dataset` builds a `plan`, the `scheduler` cuts it into stages and
-//! runs their tasks on an `engine`; `events` is a leaf that all of them emit to; `plot`,
-//! `experiment`, `taxi`, `lesson` and `widgets` sit on top and nothing below uses them. `display` says how values look;
-//! `comm` and `input` reach the person's front end from inside a cell;
-//! `evaluation` is the half of a notebook kernel that lives beside the data: it loads compiled cells
-//! and keeps their variables. Nothing here knows Jupyter: in a plain Rust program the same code runs
-//! and `display` prints text.
+//! runs their tasks on an `engine`; `events` is a leaf that all of them emit to; `plot`, `experiment`, `taxi`
+//! and `lesson` sit on top and nothing below uses them. `display` says how values look, and `input` asks the
+//! person. In a plain Rust program `display` prints text and `input` reads a line; in a notebook, cells and
+//! widgets are the matter of `partita-notebook`, which this crate does not know.
 
 #![warn(missing_docs)]
 
@@ -16,12 +14,10 @@ extern crate self as partita;
 
 pub mod cache;
 pub mod cancel;
-pub mod comm;
 pub mod dataset;
 pub mod display;
 mod engine;
 mod error;
-pub mod evaluation;
 pub mod events;
 pub mod experiment;
 pub mod input;
@@ -36,7 +32,6 @@ pub mod session;
 pub mod shuffle;
 pub mod source;
 pub mod taxi;
-pub mod widgets;
 pub mod worker;
 
 pub use dataset::Dataset;

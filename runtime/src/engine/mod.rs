@@ -74,18 +74,22 @@ impl Drop for CacheLease {
 
 /// One process that has slots, at one moment.
 #[derive(Clone)]
-pub(crate) struct Worker {
+pub struct Worker {
     /// Its number, never used twice; 0 is this process.
     pub id: u64,
+    /// What people call it.
     pub name: String,
+    /// Tasks it runs side by side.
     pub slots: usize,
     /// Slots that run a task now.
     pub busy: usize,
-    /// Cached partitions of all datasets.
+    /// Cached partitions of all datasets, in memory.
     pub cached_in_memory: usize,
+    /// And on disk.
     pub cached_on_disk: usize,
-    /// Bytes that those in memory hold, and may hold at most.
+    /// Bytes that those in memory hold.
     pub cache_bytes: usize,
+    /// And may hold at most.
     pub cache_limit: usize,
 }
 
