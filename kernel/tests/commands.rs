@@ -82,7 +82,7 @@ fn variables_are_listed_with_their_types() {
     assert_eq!(row(&table, "words")[..2], ["words", "Vec<String>"]);
     assert_eq!(row(&table, "n  ")[..2], ["n", "u8"]);
     has(&representation(&done, "text/html"), &["Vec&lt;String&gt;"]);
-    has(&error(&mut notebook, ":vars words"), &["takes nothing", "words"]);
+    has(&error(&mut notebook, ":vars words"), &["takes no argument", "words"]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_query_that_is_wrong_says_what_is_and_runs_no_job() {
     has(&error(&mut notebook, ":sql SELECT * FROM number"), &["`number` is no DataFrame"]);
     has(&error(&mut notebook, ":sql SELEC zone FROM trips"), &["SELEC"]);
     has(&error(&mut notebook, ":sql SELECT speed FROM twice"), &["speed"]);
-    has(&error(&mut notebook, ":sql"), &["no query"]);
+    has(&error(&mut notebook, ":sql"), &["query is missing"]);
     has(&text(&mut notebook, ":jobs"), &["no job has run yet"]);
     assert_eq!(text(&mut notebook, "trips.height() + number"), "10");
 }
@@ -232,7 +232,7 @@ fn reset_forgets_everything_and_says_what() {
     assert_eq!(text(&mut notebook, ":vars"), "no variables yet");
     has(&error(&mut notebook, "trips"), &["cannot find value `trips`"]);
     has(&error(&mut notebook, "twofold(1)"), &["cannot find function `twofold`"]);
-    has(&text(&mut notebook, ":reset"), &["nothing had been kept"]);
+    has(&text(&mut notebook, ":reset"), &["nothing to forget"]);
     assert_eq!(text(&mut notebook, "20 + 1"), "21");
 }
 
