@@ -5,6 +5,7 @@
 //! way and returns a handle that replaces it; [`progress()`] shows how far a loop is. Where displays go (a
 //! notebook, a terminal) is not decided here, and pictures of data are made in [`plot`](crate::plot).
 
+mod answer;
 mod bounded;
 mod capture;
 mod containers;
@@ -18,6 +19,7 @@ mod send;
 mod table;
 mod wrappers;
 
+pub use answer::Answer;
 #[doc(hidden)]
 pub use capture::{Captured, capture, take_text};
 pub use image::{Image, ImageError};

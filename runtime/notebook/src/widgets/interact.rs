@@ -18,7 +18,7 @@ use super::timeline::{self, Timeline};
 use crate::comm::CommError;
 use partita::cancel::{Interrupted, Run};
 use partita::display::html::{as_html, escape};
-use partita::display::{Captured, DisplayHandle, MimeBundle, MimeDisplay, capture, display_bundle};
+use partita::display::{Answer, Captured, DisplayHandle, MimeBundle, MimeDisplay, capture, display_bundle};
 
 /// A control must stand still for so long before the closure runs: dragging does not run it at each step.
 const STILL: Duration = Duration::from_millis(120);
@@ -34,42 +34,6 @@ const MAX_STILL: usize = 2 << 20;
 const STACK_BYTES: usize = 64 << 20;
 
 static INTERACTIONS: Mutex<VecDeque<Arc<Turn>>> = Mutex::new(VecDeque::new());
-
-/// What an [`interact`]ive closure gives: something to show, nothing, or an error.
-pub trait Answer {
-    #[doc(hidden)]
-    fn bundle(&self) -> MimeBundle;
-    #[doc(hidden)]
-    fn failure(&self) -> Option<String> {
-        None
-    }
-}
-
-impl Answer for () {
-    fn bundle(&self) -> MimeBundle {
-        MimeBundle::default()
-    }
-}
-
-impl<T: MimeDisplay> Answer for T {
-    fn bundle(&self) -> MimeBundle {
-        self.mime_bundle()
-    }
-
-    fn failure(&self) -> Option<String> {
-        MimeDisplay::failure(self)
-    }
-}
-
-impl<E: std::fmt::Display> Answer for Result<(), E> {
-    fn bundle(&self) -> MimeBundle {
-        MimeBundle::default()
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.as_ref().err().map(ToString::to_string)
-    }
-}
 
 /// Shows controls, and below them what `run` shows when it is called with their values: now, and again
 /// whenever one of them is moved, while no cell runs, too. A move cancels the job that the one before has

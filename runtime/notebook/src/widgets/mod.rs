@@ -15,10 +15,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use partita_bridge::Viewer;
 
+pub use partita::display::Answer;
+
 pub use self::control::{
     Button, Control, Controls, Dropdown, Number, Slider, Toggle, button, dropdown, slider, toggle,
 };
-pub use self::interact::{Answer, interact};
+pub use self::interact::interact;
 pub use self::timeline::{set_timeline, timeline_is_on};
 
 /// Environment variable that switches the timelines under cells off: `PARTITA_TIMELINE=off`.
