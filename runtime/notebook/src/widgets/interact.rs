@@ -18,7 +18,7 @@ use super::timeline::{self, Timeline};
 use crate::comm::CommError;
 use partita::cancel::{Interrupted, Run};
 use partita::display::html::{as_html, escape};
-use partita::display::{Answer, Captured, DisplayHandle, MimeBundle, MimeDisplay, capture, display_bundle};
+use partita::display::{Answer, Captured, DisplayHandle, MimeBundle, capture, display_bundle};
 
 /// A control must stand still for so long before the closure runs: dragging does not run it at each step.
 const STILL: Duration = Duration::from_millis(120);
