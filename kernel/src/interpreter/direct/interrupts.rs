@@ -25,7 +25,7 @@ fn stuck(activity: Activity) -> String {
         Activity::Waits => {
             "it waits: in `std::thread::sleep`, for a lock, a channel, a program or the network"
         }
-        Activity::Unknown => "it is not in a job that could be cancelled",
+        Activity::Unknown => "it is not running a job that could be cancelled",
     };
     format!(
         "The cell does not return: {what}. It may still end by itself. Interrupt once more to end the evaluation \
