@@ -69,7 +69,7 @@ pub enum PartitaError {
     },
     /// A file source could not be opened.
     #[error(transparent)]
-    Source(#[from] std::sync::Arc<crate::source::SourceError>),
+    Source(#[from] std::sync::Arc<partita_engine::source::SourceError>),
     /// Something built on datasets could not do its part; the error is its own.
     #[error(transparent)]
     Other(std::sync::Arc<dyn std::error::Error + Send + Sync>),
@@ -78,8 +78,8 @@ pub enum PartitaError {
     Polars(#[from] PolarsError),
 }
 
-impl From<crate::source::SourceError> for PartitaError {
-    fn from(error: crate::source::SourceError) -> Self {
+impl From<partita_engine::source::SourceError> for PartitaError {
+    fn from(error: partita_engine::source::SourceError) -> Self {
         Self::Source(std::sync::Arc::new(error))
     }
 }

@@ -1,10 +1,11 @@
 //! Partita's runtime: partitioned datasets on Polars that show what their partitions do.
 //!
 //! Dependencies point one way: `dataset` builds a `plan`, the `scheduler` cuts it into stages and
-//! runs their tasks on an `engine`; `events` is a leaf that all of them emit to; `plot`, `experiment`, `taxi`
-//! and `lesson` sit on top and nothing below uses them. `display` says how values look, and `input` asks the
-//! person. In a plain Rust program `display` prints text and `input` reads a line; in a notebook, cells and
-//! widgets are the matter of `partita-notebook`, which this crate does not know.
+//! runs their tasks on one of the `engines`. What a task is, and the files, shuffles and caches it
+//! stands on, is the crate `partita-engine`. `events` is a leaf that all of them emit to; `plot`,
+//! `experiment`, `taxi` and `lesson` sit on top and nothing below uses them. `display` says how values look,
+//! and `input` asks the person. In a plain Rust program `display` prints text and `input` reads a line.
+//! Cells and widgets are the matter of `partita-notebook`, which this crate does not know.
 
 #![warn(missing_docs)]
 
@@ -12,31 +13,45 @@
 #[cfg(test)]
 extern crate self as partita;
 
-pub mod cache;
 pub mod cancel;
 pub mod dataset;
 pub mod display;
-mod engine;
+mod engines;
 mod error;
 pub mod events;
 pub mod experiment;
 pub mod input;
 pub mod lesson;
-mod memory;
-mod own_directory;
 pub mod plan;
 pub mod plot;
 pub mod prelude;
 mod scheduler;
 pub mod session;
-pub mod shuffle;
-pub mod source;
 pub mod taxi;
-pub mod worker;
 
 pub use dataset::Dataset;
-pub use engine::pool::{PoolError, PoolOptions};
+pub use engines::pool::{PoolError, PoolOptions};
 pub use error::{PartitaError, Result};
+/// Cached partitions and where they are kept.
+pub mod cache {
+    pub use partita_engine::cache::{CacheId, StorageLevel};
+}
+
+/// Moving rows between partitions.
+pub mod shuffle {
+    pub use partita_engine::shuffle::{
+        MAX_PARTITIONS, Partitioner, Salt, ShuffleError, ShuffleId, range_bounds, sample,
+    };
+}
+
+/// Files cut into pieces, one piece a task.
+pub mod source {
+    pub use partita_engine::source::{
+        CsvOptions, CsvSource, ParquetSource, Part, Piece, Pushdown, ReadSnapshot, ReadStats, SourceError,
+        pushed_down,
+    };
+}
+
 /// The Polars that everything here is made of.
 pub use polars;
 pub use session::Session;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use partita::events::Event;
 use partita::prelude::*;
-use partita::worker::{Worker, WorkerOptions};
 use partita_master::{Master, MasterOptions};
+use partita_worker::{Worker, WorkerOptions};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 

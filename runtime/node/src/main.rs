@@ -43,7 +43,7 @@ enum Command {
 }
 
 fn version() -> &'static str {
-    const POLARS: &str = partita::polars::VERSION;
+    const POLARS: &str = polars::VERSION;
     static VERSION: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     VERSION.get_or_init(|| format!("{} (Polars {POLARS})", env!("CARGO_PKG_VERSION")))
 }

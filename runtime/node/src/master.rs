@@ -45,7 +45,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(directory) => History::with_log(limits, LogOptions::new(directory))?,
         None => History::new(limits),
     });
-    let mut options = MasterOptions::new(listen, partita::polars::VERSION);
+    let mut options = MasterOptions::new(listen, polars::VERSION);
     options.token = token.clone();
     options.tls = arguments.secrets.tls();
     options.heartbeat = Duration::from_millis(arguments.heartbeat_ms);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use partita::worker::{Worker, WorkerOptions};
+use partita_worker::{Worker, WorkerOptions};
 use tracing::info;
 
 use crate::listen::{self, Secrets};

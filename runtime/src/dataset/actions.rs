@@ -6,11 +6,11 @@ use polars::prelude::*;
 
 use super::Dataset;
 use crate::display::display;
-use crate::engine::stack;
 use crate::error::{PartitaError, Result};
 use crate::events::JobReport;
 use crate::plan::explain;
 use crate::scheduler::{Action, JobResult};
+use partita_engine::execute::stack;
 
 /// Rows `show` prints.
 const SHOW_ROWS: usize = 20;

@@ -5,10 +5,10 @@ use polars::prelude::*;
 use polars_plan::plans::{AExpr, IR, IRPlan, is_elementwise_rec};
 use polars_plan::utils::has_aexpr;
 
-use crate::engine::task::Step;
 use crate::error::{PartitaError, Result};
 use crate::plan::schema_after;
-use crate::shuffle::MAX_PARTITIONS;
+use partita_engine::shuffle::MAX_PARTITIONS;
+use partita_engine::task::Step;
 
 /// An error unless every row's result depends on that row alone: `select([col("a").sum()])` would
 /// give a sum a partition, `shift` would start anew in each.

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 use super::{Dataset, check};
-use crate::engine::task::JoinStep;
 use crate::error::{PartitaError, Result};
 use crate::plan::{JoinStrategy, Node, NodeRef, Op, can_broadcast, schema_after};
+use partita_engine::task::JoinStep;
 
 /// Joins, and the ways to bring their keys together.
 impl Dataset {

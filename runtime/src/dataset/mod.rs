@@ -16,13 +16,13 @@ use polars::prelude::*;
 pub use group::GroupedDataset;
 pub use join::JoinOn;
 
-use crate::cache::StorageLevel;
-use crate::engine::panic_text;
-use crate::engine::task::Step;
 use crate::error::{PartitaError, Result};
-use crate::plan::placeholder::Template;
 use crate::plan::{Node, NodeRef, Op, schema_after};
 use crate::session::Session;
+use partita_engine::cache::StorageLevel;
+use partita_engine::panic_text;
+use partita_engine::task::Step;
+use partita_engine::task::template::Template;
 
 /// Rows in partitions, computed when an action asks. Cheap to clone.
 #[derive(Clone)]

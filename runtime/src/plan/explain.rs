@@ -8,8 +8,8 @@ use polars::prelude::*;
 
 use super::NodeRef;
 use super::physical::{Sink, stages_of};
-use crate::engine::task::Input;
 use crate::error::Result;
+use partita_engine::task::Input;
 
 pub(crate) fn explain(node: &NodeRef) -> Result<String> {
     let next = Cell::new(0);

@@ -1,21 +1,20 @@
 //! The logical plan of a dataset: what the user said, in Spark's terms, over Polars expressions. How
 //! it is cut into stages is `physical`'s matter; nothing here runs anything.
 
-pub mod aggregate;
 pub(crate) mod explain;
 pub(crate) mod physical;
-pub(crate) mod placeholder;
-mod reduction;
 mod size;
+
+pub use partita_engine::task::aggregate;
 
 use std::sync::Arc;
 
 use polars::prelude::*;
 
-use crate::cache::StorageLevel;
-use crate::engine::CacheLease;
-use crate::engine::task::{JoinStep, Step};
-use crate::source::Piece;
+use partita_engine::cache::CacheLease;
+use partita_engine::cache::StorageLevel;
+use partita_engine::source::Piece;
+use partita_engine::task::{JoinStep, Step};
 
 /// One step of a dataset and all before it. Immutable and shared: two datasets built from a third
 /// share its nodes.

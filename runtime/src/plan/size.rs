@@ -3,8 +3,8 @@
 use polars::prelude::*;
 
 use super::{Node, Op};
-use crate::engine::task::Step;
-use crate::source::Piece;
+use partita_engine::source::Piece;
+use partita_engine::task::Step;
 
 impl Node {
     /// An upper bound of the bytes that come out, in memory: by what the plan says, by what its sources

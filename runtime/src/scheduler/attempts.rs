@@ -2,7 +2,7 @@
 
 use super::job::{Failure, Job};
 use super::stage::Attempt;
-use crate::engine::task::TaskError;
+use partita_engine::task::TaskError;
 
 /// How often a task may lose its worker. It is not to blame for one that was stopped, but if workers
 /// keep dying with it, it may well be.

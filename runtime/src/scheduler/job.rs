@@ -13,12 +13,12 @@ use super::speculation::Speculation;
 use super::stage::{StageState, TaskState};
 use super::{Action, JobResult, Scheduler};
 use crate::cancel;
-use crate::engine::Engine;
-use crate::engine::task::{Output, Task, TaskEvent, TaskResult};
 use crate::error::{PartitaError, Result};
 use crate::events::{Event, EventBus};
 use crate::plan::physical::{PhysicalPlan, Sink};
-use crate::shuffle::{Partitioner, Salt, ShuffleId, hot_hashes, range_bounds};
+use partita_engine::Engine;
+use partita_engine::shuffle::{Partitioner, Salt, ShuffleId, hot_hashes, range_bounds};
+use partita_engine::task::{Output, Task, TaskEvent, TaskResult};
 
 /// How often a waiting job looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
@@ -365,7 +365,7 @@ impl<'a> Job<'a> {
         if let Sink::Broadcast { index: broadcast, schema } = self.plan.stages[index].sink.clone() {
             let frames = self.stages[index].take_frames();
             // No task that needs this broadcast is queued yet, so no one else holds the list for long.
-            Arc::make_mut(&mut self.broadcasts)[broadcast] = crate::engine::stack(frames, &schema)
+            Arc::make_mut(&mut self.broadcasts)[broadcast] = partita_engine::execute::stack(frames, &schema)
                 .map_err(|error| self.stage_failed(index, error.to_string()))?;
         }
         Ok(())

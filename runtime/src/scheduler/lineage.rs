@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::job::{Failure, Job};
 use super::order::{self, Order};
-use crate::engine::task::Output;
-use crate::shuffle::ShuffleId;
+use partita_engine::shuffle::ShuffleId;
+use partita_engine::task::Output;
 
 /// How often what one task left may be lost. More often means that it cannot be kept.
 pub(super) const OUTPUTS_LOST: usize = 8;

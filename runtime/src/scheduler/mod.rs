@@ -23,13 +23,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use polars::prelude::DataFrame;
 
-use crate::cache::CacheId;
-use crate::engine::Engine;
 use crate::error::Result;
 use crate::events::EventBus;
 use crate::plan::NodeRef;
 use crate::plan::physical::stages_of;
-use crate::shuffle::ShuffleId;
+use partita_engine::Engine;
+use partita_engine::cache::CacheId;
+use partita_engine::shuffle::ShuffleId;
 
 /// What an action wants of the last stage's rows.
 #[derive(Clone)]

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use polars::prelude::Expr;
 use polars_plan::dsl::FunctionExpr;
 
-use crate::engine::task::{Input, Step};
 use crate::plan::physical::{PhysicalPlan, Sink};
-use crate::shuffle::{Partitioner, ShuffleId};
+use partita_engine::shuffle::{Partitioner, ShuffleId};
+use partita_engine::task::{Input, Step};
 
 /// What stays the same when something is computed again. Of several, the greatest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use polars::prelude::DataFrame;
 
-use crate::engine::task::{Output, TaskResult};
+use partita_engine::task::{Output, TaskResult};
 
 /// How far a stage has come.
 #[derive(Default)]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
-use crate::engine::Settings;
-use crate::engine::pool::{PoolEngine, PoolOptions};
+use crate::engines::pool::{PoolEngine, PoolOptions};
 use crate::error::{PartitaError, Result};
+use partita_engine::Settings;
 
 /// Names the pool that [`Session::from_env`] connects to.
 const MASTER_VARIABLE: &str = "PARTITA_MASTER";

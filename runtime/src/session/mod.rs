@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::dataset::{Dataset, check};
-use crate::engine::embedded::EmbeddedEngine;
-use crate::engine::{CacheLease, Engine, inside_task};
+use crate::engines::embedded::EmbeddedEngine;
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
-use crate::own_directory::OwnDirectory;
 use crate::plan::NodeRef;
 use crate::scheduler::{Action, JobResult, Scheduler};
+use partita_engine::own_directory::OwnDirectory;
+use partita_engine::{Engine, cache::CacheLease, execute::slots::inside_task};
 
 /// Memory for cached partitions if nothing else is said: Spark gives storage about half of an
 /// executor; half a course worker's 2 GB.

@@ -7,7 +7,7 @@ use super::Session;
 use crate::dataset::{Dataset, check};
 use crate::error::{PartitaError, Result};
 use crate::plan::{Node, Op};
-use crate::source::{CsvOptions, CsvSource, ParquetSource};
+use partita_engine::source::{CsvOptions, CsvSource, ParquetSource};
 
 impl Session {
     /// The integers from `start` up to `end` in a column `id`, in `partitions` equal parts.

@@ -7,7 +7,7 @@ use partita_bridge::SPILL_VARIABLE;
 
 use super::Session;
 use crate::error::{PartitaError, Result};
-use crate::own_directory::{OwnDirectory, give_to_owner_of};
+use partita_engine::own_directory::{OwnDirectory, give_to_owner_of};
 
 const PREFIX: &str = "partita-session-";
 

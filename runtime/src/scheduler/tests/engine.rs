@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use crossbeam_channel::{Sender, unbounded};
 
-use crate::cache::CacheId;
-use crate::engine::embedded::EmbeddedEngine;
-use crate::engine::task::{Input, Output, Task, TaskError, TaskEvent};
-use crate::engine::{Engine, Settings, Worker};
-use crate::shuffle::ShuffleId;
+use crate::engines::embedded::EmbeddedEngine;
+use partita_engine::cache::{CacheId, CachedDatasets};
+use partita_engine::shuffle::ShuffleId;
+use partita_engine::task::{Input, Output, Task, TaskError, TaskEvent};
+use partita_engine::{Engine, Settings, Worker};
 
 /// What goes wrong at a moment.
 #[derive(Debug, Clone)]
@@ -285,6 +285,16 @@ fn of_input(input: &Input, reads: &mut BTreeSet<ShuffleId>, caches: &mut BTreeSe
     }
 }
 
+impl CachedDatasets for FaultyEngine {
+    fn remove_cache(&self, cache: CacheId) {
+        self.inner.remove_cache(cache);
+    }
+
+    fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
+        self.inner.cached_partitions(cache)
+    }
+}
+
 impl Engine for FaultyEngine {
     fn slots(&self) -> usize {
         self.inner.slots()
@@ -329,14 +339,6 @@ impl Engine for FaultyEngine {
         state.missing.remove(&shuffle);
         state.listeners.remove(&shuffle);
         self.inner.remove_shuffle(shuffle);
-    }
-
-    fn remove_cache(&self, cache: CacheId) {
-        self.inner.remove_cache(cache);
-    }
-
-    fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
-        self.inner.cached_partitions(cache)
     }
 
     fn workers(&self) -> Vec<Worker> {

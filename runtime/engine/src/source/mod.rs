@@ -1,0 +1,35 @@
+//! File sources cut into pieces, one piece a task.
+//!
+//! A source ([`ParquetSource`], [`CsvSource`]) looks at its files once, on the driver: it checks that
+//! they agree on a schema and says into which [`Piece`]s they can be cut. A piece becomes the first
+//! step of a task's plan with [`Piece::scan`]: an anonymous scan of Polars, so projection, predicate
+//! and slice pushdown reach it, whose reader works on the calling thread alone, because one task uses
+//! one core. What was read and what could be skipped is counted in [`ReadStats`].
+//!
+//! Not here: writing files, generated sources, and anything that knows a plan, a stage or an engine.
+//! A frame with such a scan is for Polars' in-memory engine; its streaming engine has no anonymous
+//! scans.
+
+mod csv;
+mod error;
+mod files;
+mod parquet;
+mod piece;
+mod predicate;
+mod pushdown;
+mod read_stats;
+mod records;
+mod row_groups;
+mod split;
+#[cfg(test)]
+mod tests;
+mod travel;
+
+pub use csv::{CsvOptions, CsvSource};
+pub use error::SourceError;
+pub use parquet::ParquetSource;
+pub use piece::Frames;
+pub use piece::{Part, Piece};
+pub use pushdown::{Pushdown, pushed_down};
+pub use read_stats::{ReadSnapshot, ReadStats};
+pub use travel::{Opened, WirePiece};
