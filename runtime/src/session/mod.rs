@@ -7,7 +7,7 @@ mod temp;
 #[doc(hidden)]
 pub use temp::remove_temp_dirs;
 
-pub use crate::engine::Worker;
+pub use partita_engine::Worker;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
