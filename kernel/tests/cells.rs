@@ -294,7 +294,7 @@ scripts! {
         "s.0" => Value("1"),
     ]
     a_static_that_begins_anew_in_every_cell_is_pointed_out_once: [
-        "use std::sync::atomic::{AtomicU32, Ordering}; fn next() -> u32 { static N: AtomicU32 = AtomicU32::new(0); N.fetch_add(1, Ordering::SeqCst) }" => Notes("`N` begins anew in every cell"),
+        "use std::sync::atomic::{AtomicU32, Ordering}; fn next() -> u32 { static N: AtomicU32 = AtomicU32::new(0); N.fetch_add(1, Ordering::SeqCst) }" => Notes("`N` starts anew in every cell"),
         "thread_local! { static T: u8 = const { 1 }; }" => Quiet,
         "static TOP: u8 = 1;" => Quiet,
     ]

@@ -73,7 +73,7 @@ fn a_panic_names_what_survived_and_the_calls_that_led_to_it() {
                 "let taken = v; Err::<(), _>(std::io::Error::other(\"x\".parse::<i32>().unwrap_err()))?;",
                 Fails(
                     "Error",
-                    &["Lost, because the cell had taken them over: `v`. Every other variable is kept."],
+                    &["Lost, because the cell had taken ownership: `v`. Every other variable is kept."],
                 ),
             ),
             ("kept", Value("1")),

@@ -23,7 +23,7 @@ fn what_is_declared_and_nowhere_defined_is_an_error_of_the_cell_and_loses_nothin
                 Fails(
                     "CompileError",
                     &[
-                        "`frobnicate` is declared but nowhere defined",
+                        "`frobnicate` is declared but not defined anywhere",
                         "#[link(name = \"…\")]",
                         "nothing has changed",
                     ],
