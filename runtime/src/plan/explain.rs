@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use partita_engine::task::Input;
 use polars::prelude::*;
 
 use super::NodeRef;
 use super::physical::{Sink, stages_of};
 use crate::error::Result;
-use partita_engine::task::Input;
 
 pub(crate) fn explain(node: &NodeRef) -> Result<String> {
     let next = Cell::new(0);

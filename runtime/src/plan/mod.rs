@@ -9,12 +9,14 @@ pub use partita_engine::task::aggregate;
 
 use std::sync::Arc;
 
-use polars::prelude::*;
-
 use partita_engine::cache::CacheLease;
 use partita_engine::cache::StorageLevel;
+use partita_engine::shuffle::MAX_PARTITIONS;
 use partita_engine::source::Piece;
 use partita_engine::task::{JoinStep, Step};
+use polars::prelude::*;
+
+use crate::error::{PartitaError, Result};
 
 /// One step of a dataset and all before it. Immutable and shared: two datasets built from a third
 /// share its nodes.
@@ -211,4 +213,17 @@ pub(crate) fn schema_after(
     build: impl FnOnce(LazyFrame) -> LazyFrame,
 ) -> PolarsResult<SchemaRef> {
     build(DataFrame::empty_with_schema(schema).lazy()).collect_schema()
+}
+
+/// An error unless `n` is a number of partitions that can be worked with.
+pub(crate) fn check_partitions(step: &str, n: usize) -> Result<()> {
+    match n {
+        0 => Err(PartitaError::argument(step, "0 partitions can hold no rows", "give at least 1")),
+        n if n > MAX_PARTITIONS => Err(PartitaError::argument(
+            step,
+            format!("{n} partitions are more than the limit of {MAX_PARTITIONS}"),
+            "a few for each slot are plenty",
+        )),
+        _ => Ok(()),
+    }
 }

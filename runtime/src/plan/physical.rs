@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use polars::prelude::*;
-
-use super::{JoinStrategy, Node, NodeRef, Op, Partitioning};
 use partita_engine::cache::CacheId;
 use partita_engine::shuffle::{Partitioner, Salt, ShuffleId};
 use partita_engine::task::aggregate::decompose;
 use partita_engine::task::{Input, JoinStep, Step};
+use polars::prelude::*;
+
+use super::{JoinStrategy, Node, NodeRef, Op, Partitioning};
 
 /// Rows of each partition that a range partitioning looks at to find its bounds.
 const SAMPLE_ROWS: usize = 1024;

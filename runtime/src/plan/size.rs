@@ -1,10 +1,10 @@
 //! How large a dataset can be at most, as far as is known before anything runs.
 
+use partita_engine::source::Piece;
+use partita_engine::task::Step;
 use polars::prelude::*;
 
 use super::{Node, Op};
-use partita_engine::source::Piece;
-use partita_engine::task::Step;
 
 impl Node {
     /// An upper bound of the bytes that come out, in memory: by what the plan says, by what its sources

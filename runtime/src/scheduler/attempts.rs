@@ -1,8 +1,9 @@
 //! What a failed attempt means: once more, or the end of the job.
 
+use partita_engine::task::TaskError;
+
 use super::job::{Failure, Job};
 use super::stage::Attempt;
-use partita_engine::task::TaskError;
 
 /// How often a task may lose its worker. It is not to blame for one that was stopped, but if workers
 /// keep dying with it, it may well be.

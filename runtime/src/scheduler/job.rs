@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use partita_engine::Engine;
+use partita_engine::shuffle::{Partitioner, Salt, ShuffleId, hot_hashes, range_bounds};
+use partita_engine::task::{Output, Task, TaskEvent, TaskResult};
 use polars::prelude::DataFrame;
 
 use super::order::Order;
@@ -16,9 +19,6 @@ use crate::cancel;
 use crate::error::{PartitaError, Result};
 use crate::events::{Event, EventBus};
 use crate::plan::physical::{PhysicalPlan, Sink};
-use partita_engine::Engine;
-use partita_engine::shuffle::{Partitioner, Salt, ShuffleId, hot_hashes, range_bounds};
-use partita_engine::task::{Output, Task, TaskEvent, TaskResult};
 
 /// How often a waiting job looks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);

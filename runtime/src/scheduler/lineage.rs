@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use super::job::{Failure, Job};
-use super::order::{self, Order};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::Output;
+
+use super::job::{Failure, Job};
+use super::order::{self, Order};
 
 /// How often what one task left may be lost. More often means that it cannot be kept.
 pub(super) const OUTPUTS_LOST: usize = 8;

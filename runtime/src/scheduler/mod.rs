@@ -21,15 +21,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use partita_engine::Engine;
+use partita_engine::cache::CacheId;
+use partita_engine::shuffle::ShuffleId;
 use polars::prelude::DataFrame;
 
 use crate::error::Result;
 use crate::events::EventBus;
 use crate::plan::NodeRef;
 use crate::plan::physical::stages_of;
-use partita_engine::Engine;
-use partita_engine::cache::CacheId;
-use partita_engine::shuffle::ShuffleId;
 
 /// What an action wants of the last stage's rows.
 #[derive(Clone)]

@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
+use partita_engine::shuffle::{Partitioner, ShuffleId};
+use partita_engine::task::{Input, Step};
 use polars::prelude::Expr;
 use polars_plan::dsl::FunctionExpr;
 
 use crate::plan::physical::{PhysicalPlan, Sink};
-use partita_engine::shuffle::{Partitioner, ShuffleId};
-use partita_engine::task::{Input, Step};
 
 /// What stays the same when something is computed again. Of several, the greatest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,11 +5,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use partita_engine::shuffle::ShuffleId;
+use partita_engine::task::{Input, Step, TaskResult};
 use polars::prelude::{DataFrame, JoinType, PolarsError, PolarsResult};
 
 use super::job::Job;
-use partita_engine::shuffle::ShuffleId;
-use partita_engine::task::{Input, Step, TaskResult};
 
 /// The bytes of a hot partition, the shuffle they are of, and the map tasks that each part takes.
 type Hot = (u64, ShuffleId, Vec<Range<usize>>);

@@ -1,7 +1,6 @@
-//! The session: where datasets begin, the engine they run on, and the record of what ran.
+//! The session: the engine that datasets run on, its settings, and the record of what ran.
 
 mod connect;
-mod sources;
 mod temp;
 
 #[doc(hidden)]
@@ -13,14 +12,14 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::dataset::{Dataset, check};
+use partita_engine::own_directory::OwnDirectory;
+use partita_engine::{Engine, cache::CacheLease, execute::slots::inside_task};
+
 use crate::engines::embedded::EmbeddedEngine;
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
-use crate::plan::NodeRef;
+use crate::plan::{NodeRef, check_partitions};
 use crate::scheduler::{Action, JobResult, Scheduler};
-use partita_engine::own_directory::OwnDirectory;
-use partita_engine::{Engine, cache::CacheLease, execute::slots::inside_task};
 
 /// Memory for cached partitions if nothing else is said: Spark gives storage about half of an
 /// executor; half a course worker's 2 GB.
@@ -160,7 +159,7 @@ impl Session {
     /// # Errors
     /// When `n` is zero.
     pub fn set_shuffle_partitions(&self, n: usize) -> Result<()> {
-        check::partitions("set_shuffle_partitions", n)?;
+        check_partitions("set_shuffle_partitions", n)?;
         self.inner.shuffle_partitions.store(n, Ordering::Relaxed);
         Ok(())
     }
@@ -295,10 +294,6 @@ impl Session {
 
     pub(crate) fn engine(&self) -> &dyn Engine {
         &*self.inner.engine
-    }
-
-    pub(crate) fn dataset(&self, node: crate::plan::Node) -> Dataset {
-        Dataset::new(self.clone(), Ok(Arc::new(node)))
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::PoisonError;
 use std::{fs, io};
 
 use partita_bridge::SPILL_VARIABLE;
+use partita_engine::own_directory::{OwnDirectory, give_to_owner_of};
 
 use super::Session;
 use crate::error::{PartitaError, Result};
-use partita_engine::own_directory::{OwnDirectory, give_to_owner_of};
 
 const PREFIX: &str = "partita-session-";
 

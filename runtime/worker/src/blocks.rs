@@ -2,6 +2,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use partita_engine::shuffle::Owner;
+use partita_engine::shuffle::block::{Block, Packing, write_blocks};
 use partita_wire::pool::blocks_server::{Blocks, BlocksServer};
 use partita_wire::pool::{FetchRequest, TaskKey};
 use partita_wire::{ChunkStream, ChunkWriter, Token, chunks};
@@ -15,10 +17,8 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status};
 
-use super::Shared;
-use super::registration::{Registration, result_of};
-use partita_engine::shuffle::Owner;
-use partita_engine::shuffle::block::{Block, Packing, write_blocks};
+use crate::Shared;
+use crate::registration::{Registration, result_of};
 
 /// In the header of an answer: what its rows will be in memory.
 pub(super) const BYTES_HEADER: &str = "partita-bytes";

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use crossbeam_channel::{Sender, TrySendError};
+use partita_engine::cache::KeptDataset;
+use partita_engine::memory::heap;
+use partita_engine::task::TaskError;
 use partita_wire::pool::from_worker::Message;
 use partita_wire::pool::master_client::MasterClient;
 use partita_wire::pool::to_worker::Message as Order;
@@ -22,12 +25,9 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Code, Status, Streaming};
 
-use super::registration::Registration;
-use super::task::{Launch, failure};
-use super::{Shared, WorkerError, dial, outbox};
-use partita_engine::cache::KeptDataset;
-use partita_engine::memory::heap;
-use partita_engine::task::TaskError;
+use crate::registration::Registration;
+use crate::task::{Launch, failure};
+use crate::{Shared, WorkerError, dial, outbox};
 
 /// How long the master may take to answer the hello.
 const WELCOME: Duration = Duration::from_secs(10);

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use futures::future::join_all;
+use partita_engine::codec::ShuffleSource;
+use partita_engine::shuffle::ShuffleId;
+use partita_engine::shuffle::block::read_blocks;
+use partita_engine::task::TaskError;
 use partita_wire::pool::blocks_client::BlocksClient;
 use partita_wire::pool::{Chunk, FetchRequest};
 use partita_wire::{ChunkReader, MESSAGE_BYTES, Token, words};
@@ -12,12 +16,8 @@ use tokio::runtime::Handle;
 use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Code, Status, Streaming};
 
-use super::blocks::BYTES_HEADER;
-use super::{WorkerOptions, dial};
-use partita_engine::codec::ShuffleSource;
-use partita_engine::shuffle::ShuffleId;
-use partita_engine::shuffle::block::read_blocks;
-use partita_engine::task::TaskError;
+use crate::blocks::BYTES_HEADER;
+use crate::{WorkerOptions, dial};
 
 /// Channels that are kept; a pool has not many more workers than that.
 const MOST_CHANNELS: usize = 1024;

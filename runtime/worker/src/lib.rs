@@ -26,6 +26,9 @@ use std::sync::{Arc, RwLock};
 use std::{fmt, io};
 
 use crossbeam_channel::bounded;
+use partita_engine::codec::Access;
+use partita_engine::execute::slots;
+use partita_engine::memory::{Accountant, Bytes, Limits, SpillDirectory, heap};
 use partita_wire::TlsError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -37,9 +40,6 @@ use tonic::transport::ClientTlsConfig;
 pub use options::WorkerOptions;
 
 use fetch::Fetcher;
-use partita_engine::codec::Access;
-use partita_engine::execute::slots;
-use partita_engine::memory::{Accountant, Bytes, Limits, SpillDirectory, heap};
 use registration::Registration;
 use task::Launch;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use partita_wire::{TlsFiles, Token};
 
-use super::dial::wants_tls;
+use crate::dial::wants_tls;
 
 /// How a worker is started.
 #[derive(Debug, Clone)]

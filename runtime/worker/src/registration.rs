@@ -2,20 +2,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use partita_engine::cache::{CacheId, CacheStore, Key};
+use partita_engine::codec;
+use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, Use};
+use partita_engine::shuffle::block::read_stream;
+use partita_engine::shuffle::{BlockStore, Output, Owner, ShuffleId};
 use partita_wire::ChunkReader;
 use partita_wire::pool::from_worker::Message;
 use partita_wire::pool::{BlobRequest, CacheEvicted, CachedPartition, CancelTasks, FromWorker, TaskKey};
 use polars::prelude::DataFrame;
 use tokio::sync::mpsc;
 
-use super::Shared;
-use super::connection::MasterDial;
-use super::outbox::Outbox;
-use partita_engine::cache::{CacheId, CacheStore, Key};
-use partita_engine::codec;
-use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, Use};
-use partita_engine::shuffle::block::read_stream;
-use partita_engine::shuffle::{BlockStore, Output, Owner, ShuffleId};
+use crate::Shared;
+use crate::connection::MasterDial;
+use crate::outbox::Outbox;
 
 /// All that belongs to one stay with a master. A new master, or the same one after the stream broke,
 /// knows nothing of it: then it goes as a whole, once the last task that uses it has ended.

@@ -3,13 +3,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use partita_wire::pool::{CachedPartition, TaskKey};
-use polars::prelude::*;
-
-use super::Shared;
-use super::estimate::{Estimate, too_large};
-use super::fetch::Wanted;
-use super::registration::Registration;
 use partita_engine::cache::{CacheId, Kept, Key, StorageLevel};
 use partita_engine::codec::ShuffleSource;
 use partita_engine::execute::stores::{Stores, Written, split_into};
@@ -17,6 +10,13 @@ use partita_engine::memory::{Reservation, heap};
 use partita_engine::shuffle::block::Block;
 use partita_engine::shuffle::{Owner, Partitioner, ShuffleId};
 use partita_engine::task::TaskError;
+use partita_wire::pool::{CachedPartition, TaskKey};
+use polars::prelude::*;
+
+use crate::Shared;
+use crate::estimate::{Estimate, too_large};
+use crate::fetch::Wanted;
+use crate::registration::Registration;
 
 /// Rows are split so many bytes at a time…
 const SLICE_BYTES: usize = 64 << 20;

@@ -5,18 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use partita_wire::INLINE_BYTES;
-use partita_wire::pool::from_worker::Message;
-use partita_wire::pool::task_ended::Outcome;
-use partita_wire::pool::task_failure::Kind;
-use partita_wire::pool::task_success::Result as Rows;
-use partita_wire::pool::{CachedPartition, TaskEnded, TaskFailure, TaskKey, TaskStarted, TaskSuccess};
-use polars::prelude::DataFrame;
-
-use super::Shared;
-use super::estimate::{Estimate, too_large};
-use super::registration::Registration;
-use super::stores::TaskStores;
 use partita_engine::cache::Key;
 use partita_engine::codec::{self, Decoded};
 use partita_engine::execute::slots::Busy;
@@ -26,6 +14,18 @@ use partita_engine::shuffle::block::{Packing, write_stream};
 use partita_engine::task::{Task, TaskError, TaskResult};
 use partita_engine::{execute::execute, panic_text};
 use partita_events::TaskMetrics;
+use partita_wire::INLINE_BYTES;
+use partita_wire::pool::from_worker::Message;
+use partita_wire::pool::task_ended::Outcome;
+use partita_wire::pool::task_failure::Kind;
+use partita_wire::pool::task_success::Result as Rows;
+use partita_wire::pool::{CachedPartition, TaskEnded, TaskFailure, TaskKey, TaskStarted, TaskSuccess};
+use polars::prelude::DataFrame;
+
+use crate::Shared;
+use crate::estimate::{Estimate, too_large};
+use crate::registration::Registration;
+use crate::stores::TaskStores;
 
 /// A frame that may be small enough to travel inside of a message is tried; bytes in memory.
 const TRY_INLINE: usize = 4 * INLINE_BYTES;

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use partita_engine::codec::ShuffleSource;
+use partita_engine::memory::Reclaim;
+use partita_engine::shuffle::{Output, Owner};
+use partita_engine::task::TaskError;
 use partita_wire::Token;
 use partita_wire::pool::TaskKey;
 use polars::prelude::*;
@@ -12,14 +16,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::connection::MasterDial;
-use super::fetch::Wanted;
-use super::registration::{Registration, result_of};
-use super::{Shared, WorkerOptions, blocks, dial};
-use partita_engine::codec::ShuffleSource;
-use partita_engine::memory::Reclaim;
-use partita_engine::shuffle::{Output, Owner};
-use partita_engine::task::TaskError;
+use crate::connection::MasterDial;
+use crate::fetch::Wanted;
+use crate::registration::{Registration, result_of};
+use crate::{Shared, WorkerOptions, blocks, dial};
 
 const SHUFFLE: Owner = Owner::Shuffle { session: 1, shuffle: 5 };
 

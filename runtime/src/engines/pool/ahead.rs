@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
 use futures::Stream;
+use partita_engine::{codec, panic_text};
 use partita_wire::pool::{BlobPart, Chunk};
 use partita_wire::{ChunkStream, chunks, words};
 use polars::prelude::DataFrame;
@@ -12,7 +13,6 @@ use polars::prelude::DataFrame;
 use super::PoolEngine;
 use super::blobs::BlobTable;
 use super::link::Link;
-use partita_engine::{codec, panic_text};
 
 /// Sends frames ahead of the tasks that need them.
 pub(super) struct Ahead<'a> {

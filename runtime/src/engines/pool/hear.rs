@@ -6,6 +6,8 @@ use std::thread;
 use std::time::Instant;
 
 use futures::StreamExt;
+use partita_engine::codec;
+use partita_engine::task::{TaskError, TaskEvent, TaskResult};
 use partita_wire::pool::{
     FromSession, RemoveBlob, TaskEnded, TaskFailure, TaskStarted, TaskSuccess, ToSession, from_session,
     task_ended, task_failure, task_success, to_session,
@@ -21,8 +23,6 @@ use super::link::{Client, Link, send};
 use super::state::{Attempt, Running, attempt};
 use super::{Shared, connection_lost, results, worker_joined};
 use crate::events::{Event, TaskMetrics};
-use partita_engine::codec;
-use partita_engine::task::{TaskError, TaskEvent, TaskResult};
 
 /// How often frames that nobody has any more are looked for.
 const SWEEP: Duration = Duration::from_secs(1);

@@ -22,6 +22,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use partita_engine::cache::{CacheId, CachedDatasets};
+use partita_engine::shuffle::ShuffleId;
+use partita_engine::task::{Task, TaskEvent};
+use partita_engine::{Engine, EventStream, Settings, Worker};
 use partita_wire::pool::{
     CancelTasks, DynamicAllocation, FromSession, RemoveBlob, RemoveCache, RemoveShuffle, SessionOptions,
     TaskKey, from_session,
@@ -39,10 +43,6 @@ use self::link::Link;
 use self::options::Address;
 use self::state::State;
 use crate::events::Event;
-use partita_engine::cache::{CacheId, CachedDatasets};
-use partita_engine::shuffle::ShuffleId;
-use partita_engine::task::{Task, TaskEvent};
-use partita_engine::{Engine, EventStream, Settings, Worker};
 
 /// How often a task may fail: Spark's `spark.task.maxFailures`.
 const MAX_ATTEMPTS: usize = 4;

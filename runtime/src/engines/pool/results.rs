@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use partita_engine::task::TaskError;
 use partita_wire::pool::TaskKey;
 use partita_wire::{ChunkReader, words};
 use polars::prelude::DataFrame;
 use tokio::runtime::Handle;
 
 use super::link::Client;
-use partita_engine::task::TaskError;
 
 /// How long a worker may be silent in the middle of its rows.
 const SILENCE: Duration = Duration::from_secs(60);

@@ -4,6 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
+use partita_engine::codec::Encoder;
+use partita_engine::shuffle::ShuffleId;
+use partita_engine::task::{Output, Task, TaskError, TaskEvent};
 use partita_wire::MESSAGE_BYTES;
 use partita_wire::pool::{SubmitTasks, TaskKey, TaskSpec, from_session};
 
@@ -11,9 +14,6 @@ use super::PoolEngine;
 use super::ahead::Ahead;
 use super::link::Link;
 use super::state::Running;
-use partita_engine::codec::Encoder;
-use partita_engine::shuffle::ShuffleId;
-use partita_engine::task::{Output, Task, TaskError, TaskEvent};
 
 /// Bytes of tasks in one message; one task may have more.
 const BATCH_BYTES: usize = 4 << 20;

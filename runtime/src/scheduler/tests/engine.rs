@@ -4,12 +4,12 @@ use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{Sender, unbounded};
-
-use crate::engines::embedded::EmbeddedEngine;
 use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Input, Output, Task, TaskError, TaskEvent};
 use partita_engine::{Engine, Settings, Worker};
+
+use crate::engines::embedded::EmbeddedEngine;
 
 /// What goes wrong at a moment.
 #[derive(Debug, Clone)]
