@@ -1,0 +1,197 @@
+//! Job events on their way to the kernel and to the timelines: every session's, in batches, and never at
+//! the scheduler's expense.
+
+use std::io;
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use partita_bridge::FromEvaluation;
+use partita_events::Event;
+
+use super::bridge;
+use crate::widgets::timeline;
+
+/// A batch at most this often.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Events that may wait while the kernel is behind.
+const WAITING_EVENTS: usize = 100_000;
+
+/// More events travel in several messages: a message has an upper bound.
+const MESSAGE_EVENTS: usize = 5_000;
+
+static FORWARDER: OnceLock<Forwarder> = OnceLock::new();
+
+/// From now on forwards the events of all sessions of this process.
+pub(super) fn forward() -> io::Result<()> {
+    let forwarder = FORWARDER.get_or_init(Forwarder::default);
+    thread::Builder::new().name("events".into()).spawn(|| {
+        let mut soon = false;
+        loop {
+            forwarder.wait(soon);
+            forwarder.send();
+            soon = timeline::look();
+            thread::sleep(INTERVAL);
+        }
+    })?;
+    timeline::catch_up_by(flush);
+    partita::events::send_to(|session, event| {
+        timeline::note(session, event);
+        if let Some(forwarder) = FORWARDER.get() {
+            forwarder.take(session, event);
+        }
+    });
+    Ok(())
+}
+
+/// Sends what is waiting, so that it arrives before what is sent next.
+pub(super) fn flush() {
+    if let Some(forwarder) = FORWARDER.get() {
+        forwarder.send();
+    }
+}
+
+#[derive(Default)]
+struct Forwarder {
+    waiting: Mutex<Waiting>,
+    some: Condvar,
+    /// Held from taking a batch to its end, so that batches keep their order.
+    sending: Mutex<()>,
+}
+
+impl Forwarder {
+    fn take(&self, session: u64, event: &Event) {
+        let mut waiting = lock(&self.waiting);
+        waiting.push(session, event.clone());
+        if waiting.events.len() == 1 {
+            self.some.notify_one();
+        }
+    }
+
+    /// Waits for an event; not for long, if something is to be looked at soon.
+    fn wait(&self, soon: bool) {
+        let waiting = lock(&self.waiting);
+        let none = |waiting: &mut Waiting| waiting.events.is_empty();
+        if soon {
+            drop(self.some.wait_timeout_while(waiting, INTERVAL, none));
+        } else {
+            drop(self.some.wait_while(waiting, none));
+        }
+    }
+
+    fn send(&self) {
+        let _order = lock(&self.sending);
+        let events = mem::take(&mut lock(&self.waiting).events);
+        let Some(bridge) = bridge() else { return };
+        for (session, events) in messages(events) {
+            timeline::observe(session, &events);
+            // A kernel that is gone ends this process.
+            let _ = bridge.send(&FromEvaluation::Events { session, events });
+        }
+    }
+}
+
+/// The events not sent yet, in order, with their sessions.
+#[derive(Default)]
+struct Waiting {
+    events: Vec<(u64, Event)>,
+}
+
+impl Waiting {
+    /// Takes an event without ever waiting. When there are too many, the starts of tasks are let go
+    /// (a task's end says when it began); if that is not enough, single tasks. The events of jobs and
+    /// stages, of which there are few, stay: what they say of the whole remains true.
+    fn push(&mut self, session: u64, event: Event) {
+        if self.events.len() >= WAITING_EVENTS && is_of_task(&event) {
+            self.events.retain(|(_, event)| !matches!(event, Event::TaskStarted { .. }));
+            // Nearly nothing was gained: do not search again for each event that comes.
+            if self.events.len() > WAITING_EVENTS / 10 * 9 {
+                self.events.retain(|(_, event)| !is_of_task(event));
+            }
+        }
+        self.events.push((session, event));
+    }
+}
+
+fn is_of_task(event: &Event) -> bool {
+    matches!(event, Event::TaskStarted { .. } | Event::TaskFinished { .. } | Event::TaskFailed { .. })
+}
+
+/// The messages that carry `events`: each of one session, none too long.
+fn messages(events: Vec<(u64, Event)>) -> Vec<(u64, Vec<Event>)> {
+    let mut messages: Vec<(u64, Vec<Event>)> = Vec::new();
+    for (session, event) in events {
+        match messages.last_mut() {
+            Some((last, batch)) if *last == session && batch.len() < MESSAGE_EVENTS => batch.push(event),
+            _ => messages.push((session, vec![event])),
+        }
+    }
+    messages
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use partita_events::TaskMetrics;
+
+    use super::*;
+
+    fn finished(partition: usize) -> Event {
+        let (job, stage, attempt, worker, at) = (0, 0, 0, 0, Duration::ZERO);
+        let metrics = TaskMetrics::default();
+        Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at }
+    }
+
+    fn started(partition: usize) -> Event {
+        let (job, stage, attempt, worker, slot, at) = (0, 0, 0, 0, 0, Duration::ZERO);
+        Event::TaskStarted { job, stage, partition, attempt, worker, slot, at }
+    }
+
+    fn stage_finished(stage: usize) -> Event {
+        Event::StageFinished { job: 0, stage, at: Duration::ZERO }
+    }
+
+    #[test]
+    fn messages_are_of_one_session_each_and_keep_the_order() {
+        let events = vec![(0, started(1)), (0, finished(1)), (1, started(9)), (0, started(2))];
+        let messages = messages(events);
+        assert_eq!(
+            messages,
+            [(0, vec![started(1), finished(1)]), (1, vec![started(9)]), (0, vec![started(2)])]
+        );
+    }
+
+    #[test]
+    fn a_batch_of_ten_thousand_tasks_loses_nothing_and_is_cut_into_messages() {
+        let mut waiting = Waiting::default();
+        for partition in 0..10_000 {
+            waiting.push(0, started(partition));
+            waiting.push(0, finished(partition));
+        }
+        let messages = messages(waiting.events);
+        assert!(messages.iter().all(|(_, events)| events.len() <= MESSAGE_EVENTS));
+        assert_eq!(messages.iter().map(|(_, events)| events.len()).sum::<usize>(), 20_000);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_the_ends_of_stages_are_never_lost() {
+        let mut waiting = Waiting::default();
+        let stages = 50;
+        for stage in 0..stages {
+            for partition in 0..WAITING_EVENTS / 10 {
+                waiting.push(0, started(partition));
+                waiting.push(0, finished(partition));
+            }
+            waiting.push(0, stage_finished(stage));
+        }
+        assert!(waiting.events.len() <= WAITING_EVENTS + stages);
+        let kept: Vec<_> =
+            waiting.events.iter().filter(|(_, event)| matches!(event, Event::StageFinished { .. })).collect();
+        assert_eq!(kept.len(), stages);
+    }
+}
