@@ -86,7 +86,8 @@ pub fn cancel() {
 }
 
 /// The payload of [`unwind`]: the reason.
-pub(crate) struct Interrupted(pub(crate) String);
+#[doc(hidden)]
+pub struct Interrupted(pub String);
 
 /// Ends the cell from work that has no error to return. This is not a panic, so the panic hook is not
 /// called.

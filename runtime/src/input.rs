@@ -47,7 +47,8 @@ pub fn password(prompt: impl AsRef<str>) -> Result<String, InputError> {
 }
 
 /// Sets who asks from now on. Only the first call has an effect.
-pub(crate) fn ask_by(asker: Asker) {
+#[doc(hidden)]
+pub fn ask_by(asker: Asker) {
     let _ = ASKER.set(asker);
 }
 

@@ -3,10 +3,9 @@
 //! Dependencies point one way: `dataset` builds a `plan`, the `scheduler` splits it into stages and runs
 //! their tasks on one of the `engines`. Tasks, and the files, shuffles and caches they are built on, are
 //! in the crate `partita-engine`. `events` is a leaf that all of them emit to. `plot`, `experiment`,
-//! `taxi`, `lesson` and `widgets` are on top and nothing below uses them. `display` defines how values
-//! look; `comm` and `input` reach the person's front end from inside a cell; `evaluation` is the notebook
-//! kernel's half beside the data: it loads compiled cells and keeps their variables. Nothing here knows
-//! Jupyter: in a plain Rust program the same code runs, and `display` prints text.
+//! `taxi` and `lesson` are on top and nothing below uses them. `display` defines how values look, and
+//! `input` asks the person. In a plain Rust program `display` prints text and `input` reads a line; a
+//! notebook's cells, comms and widgets are in `partita-notebook`, which this crate does not know.
 
 #![warn(missing_docs)]
 
@@ -15,12 +14,10 @@
 extern crate self as partita;
 
 pub mod cancel;
-pub mod comm;
 pub mod dataset;
 pub mod display;
 mod engines;
 mod error;
-pub mod evaluation;
 pub mod events;
 pub mod experiment;
 pub mod input;
@@ -31,7 +28,6 @@ pub mod prelude;
 mod scheduler;
 pub mod session;
 pub mod taxi;
-pub mod widgets;
 
 pub use dataset::Dataset;
 pub use engines::pool::{PoolError, PoolOptions};

@@ -142,7 +142,7 @@ fn a_worker_cut_off_from_its_master_is_replaced_and_joins_anew_when_that_heals()
     assert_eq!(running.join().unwrap().unwrap(), slow_answer());
     until("the pool to notice", || session.slots() == 2);
     let lost = pool.view.cluster().lost;
-    assert!(lost.iter().any(|worker| worker.reason.contains("nothing was heard of it")), "{lost:?}");
+    assert!(lost.iter().any(|worker| worker.reason.contains("it sent nothing for")), "{lost:?}");
     wire.heal();
     until("the worker to come back", || session.slots() == 4);
     assert_eq!(slow(&session).collect().unwrap(), slow_answer());

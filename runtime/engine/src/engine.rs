@@ -18,15 +18,19 @@ use crate::task::{Task, TaskEvent};
 pub struct Worker {
     /// Its number, never reused; 0 is this process.
     pub id: u64,
+    /// Its name.
     pub name: String,
+    /// How many tasks it runs at once.
     pub slots: usize,
     /// How many slots are running a task.
     pub busy: usize,
     /// The number of cached partitions in memory, of all datasets.
     pub cached_in_memory: usize,
+    /// The number on disk.
     pub cached_on_disk: usize,
     /// The bytes that they use.
     pub cache_bytes: usize,
+    /// The bytes that they may use.
     pub cache_limit: usize,
 }
 

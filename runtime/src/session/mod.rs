@@ -3,7 +3,10 @@
 mod connect;
 mod temp;
 
-pub(crate) use temp::remove_temp_dirs;
+#[doc(hidden)]
+pub use temp::remove_temp_dirs;
+
+pub use partita_engine::Worker;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -54,7 +57,8 @@ struct Inner {
 static LIVE: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 
 /// The sessions of this process, oldest first.
-pub(crate) fn live() -> Vec<Session> {
+#[doc(hidden)]
+pub fn live() -> Vec<Session> {
     let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     live.iter().filter_map(Weak::upgrade).map(|inner| Session { inner }).collect()
 }
@@ -132,7 +136,7 @@ impl Session {
     }
 
     /// Which session of this process it is, counted from 1.
-    pub(crate) fn number(&self) -> usize {
+    pub fn number(&self) -> usize {
         self.inner.number
     }
 
@@ -281,6 +285,11 @@ impl Session {
     /// Whether both are the same session.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// The processes that run its tasks, with what they do and keep now.
+    pub fn workers(&self) -> Vec<Worker> {
+        self.inner.engine.workers()
     }
 
     pub(crate) fn engine(&self) -> &dyn Engine {

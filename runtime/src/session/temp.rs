@@ -79,7 +79,7 @@ impl Session {
 }
 
 /// Removes the directories of all sessions of this process, which is about to end without dropping them.
-pub(crate) fn remove_temp_dirs() {
+pub fn remove_temp_dirs() {
     for session in super::live() {
         // One that is being made now is left to the next process.
         let made = session.inner.temp.try_lock().ok().and_then(|mut made| made.take());
