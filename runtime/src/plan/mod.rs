@@ -72,7 +72,7 @@ pub enum JoinStrategy {
     /// ([`Session::set_broadcast_threshold`](crate::Session::set_broadcast_threshold)), else shuffle.
     #[default]
     Auto,
-    /// The right side goes whole to every partition of the left; nothing is shuffled.
+    /// All of the right side goes to every partition of the left; nothing is shuffled.
     Broadcast,
     /// Both sides are shuffled by the hash of their keys.
     Shuffle,

@@ -5,19 +5,19 @@ use partita_bridge::FromEvaluation;
 use super::bridge;
 use partita::{cancel, input::InputError};
 
-/// One question at a time: an answer does not say which question it is for.
+/// One question at a time: an answer does not say which question it belongs to.
 static TURN: Mutex<()> = Mutex::new(());
 static STATE: Mutex<State> = Mutex::new(State::Nobody);
 static CHANGED: Condvar = Condvar::new();
 
 enum State {
-    /// Nobody waits; an answer comes too late.
+    /// Nobody waits; an answer would come too late.
     Nobody,
     Waiting,
     Answered(Result<String, String>),
 }
 
-/// Asks the front end and waits for its answer or an interrupt.
+/// Asks the front end, and waits for its answer or an interrupt.
 pub(super) fn ask(prompt: &str, password: bool) -> Result<String, InputError> {
     let _turn = lock(&TURN);
     let token = cancel::current();
@@ -39,7 +39,7 @@ pub(super) fn ask(prompt: &str, password: bool) -> Result<String, InputError> {
     }
 }
 
-/// Takes the line that a cell waits for, or why there is none.
+/// Receives the line that a cell waits for, or the reason why there is none.
 pub(super) fn answer(line: Result<String, String>) {
     let mut state = lock(&STATE);
     if matches!(*state, State::Waiting) {
@@ -48,9 +48,9 @@ pub(super) fn answer(line: Result<String, String>) {
     }
 }
 
-/// What runs was cancelled: whoever waits for a line finds out.
+/// The running work was cancelled: wakes up whoever waits for a line.
 pub(super) fn interrupted() {
-    // Under the lock, so that it does not fall between somebody's look and their wait.
+    // Under the lock, so that it cannot fall between a check and the following wait.
     let _state = lock(&STATE);
     CHANGED.notify_all();
 }

@@ -3,8 +3,8 @@
 //! (`wire`), and what stays of it in a saved notebook: a `picture` and a `summary`, made of `job`s. In an `archive`
 //! it waits for a kernel to come.
 //!
-//! Events come in the batches in which they go to the kernel, on the thread that sends those, so the
-//! scheduler never waits for a page.
+//! Events arrive in the batches that are sent to the kernel, on the sending thread, so the scheduler
+//! never waits for a page.
 
 mod archive;
 mod clock;
@@ -27,10 +27,10 @@ use super::model::Model;
 use super::{Viewer, lock};
 use partita_events::Event;
 
-/// Timelines that go on answering the front end; the oldest are closed. A notebook has one a cell, and one
-/// more each time a cell is run again.
+/// How many timelines keep answering the front end; the oldest are closed. A notebook has one per cell,
+/// plus one each time a cell is run again.
 const KEPT: usize = 500;
-/// Events of workers that are kept of one session.
+/// The maximum number of worker events kept per session.
 const WORKER_EVENTS: usize = 4096;
 
 static ON: AtomicBool = AtomicBool::new(true);
@@ -54,8 +54,8 @@ struct Timelines {
     kept: VecDeque<(Arc<Timeline>, Model)>,
 }
 
-/// Switches the timeline under cells off or on, from the next cell on. It is on unless the environment
-/// variable `PARTITA_TIMELINE` is `off`.
+/// Turns the timeline under cells on or off, beginning with the next cell. It is on unless the
+/// environment variable `PARTITA_TIMELINE` is `off`.
 ///
 /// ```
 /// # mod partita { pub use ::partita::*; pub use ::partita_notebook::*; }
@@ -72,13 +72,13 @@ pub fn timeline_is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// A cell begins, whose outputs are seen by `viewer`.
+/// A cell begins whose outputs are seen by `viewer`.
 pub(super) fn begin_cell(viewer: Viewer) {
     let cell = (timeline_is_on() && viewer != Viewer::Terminal).then(|| Timeline::new(viewer));
     lock(&TIMELINES).get_or_insert_default().cell = cell;
 }
 
-/// The cell has ended, and all its events were [seen](observe).
+/// The cell has ended, and all its events were passed to [`observe`].
 pub(crate) fn end_cell() {
     let cell = lock(&TIMELINES).as_ref().and_then(|timelines| timelines.cell.clone());
     if let Some(cell) = cell {
@@ -99,19 +99,19 @@ pub(super) fn within<T>(timeline: &Arc<Timeline>, work: impl FnOnce() -> T) -> T
     work()
 }
 
-/// How events that wait are [seen](observe) at once; the first call holds.
+/// Sets how waiting events are passed to [`observe`] at once. Only the first call has an effect.
 pub(crate) fn catch_up_by(flush: fn()) {
     let _ = FLUSH.set(flush);
 }
 
-/// Sees the events that wait.
+/// Processes the waiting events.
 pub(super) fn catch_up() {
     if let Some(flush) = FLUSH.get() {
         flush();
     }
 }
 
-/// Called where an event is emitted, which must not wait: notes where a job is shown.
+/// Called where an event is emitted, so it must not wait: records where a job is shown.
 pub(crate) fn note(session: u64, event: &Event) {
     let Event::JobSubmitted { job, .. } = event else { return };
     let mut timelines = lock(&TIMELINES);
@@ -122,7 +122,7 @@ pub(crate) fn note(session: u64, event: &Event) {
     }
 }
 
-/// Takes a session's next events.
+/// Processes a session's next events.
 pub(crate) fn observe(session: u64, events: &[Event]) {
     if let Some(last) = events.last() {
         clock::hear(session, last.at());
@@ -172,7 +172,7 @@ fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec
     sorted
 }
 
-/// Shows what is due though nothing has happened. Whether it should be called again soon.
+/// Shows what is due although nothing has happened. Returns whether it should be called again soon.
 pub(crate) fn look() -> bool {
     let running: Vec<Arc<Timeline>> = match &*lock(&TIMELINES) {
         Some(timelines) => timelines.running.values().cloned().collect(),
@@ -219,7 +219,7 @@ pub(super) mod tests {
         Event::TaskStarted { job, stage, partition, attempt, worker, slot, at }
     }
 
-    /// It took 4 ms, one of which it wrote nothing, and waited one before that.
+    /// It took 4 ms, one of them for writing, after waiting for one.
     pub fn finished(job: usize, stage: usize, partition: usize, attempt: usize, at: u64) -> Event {
         let slot = if partition == 1 { 1 } else { 0 };
         let metrics = TaskMetrics {
@@ -234,7 +234,7 @@ pub(super) mod tests {
         Event::TaskFinished { job, stage, partition, attempt, worker: 0, metrics, at: ms(at) }
     }
 
-    /// A task of the first attempt that ran from a time for so long, of which it fetched and wrote a while.
+    /// A first attempt that ran from `at` for this long, some of it fetching and writing.
     pub fn took(
         job: usize,
         stage: usize,
