@@ -1,6 +1,5 @@
-//! Partita's kernel as a library, so that its parts can be tested without the binary: `interpreter`
-//! turns cells into outcomes; the front ends stand on top of it. Nothing here links Polars or the
-//! `partita` library.
+//! Partita's kernel as a library, so that its parts can be tested without the binary. `interpreter` runs
+//! cells; the front ends are built on it. Nothing here links Polars or the `partita` library.
 
 pub mod doctor;
 pub mod install;

@@ -1,23 +1,23 @@
 use super::{commands, split};
 
-/// Whether a front end should run what was typed or let the person go on.
+/// Whether a front end should run the input or let the person keep typing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completeness {
     /// It can be run.
     Complete,
-    /// Something is still open; `indent` is what the next line may begin with.
+    /// Something is still open; `indent` is the indentation of the next line.
     Incomplete {
-        /// Spaces.
+        /// The spaces to begin the line with.
         indent: String,
     },
-    /// No continuation makes it valid.
+    /// No continuation can make it valid.
     Invalid,
 }
 
 const INDENT: &str = "    ";
 
-/// Says whether `code` is a whole cell: every bracket, string and comment closed, and no statement
-/// cut off in the middle. Most commands (`:help`) are one line and always whole.
+/// Tells whether `code` is a complete cell: all brackets, strings and comments are closed and no
+/// statement is cut off. Most commands (`:help`) are one line and always complete.
 pub fn is_complete(code: &str) -> Completeness {
     if let Some(completeness) = commands::completeness(code) {
         return completeness;
@@ -28,22 +28,23 @@ pub fn is_complete(code: &str) -> Completeness {
         Scan::Closed => {}
     }
     if split::too_deep(code).is_some() {
-        // Running it says why it cannot be run.
+        // Running it reports what is wrong.
         return Completeness::Complete;
     }
     if !split::lexes(code) {
         return Completeness::Invalid;
     }
-    // What was parsed is taken down there too, by recursion like that which put it up.
+    // Drop the syntax tree on the large stack too: dropping recurses as deeply as parsing did.
     split::with_stack(code, || match split::split(code) {
         Ok(_) => Completeness::Complete,
         Err(error) if at_end(&error, code) => Completeness::Incomplete { indent: INDENT.into() },
-        // The compiler explains a syntax error better than a prompt that never runs.
+        // The compiler explains a syntax error better than a prompt that never runs the cell.
         Err(_) => Completeness::Complete,
     })
 }
 
-/// Whether the parser wanted more when the text was over: `let x =`, `a +`, `#[derive(Debug)]`.
+/// Whether the parser hit the end of the text while it expected more: `let x =`, `a +`,
+/// `#[derive(Debug)]`.
 fn at_end(error: &syn::Error, code: &str) -> bool {
     error.to_string().starts_with("unexpected end of input")
         && !code.trim_end().is_empty()
@@ -56,7 +57,7 @@ enum Scan {
     Mismatched,
 }
 
-/// How deep brackets nest; also in text that is not Rust.
+/// The deepest nesting of brackets. Also works on text that is not Rust.
 pub fn deepest(code: &str) -> usize {
     let mut deepest = 0;
     walk(code, |depth| deepest = deepest.max(depth));
@@ -67,8 +68,8 @@ fn scan(code: &str) -> Scan {
     walk(code, |_| {})
 }
 
-/// Walks over the text as the lexer does, because the lexer itself does not say what was open. Each
-/// bracket tells `seen` how deep it is.
+/// Scans the text as the lexer would, because the lexer does not report what was left open. Calls `seen`
+/// with the depth of each bracket.
 fn walk(code: &str, mut seen: impl FnMut(usize)) -> Scan {
     let bytes = code.as_bytes();
     let mut open = Vec::new();
@@ -130,7 +131,7 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// For a quote that opens a raw string (`r"`, `br##"`): how many `#` close it.
+/// If the quote opens a raw string (`r"`, `br##"`), the number of `#` that close it.
 fn raw_hashes(bytes: &[u8], quote: usize) -> Option<usize> {
     let before = &bytes[..quote];
     let hashes = before.iter().rev().take_while(|byte| **byte == b'#').count();
@@ -142,7 +143,7 @@ fn raw_hashes(bytes: &[u8], quote: usize) -> Option<usize> {
     (letter && !part_of_word).then_some(hashes)
 }
 
-/// A `'` begins a character or a lifetime; only the former can hide a bracket or a quote.
+/// A `'` begins a character or a lifetime; only a character can hide a bracket or a quote.
 fn after_quote(code: &str, at: usize) -> usize {
     let rest = &code[at..];
     let mut chars = rest.char_indices();

@@ -20,16 +20,16 @@ use super::{
     evcxr::{EvcxrError, EvcxrEvaluator},
 };
 
-/// The parser of cells is recursive.
+/// Stack of the evaluator's thread; the cell parser is recursive.
 const STACK_BYTES: usize = 256 << 20;
 
 /// Which evaluator runs the cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum EvaluatorKind {
-    /// Partita's own: one `rustc` call a cell.
+    /// Partita's own: one `rustc` call per cell.
     #[default]
     Direct,
-    /// evcxr, linked to the same warm build.
+    /// evcxr, linked against the same warm build.
     Evcxr,
 }
 
@@ -40,21 +40,21 @@ impl FromStr for EvaluatorKind {
         match text {
             "direct" => Ok(Self::Direct),
             "evcxr" => Ok(Self::Evcxr),
-            other => Err(format!("there is no evaluator `{other}`; choose `direct` or `evcxr`")),
+            other => Err(format!("unknown evaluator `{other}`; choose `direct` or `evcxr`")),
         }
     }
 }
 
-/// Why an evaluator could not be started. The text says what to do.
+/// Why an evaluator could not be started. The message says what to do.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The direct evaluator's.
+    /// From the direct evaluator.
     #[error(transparent)]
     Direct(#[from] DirectError),
-    /// The evcxr evaluator's.
+    /// From the evcxr evaluator.
     #[error(transparent)]
     Evcxr(#[from] EvcxrError),
-    /// The operating system gave no thread, or does not know this program's path.
+    /// The operating system provided no thread, or does not know this program's path.
     #[error("cannot start the evaluator: {0}")]
     System(#[from] std::io::Error),
 }
@@ -66,8 +66,8 @@ enum Request {
     Shutdown,
 }
 
-/// What front ends talk to: owns the evaluator and its thread. Cheap to clone; when the last clone
-/// goes, the evaluation process ends and its files are removed.
+/// What front ends use: it owns the evaluator and its thread. Cheap to clone. When the last clone is
+/// dropped, the evaluation process ends and its files are removed.
 #[derive(Clone)]
 pub struct Interpreter {
     requests: mpsc::UnboundedSender<Request>,
@@ -85,7 +85,7 @@ struct Shared {
     timing: Mutex<Option<Timing>>,
 }
 
-/// Ends the thread with the last clone of the interpreter.
+/// Ends the thread when the last clone of the interpreter is dropped.
 struct Owner {
     requests: mpsc::UnboundedSender<Request>,
     shared: Arc<Shared>,
@@ -94,12 +94,12 @@ struct Owner {
 
 impl Owner {
     fn shutdown(&self) {
-        // A send error means that the thread is gone already.
+        // A send error means that the thread has already ended.
         let _ = self.requests.send(Request::Shutdown);
         let terminator = Arc::clone(&lock(&self.shared.terminator));
         terminator();
         if let Some(handle) = lock(&self.thread).take() {
-            // A panic in it has been reported by the hook.
+            // The hook has already reported a panic in it.
             let _ = handle.join();
         }
     }
@@ -112,18 +112,19 @@ impl Drop for Owner {
 }
 
 impl Interpreter {
-    /// Starts the evaluator on its own thread. Outputs that arrive while no cell runs (a widget's
-    /// update, text of a thread a cell left behind) go to `background`.
+    /// Starts the evaluator on its own thread. Outputs that arrive while no cell runs (a widget's update,
+    /// text from a thread that a cell left running) go to `background`.
     ///
     /// # Errors
-    /// When the warm build is missing or does not fit this toolchain, or the evaluation process
-    /// does not come up.
+    /// When the warm build is missing or does not match this toolchain, or when the evaluation process
+    /// does not start.
     pub fn start(kind: EvaluatorKind, background: OutputSender) -> Result<Self, StartError> {
         Self::start_as(kind, &env::current_exe()?, background)
     }
 
-    /// [`start`](Self::start) for programs that are not the `partita` binary: `executable` is, or does
-    /// what it does first ([`run_if_child`](super::evaluation_process::run_if_child)).
+    /// Like [`start`](Self::start), for programs other than the `partita` binary. `executable` must be
+    /// that binary, or a program that first calls
+    /// [`run_if_child`](super::evaluation_process::run_if_child).
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -155,7 +156,7 @@ impl Interpreter {
         Ok(Self { requests, shared, owner: Arc::new(owner) })
     }
 
-    /// Runs a cell to its end; cells asked for meanwhile wait their turn.
+    /// Runs a cell to its end. Cells submitted meanwhile are queued.
     pub async fn execute(&self, cell: Cell, outputs: OutputSender) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         if self.requests.send(Request::Run { cell, outputs, reply }).is_err() {
@@ -164,7 +165,7 @@ impl Interpreter {
         outcome.await.unwrap_or_else(|_| gone())
     }
 
-    /// Runs a command in turn with the cells.
+    /// Runs a command, queued with the cells.
     pub async fn command(&self, command: Command, outputs: OutputSender) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         if self.requests.send(Request::Command { command, outputs, reply }).is_err() {
@@ -173,12 +174,13 @@ impl Interpreter {
         outcome.await.unwrap_or_else(|_| gone())
     }
 
-    /// Passes on a comm's message from the front end, whether a cell runs or not.
+    /// Forwards a comm message from the front end, whether a cell runs or not.
     pub fn comm(&self, comm: Comm) {
         self.tell(&ToEvaluation::Comm(comm));
     }
 
-    /// Answers [`Output::InputRequest`](super::Output::InputRequest): the line, or why there is none.
+    /// Answers [`Output::InputRequest`](super::Output::InputRequest) with the line, or with the reason
+    /// why there is none.
     pub fn input(&self, line: Result<String, String>) {
         self.tell(&ToEvaluation::Input(line));
     }
@@ -188,7 +190,7 @@ impl Interpreter {
         messenger(message);
     }
 
-    /// [`execute`](Self::execute) for front ends without a tokio runtime on this thread.
+    /// [`execute`](Self::execute) for front ends whose thread has no tokio runtime.
     pub fn execute_blocking(&self, cell: Cell, outputs: OutputSender) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         if self.requests.send(Request::Run { cell, outputs, reply }).is_err() {
@@ -197,14 +199,14 @@ impl Interpreter {
         outcome.blocking_recv().unwrap_or_else(|_| gone())
     }
 
-    /// Asks the running cell to stop: first its job, with every variable kept; a second time, if it
-    /// did not, the evaluation process. Nothing happens when no cell runs.
+    /// Asks the running cell to stop. The first call cancels its job and keeps every variable; if the
+    /// cell goes on, a second call ends the evaluation process. Does nothing when no cell runs.
     pub fn interrupt(&self) {
         let interrupter = Arc::clone(&lock(&self.shared.interrupter));
         interrupter();
     }
 
-    /// Forgets everything: variables, items, imports. Waits for the running cell; interrupt it first.
+    /// Drops all variables, items and imports. Waits for the running cell, so interrupt that first.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -216,54 +218,54 @@ impl Interpreter {
         done.await.unwrap_or(Ok(()))
     }
 
-    /// Ends the evaluation process, in the middle of a cell if need be, and waits until it is gone
-    /// and its files are removed. Cells asked for later fail.
+    /// Ends the evaluation process, even in the middle of a cell, and waits until it has gone and its
+    /// files are removed. Cells submitted later fail.
     pub fn shutdown(&self) {
         self.owner.shutdown();
     }
 
-    /// The variables as they were when the last cell ended.
+    /// The variables after the last cell.
     pub fn variables(&self) -> Vec<Variable> {
         lock(&self.shared.variables).clone()
     }
 
-    /// What could stand at byte `cursor` of `code`. Does not wait for a running cell, but may call
-    /// the compiler, and so blocks for about a tenth of a second.
+    /// The completions at byte `cursor` of `code`. Does not wait for a running cell, but may call the
+    /// compiler and so block for about a tenth of a second.
     pub fn complete(&self, code: &str, cursor: usize) -> Completions {
         self.shared.completer.complete(code, cursor)
     }
 
-    /// What the name at byte `cursor` of `code` is: its signature, then its docs, as `text/plain` and
-    /// `text/markdown`. Blocks as [`complete`](Self::complete) does.
+    /// Describes the name at byte `cursor` of `code`: its signature, then its docs, as `text/plain` and
+    /// `text/markdown`. Blocks like [`complete`](Self::complete).
     pub fn inspect(&self, code: &str, cursor: usize) -> Option<MimeBundle> {
         self.shared.completer.inspect(code, cursor)
     }
 
-    /// The type of an expression as a cell would see it, without running it. Blocks as
-    /// [`complete`](Self::complete) does.
+    /// The type that an expression has in a cell, without running it. Blocks like
+    /// [`complete`](Self::complete).
     ///
     /// # Errors
-    /// What the compiler says against the expression.
+    /// The compiler's error, when the expression is not valid.
     pub fn type_of(&self, expression: &str) -> Result<String, String> {
         self.shared.completer.type_of(expression)
     }
 
-    /// How cells are run.
+    /// The settings for running cells.
     pub fn settings(&self) -> Settings {
         *lock(&self.shared.settings)
     }
 
-    /// Whether each cell from now on is followed by a line that says where its time went.
+    /// Sets whether each later cell is followed by a line that says where its time went.
     pub fn set_timing(&self, on: bool) {
         lock(&self.shared.settings).timing = on;
     }
 
-    /// How the cells from now on are optimised.
+    /// Sets how later cells are optimised.
     pub fn set_optimisation(&self, optimisation: Optimisation) {
         lock(&self.shared.settings).optimisation = optimisation;
     }
 
-    /// Where the time of the last cell went; `None` before the first.
+    /// Where the time of the last cell went; `None` before the first cell.
     pub fn last_timing(&self) -> Option<Timing> {
         lock(&self.shared.timing).clone()
     }
@@ -288,7 +290,7 @@ impl Factory {
     }
 }
 
-/// The evaluator where it runs, as the cells' commands may use it.
+/// The evaluator and what surrounds it, as commands use it.
 pub(super) struct Workplace<'a> {
     factory: &'a Factory,
     evaluator: &'a mut Box<dyn Evaluator>,
@@ -310,7 +312,7 @@ impl Workplace<'_> {
         let mut timing = self.evaluator.timing().unwrap_or_default();
         timing.close(began.elapsed());
         if settings.timing {
-            // A front end that has stopped listening misses it.
+            // The front end may have stopped reading; then nobody misses the line.
             let _ =
                 outputs.blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
         }
@@ -331,7 +333,7 @@ impl Workplace<'_> {
         *lock(&self.shared.settings) = settings;
     }
 
-    /// Asks the evaluation process.
+    /// Runs a command in the evaluation process.
     pub(super) fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome {
         let outcome = guarded(|| self.evaluator.command(command, outputs));
         self.note();
@@ -358,7 +360,7 @@ impl Workplace<'_> {
         &self.shared.completer
     }
 
-    /// Puts a new evaluator in the old one's place.
+    /// Replaces the evaluator with a new one.
     pub(super) fn restart(&mut self) -> Result<(), StartError> {
         self.evaluator.shutdown();
         *self.evaluator = self.factory.create()?;
@@ -369,7 +371,7 @@ impl Workplace<'_> {
         Ok(())
     }
 
-    /// What the cells have left is seen by other threads.
+    /// Publishes the state that cells have left to other threads.
     fn note(&self) {
         *lock(&self.shared.variables) = self.evaluator.variables();
         self.shared.completer.update(self.evaluator.snapshot());
@@ -387,7 +389,7 @@ fn serve(
             Request::Run { cell, outputs, reply } => {
                 let mut place = Workplace { factory, evaluator: &mut evaluator, shared };
                 let outcome = guarded(|| commands::execute(&mut place, &cell, &outputs));
-                // The front end may have stopped waiting; the cell ran all the same.
+                // The front end may have stopped waiting; the cell has run anyway.
                 let _ = reply.send(outcome);
             }
             Request::Command { command, outputs, reply } => {
@@ -405,20 +407,20 @@ fn serve(
     evaluator.shutdown();
 }
 
-/// A panic of ours costs the cell its outcome, and not the session its variables.
+/// Turns a panic of Partita itself into a failed cell, so that the session keeps its variables.
 fn guarded(run: impl FnOnce() -> Outcome) -> Outcome {
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let said = payload.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
         let message = format!(
-            "Partita itself failed over this cell ({said}); write it another way, and please report it. \
+            "Partita itself failed on this cell ({said}); write it differently, and please report it. \
              Variables and items are kept"
         );
         Outcome::Failed(CellError { name: "InternalError".into(), traceback: vec![message.clone()], message })
     })
 }
 
-/// A panic while a lock was held leaves plain data behind, still good to read.
+/// The data behind these locks stays valid after a panic, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

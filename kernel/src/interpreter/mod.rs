@@ -1,7 +1,7 @@
-//! From a cell's text to its outcome, with outputs on the way. Front ends see [`Interpreter`] alone;
-//! behind it stands one [`Evaluator`], `direct` or `evcxr`. What a cell is (splitting it into items,
-//! statements and a last expression, whether it is complete) is said here too; Jupyter and the
-//! terminal are not known here, nor is Polars.
+//! Runs cells: from a cell's text to its outcome, with outputs on the way. Front ends use [`Interpreter`]
+//! only; behind it is one [`Evaluator`], `direct` or `evcxr`. This module also defines what a cell is:
+//! how it splits into items, statements and a last expression, and whether it is complete. It knows
+//! nothing of Jupyter, the terminal or Polars.
 
 pub mod commands;
 pub mod complete;

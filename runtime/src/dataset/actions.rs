@@ -2,11 +2,11 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use partita_engine::execute::stack;
 use polars::prelude::*;
 
 use super::Dataset;
 use crate::display::display;
-use crate::engine::stack;
 use crate::error::{PartitaError, Result};
 use crate::events::JobReport;
 use crate::plan::explain;

@@ -1,9 +1,9 @@
+use partita_engine::task::Step;
+use partita_engine::task::aggregate::decompose;
 use polars::prelude::*;
 
 use super::{Dataset, check};
-use crate::engine::task::Step;
 use crate::error::PartitaError;
-use crate::plan::aggregate::decompose;
 use crate::plan::{Node, Op, schema_after};
 
 /// Grouping.

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
+use partita_engine::task::JoinStep;
 use polars::prelude::*;
 
 use super::{Dataset, check};
-use crate::engine::task::JoinStep;
 use crate::error::{PartitaError, Result};
 use crate::plan::{JoinStrategy, Node, NodeRef, Op, can_broadcast, schema_after};
 

@@ -3,24 +3,25 @@
 //! Polars `LazyFrame`, so steps chain without `?`.
 
 mod actions;
-pub(crate) mod check;
+mod check;
 mod group;
 mod join;
 mod show;
+mod sources;
 mod wide;
 
 use std::sync::Arc;
 
+use partita_engine::cache::StorageLevel;
+use partita_engine::panic_text;
+use partita_engine::task::Step;
+use partita_engine::task::template::Template;
 use polars::prelude::*;
 
 pub use group::GroupedDataset;
 pub use join::JoinOn;
 
-use crate::cache::StorageLevel;
-use crate::engine::panic_text;
-use crate::engine::task::Step;
 use crate::error::{PartitaError, Result};
-use crate::plan::placeholder::Template;
 use crate::plan::{Node, NodeRef, Op, schema_after};
 use crate::session::Session;
 
@@ -32,7 +33,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    pub(crate) fn new(session: Session, plan: Result<NodeRef>) -> Self {
+    fn new(session: Session, plan: Result<NodeRef>) -> Self {
         Self { session, plan }
     }
 

@@ -3,9 +3,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use partita_engine::Settings;
+
 use super::Session;
-use crate::engine::Settings;
-use crate::engine::pool::{PoolEngine, PoolOptions};
+use crate::engines::pool::{PoolEngine, PoolOptions};
 use crate::error::{PartitaError, Result};
 
 /// Names the pool that [`Session::from_env`] connects to.

@@ -1,8 +1,8 @@
-//! Commands: lines that begin with `:` and cells that begin with `%%`. They work the same in every
-//! front end, because the interpreter sees them before the evaluator does: `parse` takes them off a
-//! cell, `table` says which there are, and each answers as a cell would. What a command is about is
-//! asked elsewhere: the variables' rows and jobs of the evaluation process, types and docs of
-//! `completion`. evcxr's own commands pass through to evcxr.
+//! Commands: lines that begin with `:` and cells that begin with `%%`. They work the same in every front
+//! end, because the interpreter handles them before the evaluator does. `parse` takes them off a cell,
+//! `table` lists them, and each answers as a cell would. The answers come from elsewhere: rows of
+//! variables and jobs from the evaluation process, types and docs from `completion`. evcxr's own commands
+//! are passed on to evcxr.
 
 mod data;
 mod help;
@@ -24,10 +24,10 @@ pub use self::{
 };
 use super::{Cell, CellError, EvaluatorKind, Outcome, Output, OutputSender, facade::Workplace};
 
-/// What a command answers.
+/// A command's answer.
 type Answer = Result<Option<MimeBundle>, CellError>;
 
-/// Where a command stands when it runs.
+/// The context in which a command runs.
 struct Desk<'a, 'b> {
     place: &'a mut Workplace<'b>,
     outputs: &'a OutputSender,
@@ -36,23 +36,23 @@ struct Desk<'a, 'b> {
 }
 
 impl Desk<'_, '_> {
-    /// What stands after the command's name.
+    /// The text after the command's name.
     fn argument(&self) -> &str {
         self.cell.code[self.step.argument.clone()].trim()
     }
 }
 
-/// All commands, in the order `:help` has them.
+/// All commands, in the order of `:help`.
 pub fn all() -> &'static [Entry] {
     TABLE
 }
 
-/// The names that can follow a `:`, without it.
+/// The names that can follow a `:`, without the `:`.
 pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|entry| entry.name)
 }
 
-/// Whether the cell asks a front end that has an end of its own to leave.
+/// Whether the cell asks a front end that can end to do so.
 pub fn is_quit(cell: &str) -> bool {
     let name = cell.trim().strip_prefix(':').and_then(find).map(|entry| entry.name);
     name == Some("quit")
@@ -61,7 +61,7 @@ pub fn is_quit(cell: &str) -> bool {
 /// Runs a cell: its commands here, its code in the evaluator.
 pub(super) fn execute(place: &mut Workplace<'_>, cell: &Cell, outputs: &OutputSender) -> Outcome {
     let variables = place.variables();
-    // `name?` is Rust where the variable can fail, and a question everywhere else.
+    // `name?` is Rust if the variable's type has `?`, and a question about the name otherwise.
     let can_fail = |name: &str| {
         let types = ["Result<", "Option<", "Poll<", "ControlFlow<"];
         variables.iter().any(|variable| {
@@ -77,7 +77,7 @@ pub(super) fn execute(place: &mut Workplace<'_>, cell: &Cell, outputs: &OutputSe
         let desk = Desk { place, outputs, cell, step };
         let answered = match step.entry {
             Some(Entry { run: Some(run), .. }) => check(&desk).and_then(|()| run(desk)),
-            Some(Entry { name, .. }) => Err(refuse(format!("`{}` is written `:{name}`", step.word))),
+            Some(Entry { name, .. }) => Err(refuse(format!("`{}` is spelled `:{name}`", step.word))),
             None => Err(unknown(&step.word)),
         };
         match answered {
@@ -94,10 +94,10 @@ pub(super) fn execute(place: &mut Workplace<'_>, cell: &Cell, outputs: &OutputSe
     }
 }
 
-/// Shows the answer of a command that is not the cell's last.
+/// Shows the answer of a command that is not the last one of the cell.
 fn show(answer: Option<MimeBundle>, outputs: &OutputSender) {
     if let Some(bundle) = answer {
-        // The front end may have gone; the cell runs all the same.
+        // The front end may have gone; the cell runs anyway.
         let _ = outputs.blocking_send(Output::Display { id: None, bundle });
     }
 }
@@ -107,12 +107,12 @@ fn check(desk: &Desk<'_, '_>) -> Result<(), CellError> {
     let given = !desk.argument().is_empty();
     match entry.takes {
         Takes::Nothing if given => Err(refuse(format!(
-            "`:{}` takes nothing after it, but there is `{}`",
+            "`:{}` takes no argument, but got `{}`",
             entry.name,
             desk.argument().lines().next().unwrap_or_default()
         ))),
         Takes::Line | Takes::Query | Takes::Code if !given && entry.needs_argument() => {
-            Err(refuse(format!("`:{}` needs something after it: {}", entry.name, entry.usage())))
+            Err(refuse(format!("`:{}` needs an argument: {}", entry.name, entry.usage())))
         }
         _ => Ok(()),
     }
@@ -124,7 +124,7 @@ fn unknown(word: &str) -> CellError {
     let known = TABLE.iter().flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases));
     let meant = nearest(name, known.copied().filter(|known| known.len() > 1));
     let hint = meant.map(|meant| format!("; did you mean `{mark}{meant}`?")).unwrap_or_default();
-    refuse(format!("there is no command `{word}`{hint} `:help` says which there are"))
+    refuse(format!("there is no command `{word}`{hint} (`:help` lists the commands)"))
 }
 
 fn refuse(message: impl Into<String>) -> CellError {
@@ -133,7 +133,7 @@ fn refuse(message: impl Into<String>) -> CellError {
     CellError { name: "CommandError".into(), message, traceback }
 }
 
-/// What a command that runs something answers with.
+/// Turns the outcome of a command that runs code into its answer.
 fn answer(outcome: Outcome) -> Answer {
     match outcome {
         Outcome::Finished(bundle) => Ok(bundle),

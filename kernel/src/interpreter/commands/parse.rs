@@ -5,27 +5,28 @@ use crate::interpreter::complete::{Completeness, is_complete};
 
 /// A cell with its commands taken off.
 pub struct Parsed {
-    /// The commands that are answered here, in order.
+    /// The commands that Partita runs, in order.
     pub steps: Vec<Step>,
-    /// Where commands stand, those that the evaluator reads itself among them.
+    /// The positions of all commands, including those that the evaluator reads itself.
     commands: Vec<Range<usize>>,
-    /// What is left for the evaluator. The commands are blank in it, so that positions stay.
+    /// The code left for the evaluator. The commands are blanked out, so that positions stay the same.
     pub code: Option<String>,
 }
 
 /// One command of a cell.
 pub struct Step {
-    /// As it was written: `:vars`, `%%sql`, `?`.
+    /// As written: `:vars`, `%%sql`, `?`.
     pub word: String,
-    /// What it means; `None` if nothing has that name.
+    /// The command; `None` if there is none of that name.
     pub entry: Option<&'static Entry>,
-    /// Where its argument stands.
+    /// The position of its argument.
     pub argument: Range<usize>,
-    /// Whether it is a `%%` that takes the whole cell.
+    /// Whether it is a `%%` command, which takes the whole cell.
     pub whole_cell: bool,
 }
 
-/// Takes the commands off a cell: those before the first line of code. `None` if there are none. `can_fail` says of a variable that a `?` behind it is Rust's.
+/// Takes the commands off a cell: those before the first line of code. Returns `None` if there are none.
+/// `can_fail` tells whether a variable's type has `?`, so that a `?` after it is Rust's.
 pub fn parse(code: &str, kind: EvaluatorKind, can_fail: impl Fn(&str) -> bool) -> Option<Parsed> {
     if let Some(step) = asks_about(code, can_fail) {
         return Some(Parsed { steps: vec![step], commands: Vec::new(), code: None });
@@ -86,7 +87,7 @@ pub fn begins_with_command(text: &str) -> bool {
     mark(text.trim_start()).is_some()
 }
 
-/// What makes a line a command.
+/// The mark that makes a line a command.
 fn mark(line: &str) -> Option<&'static str> {
     // `::path` is Rust.
     let colon = line.starts_with(':') && !line.starts_with("::");
@@ -94,7 +95,7 @@ fn mark(line: &str) -> Option<&'static str> {
     marks.into_iter().find(|(mark, fits)| *fits && line.starts_with(mark)).map(|(mark, _)| mark)
 }
 
-/// `name?`, with nothing else in the cell.
+/// Parses `name?` that stands alone in the cell.
 fn asks_about(code: &str, can_fail: impl Fn(&str) -> bool) -> Option<Step> {
     let text = code.trim();
     let name = text.strip_suffix("??").or_else(|| text.strip_suffix('?'))?;
@@ -118,7 +119,7 @@ fn line_end(code: &str, from: usize) -> usize {
     code[from..].find('\n').map_or(code.len(), |length| from + length)
 }
 
-/// Where a query that begins on the line which ends at `end` is over.
+/// The end of a query whose first line ends at `end`.
 fn query_end(code: &str, mut end: usize) -> usize {
     let mut begin = code[..end].rfind('\n').map_or(0, |newline| newline + 1);
     while end < code.len() && !code[begin..end].trim_end().ends_with(';') {
@@ -132,16 +133,17 @@ fn query_end(code: &str, mut end: usize) -> usize {
     end
 }
 
-/// `code` with a space for every character in `ranges`; lines and columns stay.
+/// `code` with a space for every character in `ranges`. Lines and columns stay the same.
 pub fn blank(code: &str, ranges: &[Range<usize>]) -> String {
     let hidden = |index: usize| ranges.iter().any(|range| range.contains(&index));
     code.char_indices().map(|(index, c)| if hidden(index) && c != '\n' { ' ' } else { c }).collect()
 }
 
-/// [`is_complete`](crate::interpreter::is_complete) for a cell with commands; `None` if it has none.
+/// [`is_complete`](crate::interpreter::is_complete) for a cell with commands; `None` if it has no
+/// commands.
 pub fn completeness(code: &str) -> Option<Completeness> {
     let more = Completeness::Incomplete { indent: String::new() };
-    // `name?` is complete either way.
+    // `name?` is complete in either reading.
     let parsed = parse(code, EvaluatorKind::Direct, |_| true)?;
     if parsed.code.is_some() {
         return Some(is_complete(&blank(code, &parsed.commands)));
@@ -151,7 +153,7 @@ pub fn completeness(code: &str) -> Option<Completeness> {
     Some(match last.entry.map(|entry| entry.takes) {
         Some(Takes::Code) if argument.trim().is_empty() && last.whole_cell => more,
         Some(Takes::Code) => is_complete(argument),
-        // A query has no brackets that must close: a `;` or an empty line ends it.
+        // A query has no brackets that must close; a `;` or an empty line ends it.
         Some(Takes::Query) if last.whole_cell => {
             let body = argument.split_once('\n').map_or("", |(_, body)| body);
             let left_open = body.trim().is_empty() || !body.ends_with('\n');
@@ -167,7 +169,7 @@ mod tests {
 
     type Steps = Vec<(String, String)>;
 
-    /// The commands with their arguments, and the code left.
+    /// The commands with their arguments, and the remaining code.
     fn parsed(code: &str, kind: EvaluatorKind) -> Option<(Steps, Option<String>)> {
         let parsed = parse(code, kind, |name| name == "fallible")?;
         let steps = parsed

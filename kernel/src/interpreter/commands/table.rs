@@ -1,13 +1,13 @@
 use super::{Answer, Desk, data, help, inspect, session, timing};
 
-/// What may stand after a command.
+/// What may follow a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
     /// Nothing.
     Nothing,
     /// The rest of the line.
     Line,
-    /// Lines up to one that ends in `;`, an empty one, or the next command.
+    /// Lines up to one that ends in `;`, an empty line, or the next command.
     Query,
     /// The rest of the cell, as Rust.
     Code,
@@ -15,24 +15,24 @@ pub enum Takes {
 
 /// One command.
 pub struct Entry {
-    /// What follows the `:`.
+    /// The name after the `:`.
     pub name: &'static str,
     /// Other names for it.
     pub aliases: &'static [&'static str],
-    /// What can stand after it, as `:help` writes it; `[…]` may be left out.
+    /// Its arguments as `:help` writes them; `[…]` is optional.
     pub arguments: &'static str,
-    /// What it does, in a line.
+    /// What it does, in one line.
     pub help: &'static str,
-    /// How far it reaches.
+    /// What text belongs to it.
     pub takes: Takes,
-    /// The names under which evcxr has a command of its own, which its notebooks mean.
+    /// Names of evcxr's own commands that take precedence when evcxr is the evaluator.
     pub(super) evcxrs: &'static [&'static str],
-    /// What it does; `None` if the evaluator itself reads it at the head of a cell.
+    /// The function that runs it; `None` if the evaluator reads it at the start of a cell.
     pub(super) run: Option<fn(Desk<'_, '_>) -> Answer>,
 }
 
 impl Entry {
-    /// The command with its arguments, as it is written: `:jobs [NUMBER]`.
+    /// The command and its arguments: `:jobs [NUMBER]`.
     pub fn usage(&self) -> String {
         format!(":{} {}", self.name, self.arguments).trim_end().to_owned()
     }
@@ -47,13 +47,13 @@ pub(super) fn find(name: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))
 }
 
-/// Every command. A new one is a line here and a function.
+/// Every command. A new command is a line here and a function.
 pub(super) static TABLE: &[Entry] = &[
     Entry {
         name: "help",
         aliases: &["h", "?"],
         arguments: "[COMMAND]",
-        help: "what can be typed here",
+        help: "lists the commands",
         takes: Takes::Line,
         evcxrs: &[],
         run: Some(help::help),
@@ -62,7 +62,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "vars",
         aliases: &[],
         arguments: "",
-        help: "the variables: name, type, memory",
+        help: "lists the variables: name, type, memory",
         takes: Takes::Nothing,
         evcxrs: &[],
         run: Some(session::variables),
@@ -71,7 +71,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "type",
         aliases: &["t"],
         arguments: "EXPRESSION",
-        help: "the type of an expression, which is not run",
+        help: "shows the type of an expression without running it",
         takes: Takes::Line,
         evcxrs: &["type", "t"],
         run: Some(inspect::type_of),
@@ -80,7 +80,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "doc",
         aliases: &[],
         arguments: "NAME",
-        help: "what a name is: signature and docs (also `?NAME` and `NAME?`)",
+        help: "shows the signature and docs of a name (also `?NAME` and `NAME?`)",
         takes: Takes::Line,
         evcxrs: &["doc"],
         run: Some(inspect::doc),
@@ -89,7 +89,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "sql",
         aliases: &[],
         arguments: "[NAME =] SELECT …",
-        help: "SQL over the DataFrames, LazyFrames and Datasets; NAME keeps the result",
+        help: "runs SQL over DataFrames, LazyFrames and Datasets; NAME keeps the result",
         takes: Takes::Query,
         evcxrs: &[],
         run: Some(data::sql),
@@ -98,7 +98,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "explain",
         aliases: &[],
         arguments: "NAME",
-        help: "the plan of a LazyFrame or Dataset; nothing is run",
+        help: "shows the plan of a LazyFrame or Dataset without running it",
         takes: Takes::Line,
         evcxrs: &["explain"],
         run: Some(data::explain),
@@ -107,7 +107,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "jobs",
         aliases: &[],
         arguments: "[NUMBER]",
-        help: "the last jobs of all sessions; one of them whole",
+        help: "lists the last jobs of all sessions, or shows one in full",
         takes: Takes::Line,
         evcxrs: &[],
         run: Some(data::jobs),
@@ -116,7 +116,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "workers",
         aliases: &[],
         arguments: "",
-        help: "what runs tasks: slots, and what their caches hold",
+        help: "lists the workers: their slots and what their caches hold",
         takes: Takes::Nothing,
         evcxrs: &[],
         run: Some(data::workers),
@@ -125,7 +125,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "time",
         aliases: &[],
         arguments: "CODE",
-        help: "runs the code after it, to the end of the cell, and says how long it took",
+        help: "runs the rest of the cell and says how long it took",
         takes: Takes::Code,
         evcxrs: &[],
         run: Some(timing::time),
@@ -143,7 +143,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "opt",
         aliases: &[],
         arguments: "[auto|0|1|2|3]",
-        help: "how much cells are optimised; `auto` does it where they have loops",
+        help: "sets how much cells are optimised; `auto` optimises those with loops",
         takes: Takes::Line,
         evcxrs: &["opt"],
         run: Some(timing::opt),
@@ -152,7 +152,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "dep",
         aliases: &[],
         arguments: "CRATE = \"VERSION\"",
-        help: "a crate for the cells, as `[dependencies]` in a Cargo.toml has it",
+        help: "adds a crate for the cells, written as in `[dependencies]` of a Cargo.toml",
         takes: Takes::Line,
         evcxrs: &["dep"],
         run: None,
@@ -161,7 +161,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "env",
         aliases: &["version"],
         arguments: "",
-        help: "versions, directories, memory, settings",
+        help: "shows versions, directories, memory and settings",
         takes: Takes::Nothing,
         evcxrs: &["env", "version"],
         run: Some(session::environment),
@@ -170,7 +170,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "reset",
         aliases: &["clear"],
         arguments: "",
-        help: "forgets every variable and item, and starts afresh",
+        help: "drops all variables and items and starts afresh",
         takes: Takes::Nothing,
         evcxrs: &["clear"],
         run: Some(session::reset),

@@ -11,18 +11,18 @@ use super::{
     warm_build::{WarmBuild, WarmBuildError},
 };
 
-/// One message of the compiler, as `--error-format=json` has it.
+/// A compiler message, as in `--error-format=json`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Diagnostic {
-    /// What it says.
+    /// The text.
     pub message: String,
     /// `E0382`, or a lint's name.
     pub code: Option<Code>,
     /// `error`, `warning`, `note`, `help`, `failure-note`.
     pub level: String,
-    /// The places it is about.
+    /// The places it refers to.
     pub spans: Vec<Span>,
-    /// Notes and helps that belong to it.
+    /// Notes and helps attached to it.
     pub children: Vec<Diagnostic>,
 }
 
@@ -36,21 +36,21 @@ pub struct Code {
 /// A place in a source file.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Span {
-    /// The file as the compiler was told it.
+    /// The file, as named to the compiler.
     pub file_name: String,
-    /// First byte in the file.
+    /// The first byte in the file.
     pub byte_start: usize,
-    /// Byte after the last.
+    /// The byte after the last one.
     pub byte_end: usize,
-    /// 1-based line of the first byte.
+    /// The line of the first byte, 1-based.
     pub line_start: usize,
-    /// The lines, for files we do not have.
+    /// The source lines, for files that we do not have.
     pub text: Vec<SpanText>,
-    /// Whether it is what the diagnostic points at.
+    /// Whether the diagnostic points here.
     pub is_primary: bool,
-    /// What is said about this place.
+    /// The text attached to this place.
     pub label: Option<String>,
-    /// What should stand there instead.
+    /// The proposed replacement.
     pub suggested_replacement: Option<String>,
     /// The macro call that this place came from.
     pub expansion: Option<Box<Expansion>>,
@@ -61,9 +61,9 @@ pub struct Span {
 pub struct SpanText {
     /// The line.
     pub text: String,
-    /// 1-based column of the first character meant.
+    /// The column of the first character, 1-based.
     pub highlight_start: usize,
-    /// 1-based column after the last.
+    /// The column after the last one, 1-based.
     pub highlight_end: usize,
 }
 
@@ -75,39 +75,40 @@ pub struct Expansion {
 }
 
 impl Diagnostic {
-    /// Whether the linker, and not the compiler, refused.
+    /// Whether the linker failed, not the compiler.
     pub fn is_linkers(&self) -> bool {
         self.is_error() && self.code.is_none() && self.message.starts_with("linking with")
     }
 
-    /// Whether it stops the compilation by itself (the closing summary does not count).
+    /// Whether it stops the compilation. The closing summary does not count.
     pub fn is_error(&self) -> bool {
         self.level.starts_with("error")
             && !(self.code.is_none() && self.message.starts_with("aborting due to"))
     }
 
-    /// Its code, or nothing.
+    /// Its code, or an empty text.
     pub fn code(&self) -> &str {
         self.code.as_ref().map_or("", |code| &code.code)
     }
 }
 
-/// What a compilation gave.
+/// The result of a compilation.
 #[derive(Default)]
 pub struct Compiled {
     /// Whether there is something to load.
     pub succeeded: bool,
-    /// The files, the shared object among them.
+    /// The files written, including the shared object.
     pub written: Option<Written>,
-    /// What the compiler said, in order.
+    /// The compiler's messages, in order.
     pub diagnostics: Vec<Diagnostic>,
-    /// Its MIR, if asked for.
+    /// The MIR, if requested.
     pub mir: String,
-    /// What it said that is no diagnostic: a linker's or its own failure.
+    /// Output that is not a message: a linker's failure, or the compiler's own.
     pub other: String,
-    /// The signal that ended the compiler, if one did.
+    /// The signal that ended the compiler, if any.
     pub ended_by: Option<i32>,
-    /// From handing over the text to knowing that it is right, to machine code, and to the end.
+    /// The time until the cell was known to be valid, from there to machine code, and from there to the
+    /// end.
     pub took: [Duration; 3],
 }
 
@@ -121,7 +122,7 @@ impl Compiled {
 /// How much of a compilation is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Only whether it is right: nothing is run.
+    /// Only whether the cell is valid; nothing is run.
     Check,
     /// A shared object to run.
     Link,
@@ -130,18 +131,17 @@ pub enum Depth {
 /// Compiles cells in a directory of their own.
 pub struct Compiler {
     directory: PathBuf,
-    /// What links cells; without it, rustc does.
+    /// Links cells. Without it, rustc links.
     linker: Option<Linker>,
     waiting: Arc<Waiting>,
-    /// Whether there is a core on which the next one can start while this one works.
+    /// Whether there is a second core, on which the next compiler can start while this one works.
     has_second_core: bool,
 }
 
 impl Compiler {
     /// A compiler that works in `directory`.
-    ///
     /// # Errors
-    /// When what it needs there cannot be made.
+    /// When the files that it needs there cannot be created.
     pub fn new(build: WarmBuild, directory: PathBuf) -> Result<Self, WarmBuildError> {
         let has_second_core = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
         let linker = Linker::prepare(&build, &directory);
@@ -173,10 +173,10 @@ impl Compiler {
             && said.as_ref().is_ok_and(|said| said.not_linked)
             && !interrupts.asked()
         {
-            // Where libraries are in unusual places, the C compiler knows them.
+            // If libraries are in unusual places, the C compiler knows where.
             said = self.run(text, generated, depth, level, Product::Library, interrupts);
             if said.as_ref().is_ok_and(|said| said.succeeded) {
-                // It is not the cell that is at fault.
+                // The linker is at fault, not the cell.
                 self.linker = None;
                 self.waiting.leave(Product::Library);
             }
@@ -197,7 +197,7 @@ impl Compiler {
         })
     }
 
-    /// One compiler's run, with the next cell's started beside it.
+    /// Runs one compiler and starts the next cell's beside it.
     fn run(
         &mut self,
         text: &str,
@@ -230,7 +230,7 @@ impl Compiler {
         &self.waiting
     }
 
-    /// Checks that the library to compile against is the one that runs.
+    /// Checks that the library to compile against is the one that is loaded.
     ///
     /// # Errors
     /// When it was rebuilt.

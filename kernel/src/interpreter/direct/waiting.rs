@@ -1,5 +1,5 @@
-//! The compiler that has been started before there is anything to compile. A cell takes it, and so does
-//! completion when it has to know a type; whoever takes it has the next one started.
+//! The spare compiler, started before there is anything to compile. A cell takes it, and so does
+//! completion when it needs a type. Taking it starts the next one.
 
 use std::{
     ffi::OsString,
@@ -18,13 +18,13 @@ use super::{
     warm_build::{WarmBuild, WarmBuildError, dependency_argument},
 };
 
-/// Starts a session's compilers, and keeps one waiting.
+/// Starts a session's compilers and keeps a spare one ready.
 #[derive(Debug)]
 pub struct Waiting {
     build: WarmBuild,
     directory: PathBuf,
     sysroot: PathBuf,
-    /// Where the metadata of Partita's dependencies is.
+    /// The directory with the metadata of Partita's dependencies.
     metadata: PathBuf,
     state: Mutex<State>,
     starter: Sender<()>,
@@ -32,20 +32,20 @@ pub struct Waiting {
 
 #[derive(Debug)]
 struct State {
-    /// The crates that were asked for.
+    /// The crates added with `:dep`.
     dependencies: Option<Built>,
     /// What the next cell needs.
     product: Product,
     next: Option<Rustc>,
-    /// The session is over.
+    /// The session has ended.
     closed: bool,
 }
 
 impl Waiting {
-    /// For a session whose files are in `directory`. Nothing waits yet.
+    /// For a session whose files are in `directory`. There is no spare compiler yet.
     ///
     /// # Errors
-    /// When what compilers need there cannot be made.
+    /// When the files that compilers need there cannot be created.
     pub fn new(build: WarmBuild, directory: PathBuf, product: Product) -> Result<Arc<Self>, WarmBuildError> {
         let sysroot = build.make_sysroot(&directory)?;
         let metadata = build.make_metadata(&directory)?;
@@ -53,24 +53,25 @@ impl Waiting {
         let (starter, asked) = mpsc::channel();
         let waiting = Arc::new(Self { build, directory, sysroot, metadata, state, starter });
         let weak = Arc::downgrade(&waiting);
-        // A compiler ends with the thread that started it, so that none outlives a kernel that is killed; those
-        // who want a completion come and go. Without the thread, cells start their compilers themselves.
+        // A compiler ends with the thread that started it, so that none outlives a kernel that is killed.
+        // Threads that ask for completions are short-lived, so this thread starts the compilers. Without
+        // it, cells start theirs themselves.
         let _ =
             thread::Builder::new().name("compilers".into()).spawn(move || start_when_asked(&asked, &weak));
         Ok(waiting)
     }
 
-    /// What cells are compiled against.
+    /// The build that cells are compiled against.
     pub fn build(&self) -> &WarmBuild {
         &self.build
     }
 
-    /// What cells have for a sysroot.
+    /// The sysroot of cells.
     pub fn sysroot(&self) -> &Path {
         &self.sysroot
     }
 
-    /// What leads a compiler to the crates that cells can name.
+    /// The arguments with which a compiler finds the crates that cells can name.
     pub fn crates(&self) -> Vec<OsString> {
         self.crates_with(&self.lock())
     }
@@ -81,27 +82,27 @@ impl Waiting {
         arguments
     }
 
-    /// Has the next one started, unless it is there.
+    /// Starts a spare compiler unless there is one.
     pub fn prepare(&self) {
-        // An error means that there is no thread, and the next cell waits a little longer.
+        // An error means that the thread has ended; the next cell then waits a little longer.
         let _ = self.starter.send(());
     }
 
-    /// Nobody changes what it is started with meanwhile.
+    /// Holds the lock, so that the arguments do not change meanwhile.
     fn start_next(&self) {
         let mut state = self.lock();
         if !state.closed && state.next.as_mut().is_none_or(|rustc| !rustc.waits()) {
-            // What goes wrong will go wrong again, and be said, when there is a cell.
+            // An error here will occur again, and be reported, when there is a cell.
             state.next = self.launch(&self.crates_with(&state), 0, "", state.product).ok();
         }
     }
 
-    /// The one that waits, if it leaves `product`.
+    /// The spare compiler, if it produces `product`.
     pub fn take(&self, product: Product) -> Option<Rustc> {
         self.lock().next.take_if(|rustc| rustc.product() == product && rustc.waits())
     }
 
-    /// Starts one for a crate of its own kind.
+    /// Starts a compiler for a crate with its own level and attributes.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -120,7 +121,7 @@ impl Waiting {
         Rustc::start(&place, crates, level, attributes, product)
     }
 
-    /// Compiles a text that is not to be run.
+    /// Compiles a text that will not be run.
     ///
     /// # Errors
     /// When there is no compiler.
@@ -135,25 +136,25 @@ impl Waiting {
         said
     }
 
-    /// From now on cells find other crates besides Partita.
+    /// Sets the crates that later cells find besides Partita.
     pub fn depend_on(&self, dependencies: Option<Built>) {
         let mut state = self.lock();
-        // The one that waits was told of the old ones.
+        // The spare compiler was started with the old ones.
         (state.dependencies, state.next) = (dependencies, None);
     }
 
-    /// What the linker has to know of the crates that were asked for.
+    /// The linker's arguments for the crates added with `:dep`.
     pub fn linker_arguments(&self) -> Vec<OsString> {
         self.lock().dependencies.as_ref().map(Built::linker_arguments).unwrap_or_default()
     }
 
-    /// From now on cells need something else of the compiler.
+    /// Sets what the compiler produces for later cells.
     pub fn leave(&self, product: Product) {
         let mut state = self.lock();
         (state.product, state.next) = (product, None);
     }
 
-    /// Ends the one that waits; there will be no other.
+    /// Ends the spare compiler for good.
     pub fn close(&self) {
         let mut state = self.lock();
         (state.closed, state.next) = (true, None);
