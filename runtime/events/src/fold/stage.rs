@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Limits;
@@ -51,10 +52,21 @@ pub struct Stage {
     /// Changes with every event of the stage.
     pub(crate) version: u64,
     pub(super) finished_tasks: BTreeMap<PartitionId, Finished>,
+    pub(super) time_skew: Computed<Option<Skew>>,
     /// Tasks that are done though no event said so.
     pub(super) unheard: usize,
     /// Tasks whose output was lost and that have not started again.
     pub(super) lost: usize,
+}
+
+/// A figure that follows from the rest, and is computed when it is first read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Computed<T>(OnceLock<T>);
+
+impl<T> PartialEq for Computed<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Tasks of a stage that were queued again.
@@ -105,7 +117,7 @@ impl Stage {
 
     /// How unevenly time on the slots is spread over the finished tasks, in seconds.
     pub fn time_skew(&self) -> Option<Skew> {
-        self.skew(|task| task.run.as_secs_f64())
+        *self.time_skew.0.get_or_init(|| self.skew(|task| task.run.as_secs_f64()))
     }
 
     /// How unevenly incoming rows are spread over the finished tasks.
@@ -149,6 +161,7 @@ impl Stage {
     /// An attempt started that no other one runs beside: the partition has no output any more.
     pub(super) fn begin(&mut self, partition: PartitionId) -> Option<Finished> {
         let before = self.finished_tasks.remove(&partition);
+        self.time_skew = Computed::default();
         if before.is_some() {
             self.lost = self.lost.saturating_sub(1);
         } else if self.unheard > 0 {
@@ -169,6 +182,7 @@ impl Stage {
         if partition.0 >= self.tasks || (!known && self.finished_tasks.len() >= limits.partitions) {
             return None;
         }
+        self.time_skew = Computed::default();
         self.finished_tasks.insert(partition, finished)
     }
 

@@ -8,6 +8,8 @@ use crate::{Event, TaskMetrics, WorkerId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workers {
     all: BTreeMap<WorkerId, Worker>,
+    /// Changes whenever a worker joins or is lost.
+    pub(crate) version: u64,
     limits: Limits,
 }
 
@@ -41,7 +43,7 @@ impl Default for Workers {
 impl Workers {
     /// No workers yet.
     pub fn new(limits: Limits) -> Self {
-        Self { all: BTreeMap::new(), limits }
+        Self { all: BTreeMap::new(), version: 0, limits }
     }
 
     /// Takes the session's next event.
@@ -58,6 +60,9 @@ impl Workers {
             return;
         }
         self.all.entry(*worker).or_default().apply(event, self.limits.slots);
+        if event.job().is_none() {
+            self.version += 1;
+        }
     }
 
     /// A worker by its number.
