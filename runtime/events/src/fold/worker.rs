@@ -85,7 +85,10 @@ impl Worker {
             Event::WorkerLost { cause, at, .. } => self.lost = Some((*at, cause.clone())),
             Event::TaskStarted { slot, .. } => {
                 self.started += 1;
-                self.slots = self.slots.max(slot.saturating_add(1)).min(most_slots);
+                // One that joined said how many it has.
+                if self.joined.is_none() {
+                    self.slots = self.slots.max(slot.saturating_add(1)).min(most_slots);
+                }
             }
             Event::TaskFinished { metrics, .. } => {
                 self.done += 1;
@@ -103,7 +106,7 @@ impl Worker {
 }
 
 /// A worker of one job, with the slots to show for it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobWorker {
     /// Its number.
     pub worker: WorkerId,
