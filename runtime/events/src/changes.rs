@@ -220,3 +220,112 @@ fn row(index: Option<usize>, attempt: &Attempt) -> Value {
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::{Limits, Session};
+    use crate::{Event, JobId, PartitionId, StageId, TaskMetrics, WorkerId};
+
+    const JOB: JobId = JobId(3);
+    const STAGE: StageId = StageId(0);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn session(tasks: usize) -> Session {
+        let mut session = Session::new(Limits::default());
+        session.apply(&Event::JobSubmitted { job: JOB, action: "count".into(), slots: 2, at: ms(0) });
+        let name = "scan".to_owned();
+        session.apply(&Event::StageSubmitted { job: JOB, stage: STAGE, name, tasks, at: ms(0) });
+        session
+    }
+
+    fn start(session: &mut Session, partition: usize, at: u64) {
+        let (partition, worker, at) = (PartitionId(partition), WorkerId(0), ms(at));
+        let (job, stage, attempt, slot) = (JOB, STAGE, 0, partition.0 % 2);
+        session.apply(&Event::TaskStarted { job, stage, partition, attempt, worker, slot, at });
+    }
+
+    fn finish(session: &mut Session, partition: usize, at: u64) {
+        let (partition, worker, at) = (PartitionId(partition), WorkerId(0), ms(at));
+        let metrics = TaskMetrics {
+            slot: partition.0 % 2,
+            run: ms(4),
+            cpu: ms(3),
+            queue: ms(1),
+            rows_in: 20,
+            rows_out: 10,
+            ..TaskMetrics::default()
+        };
+        let (job, stage, attempt) = (JOB, STAGE, 0);
+        session.apply(&Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at });
+    }
+
+    fn read(session: &Session, cursor: &mut Cursor) -> Option<Value> {
+        let job = session.job(JOB)?;
+        since(job, session.workers(), job.last, cursor, usize::MAX).map(|changes| changes.message)
+    }
+
+    #[test]
+    fn only_what_changed_is_sent_again() {
+        let (mut session, mut cursor) = (session(2), Cursor::default());
+        start(&mut session, 0, 5);
+        let message = read(&session, &mut cursor).unwrap();
+        assert_eq!(message["added"], json!([[0, 0, 0, 0, 0, 5000]]));
+        assert_eq!((&message["first"], &message["stages"][0]["done"]), (&json!(0), &json!(0)));
+        assert_eq!(read(&session, &mut cursor), None);
+
+        finish(&mut session, 0, 9);
+        start(&mut session, 1, 9);
+        let message = read(&session, &mut cursor).unwrap();
+        assert_eq!(message["first"], 1);
+        assert_eq!(message["added"], json!([[0, 1, 0, 0, 1, 9000]]));
+        let done = json!([0, 0, 0, 0, 0, 0, 5000, 4000, 1, 12, 4000, 3000, 1000, 0, 0, 20, 10]);
+        assert_eq!(message["changed"], json!([&done.as_array().unwrap()[..]]));
+        assert_eq!(message["stages"][0]["done"], 1);
+        assert_eq!(message["took"], Value::Null);
+
+        session.apply(&Event::JobFinished { job: JOB, error: None, cancelled: false, at: ms(20) });
+        let message = read(&session, &mut cursor).unwrap();
+        assert_eq!((&message["stages"], &message["added"]), (&json!([]), &json!([])));
+        assert_eq!((&message["opening"], &message["took"]), (&json!("Done in"), &json!("20.0 ms")));
+    }
+
+    #[test]
+    fn a_job_without_attempts_is_sent_whole_each_time() {
+        let (mut session, mut cursor) = (session(2), Cursor::default());
+        read(&session, &mut cursor).unwrap();
+        let name = "aggregate".to_owned();
+        session.apply(&Event::StageSubmitted { job: JOB, stage: StageId(1), name, tasks: 1, at: ms(1) });
+        let message = read(&session, &mut cursor).unwrap();
+        assert_eq!((&message["first"], message["stages"].as_array().unwrap().len()), (&json!(0), 2));
+    }
+
+    #[test]
+    fn a_worker_that_comes_or_goes_is_a_change() {
+        let (mut session, mut cursor) = (session(1), Cursor::default());
+        read(&session, &mut cursor).unwrap();
+        let (worker, name) = (WorkerId(1), "worker-1".to_owned());
+        session.apply(&Event::WorkerJoined { worker, name, slots: 4, at: ms(0) });
+        let joined = read(&session, &mut cursor).unwrap();
+        assert_eq!(joined["workers"], json!([{"worker": 1, "name": "worker-1", "slots": 4, "lost": null}]));
+        session.apply(&Event::JobFinished { job: JOB, error: None, cancelled: false, at: ms(20) });
+        read(&session, &mut cursor).unwrap();
+        session.apply(&Event::WorkerLost { worker, cause: "no heartbeat".into(), at: ms(30) });
+        assert_eq!(read(&session, &mut cursor), None, "after the job");
+    }
+
+    #[test]
+    fn ten_thousand_tasks_take_less_than_a_megabyte() {
+        let mut session = session(10_000);
+        for partition in 0..10_000 {
+            start(&mut session, partition, 1);
+            finish(&mut session, partition, 100 + partition as u64);
+        }
+        let bytes = read(&session, &mut Cursor::default()).unwrap().to_string().len();
+        println!("10,000 tasks: {bytes} bytes");
+        assert!(bytes < 1_000_000, "{bytes}");
+    }
+}
