@@ -35,10 +35,10 @@ const STACK_BYTES: usize = 64 << 20;
 
 static INTERACTIONS: Mutex<VecDeque<Arc<Turn>>> = Mutex::new(VecDeque::new());
 
-/// Shows controls, and below them what `run` shows when it is called with their values: now, and again
-/// whenever one of them is moved, while no cell runs, too. A move cancels the job that the one before has
-/// started. What `run` returns is shown like a cell's value; so is what it displays and prints, its error or
-/// panic, and the timeline of its jobs.
+/// Shows controls, and below them the output of `run`, which is called with their values: now, and again
+/// whenever one of them is moved, even while no cell runs. A move cancels the job started by the previous
+/// one. The result of `run` is shown like a cell's value, and so are its displays and prints, its error
+/// or panic, and the timeline of its jobs.
 ///
 /// The closure outlives the cell, so it must own what it uses: clone a session or dataset for it. Without
 /// a page (in a terminal, in a program, in a notebook run by a program) it runs once, with the initial

@@ -56,7 +56,6 @@ impl Model {
     ///
     /// # Errors
     /// When there is no front end, or too many models are open.
-    /// When there is no front end, or too many are open.
     pub fn open(state: State, computed: Option<Computed>) -> Result<Self, CommError> {
         let comm = Comm::open(TARGET, message(json!({"state": state, "buffer_paths": []})))?;
         Ok(Self::on(comm, state, computed))

@@ -17,10 +17,10 @@ const JOB_SHOWN_AFTER: Duration = Duration::from_millis(100);
 /// Many jobs, each shorter than that, are shown once they have taken this long together.
 const JOBS_SHOWN_AFTER: Duration = Duration::from_millis(500);
 
-/// Where the timeline of some jobs stands: below a cell, or among an interaction's outputs.
+/// The timeline of some jobs: below a cell, or among an interaction's outputs.
 pub(crate) struct Timeline {
     viewer: Viewer,
-    /// Found again by what answers the front end.
+    /// A reference to itself, for the callbacks that answer the front end.
     this: Weak<Timeline>,
     inside: Mutex<Inside>,
 }

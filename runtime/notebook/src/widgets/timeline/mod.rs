@@ -1,7 +1,6 @@
-//! The live timeline under every cell that runs a job, without asking. Which jobs belong to which cell is
-//! said here; a [`Timeline`] is one timeline, with what it knows (`log`), how that travels to the page
-//! (`wire`), and what stays of it in a saved notebook: a `picture` and a `summary`, made of `job`s. In an `archive`
-//! it waits for a kernel to come.
+//! The live timeline that appears under every cell that runs a job. This module assigns jobs to cells. A
+//! [`Timeline`] has its state (`log`), the messages to the page (`wire`), and what stays in a saved
+//! notebook: a `picture` and a `summary`, made from `job`s. `archive` keeps it for a later kernel.
 //!
 //! Events arrive in the batches that are sent to the kernel, on the sending thread, so the scheduler
 //! never waits for a page.
@@ -38,19 +37,19 @@ static FLUSH: OnceLock<fn()> = OnceLock::new();
 static TIMELINES: Mutex<Option<Timelines>> = Mutex::new(None);
 
 thread_local! {
-    /// Where the jobs that this thread starts are shown, if not below the cell.
+    /// Where the jobs started by this thread are shown, if not below the cell.
     static HERE: RefCell<Option<Arc<Timeline>>> = const { RefCell::new(None) };
 }
 
 #[derive(Default)]
 struct Timelines {
-    /// Of the running cell; between cells, of the last one.
+    /// The timeline of the running cell, or between cells of the last one.
     cell: Option<Arc<Timeline>>,
     /// Where running jobs are shown, by session and job.
     running: HashMap<(u64, usize), Arc<Timeline>>,
-    /// What is known of each session's workers.
+    /// The worker events of each session.
     workers: HashMap<u64, Vec<Event>>,
-    /// Those that front ends know, oldest first.
+    /// The timelines that front ends know, oldest first.
     kept: VecDeque<(Arc<Timeline>, Model)>,
 }
 
@@ -88,7 +87,7 @@ pub(crate) fn end_cell() {
 
 /// Does `work`, whose jobs are shown at `timeline`.
 pub(super) fn within<T>(timeline: &Arc<Timeline>, work: impl FnOnce() -> T) -> T {
-    /// Put back when the work unwinds, too.
+    /// Restores the previous timeline, even if the work unwinds.
     struct Back(Option<Arc<Timeline>>);
     impl Drop for Back {
         fn drop(&mut self) {
@@ -134,7 +133,7 @@ pub(crate) fn observe(session: u64, events: &[Event]) {
     }
 }
 
-/// The events by the timelines that show them.
+/// Groups the events by the timelines that show them.
 fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec<&Event>)> {
     let mut sorted: Vec<(Arc<Timeline>, Vec<Event>, Vec<&Event>)> = Vec::new();
     let mut timelines = lock(&TIMELINES);
@@ -181,7 +180,7 @@ pub(crate) fn look() -> bool {
     running.iter().fold(false, |soon, timeline| timeline.look() | soon)
 }
 
-/// Keeps a timeline that front ends may ask, and lets go of the oldest if there are too many.
+/// Keeps a timeline for requests of front ends, and closes the oldest if there are too many.
 fn keep(timeline: Option<Arc<Timeline>>, model: &Model) {
     let Some(timeline) = timeline else { return };
     let oldest = {
