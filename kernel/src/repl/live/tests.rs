@@ -277,7 +277,8 @@ fn the_terminal_tells_the_figures_of_the_table() {
         let mut workers = Workers::new(LIMITS);
         events.iter().for_each(|event| workers.apply(event));
         let mut told = Told { job: Job::submitted_by(&events[last], LIMITS).unwrap(), workers };
-        for event in events[last + 1..].iter().filter(|event| event.job() == Some(told.job.job)) {
+        let of_job = events[last].job();
+        for event in events[last + 1..].iter().filter(|event| event.job() == of_job) {
             told.job.apply(event);
         }
 
