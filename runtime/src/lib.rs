@@ -20,6 +20,7 @@ mod engines;
 mod error;
 pub mod events;
 pub mod experiment;
+pub mod host;
 pub mod input;
 pub mod lesson;
 pub mod plan;

@@ -1,16 +1,18 @@
 //! How values look to a person: one trait, [`MimeDisplay`], from a value to a MIME bundle, with its
-//! implementations for Polars' types, for containers and for the wrappers that pick a representation
+//! implementations for Polars' types, for job reports, for containers and for the wrappers that pick a representation
 //! ([`Html`], [`Markdown`], [`Latex`], [`Json`], [`Image`], [`Text`]). [`mime_of!`](crate::mime_of) extends
 //! it to any value at all, which is what a cell's last expression needs. [`display()`] shows a value on the
 //! way and returns a handle that replaces it; [`progress()`] shows how far a loop is. Where displays go (a
-//! notebook, a terminal) is not decided here, and pictures of data are made in [`plot`](crate::plot).
+//! notebook, a terminal) is decided by the [`host`](crate::host), and pictures of data are made in
+//! [`plot`](crate::plot).
 
 mod answer;
 mod bounded;
-mod capture;
 mod containers;
 pub mod html;
 mod image;
+#[doc(hidden)]
+pub mod job_report;
 mod listing;
 pub mod mime_of;
 mod polars;
@@ -20,15 +22,12 @@ mod table;
 mod wrappers;
 
 pub use answer::Answer;
-#[doc(hidden)]
-pub use capture::{Captured, capture, take_text};
 pub use image::{Image, ImageError};
 pub use partita_bridge::MimeBundle;
 pub use progress::{Progress, ProgressIterator, progress};
-pub(crate) use send::colours;
 pub use send::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
 #[doc(hidden)]
-pub use send::{Shown, display_bundle, fresh_id, send_to, set_running};
+pub use send::{display_bundle, fresh_id};
 pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 
 /// A value that can show itself to a person.

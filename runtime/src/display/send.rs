@@ -1,80 +1,10 @@
-//! Showing a value in the middle of a cell or program. The evaluation process says where displays go;
-//! without it they are printed.
+//! Showing a value in the middle of a cell or program. The current [`host`](crate::host) shows it.
 
-use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::capture::take;
 use super::{MimeBundle, MimeDisplay};
-
-/// What a program shows, on its way to the front end.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Shown {
-    /// Something new, which can be updated under its id.
-    New {
-        /// Its id.
-        id: String,
-        /// How it looks.
-        bundle: MimeBundle,
-    },
-    /// Replaces what every display of this id shows.
-    Update {
-        /// The id.
-        id: String,
-        /// How it looks now.
-        bundle: MimeBundle,
-    },
-    /// Takes the running cell's outputs away.
-    Clear {
-        /// Only when the next output comes.
-        wait: bool,
-    },
-    /// Something long, to be read beside the outputs.
-    Page(MimeBundle),
-}
-
-static SINK: OnceLock<fn(Shown)> = OnceLock::new();
-static RUNNING: AtomicBool = AtomicBool::new(true);
-
-/// Sends displays to `sink` from now on; the first call holds.
-pub fn send_to(sink: fn(Shown)) {
-    let _ = SINK.set(sink);
-}
-
-/// Whether a cell runs. Between cells nothing is shown anew only because time goes by.
-pub fn set_running(running: bool) {
-    RUNNING.store(running, Ordering::Relaxed);
-}
-
-pub(super) fn is_running() -> bool {
-    RUNNING.load(Ordering::Relaxed)
-}
-
-/// Where displays go, if they are not printed.
-pub(super) fn sink() -> Option<fn(Shown)> {
-    SINK.get().copied()
-}
-
-/// Whether escape sequences in text become colours: front ends take them out where they would not.
-pub(crate) fn colours() -> bool {
-    sink().is_some() || io::stdout().is_terminal()
-}
-
-fn send(shown: Shown) {
-    let Some(shown) = take(shown) else { return };
-    match (sink(), shown) {
-        (Some(sink), shown) => sink(shown),
-        (None, Shown::New { bundle, .. } | Shown::Update { bundle, .. } | Shown::Page(bundle)) => {
-            if let Some(text) = bundle.get("text/plain") {
-                // A closed standard output is not the program's fault.
-                let _ = writeln!(io::stdout(), "{}", text.trim_end());
-            }
-        }
-        // What was printed stays.
-        (None, Shown::Clear { .. }) => {}
-    }
-}
+use crate::host::{self, Host, Shown};
 
 /// Shows a value now: richly in a notebook, as text on standard output elsewhere. The handle that it
 /// returns replaces what is shown; most people ignore it.
@@ -104,7 +34,7 @@ pub fn display_with_id<T: MimeDisplay + ?Sized>(id: impl Into<String>, value: &T
 
 /// Replaces what every display with this id shows.
 pub fn update_display<T: MimeDisplay + ?Sized>(id: &str, value: &T) {
-    send(Shown::Update { id: id.to_owned(), bundle: value.mime_bundle() });
+    host::current().show(Shown::Update { id: id.to_owned(), bundle: value.mime_bundle() });
 }
 
 /// Takes away what the running cell has shown so far: at once, or with `wait` when the next output
@@ -114,7 +44,7 @@ pub fn update_display<T: MimeDisplay + ?Sized>(id: &str, value: &T) {
 /// partita::display::clear_output(true);
 /// ```
 pub fn clear_output(wait: bool) {
-    send(Shown::Clear { wait });
+    host::current().show(Shown::Clear { wait });
 }
 
 /// Shows something long beside the outputs, in the front end's pager where it has one.
@@ -123,7 +53,7 @@ pub fn clear_output(wait: bool) {
 /// partita::display::page(&partita::display::Text("a long manual".into()));
 /// ```
 pub fn page<T: MimeDisplay + ?Sized>(value: &T) {
-    send(Shown::Page(value.mime_bundle()));
+    host::current().show(Shown::Page(value.mime_bundle()));
 }
 
 #[doc(hidden)]
@@ -131,13 +61,14 @@ pub fn display_bundle(bundle: MimeBundle) -> DisplayHandle {
     let handle = DisplayHandle::new(fresh_id());
     // `display!(())` has nothing to show.
     if !bundle.is_empty() {
-        send(Shown::New { id: handle.id.clone(), bundle });
+        host::current().show(Shown::New { id: handle.id.clone(), bundle });
     }
     handle
 }
 
 /// An id that no other display of any kernel has.
 pub fn fresh_id() -> String {
+    // Process-wide: the id must differ from every other display's, whichever session or cell shows it.
     static PROCESS: OnceLock<u64> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let process = PROCESS.get_or_init(rand::random);
@@ -168,12 +99,12 @@ impl DisplayHandle {
 
     #[doc(hidden)]
     pub fn update_bundle(&self, bundle: MimeBundle) {
-        send(Shown::Update { id: self.id.clone(), bundle });
+        host::current().show(Shown::Update { id: self.id.clone(), bundle });
     }
 
     /// Shows a value here as well; later updates reach both places.
     pub fn display<T: MimeDisplay + ?Sized>(&self, value: &T) {
-        send(Shown::New { id: self.id.clone(), bundle: value.mime_bundle() });
+        host::current().show(Shown::New { id: self.id.clone(), bundle: value.mime_bundle() });
     }
 }
 

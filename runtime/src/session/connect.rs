@@ -1,12 +1,11 @@
 use std::env;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use partita_engine::Settings;
 
 use super::Session;
-use crate::engines::pool::{PoolEngine, PoolOptions};
+use crate::engines::pool::PoolOptions;
 use crate::error::{PartitaError, Result};
 
 /// Names the pool that [`Session::from_env`] connects to.
@@ -29,7 +28,7 @@ impl Session {
     /// # Errors
     /// As `connect`.
     pub fn connect_with(options: PoolOptions) -> Result<Self> {
-        Ok(Self::on(Arc::new(PoolEngine::connect(options)?)))
+        Self::builder().connect_with(options)
     }
 
     /// The pool that `PARTITA_MASTER` names, or one slot for each core of this process where it is not

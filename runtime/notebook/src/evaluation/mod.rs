@@ -3,25 +3,20 @@
 //! around a cell calls what is public here; people do not. How cells are split, compiled and typed
 //! is the kernel's business, and nothing here knows Jupyter.
 
-mod bridge;
 mod commands;
-mod comms;
-mod events;
 mod failure;
 mod frames;
-mod input;
 mod last_words;
 mod panics;
-mod print;
 mod process;
 mod scope;
 mod sizes;
 mod store;
 
-pub use bridge::{Bridge, bridge};
+pub use crate::bridge::{Bridge, bridge};
+pub use crate::print::write_text;
 pub use failure::CellFailure;
 pub use partita_bridge::{CellOutcome, MimeBundle, Stream};
-pub use print::write_text;
 pub use scope::{CellFunction, CellResult, Kept, Scope};
 
 /// Under these names cells get macros that print through the bridge, so that text and displays keep

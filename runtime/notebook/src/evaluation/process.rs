@@ -9,20 +9,17 @@ use std::{
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use partita_bridge::{
-    CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation,
-    Viewer, read_frame,
+    CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, ToEvaluation, Viewer,
+    read_frame,
 };
+use partita_events::Event;
 use polars::error::abort::register_polars_abort_mechanism;
 
-use super::{
-    Bridge, CellFunction, Scope, bridge, commands, comms, events, frames, input, last_words, panics,
-};
-use crate::{comm, widgets};
-use partita::{
-    cancel,
-    display::{self, Shown},
-    input as asking,
-};
+use super::{CellFunction, Scope, commands, frames, last_words, panics};
+use crate::bridge::{self, Bridge, bridge};
+use crate::host::Notebook;
+use crate::widgets::{self, timeline};
+use crate::{comm, events};
 
 /// Cells are compiled without optimisation, which needs much stack.
 const STACK_BYTES: usize = 256 << 20;
@@ -52,62 +49,52 @@ fn serve() -> Result<(), FrameError> {
     // Before our own hook, which knows what Polars' does.
     register_polars_abort_mechanism();
     panics::install_hook();
-    events::forward()?;
-    comm::send_to(comms::send);
+    let notebook = Notebook::install().map_err(io::Error::other)?;
+    events::forward(deliver, timeline::look)?;
     widgets::serve();
-    asking::ask_by(input::ask);
-    display::set_running(false);
-    display::send_to(send_shown);
     let (cells, queue) = mpsc::channel();
-    thread::Builder::new().name("bridge".into()).spawn(move || listen(incoming, &cells))?;
+    thread::Builder::new().name("bridge".into()).spawn({
+        let notebook = notebook.clone();
+        move || listen(incoming, &cells, &notebook)
+    })?;
     let worker = thread::Builder::new()
         .name(panics::CELL_THREAD.into())
         .stack_size(STACK_BYTES)
-        .spawn(move || run_cells(&queue))?;
+        .spawn(move || run_cells(&queue, &notebook))?;
     worker.join().unwrap_or_else(|_| Err(io::Error::other("the cell thread panicked outside a cell").into()))
 }
 
-/// Sends what a cell shows on its way.
-fn send_shown(shown: Shown) {
-    let message = match shown {
-        Shown::New { id, bundle } => FromEvaluation::Display { id: Some(id), bundle },
-        Shown::Update { id, bundle } => FromEvaluation::UpdateDisplay { id, bundle },
-        Shown::Clear { wait } => FromEvaluation::ClearOutput { wait },
-        Shown::Page(bundle) => FromEvaluation::Page(bundle),
-    };
+/// Hands a batch of a session's events to the timelines and to the kernel.
+fn deliver(session: u64, events: Vec<Event>) {
+    timeline::observe(session, &events);
     if let Some(bridge) = bridge() {
-        // A display over the bridge's limit is said to be one; a kernel that is gone ends this process.
-        if let Err(FrameError::TooLarge(bytes)) = bridge.send(&message) {
-            super::write_text(
-                Stream::Stderr,
-                format_args!("a display of {bytes} bytes is too large to show\n"),
-            );
-        }
+        // A kernel that is gone ends this process.
+        let _ = bridge.send(&FromEvaluation::Events { session, events });
     }
 }
 
 /// Listens to the kernel while cells run. When the kernel leaves there is nobody to work for.
-fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
+fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Notebook) {
     loop {
         match read_frame(&mut incoming) {
             Ok(Some(ToEvaluation::Run(cell))) => {
                 // Here, in the order of the messages: an interrupt that follows is this cell's.
-                cancel::next_cell();
+                notebook.interrupts.next_cell();
                 if cells.send(Work::Cell(cell)).is_err() {
                     leave(1);
                 }
             }
             Ok(Some(ToEvaluation::Command(command))) => {
-                cancel::next_cell();
+                notebook.interrupts.next_cell();
                 if cells.send(Work::Command(command)).is_err() {
                     leave(1);
                 }
             }
-            Ok(Some(ToEvaluation::Comm(comm))) => comms::receive(comm),
-            Ok(Some(ToEvaluation::Input(line))) => input::answer(line),
+            Ok(Some(ToEvaluation::Comm(comm))) => comm::receive(comm),
+            Ok(Some(ToEvaluation::Input(line))) => notebook.questions.answer(line),
             Ok(Some(ToEvaluation::Interrupt)) => {
-                cancel::cancel();
-                input::interrupted();
+                notebook.interrupts.cancel();
+                notebook.questions.interrupted();
                 // A Polars query of the cell's own listens to this signal, for which Polars has put up
                 // a handler.
                 // SAFETY: raising a signal that is handled touches no memory.
@@ -142,7 +129,7 @@ fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
+fn run_cells(queue: &mpsc::Receiver<Work>, notebook: &Notebook) -> Result<(), FrameError> {
     let Some(bridge) = bridge() else { return Ok(()) };
     last_words::guard_this_thread()?;
     let scope = Scope::default();
@@ -153,7 +140,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
     // A command's outputs are seen by those who saw the last cell's.
     let mut viewer = Viewer::Terminal;
     for work in queue {
-        display::set_running(true);
+        notebook.set_running(true);
         last_words::forget();
         let outcome = match work {
             Work::Cell(cell) => {
@@ -168,11 +155,11 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
             }
         };
         // The cell's interrupt was the cell's: callbacks that run jobs from now on are not cancelled.
-        cancel::next_cell();
-        display::set_running(false);
+        notebook.interrupts.next_cell();
+        notebook.set_running(false);
         flush();
         events::flush();
-        widgets::timeline::end_cell();
+        timeline::end_cell();
         report(bridge, outcome, &scope)?;
     }
     Ok(())

@@ -15,10 +15,12 @@ use super::control::{Controls, Part, described};
 use super::lock;
 use super::model::{self, Model, State, state};
 use super::timeline::{self, Timeline};
+use crate::capture::{Captured, capture};
 use crate::comm::CommError;
+use crate::events;
 use partita::cancel::{Interrupted, Run};
 use partita::display::html::{as_html, escape};
-use partita::display::{Answer, Captured, DisplayHandle, MimeBundle, capture, display_bundle};
+use partita::display::{Answer, DisplayHandle, MimeBundle, display_bundle};
 
 /// A control must stand still for so long before the closure runs: dragging does not run it at each step.
 const STILL: Duration = Duration::from_millis(120);
@@ -324,7 +326,7 @@ fn perform<C: Controls>(
     };
     let work = || run.within(|| timeline::within(&panel.timeline, || call(controls)));
     let (ended, mut outputs) = capture(on_the_way, || catch_unwind(AssertUnwindSafe(work)));
-    crate::widgets::timeline::catch_up();
+    events::flush();
     if run.is_cancelled() {
         return None;
     }

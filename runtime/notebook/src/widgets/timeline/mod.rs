@@ -19,7 +19,7 @@ mod wire;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 pub(super) use self::archive::reopen;
 pub(crate) use self::live::Timeline;
@@ -34,7 +34,6 @@ const KEPT: usize = 500;
 const WORKER_EVENTS: usize = 4096;
 
 static ON: AtomicBool = AtomicBool::new(true);
-static FLUSH: OnceLock<fn()> = OnceLock::new();
 static TIMELINES: Mutex<Option<Timelines>> = Mutex::new(None);
 
 thread_local! {
@@ -97,18 +96,6 @@ pub(super) fn within<T>(timeline: &Arc<Timeline>, work: impl FnOnce() -> T) -> T
     }
     let _back = Back(HERE.replace(Some(timeline.clone())));
     work()
-}
-
-/// How events that wait are [seen](observe) at once; the first call holds.
-pub(crate) fn catch_up_by(flush: fn()) {
-    let _ = FLUSH.set(flush);
-}
-
-/// Sees the events that wait.
-pub(super) fn catch_up() {
-    if let Some(flush) = FLUSH.get() {
-        flush();
-    }
 }
 
 /// Called where an event is emitted, which must not wait: notes where a job is shown.
