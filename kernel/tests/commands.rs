@@ -137,7 +137,7 @@ fn a_query_that_is_wrong_says_what_is_and_runs_no_job() {
         &error(&mut notebook, ":sql SELECT * FROM trip"),
         &["no variable `trip`", "`trips`?", "`twice` (Dataset)"],
     );
-    has(&error(&mut notebook, ":sql SELECT * FROM number"), &["`number` is no DataFrame"]);
+    has(&error(&mut notebook, ":sql SELECT * FROM number"), &["`number` is not a DataFrame"]);
     has(&error(&mut notebook, ":sql SELEC zone FROM trips"), &["SELEC"]);
     has(&error(&mut notebook, ":sql SELECT speed FROM twice"), &["speed"]);
     has(&error(&mut notebook, ":sql"), &["query is missing"]);

@@ -324,7 +324,7 @@ def test_a_pool_with_a_token_asks_for_it(open_page, tls):
         page = open_page(address, ignore_https_errors=True)
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("button", name="Open").click()
-        expect(page.get_by_role("alert")).to_contain_text("not this pool's token")
+        expect(page.get_by_role("alert")).to_contain_text("not the pool's token")
         page.get_by_label("Token").fill("correct horse")
         page.get_by_role("button", name="Open").click()
         expect(page.locator(".pt-head h3")).to_have_text("Job 2: write_parquet")

@@ -1,5 +1,5 @@
-//! Job events on their way to the kernel and to the timelines: every session's, in batches, and never at
-//! the scheduler's expense. Who receives the batches is said by `evaluation`.
+//! Passes on the job events of every session in batches, and never delays the scheduler. `evaluation` says
+//! who receives them.
 
 use std::io;
 use std::mem;
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use partita_events::Event;
 
-/// A batch at most this often.
+/// The minimum time between two batches.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Events that may wait while the kernel is behind.
+/// How many events may wait while the kernel is slow.
 const WAITING_EVENTS: usize = 100_000;
 
-/// More events travel in several messages: a message has an upper bound.
+/// The maximum number of events in one message, because messages have a size limit.
 const MESSAGE_EVENTS: usize = 5_000;
 
 /// Process-wide because it takes the events of all sessions, and [`interact`](crate::widgets::interact), a
@@ -50,7 +50,7 @@ pub(crate) fn receive(session: u64, event: &Event) {
     }
 }
 
-/// Delivers what is waiting, so that it arrives before what is sent next.
+/// Delivers the waiting events, so that they arrive before what is sent next.
 pub(crate) fn flush() {
     if let Some(forwarder) = FORWARDER.get() {
         forwarder.send();
@@ -60,7 +60,7 @@ pub(crate) fn flush() {
 struct Forwarder {
     waiting: Mutex<Waiting>,
     some: Condvar,
-    /// Held from taking a batch to its end, so that batches keep their order.
+    /// Held from taking a batch until it is sent, so that batches keep their order.
     sending: Mutex<()>,
     deliver: fn(u64, Vec<Event>),
 }
@@ -74,7 +74,7 @@ impl Forwarder {
         }
     }
 
-    /// Waits for an event; not for long, if something is to be looked at soon.
+    /// Waits for an event; only briefly if something must be checked soon.
     fn wait(&self, soon: bool) {
         let waiting = lock(&self.waiting);
         let none = |waiting: &mut Waiting| waiting.events.is_empty();
@@ -101,13 +101,13 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Takes an event without ever waiting. When there are too many, the starts of tasks are let go
-    /// (a task's end says when it began); if that is not enough, single tasks. The events of jobs and
-    /// stages, of which there are few, stay: what they say of the whole remains true.
+    /// Adds an event without ever waiting. If there are too many, the starts of tasks are dropped (a
+    /// task's end also has its start time); if that is not enough, single tasks are. The events of jobs
+    /// and stages, of which there are few, are kept, so that the totals stay correct.
     fn push(&mut self, session: u64, event: Event) {
         if self.events.len() >= WAITING_EVENTS && is_of_task(&event) {
             self.events.retain(|(_, event)| !matches!(event, Event::TaskStarted { .. }));
-            // Nearly nothing was gained: do not search again for each event that comes.
+            // Hardly anything was gained: do not search again for each event.
             if self.events.len() > WAITING_EVENTS / 10 * 9 {
                 self.events.retain(|(_, event)| !is_of_task(event));
             }
@@ -120,7 +120,7 @@ fn is_of_task(event: &Event) -> bool {
     matches!(event, Event::TaskStarted { .. } | Event::TaskFinished { .. } | Event::TaskFailed { .. })
 }
 
-/// The messages that carry `events`: each of one session, none too long.
+/// Splits `events` into messages: each for one session, and none too long.
 fn messages(events: Vec<(u64, Event)>) -> Vec<(u64, Vec<Event>)> {
     let mut messages: Vec<(u64, Vec<Event>)> = Vec::new();
     for (session, event) in events {

@@ -56,7 +56,7 @@ impl Host for Notebook {
             Shown::Page(bundle) => FromEvaluation::Page(bundle),
         };
         if let Some(bridge) = bridge() {
-            // A display over the bridge's limit is said to be one; a kernel that is gone ends this process.
+            // A display over the bridge's limit is reported; if the kernel has gone, this process ends.
             if let Err(FrameError::TooLarge(bytes)) = bridge.send(&message) {
                 write_text(Stream::Stderr, format_args!("a display of {bytes} bytes is too large to show\n"));
             }

@@ -11,7 +11,7 @@ use crate::bridge::bridge;
 /// The questions of the cells, one at a time.
 #[derive(Default)]
 pub(crate) struct Questions {
-    /// Held by whoever asks: an answer does not say which question it is for.
+    /// Held while a question is open: an answer does not say which question it belongs to.
     turn: Mutex<()>,
     state: Mutex<State>,
     changed: Condvar,
@@ -19,7 +19,7 @@ pub(crate) struct Questions {
 
 #[derive(Default)]
 enum State {
-    /// Nobody waits; an answer comes too late.
+    /// Nobody waits; an answer would come too late.
     #[default]
     Nobody,
     Waiting,
@@ -27,7 +27,7 @@ enum State {
 }
 
 impl Questions {
-    /// Asks the front end and waits for its answer, or until `token` is cancelled and
+    /// Asks the front end, and waits for its answer, or until `token` is cancelled and
     /// [`interrupted`](Self::interrupted) is called.
     pub fn ask(&self, prompt: &str, password: bool, token: &Token) -> Result<String, InputError> {
         let _turn = lock(&self.turn);
@@ -49,7 +49,7 @@ impl Questions {
         }
     }
 
-    /// Takes the line that a cell waits for, or why there is none.
+    /// Receives the line that a cell waits for, or the reason why there is none.
     pub fn answer(&self, line: Result<String, String>) {
         let mut state = lock(&self.state);
         if matches!(*state, State::Waiting) {
@@ -58,9 +58,9 @@ impl Questions {
         }
     }
 
-    /// What runs was cancelled: whoever waits for a line finds out.
+    /// The running work was cancelled: wakes up whoever waits for a line.
     pub fn interrupted(&self) {
-        // Under the lock, so that it does not fall between somebody's look and their wait.
+        // Under the lock, so that it cannot fall between a check and the following wait.
         let _state = lock(&self.state);
         self.changed.notify_all();
     }

@@ -10,10 +10,10 @@ use partita_bridge::{FromEvaluation, Stream};
 use crate::bridge::bridge;
 use crate::capture::take_text;
 
-/// Longer texts travel in pieces: a message has an upper bound, a text has none.
+/// Longer texts are sent in pieces: messages have a size limit, texts do not.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Prints to the kernel when there is one, to the process's own stream otherwise.
+/// Prints to the kernel if there is one, else to the process's own stream.
 pub fn write_text(stream: Stream, text: Arguments<'_>) {
     if let Some(bridge) = bridge() {
         let text = text.to_string();
@@ -23,7 +23,7 @@ pub fn write_text(stream: Stream, text: Arguments<'_>) {
         let mut rest = text.as_str();
         while !rest.is_empty() {
             let (piece, later) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
-            // A kernel that is gone ends this process; the text has no reader then.
+            // If the kernel has gone, this process ends, and nobody reads the text.
             let _ = bridge.send(&FromEvaluation::Text { stream, text: piece.to_owned() });
             rest = later;
         }

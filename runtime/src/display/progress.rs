@@ -76,7 +76,7 @@ impl<I: Iterator> Iterator for ProgressIterator<I> {
         if self.token.is_cancelled() {
             self.progress.end(&End::Interrupted);
             let state = self.progress.shared.describe(Some(&End::Interrupted));
-            cancel::unwind(format!("the loop was {state}; the session and its variables are as they were"));
+            cancel::unwind(format!("the loop was {state}; the session and its variables are unchanged"));
         }
         let item = self.items.next();
         match item {

@@ -13,6 +13,7 @@ use polars::prelude::*;
 use proptest::prelude::*;
 
 use super::embedded::EmbeddedEngine;
+use crate::host::recorder::Recorder;
 use crate::session::Session;
 
 #[path = "../../tests/programs/mod.rs"]

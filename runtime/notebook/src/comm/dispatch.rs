@@ -11,11 +11,12 @@ use super::{
     registry::{self, lock},
 };
 
-/// Messages that may wait for a callback that takes its time; more are lost, and that is said.
+/// The maximum number of messages that wait for a slow callback. Further ones are lost, and that is
+/// reported.
 const MAX_WAITING: usize = 1024;
-/// And how large they may be together.
+/// The maximum total size of those messages.
 const MAX_WAITING_BYTES: usize = 256 << 20;
-/// Callbacks are compiled without optimisation, which needs much stack.
+/// Callbacks are compiled without optimisation, so they need much stack.
 const STACK_BYTES: usize = 64 << 20;
 
 /// Process-wide: one thread calls the callbacks of all channels, in the order of the messages.
@@ -26,7 +27,7 @@ static ARRIVED: Condvar = Condvar::new();
 struct Queue {
     waiting: VecDeque<Work>,
     bytes: usize,
-    /// Messages there was no room for, and nothing was said about yet.
+    /// The number of lost messages that were not reported yet.
     lost: usize,
     started: bool,
 }
@@ -35,7 +36,7 @@ struct Queue {
 pub(super) enum Work {
     /// The front end opened a channel.
     Open { comm: Comm, message: Incoming },
-    /// The front end opened one, and there was no room for it or for what it said.
+    /// The front end opened a channel, but there was no room for it or its messages.
     Refuse { comm: Comm },
     /// A message on an open channel.
     Message { comm: Comm, message: Incoming },
@@ -54,7 +55,7 @@ impl Work {
     }
 }
 
-/// Leaves work to the callback thread, which is started with the first.
+/// Queues work for the callback thread, which is started with the first work.
 pub(super) fn push(work: Work) {
     let mut queue = lock(&QUEUE);
     if !queue.started {
@@ -63,7 +64,7 @@ pub(super) fn push(work: Work) {
     }
     let full = queue.waiting.len() >= MAX_WAITING || queue.bytes >= MAX_WAITING_BYTES;
     let work = match work {
-        // The other side must not take it for open.
+        // The front end must not think that it is open.
         Work::Open { comm, .. } if full => Some(Work::Refuse { comm }),
         Work::Message { .. } if full => None,
         work => Some(work),
@@ -83,11 +84,9 @@ fn serve() {
     loop {
         let (work, lost) = next();
         if lost > 0 {
-            eprintln!(
-                "{lost} messages of the front end were lost: the comms' callbacks are too slow for them"
-            );
+            eprintln!("{lost} messages from the front end were lost: the comms' callbacks are too slow");
         }
-        // Callbacks are guarded one by one; this is for what they drop.
+        // Callbacks are guarded one by one; this guards what they drop.
         let _ = catch_unwind(AssertUnwindSafe(|| perform(work)));
     }
 }
@@ -119,13 +118,13 @@ fn perform(work: Work) {
 fn open(comm: &Comm, message: Incoming) {
     let Some(opened) = registry::target(comm.target_name()) else { return refuse(comm) };
     if catch_unwind(AssertUnwindSafe(|| opened(comm.clone(), message.read()))).is_err() {
-        // Half set up, it would answer nothing. A kernel that is gone needs no notice.
+        // A half-prepared channel would answer nothing. A kernel that has gone needs no notice.
         let _ = comm.close(());
     }
 }
 
-/// The protocol's answer to a channel that nobody here takes.
+/// The protocol's answer to a channel without a handler.
 fn refuse(comm: &Comm) {
-    // A kernel that is gone needs no answer.
+    // A kernel that has gone needs no answer.
     let _ = comm.close(());
 }

@@ -1,32 +1,32 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// What travels on a channel: a JSON object, and binary data beside it, which JSON is bad at.
+/// A message on a channel: a JSON object, and binary data that JSON is not suited for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommMessage {
     /// The message itself: a JSON object.
     pub data: Value,
-    /// What is said about the message, such as the version of the protocol spoken: a JSON object.
+    /// Information about the message, such as the version of its protocol: a JSON object.
     pub metadata: Value,
-    /// Binary data; what each is, `data` says.
+    /// Binary data; `data` describes what it is.
     pub buffers: Vec<Vec<u8>>,
 }
 
 impl CommMessage {
-    /// The same message with buffers.
+    /// The same message with these buffers.
     #[must_use]
     pub fn with_buffers(self, buffers: Vec<Vec<u8>>) -> Self {
         Self { buffers, ..self }
     }
 
-    /// The same message with metadata, a JSON object.
+    /// The same message with this metadata, a JSON object.
     #[must_use]
     pub fn with_metadata(self, metadata: Value) -> Self {
         Self { metadata, ..self }
     }
 }
 
-/// A message as it came. It is read where it is used: the thread that receives it must not be kept.
+/// A received message. It is parsed where it is used, so that the receiving thread is not delayed.
 pub(super) struct Incoming {
     data: String,
     metadata: String,
@@ -60,29 +60,29 @@ impl From<Value> for CommMessage {
     }
 }
 
-/// Nothing to say, as when a channel is closed without a reason.
+/// An empty message, as when a channel is closed without a reason.
 impl From<()> for CommMessage {
     fn from((): ()) -> Self {
         Self::default()
     }
 }
 
-/// Why a message did not go.
+/// Why a message was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CommError {
-    /// Nobody could receive it.
+    /// There is no front end to receive it.
     #[error("there is no front end to open a channel to; comms work in notebooks")]
     NoFrontEnd,
     /// The channel is closed.
     #[error("the comm is closed; open another one")]
     Closed,
-    /// Data or metadata are not what the protocol wants.
+    /// Data or metadata do not follow the protocol.
     #[error("a comm's {0} must be a JSON object, such as json!({{\"value\": 1}})")]
     NotAnObject(&'static str),
-    /// Too much for one message.
+    /// The message is too large.
     #[error("a comm message of {0} bytes is too large; send it in parts of less than 64 MB")]
     TooLarge(u64),
-    /// Too many channels.
+    /// Too many channels are open.
     #[error("{0} comms are open, which is the limit; close those that are not needed")]
     TooMany(usize),
     /// The connection to the kernel failed.

@@ -1,8 +1,8 @@
-//! Channels between cells and code that runs in the front end: what Jupyter calls comms, and widgets
-//! are made of. Here are the channels a process has open, the targets by which the front end may open
-//! more, and the thread on which their callbacks run, whether a cell runs or not. What travels is a
-//! JSON object and binary buffers; what they mean is said by whoever opened the channel. How they get
-//! to the front end is not decided here.
+//! Channels between cells and code in the front end: Jupyter's comms, on which widgets are built. This
+//! module has the open channels of the process, the targets with which the front end can open more, and
+//! the thread that runs their callbacks, whether a cell runs or not. A message is a JSON object with
+//! binary buffers; whoever opened the channel defines its meaning. How messages reach the front end is
+//! decided elsewhere.
 //!
 //! ```
 //! # mod partita { pub use ::partita::*; pub use ::partita_notebook::*; }
@@ -37,11 +37,12 @@ pub(crate) use self::registry::receive;
 use self::{dispatch::Work, message::Incoming};
 use crate::comm::registry::lock;
 
-/// Messages that wait for a first [`Comm::on_message`]; the front end may be faster than the cell.
+/// How many messages wait for the first [`Comm::on_message`], because the front end may be faster than
+/// the cell.
 const EARLY: usize = 64;
 
-/// One channel to the front end. Cheap to clone; all clones are the same channel. It stays open until
-/// either side closes it, also when the last clone is dropped.
+/// A channel to the front end. Cheap to clone; all clones are the same channel. It stays open until
+/// either side closes it, even if the last clone is dropped.
 #[derive(Clone)]
 pub struct Comm {
     channel: Arc<Channel>,
@@ -58,7 +59,7 @@ struct Channel {
 
 #[derive(Default)]
 struct Callbacks {
-    /// Whether there ever was one: until then messages wait.
+    /// Whether a callback was ever registered; messages wait until then.
     listened: bool,
     early: VecDeque<Incoming>,
     message: Option<OnMessage>,
@@ -66,28 +67,28 @@ struct Callbacks {
 }
 
 impl Comm {
-    /// Lets the front end open channels to `name`. `opened` is called for each, with what came along;
-    /// it registers what is to happen with messages. A later call for the same name replaces it.
+    /// Lets the front end open channels to `name`. `opened` is called for each, with the opening message;
+    /// it registers the callbacks for messages. A later call for the same name replaces it.
     pub fn target(name: impl Into<String>, opened: impl Fn(Comm, CommMessage) + Send + Sync + 'static) {
         registry::add_target(name.into(), Arc::new(opened));
     }
 
-    /// No longer lets the front end open channels to `name`; open ones stay open.
+    /// Stops the front end from opening channels to `name`. Open ones stay open.
     pub fn forget_target(name: &str) {
         registry::remove_target(name);
     }
 
-    /// Opens a channel to what the front end knows as `target`. A plain JSON object will do as
-    /// `message`; metadata and buffers are added by [`CommMessage`]. If the front end knows no such
-    /// target, it closes the channel.
+    /// Opens a channel to the front end's target `target`. A plain JSON object is enough as `message`;
+    /// [`CommMessage`] adds metadata and buffers. If the front end has no such target, it closes the
+    /// channel.
     ///
     /// # Errors
-    /// When there is no front end, or the message cannot travel.
+    /// When there is no front end, or the message cannot be sent.
     pub fn open(target: impl Into<String>, message: impl Into<CommMessage>) -> Result<Self, CommError> {
         Self::open_as(format!("{:032x}", rand::random::<u128>()), target.into(), message.into())
     }
 
-    /// Opens one that front ends know by an id they have already.
+    /// Opens a channel with an id that front ends know already.
     pub(crate) fn open_as(id: String, target: String, message: CommMessage) -> Result<Self, CommError> {
         let comm = Self::new(id, target);
         let action = CommAction::Open { target: comm.channel.target.clone() };
@@ -104,13 +105,13 @@ impl Comm {
         Self { channel: Arc::new(channel) }
     }
 
-    /// The id that both sides know it by.
+    /// The id by which both sides know it.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.channel.id
     }
 
-    /// The target it was opened to.
+    /// The target that it was opened with.
     #[must_use]
     pub fn target_name(&self) -> &str {
         &self.channel.target
@@ -125,7 +126,7 @@ impl Comm {
     /// Sends a message.
     ///
     /// # Errors
-    /// When the channel is closed, or the message cannot travel.
+    /// When the channel is closed, or the message cannot be sent.
     pub fn send(&self, message: impl Into<CommMessage>) -> Result<(), CommError> {
         if !self.is_open() {
             return Err(CommError::Closed);
@@ -133,23 +134,24 @@ impl Comm {
         registry::transmit(self.id(), CommAction::Message, message.into())
     }
 
-    /// Closes the channel and tells the front end why. Closing a closed one does nothing.
+    /// Closes the channel and sends the front end the reason. Does nothing if it is closed already.
     ///
     /// # Errors
-    /// When the message cannot travel; the channel is closed all the same.
+    /// When the message cannot be sent. The channel is closed anyway.
     pub fn close(&self, message: impl Into<CommMessage>) -> Result<(), CommError> {
         if !self.shut() {
             return Ok(());
         }
         registry::remove(self.id());
         let told = registry::transmit(self.id(), CommAction::Close, message.into());
-        // They often hold the channel itself; nothing calls them any more.
+        // They often hold the channel itself, and nothing calls them any more.
         drop(self.take_callbacks());
         told
     }
 
-    /// Calls `callback` for each message of the front end from now on, one at a time and in order, on
-    /// a thread that all channels share. What came before the first callback was there has waited.
+    /// Calls `callback` for each later message from the front end, one at a time and in order, on a
+    /// thread shared by all channels. Messages that arrived before the first callback was registered are
+    /// delivered as well.
     pub fn on_message(&self, callback: impl FnMut(CommMessage) + Send + 'static) {
         let (early, _replaced) = {
             let mut callbacks = lock(&self.channel.callbacks);
@@ -173,7 +175,7 @@ impl Comm {
         let _replaced = lock(&self.channel.callbacks).close.replace(once);
     }
 
-    /// Marks it closed; whether it was open.
+    /// Marks it as closed. Returns whether it was open.
     fn shut(&self) -> bool {
         self.channel.open.swap(false, Ordering::AcqRel)
     }
@@ -182,8 +184,8 @@ impl Comm {
         std::mem::take(&mut *lock(&self.channel.callbacks))
     }
 
-    /// Calls the callback for a message. No lock is held meanwhile: it may do with the channel what it
-    /// likes.
+    /// Calls the callback for a message. No lock is held meanwhile, so the callback may do anything with
+    /// the channel.
     fn deliver(&self, message: Incoming) {
         let callback = {
             let mut callbacks = lock(&self.channel.callbacks);
@@ -194,7 +196,7 @@ impl Comm {
             callbacks.message.take()
         };
         let Some(mut callback) = callback else { return };
-        // A panic is reported by the hook; the callback may be called again.
+        // The hook reports a panic; the callback may be called again.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(message.read())));
         let mut callbacks = lock(&self.channel.callbacks);
         if self.is_open() && callbacks.message.is_none() {

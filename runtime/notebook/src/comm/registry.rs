@@ -12,7 +12,7 @@ use super::{
 };
 use crate::bridge::bridge;
 
-/// Channels open at once; a cell that opens them in a loop is told.
+/// The maximum number of open channels. A cell that opens more in a loop gets an error.
 const MAX_OPEN: usize = 4096;
 
 pub(super) type OnOpen = Arc<dyn Fn(Comm, CommMessage) + Send + Sync>;
@@ -27,13 +27,13 @@ struct Registry {
     open: HashMap<String, Comm>,
 }
 
-/// Takes a message of the front end. Never waits: what is to happen happens on another thread.
+/// Receives a message from the front end. Never waits: callbacks run on another thread.
 pub(crate) fn receive(comm: WireComm) {
     let WireComm { id, action, data, metadata, buffers } = comm;
     let message = Incoming::new(data, metadata, buffers);
     match action {
         CommAction::Open { target } => {
-            // Known at once: the next message may follow before anybody has answered this one.
+            // Registered at once: the next message may arrive before anybody has handled this one.
             let comm = Comm::new(id, target);
             match insert(&comm) {
                 Ok(()) => dispatch::push(Work::Open { comm, message }),
@@ -78,7 +78,7 @@ pub(super) fn transmit(id: &str, action: CommAction, message: CommMessage) -> Re
 }
 
 pub(super) fn add_target(name: String, opened: OnOpen) {
-    // What is replaced is dropped after the lock: it is the person's code.
+    // The replaced callback is the person's code, so it is dropped after the lock is released.
     let _replaced = lock(&REGISTRY).targets.insert(name, opened);
 }
 
@@ -107,7 +107,7 @@ pub(super) fn remove(id: &str) -> Option<Comm> {
     lock(&REGISTRY).open.remove(id)
 }
 
-/// A panic while a lock was held leaves plain data behind, still good to use.
+/// The data stays valid after a panic, so poisoning is ignored.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,8 @@
 use std::error::Error;
 
-/// What a `?` that leaves a cell carries: the error's text and its causes, outermost first.
+/// The error that a `?` returns from a cell: its text and its causes, outermost first.
 ///
-/// Anything that turns into a boxed error turns into it: every [`Error`], `Box<dyn Error>`, and
+/// Everything that converts into a boxed error converts into it: every [`Error`], `Box<dyn Error>`, and
 /// plain text.
 #[derive(Debug)]
 pub struct CellFailure {
@@ -33,7 +33,7 @@ impl CellFailure {
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            // Some errors print their cause themselves and name it as source too.
+            // Some errors print their cause themselves and also return it as source.
             if chain.last().is_none_or(|last| !last.contains(text.trim())) {
                 chain.push(text);
             }

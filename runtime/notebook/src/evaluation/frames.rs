@@ -8,28 +8,27 @@ use std::{
 
 use partita_bridge::Frame;
 
-/// How many calls are looked at, and how many of them are told.
+/// The maximum number of frames examined, and of calls sent.
 const LOOKED_AT: usize = 4096;
 const TOLD: usize = 64;
 
-/// The shared objects of cells: calls in them are the person's.
+/// The shared objects of cells. Calls in them are the person's.
 static CELLS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 unsafe extern "C" {
-    // The unwinder that panics use themselves. It is asked directly because `std::backtrace` would
-    // read all symbols of this library, which takes longer than most cells, to name frames of which
-    // none is shown.
+    // The unwinder that panics use. It is called directly because `std::backtrace` would read all symbols
+    // of this library, which takes longer than most cells, to name frames that are not shown.
     fn _Unwind_Backtrace(visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int, data: *mut c_void)
     -> c_int;
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
 }
 
-/// From now on calls in this shared object are a cell's.
+/// From now on, calls in this shared object belong to a cell.
 pub(super) fn remember(library: &Path) {
     CELLS.lock().unwrap_or_else(PoisonError::into_inner).insert(library.to_path_buf());
 }
 
-/// The calls in progress on this thread that are in cells, innermost first.
+/// The current calls of this thread that are in cells, innermost first.
 pub(super) fn of_cells() -> Vec<Frame> {
     let mut addresses: Vec<usize> = Vec::new();
     // SAFETY: the callback gets the context it expects and the vector, which outlives the call.

@@ -1,6 +1,6 @@
-//! What is left to say when the process is about to end. A stack overflow and a wrong pointer reach
-//! the process as a signal, whose handler may do next to nothing; a panic that cannot unwind aborts.
-//! Each leaves a line in a file that the kernel reads when the process is gone.
+//! What a dying process leaves for the kernel. A stack overflow and an invalid pointer reach the process
+//! as a signal, whose handler may do next to nothing; a panic that cannot unwind aborts. Each writes a
+//! line to a file that the kernel reads when the process has ended.
 
 use std::{
     env,
@@ -20,10 +20,10 @@ use partita_bridge::{LAST_WORDS_FILE, LastWords, Panic, SPILL_VARIABLE};
 static FILE: OnceLock<File> = OnceLock::new();
 /// The same file, for the signal handler.
 static DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
-/// Where the cell thread's stack must not be touched any more: first byte, and byte after the last.
+/// The guard area of the cell thread's stack: the first byte, and the byte after the last.
 static GUARD: (AtomicUsize, AtomicUsize) = (AtomicUsize::new(0), AtomicUsize::new(0));
 
-/// Room for the handler, which cannot use the stack that has just overflowed.
+/// The stack of the handler, which cannot use the one that has just overflowed.
 const HANDLER_STACK_BYTES: usize = 64 << 10;
 
 /// Opens the file and installs the handlers.
@@ -32,7 +32,7 @@ pub(super) fn prepare() -> io::Result<()> {
     let path = Path::new(&directory).join(LAST_WORDS_FILE);
     let file = OpenOptions::new().create(true).append(true).open(path)?;
     DESCRIPTOR.store(file.as_raw_fd(), Ordering::Release);
-    // Set once: there is one evaluation process in a process.
+    // Set once: there is one evaluation process per process.
     let _ = FILE.set(file);
     for signal in [libc::SIGSEGV, libc::SIGBUS] {
         // SAFETY: all zeros are a valid `sigaction`, and the handler does only what a handler may.
@@ -49,8 +49,8 @@ pub(super) fn prepare() -> io::Result<()> {
     Ok(())
 }
 
-/// Called on the thread that runs cells: gives the handler a stack of its own, and notes where the
-/// thread's ends.
+/// Called on the thread that runs cells: gives the handler a stack of its own, and records where the
+/// thread's stack ends.
 pub(super) fn guard_this_thread() -> io::Result<()> {
     let stack = vec![0u8; HANDLER_STACK_BYTES].leak();
     let alternate =
@@ -71,7 +71,7 @@ pub(super) fn guard_this_thread() -> io::Result<()> {
         libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut size);
         libc::pthread_attr_getguardsize(&raw const attributes, &raw mut guard);
         libc::pthread_attr_destroy(&raw mut attributes);
-        // C libraries differ in whether the guard is inside the stack; a page more says both.
+        // C libraries differ in whether the guard is part of the stack; an extra page covers both cases.
         let page = 4096;
         GUARD.0.store((start as usize).saturating_sub(guard.max(page)), Ordering::Release);
         GUARD.1.store(start as usize + guard.max(page), Ordering::Release);
@@ -79,20 +79,20 @@ pub(super) fn guard_this_thread() -> io::Result<()> {
     Ok(())
 }
 
-/// A new cell: what the last one said does not count any more.
+/// A new cell: what the last one left is void.
 pub(super) fn forget() {
     if let Some(file) = FILE.get() {
-        // What remains is at worst misleading, and only if the process dies.
+        // What remains is misleading at worst, and only if the process dies.
         let _ = file.set_len(0);
     }
 }
 
-/// The last panic.
+/// Records the last panic.
 pub(super) fn panic(panic: &Panic) {
     if let Some(file) = FILE.get() {
         let place = format!("{}, line {}", panic.file, panic.line);
         let message: String = panic.message.chars().take(2000).collect();
-        // The first panic is the one to tell: those that follow come from cleaning up after it.
+        // The first panic is the interesting one: later ones come from cleaning up after it.
         if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
             let _ = file.write_at(LastWords::panic(&place, &message).as_bytes(), 0);
         }
@@ -115,7 +115,7 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_vo
             let said = hexadecimal(address);
             libc::write(descriptor, said.as_ptr().cast(), said.len());
         }
-        // The instruction is tried again, and ends the process the way it would have without us.
+        // The instruction is retried, and ends the process as it would have without us.
         libc::signal(signal, libc::SIG_DFL);
     }
 }

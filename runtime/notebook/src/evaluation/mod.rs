@@ -1,7 +1,7 @@
-//! The half of a notebook kernel that lives beside the data: it loads compiled cells, runs them and
-//! keeps their variables, and talks to the kernel over the bridge. The code that the kernel puts
-//! around a cell calls what is public here; people do not. How cells are split, compiled and typed
-//! is the kernel's business, and nothing here knows Jupyter.
+//! The notebook kernel's half beside the data. It loads compiled cells, runs them, keeps their variables,
+//! and talks to the kernel over the bridge. The public items here are for the code that the kernel
+//! generates around a cell, not for people. The kernel splits, compiles and types cells; nothing here
+//! knows Jupyter.
 
 mod commands;
 mod failure;
@@ -19,8 +19,8 @@ pub use failure::CellFailure;
 pub use partita_bridge::{CellOutcome, MimeBundle, Stream};
 pub use scope::{CellFunction, CellResult, Kept, Scope};
 
-/// Under these names cells get macros that print through the bridge, so that text and displays keep
-/// their order.
+/// The macros that cells get under these names. They print through the bridge, so that text and displays
+/// keep their order.
 pub mod macros {
     pub use crate::{
         __partita_eprint as eprint, __partita_eprintln as eprintln, __partita_print as print,

@@ -9,28 +9,28 @@ use partita_bridge::{Panic, Stream};
 
 use super::{frames, last_words, write_text};
 
-/// The thread that runs cells; its panics are the cell's outcome, others are reported as text.
+/// The thread that runs cells. Its panics are the cell's outcome; others are reported as text.
 pub(super) const CELL_THREAD: &str = "cell";
 
-/// How Polars leaves a query that was interrupted: no fault of anybody's.
+/// The payload with which Polars leaves an interrupted query, which is not an error.
 const POLARS_ABORT: &str = "__POLARS_ABORT_";
 
 thread_local! {
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
-/// Notes where a cell panics, which only the hook is told.
+/// Records where a cell panics, which only the hook learns.
 pub(super) fn install_hook() {
     panic::set_hook(Box::new(|info| {
         let panic = describe(info);
         if panic.message.starts_with(POLARS_ABORT) {
             return;
         }
-        // Should it not unwind, nobody else can say it any more.
+        // If the panic does not unwind, nobody else can report it.
         last_words::panic(&panic);
         let on_cell_thread = thread::current().name() == Some(CELL_THREAD);
         if on_cell_thread {
-            // A panic while the thread is torn down has no one left to tell.
+            // A panic while the thread is torn down has nobody left to report to.
             let _ = LAST.try_with(|last| last.replace(Some(panic)));
         } else {
             let name = thread::current().name().unwrap_or("unnamed").to_owned();
@@ -64,7 +64,7 @@ pub(super) fn forget_last() {
     LAST.with(|last| last.replace(None));
 }
 
-/// The panic that was just caught; a payload resumed by hand never passed the hook.
+/// The panic that was just caught. A payload resumed by hand has never passed the hook.
 pub(super) fn last(payload: Box<dyn Any + Send>) -> Panic {
     let panic = LAST.with(|last| last.replace(None)).unwrap_or_else(|| Panic {
         message: text(&*payload),
@@ -73,7 +73,7 @@ pub(super) fn last(payload: Box<dyn Any + Send>) -> Panic {
         column: 0,
         frames: Vec::new(),
     });
-    // The payload may be a value of the person's, and panic itself when it is dropped.
+    // The payload may be the person's value, and may panic itself when dropped.
     if let Err(second) = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
     }

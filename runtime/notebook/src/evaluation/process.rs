@@ -21,7 +21,7 @@ use crate::host::Notebook;
 use crate::widgets::{self, timeline};
 use crate::{comm, events};
 
-/// Cells are compiled without optimisation, which needs much stack.
+/// Cells are compiled without optimisation, so they need much stack.
 const STACK_BYTES: usize = 256 << 20;
 
 /// What the kernel asks for, one at a time.
@@ -30,14 +30,14 @@ enum Work {
     Command(Command),
 }
 
-/// The evaluation process, from the connection to the kernel to its end. The kernel's binary loads
-/// this library and calls it; the result is the process's exit code.
+/// Runs the evaluation process, from the connection to the kernel to its end. The kernel's binary loads
+/// this library and calls this function. The result is the exit code of the process.
 #[unsafe(no_mangle)]
 pub extern "C" fn partita_evaluation_main() -> i32 {
     match serve() {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("partita: the evaluation process cannot work: {error}");
+            eprintln!("partita: the evaluation process failed: {error}");
             1
         }
     }
@@ -46,7 +46,7 @@ pub extern "C" fn partita_evaluation_main() -> i32 {
 fn serve() -> Result<(), FrameError> {
     let incoming = bridge::connect()?;
     last_words::prepare()?;
-    // Before our own hook, which knows what Polars' does.
+    // Before our own hook, which must know what Polars' hook does.
     register_polars_abort_mechanism();
     panics::install_hook();
     let notebook = Notebook::install().map_err(io::Error::other)?;
@@ -68,17 +68,17 @@ fn serve() -> Result<(), FrameError> {
 fn deliver(session: u64, events: Vec<Event>) {
     timeline::observe(session, &events);
     if let Some(bridge) = bridge() {
-        // A kernel that is gone ends this process.
+        // If the kernel has gone, this process ends anyway.
         let _ = bridge.send(&FromEvaluation::Events { session, events });
     }
 }
 
-/// Listens to the kernel while cells run. When the kernel leaves there is nobody to work for.
+/// Receives messages from the kernel while cells run. When the kernel ends, the process ends.
 fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Notebook) {
     loop {
         match read_frame(&mut incoming) {
             Ok(Some(ToEvaluation::Run(cell))) => {
-                // Here, in the order of the messages: an interrupt that follows is this cell's.
+                // Here, in the order of the messages: an interrupt that follows belongs to this cell.
                 notebook.interrupts.next_cell();
                 if cells.send(Work::Cell(cell)).is_err() {
                     leave(1);
@@ -95,8 +95,8 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Noteb
             Ok(Some(ToEvaluation::Interrupt)) => {
                 notebook.interrupts.cancel();
                 notebook.questions.interrupted();
-                // A Polars query of the cell's own listens to this signal, for which Polars has put up
-                // a handler.
+                // A Polars query in the cell reacts to this signal, for which Polars has installed a
+                // handler.
                 // SAFETY: raising a signal that is handled touches no memory.
                 unsafe { libc::raise(libc::SIGINT) };
             }
@@ -111,7 +111,7 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Noteb
 }
 
 /// Ends the process and the programs that its cells have started: the kernel made it the leader of a
-/// group of its own.
+/// process group.
 fn abandon() -> ! {
     // SAFETY: plain calls; the signal goes to nobody else, because the group is this process's.
     unsafe {
@@ -122,7 +122,7 @@ fn abandon() -> ! {
     leave(1)
 }
 
-/// Ends the process without running exit handlers, and without flushing: other threads may be in the
+/// Ends the process without running exit handlers and without flushing: other threads may be in the
 /// middle of a cell, and one of them may hold the lock of a standard stream.
 fn leave(code: i32) -> ! {
     // SAFETY: `_exit` takes any code and does not return.
@@ -137,7 +137,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>, notebook: &Notebook) -> Result<(), Fr
         version: env!("CARGO_PKG_VERSION").to_owned(),
         rustc: partita::RUSTC_VERSION.to_owned(),
     })?;
-    // A command's outputs are seen by those who saw the last cell's.
+    // A command's outputs go to the viewer of the last cell.
     let mut viewer = Viewer::Terminal;
     for work in queue {
         notebook.set_running(true);
@@ -154,7 +154,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>, notebook: &Notebook) -> Result<(), Fr
                 commands::run(&command, &scope)
             }
         };
-        // The cell's interrupt was the cell's: callbacks that run jobs from now on are not cancelled.
+        // The interrupt belonged to the cell: callbacks that run jobs from now on are not cancelled.
         notebook.interrupts.next_cell();
         notebook.set_running(false);
         flush();
@@ -165,8 +165,8 @@ fn run_cells(queue: &mpsc::Receiver<Work>, notebook: &Notebook) -> Result<(), Fr
     Ok(())
 }
 
-/// Tells the kernel how the cell ended. What is too large to travel is replaced by words that say so:
-/// how the cell ended stays as it was, and so do its variables.
+/// Sends the kernel the outcome of the cell. What is too large to send is replaced by a text that says
+/// so; the outcome and the variables stay the same.
 fn report(bridge: &Bridge, outcome: CellOutcome, scope: &Scope) -> Result<(), FrameError> {
     let done = FromEvaluation::Done { outcome, variables: scope.variables(), spent: scope.spent() };
     match (bridge.send(&done), done) {
@@ -206,12 +206,12 @@ fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::E
     Ok(scope.outcome())
 }
 
-/// What the system's loader says, without what is said around it.
+/// The system loader's message, without what surrounds it.
 fn loaders_words(error: &libloading::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Empties the buffers behind the process's own streams, Rust's and C's.
+/// Flushes the buffers of the process's own streams, Rust's and C's.
 fn flush() {
     // Nothing can be done about a closed stream, and nobody reads it.
     let _ = io::stdout().flush();

@@ -17,33 +17,34 @@ use tokio::runtime::Runtime;
 use super::{CellFailure, panics, store::Store, write_text};
 use partita::cancel::{self, Interrupted};
 
-/// How often a cell that awaits looks whether it was interrupted.
+/// How often a cell that awaits checks whether it was interrupted.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
 
-/// What a cell's body returns: nothing, or the error that left it.
+/// The result of a cell's body: nothing, or the error that ended it.
 pub type CellResult = Result<(), CellFailure>;
 
-/// The function that the kernel generates around a cell. How the cell ended is in its scope.
+/// The function that the kernel generates around a cell. The cell's outcome is stored in its scope.
 pub type CellFunction = fn(&Scope);
 
-/// What a running cell sees of the process: its variables. The generated code takes the variables
-/// that the cell names out of it, lends them to the body, and puts back those the body did not
-/// consume, however the body ended.
+/// What a running cell sees of the process: its variables. The generated code takes out the variables
+/// that the cell names, lends them to the body, and puts back those that the body did not consume,
+/// however it ended.
 ///
-/// Whatever is generic here is compiled again in every cell, with all that it calls and drops. So it is
-/// a few lines around functions that are not: a cell compiles in half the time.
+/// Everything generic here is compiled again in every cell, with all that it calls and drops. So it
+/// consists of a few lines around functions that are not generic, which halves the time to compile a
+/// cell.
 #[derive(Default)]
 pub struct Scope {
     store: RefCell<Store>,
     outcome: RefCell<Option<CellOutcome>>,
     shown: RefCell<Option<MimeBundle>>,
-    /// Since when the value has been turned into what is shown.
+    /// When the value began to be turned into what is shown.
     displaying: Cell<Option<Instant>>,
     spent: Cell<Spent>,
 }
 
-/// A value on its way into the store. The type is written out in the compiler's MIR, from which the
-/// kernel reads it.
+/// A value on its way into the store. The compiler writes its type in full into the MIR, where the kernel
+/// reads it.
 pub struct Kept<T> {
     name: &'static str,
     value: T,
@@ -58,7 +59,8 @@ impl<T: 'static> Kept<T> {
 }
 
 impl Scope {
-    /// Whether `name` can be had as a `T`: asked before anything runs. If not, that is the cell's outcome.
+    /// Whether `name` can be taken as a `T`. Called before anything runs. If it cannot, that is the
+    /// cell's outcome.
     pub fn expect<T: 'static>(&self, name: &str) -> bool {
         self.expect_type(name, TypeId::of::<T>(), type_name::<T>())
     }
@@ -69,10 +71,10 @@ impl Scope {
         checked.map_err(|why| self.end(CellOutcome::NotLoaded(why))).is_ok()
     }
 
-    /// Takes a variable out, after [`expect`](Self::expect) allowed it.
+    /// Takes a variable out, after [`expect`](Self::expect) has allowed it.
     ///
     /// # Panics
-    /// When `expect` was not asked; the generated code always asks.
+    /// If `expect` was not called; the generated code always calls it.
     #[must_use]
     pub fn take<T: 'static>(&self, name: &str) -> T {
         match self.take_value(name, TypeId::of::<T>()).downcast() {
@@ -94,12 +96,12 @@ impl Scope {
 
     #[inline(never)]
     fn keep_value(&self, name: &str, value: Box<dyn Any>, type_name: &'static str, owns: bool) {
-        // The old value is dropped after the borrow: its `drop` is the person's code.
+        // The old value is dropped after the borrow, because its `drop` is the person's code.
         let old = self.store.borrow_mut().put_value(name, value, type_name, owns);
         release(name, old);
     }
 
-    /// Puts back a variable that the body was lent, unless the body bound the name anew.
+    /// Puts back a variable that was lent to the body, unless the body rebound the name.
     pub fn restore<T: 'static>(&self, name: &str, value: T) {
         self.restore_value(name, Box::new(value), type_name::<T>(), needs_drop::<T>());
     }
@@ -135,7 +137,7 @@ impl Scope {
                 CellOutcome::Failed(vec!["the Polars query was interrupted".into()])
             }
             Ok(Err(QueryAborted::OocOutOfDisk)) => {
-                CellOutcome::Failed(vec!["Polars found no room on the disk for what it had to spill".into()])
+                CellOutcome::Failed(vec!["the disk is full: Polars could not spill its data".into()])
             }
             Err(payload) => match payload.downcast::<Interrupted>() {
                 Ok(interrupted) => CellOutcome::Failed(vec![interrupted.0]),
@@ -144,7 +146,7 @@ impl Scope {
         });
     }
 
-    /// [`run`](Self::run) for a body that awaits.
+    /// Like [`run`](Self::run), for a body that awaits.
     pub fn run_async(&self, body: impl Future<Output = CellResult>) {
         self.run_pinned(Box::pin(body));
     }
@@ -170,7 +172,7 @@ impl Scope {
         self.displaying.set(Some(Instant::now()));
     }
 
-    /// The body's value is shown, if it is anything to show, once the body has ended well.
+    /// Sets the body's value, if there is something to show. It is shown if the body succeeds.
     pub fn show(&self, bundle: Option<MimeBundle>) {
         if let Some(since) = self.displaying.take() {
             self.spent.set(Spent { display: since.elapsed(), ..self.spent.get() });
@@ -182,9 +184,9 @@ impl Scope {
         self.outcome.replace(Some(outcome));
     }
 
-    /// How the body ended; to be asked once.
+    /// How the body ended. Call it once.
     pub fn outcome(&self) -> CellOutcome {
-        self.outcome.take().unwrap_or_else(|| CellOutcome::NotLoaded("it did not say how it ended".into()))
+        self.outcome.take().unwrap_or_else(|| CellOutcome::NotLoaded("it did not report how it ended".into()))
     }
 
     /// Another cell begins; loading it took this long.
@@ -205,7 +207,7 @@ impl Scope {
         release(name, value);
     }
 
-    /// Shows every variable to `look`, which must not come back here.
+    /// Passes every variable to `look`, which must not call this scope.
     pub(super) fn each(&self, look: impl FnMut(&str, &dyn Any)) {
         self.store.borrow().each(look);
     }
@@ -232,14 +234,14 @@ async fn cancelled(token: &cancel::Token) {
     }
 }
 
-/// A mistake of the generated code: it always asks first.
+/// An error in the generated code, which always checks first.
 #[inline(never)]
 fn never_asked(name: &str) -> ! {
-    panic!("variable `{name}` was taken without asking whether it is there")
+    panic!("variable `{name}` was taken without checking whether it exists")
 }
 
-/// Drops a variable's old value outside of any body. Its `drop` is the person's code: if it panics, that
-/// is said, and nothing else is lost.
+/// Drops a variable's old value outside of any body. Its `drop` is the person's code: a panic in it is
+/// reported, and nothing else is lost.
 fn release<T>(name: &str, value: T) {
     panics::forget_last();
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
@@ -251,7 +253,7 @@ fn release<T>(name: &str, value: T) {
     }
 }
 
-/// One runtime for all cells, so that a task spawned in one goes on in the next.
+/// One runtime for all cells, so that a task spawned in one continues in the next.
 fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if let Some(runtime) = RUNTIME.get() {

@@ -7,14 +7,14 @@ use std::{
 
 use polars::prelude::{Column, DataFrame, Series};
 
-/// Items of a collection that are asked what they hold; the others are taken to be like them. Sizes are
-/// told after each cell, and that must stay cheap.
+/// How many items of a collection are measured; the others are assumed to be similar. Sizes are computed
+/// after each cell, so this must be cheap.
 const SAMPLE: usize = 64;
 
-/// How many bytes a value holds, its own and those it points to.
+/// Measures the bytes of a value, including what it points to.
 pub(super) type Measure = fn(&dyn Any) -> Option<u64>;
 
-/// How to measure values of a type, if it is one of those known to say.
+/// How to measure values of a type, if it is a known one.
 pub(super) fn measure_of(type_id: TypeId) -> Option<Measure> {
     static KNOWN: OnceLock<HashMap<TypeId, Measure>> = OnceLock::new();
     KNOWN.get_or_init(known).get(&type_id).copied()
@@ -22,7 +22,7 @@ pub(super) fn measure_of(type_id: TypeId) -> Option<Measure> {
 
 /// What a value points to and owns, in bytes.
 trait Holds {
-    /// Whether values of the type own nothing, so that nobody need ask them.
+    /// Whether values of the type own nothing, so that they need not be measured.
     const NOTHING: bool = false;
 
     fn held(&self) -> u64;
@@ -79,7 +79,7 @@ impl Holds for Series {
 
 impl Holds for Column {
     fn held(&self) -> u64 {
-        // One value for all rows is not spread out to be measured.
+        // A single value for all rows is measured without expanding it.
         self.as_series().map_or(0, Holds::held)
     }
 }
@@ -125,7 +125,8 @@ impl<T: Holds> Holds for VecDeque<T> {
     }
 }
 
-// Maps and sets also hold a byte an entry (hash tables) or their nodes' edges (trees): about that.
+// Maps and sets also have one byte per entry (hash tables) or their nodes' edges (trees); this is close
+// enough.
 
 impl<K: Holds, V: Holds> Holds for HashMap<K, V> {
     fn held(&self) -> u64 {
@@ -157,7 +158,7 @@ fn buffer<T>(items: usize) -> u64 {
     items as u64 * size_of::<T>() as u64
 }
 
-/// What `count` items own, from the first of them.
+/// What `count` items own, extrapolated from the first of them.
 fn items<'a, T: Holds + 'a>(items: impl Iterator<Item = &'a T>, count: usize) -> u64 {
     if T::NOTHING || count == 0 {
         return 0;

@@ -8,7 +8,7 @@ use partita_bridge::Variable;
 
 use super::sizes::{self, Measure};
 
-/// The variables between two cells, without their types: each cell names the type it expects.
+/// The variables between two cells, without their types: each cell names the type that it expects.
 #[derive(Default)]
 pub(super) struct Store {
     slots: BTreeMap<String, Slot>,
@@ -20,12 +20,12 @@ struct Slot {
     size: Size,
 }
 
-/// How large a variable is.
+/// The size of a variable.
 #[derive(Clone, Copy)]
 enum Size {
-    /// Always this: nothing is dropped with it, so it owns nothing.
+    /// A fixed size: dropping it does nothing, so it owns nothing.
     Fixed(u64),
-    /// What it says when it is asked.
+    /// A size to be measured.
     Asked(Measure),
     Unknown,
 }
@@ -48,14 +48,14 @@ impl Size {
 }
 
 impl Store {
-    /// Keeps a value; the one that had the name before is returned, so that the caller drops it
-    /// when no lock is held.
+    /// Keeps a value. Returns the previous value of the name, so that the caller drops it when no lock is
+    /// held.
     pub(super) fn put<T: 'static>(&mut self, name: &str, value: T) -> Option<Box<dyn Any>> {
         self.put_value(name, Box::new(value), type_name::<T>(), needs_drop::<T>())
     }
 
-    /// [`put`](Self::put) for a value whose type only the caller knows; `owns` if something is dropped
-    /// with it.
+    /// [`put`](Self::put) for a value whose type only the caller knows. `owns` tells whether dropping it
+    /// does something.
     pub(super) fn put_value(
         &mut self,
         name: &str,
@@ -68,7 +68,7 @@ impl Store {
         self.slots.insert(name.to_owned(), slot).map(|old| old.value)
     }
 
-    /// Says what stops `name` from being taken as the type with this id.
+    /// Returns what prevents `name` from being taken as the type with this id.
     pub(super) fn check(&self, name: &str, id: TypeId, type_name: &str) -> Result<(), String> {
         match self.slots.get(name) {
             None => Err(format!("variable `{name}` is not in the evaluation process; run its cell again")),
@@ -80,7 +80,7 @@ impl Store {
         }
     }
 
-    /// Hands a value of the type with this id out and leaves its slot empty.
+    /// Takes out a value of the type with this id and leaves its slot empty.
     pub(super) fn take(&mut self, name: &str, id: TypeId) -> Option<Box<dyn Any>> {
         if (*self.slots.get(name)?.value).type_id() != id {
             return None;
@@ -96,7 +96,7 @@ impl Store {
         self.slots.remove(name).map(|slot| slot.value)
     }
 
-    /// Shows every value to `look`.
+    /// Passes every value to `look`.
     pub(super) fn each(&self, mut look: impl FnMut(&str, &dyn Any)) {
         self.slots.iter().for_each(|(name, slot)| look(name, &*slot.value));
     }

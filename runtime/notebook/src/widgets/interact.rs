@@ -1,4 +1,4 @@
-//! A closure that runs again whenever a control is moved, on a thread of its own, so also while no cell runs.
+//! Runs a closure again whenever a control is moved, on a thread of its own, so also while no cell runs.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -22,29 +22,29 @@ use partita::cancel::{Interrupted, Run};
 use partita::display::html::{as_html, escape};
 use partita::display::{Answer, DisplayHandle, MimeBundle, display_bundle};
 
-/// A control must stand still for so long before the closure runs: dragging does not run it at each step.
+/// How long a control must rest before the closure runs, so that dragging does not run it at each step.
 const STILL: Duration = Duration::from_millis(120);
-/// What a run shows on its way reaches the page at most so often.
+/// The minimum time between two updates of the page during a run.
 const SHOWN_EVERY: Duration = Duration::from_millis(250);
-/// Interactions that go on answering; the oldest are ended.
+/// How many interactions stay active; the oldest are ended.
 const KEPT: usize = 64;
-/// Outputs of one run that travel to the page, in bytes.
+/// The maximum bytes of one run's outputs that are sent to the page.
 const MAX_OUTPUT: usize = 32 << 20;
-/// Of those, what is kept in the notebook beside the controls.
+/// The maximum bytes of those that are kept in the notebook beside the controls.
 const MAX_STILL: usize = 2 << 20;
-/// Closures are compiled without optimisation, which needs much stack.
+/// Closures are compiled without optimisation, so they need much stack.
 const STACK_BYTES: usize = 64 << 20;
 
 static INTERACTIONS: Mutex<VecDeque<Arc<Turn>>> = Mutex::new(VecDeque::new());
 
-/// Shows controls, and below them what `run` shows when it is called with their values: now, and again
-/// whenever one of them is moved, while no cell runs, too. A move cancels the job that the one before has
-/// started. What `run` returns is shown like a cell's value; so is what it displays and prints, its error or
-/// panic, and the timeline of its jobs.
+/// Shows controls, and below them the output of `run`, which is called with their values: now, and again
+/// whenever one of them is moved, even while no cell runs. A move cancels the job started by the previous
+/// one. The result of `run` is shown like a cell's value, and so are its displays and prints, its error
+/// or panic, and the timeline of its jobs.
 ///
-/// The closure outlives the cell, so it must own what it uses: clone a session or dataset for it. Without a
-/// page (in a terminal, in a program, in a notebook that a program runs) it runs once, with the values the
-/// controls begin with.
+/// The closure outlives the cell, so it must own what it uses: clone a session or dataset for it. Without
+/// a page (in a terminal, in a program, in a notebook run by a program) it runs once, with the initial
+/// values of the controls.
 ///
 /// ```
 /// # mod partita { pub use ::partita::*; pub use ::partita_notebook::*; }
@@ -77,7 +77,7 @@ where
     once(&controls, call);
 }
 
-/// Runs it where nobody can move a control, and says so.
+/// Runs it once, where nobody can move a control, and says so.
 fn once<C: Controls>(controls: &C, mut call: impl FnMut(&C) -> Result<MimeBundle, String>) {
     let set: Vec<String> = controls.parts().iter().map(|part| part.describe()).collect();
     display_bundle(MimeBundle::text(format!(
@@ -120,11 +120,11 @@ impl Panel {
     }
 
     fn show(&self, outputs: &[Captured], failure: Option<&str>) {
-        // A page that is gone asks for the state when it is there again.
+        // A page that has gone asks for the state when it is back.
         let _ = self.outputs.update(outputs_state(outputs, failure));
     }
 
-    /// The outputs as a notebook keeps them, for those who see it without controls.
+    /// The outputs as a notebook keeps them, for viewers without controls.
     fn still(&self, set: &str, outputs: &[Captured], failure: Option<&str>) -> MimeBundle {
         let mut html = format!("<p><code>{}</code></p>", escape(set));
         let mut text = set.to_owned();
@@ -179,7 +179,7 @@ fn outputs_state(outputs: &[Captured], failure: Option<&str>) -> State {
             }
         };
         if bytes > room {
-            let text = "what follows is too large to show\n";
+            let text = "the rest is too large to show\n";
             told.push(json!({"output_type": "stream", "name": "stderr", "text": text}));
             break;
         }
@@ -193,7 +193,7 @@ fn outputs_state(outputs: &[Captured], failure: Option<&str>) -> State {
     state(json!({"outputs": told}))
 }
 
-/// A bundle as an output has it: JSON types as JSON, everything else as text.
+/// A bundle in the form of an output: JSON types as JSON, everything else as text.
 fn data(bundle: &MimeBundle) -> Value {
     let entries = bundle.data.iter().map(|(mime, text)| {
         let parsed = mime.ends_with("json").then(|| serde_json::from_str(text).ok()).flatten();
@@ -202,7 +202,7 @@ fn data(bundle: &MimeBundle) -> Value {
     Value::Object(entries.collect())
 }
 
-/// Whose turn it is: a move makes the next run due, and cancels the one that runs.
+/// Schedules the runs: a move makes the next run due, and cancels the one that is running.
 #[derive(Default)]
 struct Turn {
     inside: Mutex<Due>,
@@ -211,7 +211,7 @@ struct Turn {
 
 #[derive(Default)]
 struct Due {
-    /// When a control was moved last, if no run has begun since.
+    /// When a control was last moved, if no run has started since.
     moved: Option<Instant>,
     running: Option<Run>,
     ended: bool,
@@ -238,7 +238,7 @@ impl Turn {
         self.changed.notify_all();
     }
 
-    /// Waits until a run is due; `None` when there will be no more.
+    /// Waits until a run is due; `None` if there will be no more.
     fn next(&self) -> Option<Run> {
         let mut due = lock(&self.inside);
         loop {
@@ -257,7 +257,7 @@ impl Turn {
     }
 }
 
-/// Shows the controls, runs it once before this returns, and then whenever a control is moved.
+/// Shows the controls, runs the closure once before this returns, and then whenever a control is moved.
 fn live<C: Controls>(
     panel: Panel,
     controls: C,
@@ -281,7 +281,7 @@ fn live<C: Controls>(
             let run = turn.first();
             let ended = perform(&panel, &controls, &mut call, &run);
             keep_still(&shown, &panel, &controls, &ended);
-            // The cell may have been interrupted and not wait any more.
+            // The cell may have been interrupted and have stopped waiting.
             let _ = first.send(());
             while let Some(run) = turn.next() {
                 perform(&panel, &controls, &mut call, &run);
@@ -292,11 +292,11 @@ fn live<C: Controls>(
         thread::Builder::new().name("interact".into()).stack_size(STACK_BYTES).spawn(run)
     };
     if thread.is_err() {
-        eprintln!("the system gave no thread to run what the controls are for");
+        eprintln!("cannot run the controls' closure: the system provides no more threads");
         return;
     }
     keep(turn);
-    // An error says that the thread is gone.
+    // An error means that the thread has ended.
     let _ = done.recv();
 }
 
@@ -306,7 +306,8 @@ impl Turn {
     }
 }
 
-/// How a run ended: what it has shown, and why it failed if it did. `None`: another one is wanted.
+/// How a run ended: what it has shown, and its error if it failed. `None` means that another run is
+/// wanted.
 type Ended = Option<(Vec<Captured>, Option<String>)>;
 
 fn perform<C: Controls>(
@@ -345,7 +346,7 @@ fn perform<C: Controls>(
     Some((outputs, failure))
 }
 
-/// What a panic says; where it was, the hook has printed.
+/// A panic's message. The hook has printed its position.
 fn words(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<Interrupted>() {
         Ok(interrupted) => interrupted.0,

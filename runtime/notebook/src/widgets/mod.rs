@@ -1,8 +1,9 @@
-//! Widgets: what a notebook's page shows that goes on changing. Here are the live timeline under every cell
-//! that runs a job, and controls ([`slider()`], [`dropdown()`], [`toggle()`], [`button()`]) that run a closure
-//! again when they are moved ([`interact()`]). They speak Jupyter's widget protocol over [`comm`](crate::comm),
-//! with models of ipywidgets and anywidget, and work while no cell runs. Nothing below knows of them;
-//! that a cell begins and ends, and what its jobs do, `evaluation` says.
+//! Widgets: outputs of a notebook's page that keep changing. These are the live timeline under every cell
+//! that runs a job, and controls ([`slider()`], [`dropdown()`], [`toggle()`], [`button()`]) that run a
+//! closure again when they are moved ([`interact()`]). They speak Jupyter's widget protocol over
+//! [`comm`](crate::comm), with models of ipywidgets and anywidget, and work while no cell runs. Nothing
+//! below knows of them; `evaluation` calls them when a cell begins or ends and passes them the events of
+//! its jobs.
 
 mod control;
 mod interact;
@@ -23,7 +24,7 @@ pub use self::control::{
 pub use self::interact::interact;
 pub use self::timeline::{set_timeline, timeline_is_on};
 
-/// Environment variable that switches the timelines under cells off: `PARTITA_TIMELINE=off`.
+/// The environment variable that turns off the timelines under cells: `PARTITA_TIMELINE=off`.
 const TIMELINE: &str = "PARTITA_TIMELINE";
 
 /// Answers front ends from now on.
@@ -35,10 +36,10 @@ pub(crate) fn serve() {
     timeline::reopen();
 }
 
-/// Whether the running cell, or the last one, is seen in a page, where widgets work.
+/// Whether the running or last cell is viewed in a page, where widgets work.
 static IN_PAGE: AtomicBool = AtomicBool::new(false);
 
-/// A cell begins, whose outputs are seen by `viewer`.
+/// A cell begins whose outputs are seen by `viewer`.
 pub(crate) fn begin_cell(viewer: Viewer) {
     IN_PAGE.store(viewer == Viewer::Page, Ordering::Relaxed);
     timeline::begin_cell(viewer);
@@ -48,7 +49,7 @@ fn in_page() -> bool {
     IN_PAGE.load(Ordering::Relaxed)
 }
 
-/// A panic while a lock was held leaves plain data behind, still good to use.
+/// The data stays valid after a panic, so poisoning is ignored.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

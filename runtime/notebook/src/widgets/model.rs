@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::comm::{Comm, CommError, CommMessage};
 
-/// The version of Jupyter's widget protocol that is spoken here.
+/// The supported version of Jupyter's widget protocol.
 const PROTOCOL: &str = "2.1.0";
 const TARGET: &str = "jupyter.widget";
 const CONTROL: &str = "jupyter.widget.control";
@@ -16,14 +16,14 @@ type OnState = Box<dyn FnMut(State) + Send>;
 type OnCustom = Box<dyn FnMut(Value) + Send>;
 type Computed = Box<dyn Fn() -> State + Send + Sync>;
 
-/// What the front end knows by one model id: its state is the same here and there, and it lives until
-/// this process or the front end ends it. Cheap to clone; clones are the same model.
+/// What the front end knows by one model id. Its state is the same on both sides, and it lives until this
+/// process or the front end closes it. Cheap to clone; clones are the same model.
 #[derive(Clone)]
 pub(super) struct Model {
     inner: Arc<Inner>,
 }
 
-/// A model for what the model itself calls: it does not keep it.
+/// A reference for callbacks of the model itself: it does not keep the model alive.
 pub(super) struct WeakModel(Weak<Inner>);
 
 impl WeakModel {
@@ -36,7 +36,7 @@ impl WeakModel {
 struct Inner {
     comm: Comm,
     state: Mutex<State>,
-    /// Traits that are made when somebody asks, because they are large and always change.
+    /// Traits computed on request, because they are large and always changing.
     computed: Option<Computed>,
     callbacks: Mutex<Callbacks>,
 }
@@ -47,21 +47,21 @@ struct Callbacks {
     custom: Option<OnCustom>,
 }
 
-/// The models that are open, in the order they were opened: one may name those before it.
+/// The open models, in the order of opening: a model may refer to earlier ones.
 static OPEN: Mutex<Vec<Model>> = Mutex::new(Vec::new());
 
 impl Model {
-    /// Opens a model in the front end; `computed` are traits that are made anew whenever another front end
-    /// wants to know them.
+    /// Opens a model in the front end. `computed` are traits that are recomputed whenever another front
+    /// end asks for them.
     ///
     /// # Errors
-    /// When there is no front end, or too many are open.
+    /// When there is no front end, or too many models are open.
     pub fn open(state: State, computed: Option<Computed>) -> Result<Self, CommError> {
         let comm = Comm::open(TARGET, message(json!({"state": state, "buffer_paths": []})))?;
         Ok(Self::on(comm, state, computed))
     }
 
-    /// Opens a model of a process that is gone, which outputs name.
+    /// Opens a model of a process that has ended, to which outputs still refer.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -86,17 +86,17 @@ impl Model {
         model
     }
 
-    /// The same model, not kept.
+    /// A reference that does not keep the model alive.
     pub fn downgrade(&self) -> WeakModel {
         WeakModel(Arc::downgrade(&self.inner))
     }
 
-    /// The id that front ends know it by.
+    /// The id by which front ends know it.
     pub fn id(&self) -> &str {
         self.inner.comm.id()
     }
 
-    /// How other models name it.
+    /// How other models refer to it.
     pub fn reference(&self) -> String {
         format!("IPY_MODEL_{}", self.id())
     }
@@ -104,13 +104,13 @@ impl Model {
     /// Sets traits, here and in every front end.
     ///
     /// # Errors
-    /// When the model is closed, or the state cannot travel.
+    /// When the model is closed, or the state cannot be sent.
     pub fn update(&self, state: State) -> Result<(), CommError> {
         super::lock(&self.inner.state).extend(state.clone());
         self.inner.comm.send(message(json!({"method": "update", "state": state, "buffer_paths": []})))
     }
 
-    /// Tells every front end something that is no state.
+    /// Sends every front end a message that is not state.
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -118,25 +118,25 @@ impl Model {
         self.inner.comm.send(message(json!({"method": "custom", "content": content})))
     }
 
-    /// Calls `callback` with the traits a person has changed, on the thread of the comms.
+    /// Calls `callback` with the traits that a person has changed, on the comms' thread.
     pub fn on_state(&self, callback: impl FnMut(State) + Send + 'static) {
         super::lock(&self.inner.callbacks).state = Some(Box::new(callback));
     }
 
-    /// Calls `callback` with what the front end's code says, on the thread of the comms.
+    /// Calls `callback` with custom messages from the front end's code, on the comms' thread.
     pub fn on_custom(&self, callback: impl FnMut(Value) + Send + 'static) {
         super::lock(&self.inner.callbacks).custom = Some(Box::new(callback));
     }
 
-    /// Ends it, here and in every front end.
+    /// Closes it, here and in every front end.
     pub fn close(&self) {
         forget(self.id());
-        // A front end that is gone needs no notice.
+        // A front end that has gone needs no notice.
         let _ = self.inner.comm.close(());
         drop(std::mem::take(&mut *super::lock(&self.inner.callbacks)));
     }
 
-    /// All traits as they are now.
+    /// All traits with their current values.
     fn state(&self) -> State {
         let mut state = super::lock(&self.inner.state).clone();
         if let Some(computed) = &self.inner.computed {
@@ -150,7 +150,7 @@ impl Model {
             Some("update") => {
                 let Some(state) = data["state"].as_object_mut().map(std::mem::take) else { return };
                 super::lock(&self.inner.state).extend(state.clone());
-                // Other front ends follow, and the one that said it knows that it was heard.
+                // Other front ends follow, and the sender learns that its message was received.
                 let echo = json!({"method": "echo_update", "state": state, "buffer_paths": []});
                 let _ = self.inner.comm.send(message(echo));
                 let callback = super::lock(&self.inner.callbacks).state.take();
@@ -178,15 +178,15 @@ impl Model {
     }
 }
 
-/// What stands in an output to show a model.
+/// The content of an output that shows a model.
 pub(super) fn view(id: &str) -> String {
     json!({"version_major": 2, "version_minor": 0, "model_id": id}).to_string()
 }
 
-/// The type of that.
+/// The MIME type of that content.
 pub(super) const VIEW: &str = "application/vnd.jupyter.widget-view+json";
 
-/// Lets a front end that comes later, or again, ask for all models as they are now.
+/// Lets a front end that connects later, or again, ask for the current state of all models.
 pub(super) fn answer_front_ends() {
     Comm::target(CONTROL, |comm, _opened| {
         let asked = comm.clone();
@@ -200,7 +200,7 @@ pub(super) fn answer_front_ends() {
 }
 
 fn all_states() -> Value {
-    // Computed without the lock: what computes has locks of its own.
+    // Computed without the lock, because the computation takes locks of its own.
     let open = super::lock(&OPEN).clone();
     let states: State = open
         .iter()
@@ -230,7 +230,7 @@ fn message(data: Value) -> CommMessage {
     CommMessage::from(data).with_metadata(json!({"version": PROTOCOL}))
 }
 
-/// A state from JSON's object syntax.
+/// Converts a JSON object to a state.
 pub(super) fn state(object: Value) -> State {
     match object {
         Value::Object(state) => state,

@@ -1,5 +1,5 @@
-//! The front end's half of a timeline: the modules of `assets/`, which one hidden model holds for all
-//! timelines of this process, and what each timeline carries of them.
+//! The front end's half of a timeline: the modules in `assets/`, which one hidden model holds for all
+//! timelines of this process, and the part that each timeline carries itself.
 
 use std::sync::Mutex;
 
@@ -14,7 +14,7 @@ macro_rules! modules {
     };
 }
 
-/// A module imports only those before it.
+/// In order: a module imports only earlier ones.
 const MODULES: &[(&str, &str)] = modules![
     "figures.js",
     "model.js",
@@ -33,16 +33,16 @@ const LOADER: &str = include_str!("../../../../assets/loader.js");
 
 static LIBRARY: Mutex<Option<Model>> = Mutex::new(None);
 
-/// The traits by which anywidget shows a timeline. The first call opens the model with the modules.
+/// The traits with which anywidget shows a timeline. The first call opens the model with the modules.
 ///
 /// # Errors
-/// When there is no front end to open a model in.
+/// When there is no front end in which to open a model.
 pub(super) fn timeline_traits() -> Result<State, CommError> {
     let loader = LOADER.replace("%LIBRARY%", library()?.id());
     Ok(state(json!({
         "_model_module": "anywidget",
         "_model_name": "AnyModel",
-        // Any version before 1.0: what is used of it has been there since 0.9.
+        // Any version before 1.0: the features used here exist since 0.9.
         "_model_module_version": "0",
         "_view_module": "anywidget",
         "_view_name": "AnyView",
@@ -83,7 +83,7 @@ fn library() -> Result<Model, CommError> {
 mod tests {
     use super::*;
 
-    /// What a module's text imports, as the loader finds it.
+    /// What a module imports, as the loader sees it.
     fn imports(text: &str) -> Vec<&str> {
         text.match_indices(" from \"./")
             .filter_map(|(at, start)| text[at + start.len()..].split('"').next())
@@ -97,7 +97,7 @@ mod tests {
             for import in imports(text) {
                 assert!(loaded.contains(&import), "{name} imports {import}, which is not loaded yet");
             }
-            // The loader knows no other form of import.
+            // The loader supports no other form of import.
             let known = imports(text).len();
             let lines = text.lines().filter(|line| line.starts_with("import ")).count();
             assert_eq!(known, lines, "an import in {name} is not of the form the loader knows");

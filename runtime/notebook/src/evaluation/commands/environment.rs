@@ -27,7 +27,7 @@ pub(super) fn list() -> Answer {
     Ok(Some(table.bundle("")))
 }
 
-/// What the process holds, and what it may hold: of the machine's, or of its control group's.
+/// The memory that the process uses, and the limit of the machine or of its control group.
 fn memory() -> String {
     let used = kilobytes("/proc/self/status", "VmRSS:");
     let machine = kilobytes("/proc/meminfo", "MemTotal:");
@@ -41,7 +41,7 @@ fn memory() -> String {
     }
 }
 
-/// The figure behind `name` in one of the kernel's files, in bytes.
+/// The value of `name` in one of the kernel's files, in bytes.
 fn kilobytes(file: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let figure = text.lines().find_map(|line| line.strip_prefix(name))?;

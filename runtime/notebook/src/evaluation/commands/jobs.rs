@@ -7,7 +7,7 @@ use partita::display::{MimeDisplay, job_report::time};
 use partita::events::{JobReport, StageReport};
 use partita::session::{self, Session};
 
-/// Jobs in the table, at most.
+/// The maximum number of jobs in the table.
 const SHOWN: usize = 20;
 
 /// The last jobs of all sessions, in a table.
@@ -35,13 +35,13 @@ pub(super) fn list() -> Answer {
         table.row(row);
     }
     let note = match jobs.len() {
-        all if all > SHOWN => format!("the last {SHOWN} of {all} jobs; `:jobs NUMBER` shows one whole"),
-        _ => "`:jobs NUMBER` shows one whole".to_owned(),
+        all if all > SHOWN => format!("the last {SHOWN} of {all} jobs; `:jobs NUMBER` shows one in full"),
+        _ => "`:jobs NUMBER` shows one in full".to_owned(),
     };
     Ok(Some(table.bundle(&note)))
 }
 
-/// The report of one job; where sessions have one of that number each, of the latest.
+/// The report of one job. If several sessions have a job of that number, the latest session's.
 pub(super) fn whole(number: usize) -> Answer {
     let sessions = session::live();
     let jobs = jobs(&sessions);
@@ -52,8 +52,7 @@ pub(super) fn whole(number: usize) -> Answer {
             let mut numbers: Vec<usize> = jobs.iter().map(|job| job.report.job).collect();
             numbers.sort_unstable();
             let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
-            let text =
-                format!("there is no job {number}; those remembered have the numbers {first} to {last}");
+            let text = format!("there is no job {number}; the jobs kept have the numbers {first} to {last}");
             Err(CellFailure::new(text))
         }
     }

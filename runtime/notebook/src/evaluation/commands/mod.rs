@@ -1,6 +1,6 @@
-//! Commands: questions about what the cells have left that need no compiler. Each takes the variables
-//! and answers as a cell would, with something to show or an error. How a command is written and what
-//! it is called is the kernel's business.
+//! Commands: questions about the state that cells have left, answered without a compiler. Each takes the
+//! variables and answers as a cell would, with something to show or an error. The kernel defines their
+//! names and syntax.
 
 mod environment;
 mod jobs;
@@ -14,11 +14,10 @@ use self::tables::Queryable;
 use super::{CellFailure, Scope};
 use partita::display::html::escape;
 
-/// What a command has to show, or why not.
+/// What a command shows, or why it failed.
 type Answer = Result<Option<MimeBundle>, CellFailure>;
 
-/// Runs a command over the variables. A panic of a library below is the command's end, and nothing
-/// more.
+/// Runs a command over the variables. A panic in a library ends only the command.
 pub(super) fn run(command: &Command, scope: &Scope) -> CellOutcome {
     scope.run(|| {
         scope.show(answer(command, scope)?);
@@ -45,7 +44,7 @@ fn explain(variable: &str, scope: &Scope) -> Answer {
         Queryable::Frame(frame) => {
             let (rows, columns) = frame.shape();
             return Err(CellFailure::new(format!(
-                "`{variable}` is a DataFrame of {rows} rows and {columns} columns: it is computed and has \
+                "`{variable}` is a DataFrame with {rows} rows and {columns} columns: it is computed and has \
                  no plan; a LazyFrame (`{variable}.lazy()`) or a Dataset has one"
             )));
         }

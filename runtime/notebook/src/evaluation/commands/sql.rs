@@ -8,15 +8,15 @@ use super::{Answer, CellFailure, Scope};
 use partita::Result;
 use partita::display::MimeDisplay;
 
-/// Runs a query over the variables that hold rows, shows its result and keeps it if it has a name.
+/// Runs a query over the variables that hold rows, shows the result, and keeps it if it has a name.
 pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> Answer {
     let named = extract_table_identifiers(query, false, true).map_err(said)?;
     let tables = tables::all(scope);
-    // A dataset named in the query runs a job; what is wrong with the query is found before that.
+    // A dataset in the query runs a job, so errors in the query must be found before that.
     if named.iter().any(|name| matches!(tables.get(name), Some(Queryable::Dataset(_)))) {
         plan(query, &named, &tables, scope, Queryable::columns)?.collect_schema().map_err(said)?;
     }
-    // The engine that looks for interrupts on its way, and holds no more than it needs.
+    // The streaming engine checks for interrupts and holds no more than it needs.
     let answer = plan(query, &named, &tables, scope, Queryable::rows)?.collect_with_engine(Engine::Streaming);
     let frame = answer.map_err(said)?.unwrap_single();
     let bundle = frame.mime_bundle();
@@ -26,7 +26,7 @@ pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> Answer {
     Ok(Some(bundle))
 }
 
-/// What Polars says of a query, without the plan that it made of it: nobody wrote that.
+/// Polars' error about a query, without the plan that Polars made of it, which nobody wrote.
 fn said(error: PolarsError) -> CellFailure {
     let text = error.to_string();
     let own = text.split("\n\nResolved plan until failure").next().unwrap_or(&text);
@@ -42,7 +42,7 @@ fn plan(
 ) -> std::result::Result<LazyFrame, CellFailure> {
     let mut context = SQLContext::new();
     for (name, table) in tables {
-        // `SHOW TABLES` names none and lists all; their rows are not looked at.
+        // `SHOW TABLES` names no table and lists all; their rows are not needed.
         if named.is_empty() {
             context.register(name, table.columns()?);
         } else if named.contains(name) {

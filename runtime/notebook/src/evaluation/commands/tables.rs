@@ -8,7 +8,7 @@ use super::{CellFailure, Scope};
 use partita::Dataset;
 use partita::Result;
 
-/// A variable that holds rows: a share of it, which costs nothing to take.
+/// A variable that holds rows. This is a cheap shared reference.
 pub(super) enum Queryable {
     Frame(DataFrame),
     Lazy(Box<LazyFrame>),
@@ -26,7 +26,7 @@ impl Queryable {
         }
     }
 
-    /// Its type, as people say it.
+    /// Its type, as people write it.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Frame(_) => "DataFrame",
@@ -35,7 +35,7 @@ impl Queryable {
         }
     }
 
-    /// As a table of a query. A dataset is collected, which runs a job.
+    /// Converts it to a table for a query. A dataset is collected, which runs a job.
     pub(super) fn rows(&self) -> Result<LazyFrame> {
         Ok(match self {
             Self::Frame(frame) => frame.clone().lazy(),
@@ -44,7 +44,7 @@ impl Queryable {
         })
     }
 
-    /// The columns alone, without running anything.
+    /// Only the columns, without running anything.
     pub(super) fn columns(&self) -> Result<LazyFrame> {
         Ok(match self {
             Self::Frame(frame) => frame.clear().lazy(),
@@ -74,10 +74,10 @@ pub(super) fn find(name: &str, scope: &Scope) -> std::result::Result<Queryable, 
     }
 }
 
-/// What to say when `name` does not hold rows: what does.
+/// The error for a `name` that does not hold rows; it lists those that do.
 pub(super) fn missing(name: &str, tables: &BTreeMap<String, Queryable>, scope: &Scope) -> CellFailure {
     let mut text = if scope.contains(name) {
-        format!("the variable `{name}` is no DataFrame, LazyFrame or Dataset")
+        format!("the variable `{name}` is not a DataFrame, LazyFrame or Dataset")
     } else {
         format!("there is no variable `{name}`")
     };

@@ -4,11 +4,11 @@ use super::Answer;
 use partita::display::job_report::bytes;
 use partita::session;
 
-/// What runs the tasks of each session, and what it keeps.
+/// The workers of each session, and what they cache.
 pub(super) fn list() -> Answer {
     let sessions = session::live();
     if sessions.is_empty() {
-        let text = "no session yet; `let session = Session::new()?;` starts one with a slot for each core";
+        let text = "no session yet; `let session = Session::new()?;` starts one with a slot per core";
         return Ok(Some(MimeBundle::text(text)));
     }
     let header =

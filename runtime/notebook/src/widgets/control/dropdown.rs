@@ -1,4 +1,4 @@
-//! One of several choices.
+//! A dropdown: one of several choices.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::comm::CommError;
 use crate::widgets::lock;
 use crate::widgets::model::State;
 
-/// One of several choices; made by [`dropdown`].
+/// One of several choices; created by [`dropdown`].
 #[derive(Clone)]
 pub struct Dropdown<T> {
     knob: Arc<Knob<usize>>,
@@ -19,10 +19,10 @@ pub struct Dropdown<T> {
     labels: Arc<Vec<String>>,
 }
 
-/// A list to choose one from; the first is chosen until another one is [set](Dropdown::at).
+/// A list to choose from. The first entry is selected unless another one is [set](Dropdown::at).
 ///
 /// # Panics
-/// When there is nothing to choose from.
+/// If there are no choices.
 ///
 /// ```
 /// # mod partita { pub use ::partita::*; pub use ::partita_notebook::*; }
@@ -41,7 +41,7 @@ pub fn dropdown<T: Display + Clone + Send + Sync + 'static>(
 }
 
 impl<T> Dropdown<T> {
-    /// Which one is chosen at first, counted from 0; the last, if there are not so many.
+    /// Which entry is selected at first, counted from 0; the last one if there are fewer.
     #[must_use]
     pub fn at(self, index: usize) -> Self {
         *lock(&self.knob.value) = index.min(self.choices.len() - 1);

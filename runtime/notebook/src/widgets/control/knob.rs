@@ -1,4 +1,4 @@
-//! What all controls have in common: a label, a value, the traits of their model.
+//! What all controls have in common: a label, a value, and the traits of their model.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,10 +11,10 @@ use crate::widgets::model::{Model, State, state};
 
 const MODULE: &str = "@jupyter-widgets/controls";
 pub(super) const BASE: &str = "@jupyter-widgets/base";
-/// Of both, as ipywidgets 8 has them.
+/// The version of both modules in ipywidgets 8.
 const VERSION: &str = "2.0.0";
 
-/// A control's label, and who wants to know when a person sets it; whatever the type of its value.
+/// A control's label, and the callbacks for when a person sets it, independent of the type of its value.
 #[doc(hidden)]
 pub trait Labelled {
     #[doc(hidden)]
@@ -47,7 +47,8 @@ impl<T: Clone + Send + 'static> Knob<T> {
         calls.iter().for_each(|call| call());
     }
 
-    /// Its model, opened with `traits` the first time; `read` says which value a person has chosen.
+    /// Its model, opened with `traits` the first time. `read` extracts the value that a person has
+    /// chosen.
     pub fn open(
         self: &Arc<Self>,
         kind: &str,
@@ -100,7 +101,7 @@ impl<T> Drop for Knob<T> {
     }
 }
 
-/// The traits that say what a model is.
+/// The traits that identify a model.
 pub(in crate::widgets) fn described(module: &str, model: &str, view: Option<&str>) -> State {
     state(json!({
         "_model_module": module,
@@ -115,7 +116,7 @@ pub(in crate::widgets) fn described(module: &str, model: &str, view: Option<&str
     }))
 }
 
-/// Labels are as wide as they are, and controls wide enough to be set exactly.
+/// Labels get their natural width, and controls are wide enough to be set exactly.
 pub(super) fn dressed(style: &str) -> Result<(String, String), CommError> {
     let mut looks = described(MODULE, style, Some("StyleView"));
     looks.remove("layout");

@@ -1,6 +1,6 @@
-//! Controls that a person sets: models of ipywidgets' own, so that they look and feel native in every front
-//! end that has those, with typed values on this side. What they have in common is in `knob`; the others are a
-//! kind of control each.
+//! Controls for people. They are ipywidgets' own models, so they look and feel native in every front end
+//! that has those, with typed values on this side. `knob` has what they share; each other module is a
+//! kind of control.
 
 mod dropdown;
 mod knob;
@@ -23,35 +23,35 @@ use partita::display::{MimeBundle, MimeDisplay};
 
 pub(super) type OnChange = Arc<dyn Fn() + Send + Sync>;
 
-/// Something a person sets, and what it is set to.
+/// Something that a person sets, with its value.
 pub trait Control: Part {
-    /// What it can be set to.
+    /// The type of the value.
     type Value: Send + 'static;
 
-    /// What it is set to now.
+    /// The current value.
     fn get(&self) -> Self::Value;
 }
 
 /// One or several controls: a control, or a tuple of up to six.
 pub trait Controls: Send + 'static {
-    /// What they are set to: a value, or a tuple of values.
+    /// The type of the values: a value, or a tuple of values.
     type Values: Send + 'static;
 
-    /// What they are set to now.
+    /// The current values.
     fn values(&self) -> Self::Values;
 
     #[doc(hidden)]
     fn parts(&self) -> Vec<&dyn Part>;
 }
 
-/// The page's half of a control.
+/// The front end's half of a control.
 #[doc(hidden)]
 pub trait Part: Send + 'static {
     #[doc(hidden)]
     fn open(&self) -> Result<Handle, CommError>;
     #[doc(hidden)]
     fn knob(&self) -> &dyn Labelled;
-    /// What it is set to, in words.
+    /// The value as text.
     #[doc(hidden)]
     fn value(&self) -> String;
     /// `partitions = 8`
@@ -61,7 +61,7 @@ pub trait Part: Send + 'static {
     }
 }
 
-/// A control's model, as other models name it.
+/// A control's model, as other models refer to it.
 #[doc(hidden)]
 pub struct Handle {
     pub(super) id: String,
@@ -82,7 +82,7 @@ macro_rules! shown {
             }
         }
 
-        /// In a page it can be set; [`get`](Control::get) says to what.
+        /// In a page it can be set; [`get`](Control::get) returns the value.
         impl<$($part: $bound + Clone + Send + Sync),*> MimeDisplay for $control<$($part),*> {
             fn mime_bundle(&self) -> MimeBundle {
                 bundle(self)
@@ -104,7 +104,7 @@ shown! {
     Button<>
 }
 
-/// What a dropdown may hold.
+/// What a dropdown can hold.
 #[doc(hidden)]
 pub trait Anything: 'static {}
 impl<T: 'static> Anything for T {}

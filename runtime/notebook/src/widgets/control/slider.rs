@@ -1,4 +1,4 @@
-//! A number within a range.
+//! A slider: a number within a range.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use crate::comm::CommError;
 use crate::widgets::lock;
 use crate::widgets::model::State;
 
-/// A number a slider can be set to.
+/// A number that a slider can be set to.
 pub trait Number: Copy + PartialOrd + Display + Send + 'static {
     #[doc(hidden)]
     const WHOLE: bool;
@@ -41,7 +41,7 @@ numbers! {
     usize: true, f32: false, f64: false
 }
 
-/// A number within a range; made by [`slider`].
+/// A number within a range; created by [`slider`].
 #[derive(Clone)]
 pub struct Slider<T: Number> {
     knob: Arc<Knob<T>>,
@@ -49,7 +49,7 @@ pub struct Slider<T: Number> {
     step: f64,
 }
 
-/// A slider for a number from `range`, whole or not; it stands at the range's start until it is
+/// A slider for a number from `range`, integer or not. It starts at the beginning of the range unless
 /// [set](Slider::at).
 ///
 /// ```
@@ -67,21 +67,21 @@ pub fn slider<T: Number>(label: &str, range: RangeInclusive<T>) -> Slider<T> {
 }
 
 impl<T: Number> Slider<T> {
-    /// Where it stands at first; outside of its range, at the nearer end.
+    /// The initial value, clamped to the range.
     #[must_use]
     pub fn at(self, value: T) -> Self {
         *lock(&self.knob.value) = self.bounds()(value);
         self
     }
 
-    /// Between two neighbouring values: 1 for whole numbers and a hundredth of the range for others, unless
-    /// set.
+    /// The distance between neighbouring values. Defaults to 1 for integers and to a hundredth of the
+    /// range for others.
     #[must_use]
     pub fn step(self, step: T) -> Self {
         Self { step: step.to_f64(), ..self }
     }
 
-    /// The nearest value in the range. Neither code nor the page is trusted to say one.
+    /// Clamps a value to the range. Neither code nor the page is trusted to send a valid one.
     pub(super) fn bounds(&self) -> impl Fn(T) -> T + Send + 'static {
         let (low, high) = (*self.range.start(), *self.range.end());
         move |value| {

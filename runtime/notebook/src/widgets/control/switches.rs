@@ -1,4 +1,4 @@
-//! A box to check and a button to press.
+//! A checkbox and a button.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use super::knob::{Knob, Labelled};
 use super::{Control, Handle, Part};
 use crate::comm::CommError;
 
-/// On or off; made by [`toggle`].
+/// On or off; created by [`toggle`].
 #[derive(Clone)]
 pub struct Toggle {
     knob: Arc<Knob<bool>>,
 }
 
-/// A box to check.
+/// A checkbox.
 ///
 /// ```
 /// # mod partita { pub use ::partita::*; pub use ::partita_notebook::*; }
@@ -49,13 +49,13 @@ impl Part for Toggle {
     }
 }
 
-/// Something to press; made by [`button`].
+/// Something to press; created by [`button`].
 #[derive(Clone)]
 pub struct Button {
     knob: Arc<Knob<u64>>,
 }
 
-/// A button. Its value is how often it was pressed.
+/// A button. Its value is the number of presses.
 ///
 /// ```
 /// # mod partita { pub use ::partita::*; pub use ::partita_notebook::*; }

@@ -16,7 +16,7 @@ fn controls_say_what_they_are_set_to() {
     assert_eq!(controls.values(), (3, "range", true));
     let said: Vec<String> = controls.parts().iter().map(|part| part.describe()).collect();
     assert_eq!(said, ["n = 3", "how = range", "cached = true"]);
-    // Without a page there is nothing to set, and nothing to open.
+    // Without a page there is nothing to set and nothing to open.
     assert_eq!(controls.0.mime_bundle(), MimeBundle::text("n = 3"));
 }
 

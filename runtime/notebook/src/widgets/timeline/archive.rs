@@ -1,6 +1,7 @@
-//! Timelines that outlive their kernel: a notebook that is opened again names them in its outputs, and a page asks
-//! the new kernel for them. What a timeline below a cell knew when its jobs had ended lies in a file by its id; of
-//! those that the notebook names, the new process answers for them.
+//! Timelines that outlive their kernel. A notebook that is opened again refers to them in its outputs,
+//! and the page asks the new kernel for them. When the jobs of a timeline below a cell have ended, its
+//! state is written to a file named by its id. The new process answers for those timelines that the
+//! notebook refers to.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
@@ -18,38 +19,39 @@ use tempfile::NamedTempFile;
 use crate::widgets::model::{Model, State, state};
 use crate::widgets::modules;
 
-/// Jupyter's servers name the notebook in it.
+/// The variable in which Jupyter's servers pass the notebook's name.
 const NOTEBOOK: &str = "JPY_SESSION_NAME";
-/// Environment variable with the directory that timelines are kept in.
+/// The environment variable with the directory for timelines.
 const DIRECTORY: &str = "PARTITA_TIMELINE_DIR";
-/// How events are written; another way needs another number, and what others wrote is left alone.
+/// The format of the files. Change the number whenever the format changes; files of other formats are
+/// left alone.
 const FORMAT: &str = "1";
-/// Files that are kept, the latest, and bytes of them.
+/// The maximum number of files, of which the latest are kept, and of their bytes.
 const MOST: usize = 1000;
 const MOST_BYTES: u64 = 256 << 20;
-/// Tasks of a timeline; one with more is not kept.
+/// The maximum number of tasks; larger timelines are not kept.
 pub(super) const MOST_TASKS: usize = 20_000;
 
-/// Keeps what a timeline knows, for a kernel of the same notebook to come; without a notebook nobody would ask.
-/// Does not wait for the disk.
+/// Keeps a timeline's state for a later kernel of the same notebook; without a notebook nobody would ask
+/// for it. Does not wait for the disk.
 pub(super) fn keep(id: &str, told: impl FnOnce() -> Value) {
     let Some(directory) = notebook().and_then(|_| directory()) else { return };
     let (id, told) = (id.to_owned(), told());
     let write = move || {
         if let Err(error) = write(&directory, &id, &told) {
             let directory = directory.display();
-            tracing::warn!(%error, %directory, "a timeline is not kept for later kernels");
+            tracing::warn!(%error, %directory, "a timeline could not be saved for later kernels");
         }
         make_room(&directory, MOST, MOST_BYTES);
     };
-    // A system without threads left has other worries.
+    // A system that has no more threads has bigger problems.
     let _ = thread::Builder::new().name("archive".into()).spawn(write);
 }
 
-/// Answers for the timelines that the notebook names and that are kept.
+/// Opens the kept timelines that the notebook refers to.
 pub(in crate::widgets) fn reopen() {
     let (Some(notebook), Some(directory)) = (notebook(), directory()) else { return };
-    // A notebook that was not saved yet, or is none, names none.
+    // A notebook that was not saved yet, or that is not one, refers to none.
     let named = File::open(&notebook).and_then(|file| named(BufReader::new(file)));
     let kept = named.unwrap_or_default().into_iter().map(|id| (directory.join(file_name(&id)), id));
     for (path, id) in kept.filter(|(path, _)| path.is_file()) {
@@ -72,7 +74,7 @@ fn file_name(id: &str) -> String {
     format!("{id}.json")
 }
 
-/// Names and values of rows may be in it: it is for its owner.
+/// Only for its owner: names and values of rows may be in it.
 fn write(directory: &Path, id: &str, told: &Value) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut file = NamedTempFile::new_in(directory)?;
@@ -84,13 +86,13 @@ fn write(directory: &Path, id: &str, told: &Value) -> io::Result<()> {
     Ok(())
 }
 
-/// What is kept; a timeline without jobs, if it was removed or cut off meanwhile.
+/// The kept state; a timeline without jobs if the file was removed or truncated meanwhile.
 fn read(path: &Path) -> Value {
     let told = File::open(path).ok().and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
     told.unwrap_or_else(|| json!({"number": 0, "whole": true, "ended": true, "batches": []}))
 }
 
-/// A model that knows what is in the file and reads it when it is asked. `None` if no more can be opened.
+/// A model that reads its state from the file on request. `None` if no more models can be opened.
 fn open(id: &str, path: PathBuf) -> Option<()> {
     let mut traits = modules::timeline_traits().ok()?;
     traits.extend(state(json!({"folds": true, "state": null})));
@@ -104,7 +106,7 @@ fn open(id: &str, path: PathBuf) -> Option<()> {
         if said["heard"] == told["number"] {
             told["batches"] = json!([]);
         }
-        // A front end that is gone needs no answer.
+        // A front end that has gone needs no answer.
         let _ = model.tell(told);
     });
     Some(())
@@ -125,17 +127,17 @@ struct Output {
     data: Option<Data>,
 }
 
-/// What others put there may be anything.
+/// Outputs written by others may contain anything.
 #[derive(Deserialize)]
 struct Data {
     #[serde(rename = "application/vnd.jupyter.widget-view+json")]
     view: Option<Value>,
-    /// With a picture beside it: a timeline.
+    /// An output with a picture beside it is a timeline.
     #[serde(rename = "image/svg+xml")]
     picture: Option<IgnoredAny>,
 }
 
-/// The timelines in a notebook's outputs. What is no id of ours is left out: it becomes a file's name.
+/// The timelines in a notebook's outputs. Only valid ids are returned, because they become file names.
 fn named(notebook: impl io::Read) -> io::Result<BTreeSet<String>> {
     let notebook: Notebook = serde_json::from_reader(notebook)?;
     let outputs = notebook.cells.into_iter().filter_map(|cell| cell.outputs).flatten();
@@ -145,7 +147,7 @@ fn named(notebook: impl io::Read) -> io::Result<BTreeSet<String>> {
     Ok(data.filter_map(id).collect())
 }
 
-/// Removes the oldest files if there are too many, or too much is in them.
+/// Removes the oldest files if there are too many or they are too large.
 fn make_room(directory: &Path, most: usize, most_bytes: u64) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     let file = |entry: fs::DirEntry| {
@@ -202,7 +204,7 @@ mod tests {
         let directory = directory.path().join("timelines");
         for number in 0..5 {
             write(&directory, &format!("{number:032x}"), &json!({"number": number})).unwrap();
-            // File systems may tell times apart by milliseconds only.
+            // File systems may distinguish times only by milliseconds.
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

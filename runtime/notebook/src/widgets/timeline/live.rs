@@ -12,15 +12,15 @@ use crate::widgets::{Viewer, lock, modules};
 use partita::display::{DisplayHandle, MimeBundle, display_bundle, fresh_id};
 use partita_events::Event;
 
-/// A job that ends sooner shows nothing: a picture that flashes by says nothing.
+/// A job that ends sooner shows nothing: a picture that only flashes up is of no use.
 const JOB_SHOWN_AFTER: Duration = Duration::from_millis(100);
-/// Many jobs, each of them shorter, do show something when they have taken so long together.
+/// Many jobs, each shorter than that, are shown once they have taken this long together.
 const JOBS_SHOWN_AFTER: Duration = Duration::from_millis(500);
 
-/// Where the timeline of some jobs stands: below a cell, or among an interaction's outputs.
+/// The timeline of some jobs: below a cell, or among an interaction's outputs.
 pub(crate) struct Timeline {
     viewer: Viewer,
-    /// Found again by what answers the front end.
+    /// A reference to itself, for the callbacks that answer the front end.
     this: Weak<Timeline>,
     inside: Mutex<Inside>,
 }
@@ -28,14 +28,14 @@ pub(crate) struct Timeline {
 #[derive(Default)]
 struct Inside {
     log: Log,
-    /// Messages sent; the number of the next.
+    /// The number of messages sent, which is the number of the next one.
     number: u64,
-    /// Nothing more will begin here.
+    /// No more jobs will start here.
     closed: bool,
-    /// When its first job was heard of.
+    /// When its first job was reported.
     since: Option<Instant>,
     shown: Shown,
-    /// Whether what stays has been told since the last event.
+    /// Whether the final state was sent since the last event.
     kept: bool,
 }
 
@@ -43,9 +43,9 @@ struct Inside {
 enum Shown {
     #[default]
     NotYet,
-    /// The widget, and the output it stands in.
+    /// The widget, and the output that it is in.
     Live { model: Model, output: Option<DisplayHandle> },
-    /// A picture alone.
+    /// Only a picture.
     Still(DisplayHandle),
     /// It cannot be shown.
     Never,
@@ -56,7 +56,7 @@ impl Timeline {
         Arc::new_cyclic(|this| Self { viewer, this: this.clone(), inside: Mutex::default() })
     }
 
-    /// A timeline among other widgets, which is there from the start and shows the jobs of one run after
+    /// A timeline among other widgets. It exists from the start and shows the jobs of one run after
     /// another.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Timeline {
         Ok(timeline.clone())
     }
 
-    /// How other widgets name it.
+    /// How other widgets refer to it.
     pub fn reference(&self) -> Option<String> {
         match &lock(&self.inside).shown {
             Shown::Live { model, .. } => Some(model.reference()),
@@ -77,30 +77,30 @@ impl Timeline {
         }
     }
 
-    /// Another run begins; what is known of the last one goes.
+    /// Another run begins; the state of the last one is dropped.
     pub fn begin_again(&self) {
         let inside = &mut *lock(&self.inside);
         inside.log = Log::default();
         (inside.closed, inside.kept, inside.since) = (false, false, None);
         inside.number += 1;
         if let Shown::Live { model, .. } = &inside.shown {
-            // A page that is gone asks when it is there again.
+            // A page that has gone asks for it when it is back.
             let _ = model.tell(inside.state());
         }
     }
 
-    /// What stays of it; empty, if there is nothing to show.
+    /// Its final output; empty if there is nothing to show.
     pub fn still(&self) -> MimeBundle {
         let inside = lock(&self.inside);
         if inside.is_due() { inside.still(true) } else { MimeBundle::default() }
     }
 
-    /// Takes what its jobs did next.
+    /// Adds its jobs' next events.
     pub fn take(&self, session: u64, workers: &[Event], events: &[&Event]) {
         let inside = &mut *lock(&self.inside);
         let mut news: Vec<&Event> = Vec::new();
         if !inside.log.knows(session) {
-            // The workers came before the session's first job here.
+            // The workers joined before the session's first job here.
             for worker in workers {
                 inside.log.take(session, worker);
                 news.push(worker);
@@ -116,7 +116,7 @@ impl Timeline {
         inside.tell(vec![batch], false);
     }
 
-    /// Shows it if it is due. Whether that may come to pass though nothing happens.
+    /// Shows it if it is due. Returns whether it may become due without further events.
     pub fn look(&self) -> bool {
         let inside = &mut *lock(&self.inside);
         if !matches!(inside.shown, Shown::NotYet) {
@@ -129,14 +129,14 @@ impl Timeline {
         inside.log.is_running()
     }
 
-    /// The cell has ended: nothing more begins here, though jobs of its threads may go on.
+    /// The cell has ended: no more jobs start here, although jobs of its threads may go on.
     pub fn close(&self) {
         let inside = &mut *lock(&self.inside);
         inside.closed = true;
         self.settle(inside);
     }
 
-    /// When all has ended, what stays is put beside the widget.
+    /// When everything has ended, puts the final output beside the widget.
     pub fn settle_if_closed(&self) {
         let inside = &mut *lock(&self.inside);
         if inside.closed {
@@ -194,7 +194,7 @@ impl Timeline {
         Ok(model)
     }
 
-    /// Tells who has missed something everything.
+    /// Sends the complete state to a page that has missed something.
     fn answer(&self, said: &Value) {
         let inside = lock(&self.inside);
         let Shown::Live { model, .. } = &inside.shown else { return };
@@ -204,11 +204,11 @@ impl Timeline {
         } else {
             inside.state()
         };
-        // A front end that is gone needs no answer.
+        // A front end that has gone needs no answer.
         let _ = model.tell(whole);
     }
 
-    /// The traits that a front end asks for when it comes.
+    /// The traits that a new front end asks for.
     fn state(&self) -> State {
         state(json!({"state": lock(&self.inside).state()}))
     }
@@ -240,11 +240,11 @@ impl Inside {
     fn tell(&mut self, batches: Vec<Value>, ended: bool) {
         let Shown::Live { model, .. } = &self.shown else { return };
         self.number += 1;
-        // A page that is gone misses it, and asks when it is there again.
+        // A page that has gone misses it, and asks for the state when it is back.
         let _ = model.tell(json!({"number": self.number, "batches": batches, "ended": ended}));
     }
 
-    /// What stays: the widget where there is one, a picture and a few lines of text.
+    /// The final output: the widget if there is one, a picture, and a few lines of text.
     fn bundle(&self) -> MimeBundle {
         match &self.shown {
             Shown::Live { model, .. } => self.bundle_of(model, true),

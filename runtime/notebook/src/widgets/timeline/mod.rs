@@ -1,10 +1,9 @@
-//! The live timeline under every cell that runs a job, without asking. Which jobs belong to which cell is
-//! said here; a [`Timeline`] is one timeline, with what it knows (`log`), how that travels to the page
-//! (`wire`), and what stays of it in a saved notebook: a `picture` and a `summary`, made of `job`s. In an `archive`
-//! it waits for a kernel to come.
+//! The live timeline that appears under every cell that runs a job. This module assigns jobs to cells. A
+//! [`Timeline`] has its state (`log`), the messages to the page (`wire`), and what stays in a saved
+//! notebook: a `picture` and a `summary`, made from `job`s. `archive` keeps it for a later kernel.
 //!
-//! Events come in the batches in which they go to the kernel, on the thread that sends those, so the
-//! scheduler never waits for a page.
+//! Events arrive in the batches that are sent to the kernel, on the sending thread, so the scheduler
+//! never waits for a page.
 
 mod archive;
 mod clock;
@@ -27,34 +26,34 @@ use super::model::Model;
 use super::{Viewer, lock};
 use partita_events::Event;
 
-/// Timelines that go on answering the front end; the oldest are closed. A notebook has one a cell, and one
-/// more each time a cell is run again.
+/// How many timelines keep answering the front end; the oldest are closed. A notebook has one per cell,
+/// plus one each time a cell is run again.
 const KEPT: usize = 500;
-/// Events of workers that are kept of one session.
+/// The maximum number of worker events kept per session.
 const WORKER_EVENTS: usize = 4096;
 
 static ON: AtomicBool = AtomicBool::new(true);
 static TIMELINES: Mutex<Option<Timelines>> = Mutex::new(None);
 
 thread_local! {
-    /// Where the jobs that this thread starts are shown, if not below the cell.
+    /// Where the jobs started by this thread are shown, if not below the cell.
     static HERE: RefCell<Option<Arc<Timeline>>> = const { RefCell::new(None) };
 }
 
 #[derive(Default)]
 struct Timelines {
-    /// Of the running cell; between cells, of the last one.
+    /// The timeline of the running cell, or between cells of the last one.
     cell: Option<Arc<Timeline>>,
     /// Where running jobs are shown, by session and job.
     running: HashMap<(u64, usize), Arc<Timeline>>,
-    /// What is known of each session's workers.
+    /// The worker events of each session.
     workers: HashMap<u64, Vec<Event>>,
-    /// Those that front ends know, oldest first.
+    /// The timelines that front ends know, oldest first.
     kept: VecDeque<(Arc<Timeline>, Model)>,
 }
 
-/// Switches the timeline under cells off or on, from the next cell on. It is on unless the environment
-/// variable `PARTITA_TIMELINE` is `off`.
+/// Turns the timeline under cells on or off, beginning with the next cell. It is on unless the
+/// environment variable `PARTITA_TIMELINE` is `off`.
 ///
 /// ```
 /// # mod partita { pub use ::partita::*; pub use ::partita_notebook::*; }
@@ -71,13 +70,13 @@ pub fn timeline_is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// A cell begins, whose outputs are seen by `viewer`.
+/// A cell begins whose outputs are seen by `viewer`.
 pub(super) fn begin_cell(viewer: Viewer) {
     let cell = (timeline_is_on() && viewer != Viewer::Terminal).then(|| Timeline::new(viewer));
     lock(&TIMELINES).get_or_insert_default().cell = cell;
 }
 
-/// The cell has ended, and all its events were [seen](observe).
+/// The cell has ended, and all its events were passed to [`observe`].
 pub(crate) fn end_cell() {
     let cell = lock(&TIMELINES).as_ref().and_then(|timelines| timelines.cell.clone());
     if let Some(cell) = cell {
@@ -87,7 +86,7 @@ pub(crate) fn end_cell() {
 
 /// Does `work`, whose jobs are shown at `timeline`.
 pub(super) fn within<T>(timeline: &Arc<Timeline>, work: impl FnOnce() -> T) -> T {
-    /// Put back when the work unwinds, too.
+    /// Restores the previous timeline, even if the work unwinds.
     struct Back(Option<Arc<Timeline>>);
     impl Drop for Back {
         fn drop(&mut self) {
@@ -98,7 +97,7 @@ pub(super) fn within<T>(timeline: &Arc<Timeline>, work: impl FnOnce() -> T) -> T
     work()
 }
 
-/// Called where an event is emitted, which must not wait: notes where a job is shown.
+/// Called where an event is emitted, so it must not wait: records where a job is shown.
 pub(crate) fn note(session: u64, event: &Event) {
     let Event::JobSubmitted { job, .. } = event else { return };
     let mut timelines = lock(&TIMELINES);
@@ -109,7 +108,7 @@ pub(crate) fn note(session: u64, event: &Event) {
     }
 }
 
-/// Takes a session's next events.
+/// Processes a session's next events.
 pub(crate) fn observe(session: u64, events: &[Event]) {
     if let Some(last) = events.last() {
         clock::hear(session, last.at());
@@ -121,7 +120,7 @@ pub(crate) fn observe(session: u64, events: &[Event]) {
     }
 }
 
-/// The events by the timelines that show them.
+/// Groups the events by the timelines that show them.
 fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec<&Event>)> {
     let mut sorted: Vec<(Arc<Timeline>, Vec<Event>, Vec<&Event>)> = Vec::new();
     let mut timelines = lock(&TIMELINES);
@@ -159,7 +158,7 @@ fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec
     sorted
 }
 
-/// Shows what is due though nothing has happened. Whether it should be called again soon.
+/// Shows what is due although nothing has happened. Returns whether it should be called again soon.
 pub(crate) fn look() -> bool {
     let running: Vec<Arc<Timeline>> = match &*lock(&TIMELINES) {
         Some(timelines) => timelines.running.values().cloned().collect(),
@@ -168,7 +167,7 @@ pub(crate) fn look() -> bool {
     running.iter().fold(false, |soon, timeline| timeline.look() | soon)
 }
 
-/// Keeps a timeline that front ends may ask, and lets go of the oldest if there are too many.
+/// Keeps a timeline for requests of front ends, and closes the oldest if there are too many.
 fn keep(timeline: Option<Arc<Timeline>>, model: &Model) {
     let Some(timeline) = timeline else { return };
     let oldest = {
@@ -206,7 +205,7 @@ pub(super) mod tests {
         Event::TaskStarted { job, stage, partition, attempt, worker, slot, at }
     }
 
-    /// It took 4 ms, one of which it wrote nothing, and waited one before that.
+    /// It took 4 ms, one of them for writing, after waiting for one.
     pub fn finished(job: usize, stage: usize, partition: usize, attempt: usize, at: u64) -> Event {
         let slot = if partition == 1 { 1 } else { 0 };
         let metrics = TaskMetrics {
@@ -221,7 +220,7 @@ pub(super) mod tests {
         Event::TaskFinished { job, stage, partition, attempt, worker: 0, metrics, at: ms(at) }
     }
 
-    /// A task of the first attempt that ran from a time for so long, of which it fetched and wrote a while.
+    /// A first attempt that ran from `at` for this long, some of it fetching and writing.
     pub fn took(
         job: usize,
         stage: usize,

@@ -1,4 +1,4 @@
-//! A job's lanes, one a slot: its attempts as bars, one by one or drawn together.
+//! A job's lanes, one per slot. Attempts are bars, drawn one by one or merged.
 
 use std::fmt::Write as _;
 
@@ -7,11 +7,11 @@ use super::{RIGHT, Scale, WIDTH};
 use crate::widgets::timeline::figures::seconds;
 use crate::widgets::timeline::job::{Attempt, Job, State, Worker};
 
-/// Lanes of one job; of more slots only these are drawn.
+/// The maximum number of lanes drawn for a job.
 pub(super) const LANES_SHOWN: usize = 128;
-/// Bars of one job; if there are more, wider neighbours are drawn together.
+/// The maximum number of bars for a job; if there are more, neighbours further apart are merged.
 const BARS_SHOWN: usize = 3000;
-/// Pixels of a bar in which its parts cannot be told apart.
+/// Narrower bars are drawn without their parts, which could not be distinguished.
 const NARROW: f64 = 4.0;
 
 pub(super) struct Row<'a> {
@@ -55,14 +55,14 @@ pub(super) fn draw_heading(pen: &mut Pen<'_>, job: &Job<'_>, worker: &Worker<'_>
     }
 }
 
-/// The attempts of a lane that are drawn one by one, and those that are drawn together.
+/// Attempts of a lane that are drawn one by one, or merged.
 enum Piece<'a> {
     One(&'a Attempt<'a>),
     Many { stage: usize, from: f64, to: f64 },
 }
 
-/// Pieces of a lane: neighbours narrower than can be told apart, of one stage and not further apart than
-/// the tolerance, are one.
+/// Merges a lane's attempts: neighbours that are too narrow to be distinguished, belong to one stage and
+/// are no further apart than the tolerance.
 fn pieces<'a>(bars: &[&'a Attempt<'a>], job: &Job<'_>, scale: &Scale, tolerance: f64) -> Vec<Piece<'a>> {
     let narrow = NARROW.max(tolerance * 4.0);
     let mut pieces: Vec<Piece<'a>> = Vec::new();
@@ -83,7 +83,7 @@ fn pieces<'a>(bars: &[&'a Attempt<'a>], job: &Job<'_>, scale: &Scale, tolerance:
     pieces
 }
 
-/// How far apart neighbours may be that are drawn together, so that there are not too many bars.
+/// How far apart merged neighbours may be, chosen so that there are not too many bars.
 pub(super) fn tolerance(job: &Job<'_>, scale: &Scale, rows: &[Row<'_>]) -> f64 {
     let lanes: Vec<Vec<&Attempt<'_>>> = rows
         .iter()

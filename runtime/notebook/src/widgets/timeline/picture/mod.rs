@@ -1,7 +1,7 @@
-//! The picture that stays in a saved notebook: the longest jobs of a timeline as SVG, on one scale, in the
-//! colours and with the marks of the live one (`assets/picture.js`). However many tasks there are, it is
-//! small: neighbours that would be narrower than a few pixels are drawn together. What a slot did is drawn in
-//! `lanes`; how anything is written, in `pen`.
+//! The picture that stays in a saved notebook: the longest jobs of a timeline as SVG, on one scale, with
+//! the colours and marks of the live timeline (`assets/picture.js`). It is small however many tasks there
+//! are: neighbours that would be narrower than a few pixels are merged. `lanes` draws the slots; `pen`
+//! writes the SVG.
 
 mod lanes;
 mod pen;
@@ -20,11 +20,12 @@ const RIGHT: f64 = WIDTH - 14.0;
 const AXIS: f64 = 22.0;
 const RIBBON: f64 = 17.0;
 const RIBBONS: usize = 4;
-/// Jobs in one picture, and how much shorter than the longest they may be.
+/// The maximum number of jobs in one picture, and how much shorter than the longest they may be.
 const JOBS_SHOWN: usize = 3;
 const SHORTEST_SHARE: f64 = 0.1;
 
-/// The picture; `None` if no job ran. `id` tells it from other pictures in a page.
+/// The picture; `None` if no job ran. `id` distinguishes its names from those of other pictures in a
+/// page.
 pub(super) fn svg(jobs: &[Job<'_>], id: &str) -> Option<String> {
     let longest = jobs.iter().map(Job::wall).max_by(f64::total_cmp)?;
     let mut order: Vec<usize> = (0..jobs.len()).collect();
@@ -65,7 +66,7 @@ pub(super) fn svg(jobs: &[Job<'_>], id: &str) -> Option<String> {
     ))
 }
 
-/// Where a job's time lies.
+/// Maps a job's time to positions.
 struct Scale {
     gutter: f64,
     submitted: f64,
@@ -78,7 +79,7 @@ impl Scale {
     }
 }
 
-/// Draws a job from `top` on; returns where the next thing may stand.
+/// Draws a job from `top` on. Returns where the next element can start.
 fn draw_job(pen: &mut Pen<'_>, job: &Job<'_>, span: f64, top: f64) -> f64 {
     let headings = job.is_of_pool() || job.workers.len() > 1;
     let gutter = if headings { 74.0 } else { 60.0 };
@@ -173,7 +174,7 @@ fn stage_line(stage: &Stage<'_>) -> String {
     figures.join("; ")
 }
 
-/// Stages that overlap in time go below each other; returns the height taken.
+/// Draws stages as ribbons; those that overlap in time go below each other. Returns the height used.
 fn draw_ribbons(pen: &mut Pen<'_>, job: &Job<'_>, scale: &Scale, top: f64) -> f64 {
     let mut ends: Vec<f64> = Vec::new();
     for (index, stage) in job.stages.iter().enumerate() {
@@ -202,7 +203,7 @@ fn draw_ribbons(pen: &mut Pen<'_>, job: &Job<'_>, scale: &Scale, top: f64) -> f6
     ends.len().max(1) as f64 * RIBBON + 4.0
 }
 
-/// Explains the marks that are in the picture; returns where the next thing may stand.
+/// Explains the marks in the picture. Returns where the next element can start.
 fn draw_legend(pen: &mut Pen<'_>, job: &Job<'_>, y: f64) -> f64 {
     let has = |test: fn(&Attempt<'_>) -> bool| job.attempts.iter().any(test);
     let base = STAGES[0];

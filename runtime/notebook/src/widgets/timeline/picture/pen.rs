@@ -1,10 +1,10 @@
-//! How shapes and texts become SVG, and the colours they have.
+//! Writes shapes and texts as SVG, and defines their colours.
 
 use std::fmt::Write as _;
 
 use partita::display::html::escape;
 
-/// Bars with a tooltip of their own.
+/// The maximum number of bars with a tooltip.
 const TOLD: usize = 800;
 
 pub(super) const INK: &str = "#1c2128";
@@ -29,7 +29,8 @@ pub(super) const STAGES: [[u8; 3]; 7] = [
 pub(super) const WHITE: [u8; 3] = [255; 3];
 pub(super) const BLACK: [u8; 3] = [0; 3];
 
-/// Writes elements one after another; `id` tells this picture's names from those of others in a page.
+/// Writes elements one after another. `id` distinguishes this picture's names from those of others in a
+/// page.
 pub(super) struct Pen<'a> {
     pub out: String,
     pub id: &'a str,
@@ -85,7 +86,7 @@ impl<'a> Pen<'a> {
         );
     }
 
-    /// Draws what has a tooltip, where the page shows one.
+    /// Draws something with a tooltip, which the page shows.
     pub fn told(&mut self, tip: impl FnOnce() -> String, draw: impl FnOnce(&mut Self)) {
         self.told += 1;
         if self.told > TOLD {
@@ -119,7 +120,7 @@ pub(super) fn luminance(colour: [u8; 3]) -> f64 {
     0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
-/// The text, shortened to so many characters.
+/// The text, shortened to this many characters.
 pub(super) fn fit(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
