@@ -23,7 +23,7 @@ enum State {
     #[default]
     Nobody,
     Waiting,
-    Answered(Result<String, String>),
+    Answered(Result<String, InputError>),
 }
 
 impl Questions {
@@ -44,13 +44,13 @@ impl Questions {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         match std::mem::take(&mut *state) {
-            State::Answered(line) => line.map_err(InputError::Unavailable),
+            State::Answered(line) => line,
             State::Nobody | State::Waiting => sent.and(Err(InputError::Interrupted)),
         }
     }
 
     /// Receives the line that a cell waits for, or the reason why there is none.
-    pub fn answer(&self, line: Result<String, String>) {
+    pub fn answer(&self, line: Result<String, InputError>) {
         let mut state = lock(&self.state);
         if matches!(*state, State::Waiting) {
             *state = State::Answered(line);

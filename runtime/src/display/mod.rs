@@ -17,7 +17,7 @@ mod listing;
 pub mod mime_of;
 mod polars;
 mod progress;
-mod send;
+mod show;
 mod table;
 mod wrappers;
 
@@ -25,9 +25,9 @@ pub use answer::Answer;
 pub use image::{Image, ImageError};
 pub use partita_bridge::MimeBundle;
 pub use progress::{Progress, ProgressIterator, progress};
-pub use send::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
+pub use show::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
 #[doc(hidden)]
-pub use send::{display_bundle, fresh_id};
+pub use show::{display_bundle, fresh_id};
 pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 
 /// A value that can show itself to a person.

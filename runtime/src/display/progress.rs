@@ -12,7 +12,7 @@ use indicatif::{
 };
 
 use super::html::escape;
-use super::send::fresh_id;
+use super::show::fresh_id;
 use super::{MimeBundle, MimeDisplay};
 use crate::cancel;
 use crate::host::{self, Host, Shown};

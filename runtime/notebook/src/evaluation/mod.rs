@@ -3,9 +3,9 @@
 //! generates around a cell, not for people. The kernel splits, compiles and types cells; nothing here
 //! knows Jupyter.
 
+mod backtrace;
 mod commands;
 mod failure;
-mod frames;
 mod last_words;
 mod panics;
 mod process;

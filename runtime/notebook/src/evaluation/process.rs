@@ -8,6 +8,7 @@ use std::{
 };
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use partita::input::InputError;
 use partita_bridge::{
     CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, ToEvaluation, Viewer,
     read_frame,
@@ -15,7 +16,7 @@ use partita_bridge::{
 use partita_events::Event;
 use polars::error::abort::register_polars_abort_mechanism;
 
-use super::{CellFunction, Scope, commands, frames, last_words, panics};
+use super::{CellFunction, Scope, backtrace, commands, last_words, panics};
 use crate::bridge::{self, Bridge, bridge};
 use crate::host::Notebook;
 use crate::widgets::{self, timeline};
@@ -91,7 +92,9 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Noteb
                 }
             }
             Ok(Some(ToEvaluation::Comm(comm))) => comm::receive(comm),
-            Ok(Some(ToEvaluation::Input(line))) => notebook.questions.answer(line),
+            Ok(Some(ToEvaluation::Input(line))) => {
+                notebook.questions.answer(line.map_err(InputError::Unavailable));
+            }
             Ok(Some(ToEvaluation::Interrupt)) => {
                 notebook.interrupts.cancel();
                 notebook.questions.interrupted();
@@ -193,7 +196,7 @@ fn in_few_words(outcome: CellOutcome, bytes: u64) -> CellOutcome {
 
 fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::Error> {
     let began = Instant::now();
-    frames::remember(&cell.library);
+    backtrace::remember(&cell.library);
     // SAFETY: the kernel compiled the library against this very one; it has no initialisers of its
     // own. Statics in it are found by later cells, hence global.
     let library = unsafe { Library::open(Some(&cell.library), RTLD_NOW | RTLD_GLOBAL) }?;

@@ -35,6 +35,8 @@ const MAX_STILL: usize = 2 << 20;
 /// Closures are compiled without optimisation, so they need much stack.
 const STACK_BYTES: usize = 64 << 20;
 
+/// The interactions that still react, oldest first. Process-wide because they outlive the cell that starts them,
+/// and their number is limited for all cells together.
 static INTERACTIONS: Mutex<VecDeque<Arc<Turn>>> = Mutex::new(VecDeque::new());
 
 /// Shows controls, and below them the output of `run`, which is called with their values: now, and again

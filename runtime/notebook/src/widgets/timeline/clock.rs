@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::widgets::lock;
 
 /// When each session's clock was at zero, as far as its events tell: no event arrives before it happens.
+/// Process-wide because sessions are numbered for the whole process.
 static ZEROS: Mutex<Option<HashMap<u64, Instant>>> = Mutex::new(None);
 
 /// An event with this time has just arrived.

@@ -32,7 +32,10 @@ const KEPT: usize = 500;
 /// The maximum number of worker events kept per session.
 const WORKER_EVENTS: usize = 4096;
 
+/// Whether cells get a timeline. Process-wide because [`set_timeline`] is called by a cell for all later ones.
 static ON: AtomicBool = AtomicBool::new(true);
+/// Process-wide because events of every session of the process are shown in the timeline of whichever cell
+/// has started the job.
 static TIMELINES: Mutex<Option<Timelines>> = Mutex::new(None);
 
 thread_local! {
