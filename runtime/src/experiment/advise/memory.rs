@@ -22,8 +22,7 @@ fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     let left = times(stage, |m| m.run.as_secs_f64() - wrote * m.write.as_secs_f64());
     let saved = makespan(&runs(stage), job.slots) - makespan(&left, job.slots);
     let expected = job.expected(saved);
-    let promise =
-        expected.map_or("the speed-up is unknown".to_owned(), |x| format!("expected {x:.1}x"));
+    let promise = expected.map_or("the speed-up is unknown".to_owned(), |x| format!("expected {x:.1}x"));
     let amount = bytes(spilled);
     let at = stage.stage;
     let (what, code) = if steps(stage).any(|step| step == "cache") && wrote == 0.0 {

@@ -43,7 +43,7 @@ fn on_filter(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
         }
         let saved = read.iter().map(|ms| ms * (1.0 - kept)).collect();
         let what = "no row group could be skipped, because each has some of the rows; in a file that is sorted \
-                    by the filter's column most can be"
+                    by the filter's column most can be";
         (less(saved), what, "data.sort([col(\"the filter's column\")]).write_parquet(directory)?;".to_owned())
     };
     let expected = job.expected(saved)?;

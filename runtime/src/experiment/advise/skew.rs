@@ -49,7 +49,8 @@ fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
             // Many keys: more partitions separate them.
             let n = 4 * stage.partitions;
             let parts: Vec<f64> = took.iter().flat_map(|time| [time / 4.0; 4]).collect();
-            let message = format!("{holds}, and no single key has most of them: {n} partitions separate them");
+            let message =
+                format!("{holds}, and no single key has most of them: {n} partitions separate them");
             let code = format!("session.set_shuffle_partitions({n})?;");
             ((message, code), before - makespan(&parts, job.slots))
         }
