@@ -7,7 +7,7 @@ from PIL import Image
 
 import lessons
 import timelines
-from lab import NotebookPage, browser_page, drag_to_the_middle, exported, running_lab
+from lab import NotebookPage, browser_page, drag_to_the_middle, exported
 
 
 # Of each lesson, a piece of the cell whose jobs take longest.
@@ -26,12 +26,12 @@ def is_painted(picture):
 
 @pytest.mark.parametrize("path", lessons.LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and_can_be_loaded_again(
-    path, tmp_path, screenshots
+    lab, browser, path, tmp_path, screenshots
 ):
     notebook = lessons.copy_of(path, tmp_path)
     last_seen = screenshots / f"{path.stem}-end.png"
-    with running_lab(notebook, tmp_path / "settings") as address, browser_page(last_seen) as page:
-        opened = NotebookPage(page, address)
+    with browser_page(browser, last_seen) as page:
+        opened = NotebookPage(page, lab.in_lab(notebook))
         ran = opened.run_all()
         opened.save(notebook)
         saved = lessons.nbformat.read(notebook, as_version=4)
