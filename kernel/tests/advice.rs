@@ -1,5 +1,5 @@
-//! The sentence that Partita adds to errors people meet in their first lessons, each on a real cell; and
-//! that nothing of the code generated around a cell shows in what the compiler says.
+//! The advice that Partita adds to errors of first lessons, each on a real cell. Also checks that nothing
+//! of the code generated around a cell appears in the compiler's messages.
 
 mod support;
 
@@ -90,7 +90,7 @@ fn ownership_numbers_and_the_rest_are_explained() {
     );
 }
 
-/// Words that only generated code has.
+/// Words that occur only in generated code.
 const GENERATED: [&str; 14] = [
     "__p",
     "__value",

@@ -1,4 +1,4 @@
-"""JupyterLab started by the command the README gives, and a person's browser in front of it."""
+"""Starts JupyterLab by the command in the README, and drives it in a browser."""
 
 import json
 import os
@@ -22,7 +22,7 @@ START_SECONDS = 1800
 RUN_MILLISECONDS = 1_800_000
 PAGE_MILLISECONDS = 120_000
 
-# As a new user gets it, but for what would put windows or requests in a test's way.
+# A new user's settings, except those that would open dialogs or send requests during a test.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
         "fetchNews": "false",
@@ -32,7 +32,7 @@ SETTINGS = {
 
 
 def free_port():
-    """A port nobody listens on now."""
+    """A port that nothing listens on now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -48,17 +48,17 @@ class Server:
         self.opened = 0
 
     def in_lab(self, notebook):
-        """Where JupyterLab shows a notebook, in a workspace without what was open before."""
+        """The address of a notebook in JupyterLab, in a workspace of its own: what was open before is not."""
         self.opened += 1
         path = notebook.relative_to(self.directory).as_posix()
         return f"{self.base}/lab/workspaces/{self.opened}/tree/{path}?token={self.token}"
 
     def in_notebook7(self, notebook):
-        """Where Notebook 7 shows a notebook."""
+        """The address of a notebook in Notebook 7."""
         return f"{self.base}/notebooks/{notebook.relative_to(self.directory).as_posix()}?token={self.token}"
 
     def kernels(self):
-        """The running kernels, as Jupyter's API tells them."""
+        """The running kernels."""
         return json.loads(self.ask("GET", "/api/kernels"))
 
     def end_kernel(self, kernel):
@@ -66,7 +66,7 @@ class Server:
         self.ask("DELETE", f"/api/kernels/{kernel['id']}")
 
     def ask(self, method, path):
-        """Asks Jupyter's API."""
+        """Sends a request to Jupyter's API and returns the answer."""
         request = urllib.request.Request(self.base + path, method=method)
         request.add_header("Authorization", f"token {self.token}")
         with urllib.request.urlopen(request, timeout=PAGE_MILLISECONDS / 1000) as answer:
@@ -74,7 +74,7 @@ class Server:
 
 
 def write_settings(directory):
-    """JupyterLab's settings as a new user has them."""
+    """Writes a new user's settings over what is there."""
     shutil.rmtree(directory, ignore_errors=True)
     for name, content in SETTINGS.items():
         file = directory / name
@@ -84,7 +84,7 @@ def write_settings(directory):
 
 @contextmanager
 def running_lab(notebook, settings, environment=None):
-    """Runs `make lab` on a notebook, with more in its environment; yields the address it prints, token and all."""
+    """Runs `make lab` on a notebook, with additional environment variables. Yields the printed address with its token."""
     write_settings(settings)
     command = ["make", "lab", f"NOTEBOOK={notebook}", f"LAB_ARGS=--no-browser --port={free_port()}"]
     kept = {"JUPYTERLAB_SETTINGS_DIR": str(settings), "PARTITA_TIMELINE_DIR": f"{settings}-timelines"}
@@ -94,7 +94,7 @@ def running_lab(notebook, settings, environment=None):
 
 @contextmanager
 def running_notebook7(directory):
-    """Runs `jupyter notebook` in a directory; yields the address it prints, token and all."""
+    """Runs Notebook 7 in a directory. Yields the printed address with its token."""
     command = [sys.executable, "-m", "notebook", "--no-browser", f"--port={free_port()}"]
     command += [f"--ServerApp.root_dir={directory}", *(["--allow-root"] if os.geteuid() == 0 else [])]
     with running(command, {}) as log:
@@ -103,7 +103,7 @@ def running_notebook7(directory):
 
 @contextmanager
 def running(command, environment):
-    """Runs a server, with more in its environment; yields what it prints."""
+    """Runs a server, with additional environment variables. Yields its log."""
     server = subprocess.Popen(
         command,
         cwd=CHECKOUT,
@@ -121,7 +121,7 @@ def running(command, environment):
 
 
 class ServerLog:
-    """Reads what the server prints for as long as it runs, so that it never blocks on a full pipe."""
+    """Reads the server's output for as long as it runs, so that it never blocks on a full pipe."""
 
     def __init__(self, server):
         self.server = server
@@ -140,7 +140,7 @@ class ServerLog:
             self.changed.notify_all()
 
     def wait_for(self, pattern):
-        """The first match of the pattern in what was printed."""
+        """Waits for the pattern in the output and returns its first match."""
         with self.changed:
             self.changed.wait_for(lambda: self.ended or re.search(pattern, self.text), START_SECONDS)
             found = re.search(pattern, self.text)
@@ -162,7 +162,7 @@ def chromium():
 @contextmanager
 def running_browser():
     """A headless Chromium."""
-    # Chromium's sandbox cannot be had by root.
+    # Chromium's sandbox does not work for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
@@ -172,7 +172,7 @@ def running_browser():
 
 @contextmanager
 def browser_page(browser, last_seen):
-    """A page of a laptop's size that shares nothing with others; the file shows what was on it at the end."""
+    """A page of a laptop's size that shares nothing with other pages. At the end its screenshot is saved to the file."""
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
     page.set_default_timeout(PAGE_MILLISECONDS)
     try:
@@ -184,7 +184,7 @@ def browser_page(browser, last_seen):
 
 
 class NotebookPage:
-    """A notebook open in JupyterLab, used by its menus, read by what is on the screen."""
+    """A notebook open in JupyterLab, driven through its menus and read from the screen."""
 
     def __init__(self, page, address, state="Idle"):
         self.page = page
@@ -193,12 +193,12 @@ class NotebookPage:
         page.locator("#jp-main-statusbar").get_by_text(re.compile(rf"\| {state}$")).wait_for()
 
     def run_all(self):
-        """Run > Run All Cells; returns how many cells ran, once none is waiting and the kernel is idle."""
+        """Chooses Run > Run All Cells, waits until no cell waits and the kernel is idle, and returns how many ran."""
         self.menu("Run", "Run All Cells")
         return self.all_ran()
 
     def run_cell(self, number):
-        """Runs one code cell, counted from 0, and does not wait for it. What it showed before is marked as such."""
+        """Runs one code cell, counted from 0, without waiting for it. Its earlier timelines are marked as `before`."""
         cell = self.page.locator(".jp-CodeCell").nth(number)
         cell.evaluate("(cell) => cell.querySelectorAll('.partita-timeline').forEach((view) => (view.dataset.before = ''))")
         cell.locator(".cm-content").first.click()
@@ -206,8 +206,8 @@ class NotebookPage:
         return cell
 
     def all_ran(self):
-        """Waits until no cell waits and the kernel is idle; how many cells ran."""
-        # Every cell shows [*] from the click on; after an error the cells behind it show [ ] again.
+        """Waits until no cell waits and the kernel is idle. Returns how many cells ran."""
+        # Every cell shows [*] from the click on; after an error the cells after it show [ ] again.
         ended = self.page.wait_for_function(
             """() => {
                 const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
@@ -249,7 +249,7 @@ def exported(notebook):
 
 
 def drag_to_the_middle(page, panel):
-    """Drags the handle of the panel's slider to the middle of its track; the value it then shows."""
+    """Drags the handle of the panel's slider to the middle of its track. Returns the value it then shows."""
     handle, track = panel.locator(".noUi-handle"), panel.locator(".noUi-target")
     handle.scroll_into_view_if_needed()
     box, along = handle.bounding_box(), track.bounding_box()

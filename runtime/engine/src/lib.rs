@@ -1,8 +1,8 @@
-//! Tasks, and what they stand on. A [`task`] is one partition's work, as data: its input, a tree of
-//! sources and narrow steps, and what becomes of the rows. [`execute`] runs one on the calling thread;
-//! [`codec`] makes bytes of it. Below are [`source`] (files in pieces), [`shuffle`] (rows between
-//! partitions), [`cache`] (partitions that are kept) and [`memory`], which keeps the sum of all of them.
-//! [`Engine`] is what runs tasks, wherever that is.
+//! Tasks and what they are built on. A [`task`] is the work for one partition, as data: its input, a tree
+//! of sources and narrow steps, and what to do with the rows. [`execute`] runs a task on the calling
+//! thread; [`codec`] encodes it as bytes. Below are [`source`] (files in pieces), [`shuffle`] (rows
+//! between partitions), [`cache`] (cached partitions) and [`memory`], which keeps the total of all of
+//! them. [`Engine`] is what runs tasks, wherever that is.
 //!
 //! Not here: datasets, the plan of a whole query, stages and the scheduler, the pool's protocol.
 

@@ -5,25 +5,25 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// In such a directory: locked while its process lives.
+/// The file in such a directory that is locked while its process lives.
 pub const ALIVE: &str = "alive";
 
-/// A directory of this process, removed with all that is in it when dropped. Those of processes that
-/// died without that are removed when another one is made beside them.
+/// A directory of this process, removed with its contents on drop. Directories of processes that died
+/// without removing theirs are removed when another is created beside them.
 pub struct OwnDirectory {
     directory: TempDir,
     _alive: File,
 }
 
 impl OwnDirectory {
-    /// Makes one in `parent`, its name beginning with `prefix`, with these permissions, for the parent's
-    /// owner if this process may give directories away.
+    /// Creates a directory in `parent` whose name begins with `prefix`, with these permissions. It
+    /// belongs to the owner of `parent` if this process may change owners.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn make(parent: &Path, prefix: &str, mode: u32) -> io::Result<Self> {
-        // While one is made or looked at. Another user's door stays shut, and what is behind it is not
-        // ours to remove.
+        // Locked while a directory is being created or checked. Another user's lock file cannot be
+        // opened, and that user's directories are not ours to remove.
         let door = parent.join(format!(".{}.lock", prefix.trim_end_matches('-')));
         let door = File::options().create(true).truncate(false).write(true).open(door);
         if let Ok(door) = &door {
@@ -43,13 +43,13 @@ impl OwnDirectory {
         Ok(Self { directory, _alive: alive })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> PathBuf {
         self.directory.path().to_owned()
     }
 }
 
-/// Root makes directories for others to write to.
+/// When root creates a directory for another user, gives it to the owner of `parent`.
 pub fn give_to_owner_of(parent: &Path, directory: &Path) -> io::Result<()> {
     let (theirs, ours) = (fs::metadata(parent)?, fs::metadata(directory)?);
     if ours.uid() == 0 && theirs.uid() != 0 {
@@ -58,7 +58,8 @@ pub fn give_to_owner_of(parent: &Path, directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether nobody holds the directory's lock; it is taken before the door is opened again.
+/// Whether nobody holds the directory's lock. A directory being created takes its lock before the common
+/// lock is released.
 fn is_stale(directory: &Path) -> bool {
     match File::open(directory.join(ALIVE)) {
         Ok(alive) => alive.try_lock().is_ok(),

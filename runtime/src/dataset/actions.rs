@@ -2,6 +2,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use partita_engine::execute::stack;
 use polars::prelude::*;
 
 use super::Dataset;
@@ -10,7 +11,6 @@ use crate::error::{PartitaError, Result};
 use crate::events::JobReport;
 use crate::plan::explain;
 use crate::scheduler::{Action, JobResult};
-use partita_engine::execute::stack;
 
 /// Rows `show` prints.
 const SHOW_ROWS: usize = 20;

@@ -1,14 +1,13 @@
 //! Refuses what would quietly mean something else in a partition than in the whole.
 
+use partita_engine::task::Step;
 use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_plan::plans::{AExpr, IR, IRPlan, is_elementwise_rec};
 use polars_plan::utils::has_aexpr;
 
 use crate::error::{PartitaError, Result};
-use crate::plan::schema_after;
-use partita_engine::shuffle::MAX_PARTITIONS;
-use partita_engine::task::Step;
+use crate::plan::{check_partitions, schema_after};
 
 /// An error unless every row's result depends on that row alone: `select([col("a").sum()])` would
 /// give a sum a partition, `shift` would start anew in each.
@@ -74,24 +73,11 @@ pub(super) fn keys(name: &str, keys: &[Expr], schema: &SchemaRef) -> Result<Vec<
     Ok(out)
 }
 
-/// An error unless `n` is a number of partitions that can be worked with.
-pub(crate) fn partitions(name: &str, n: usize) -> Result<()> {
-    match n {
-        0 => Err(PartitaError::argument(name, "0 partitions can hold no rows", "give at least 1")),
-        n if n > MAX_PARTITIONS => Err(PartitaError::argument(
-            name,
-            format!("{n} partitions are more than the limit of {MAX_PARTITIONS}"),
-            "a few for each slot are plenty",
-        )),
-        _ => Ok(()),
-    }
-}
-
 /// An error unless a key can be spread over so many partitions.
 pub(super) fn salts(name: &str, salts: usize) -> Result<()> {
     match salts {
         0 => Err(PartitaError::argument(name, "a key cannot be spread over 0 partitions", "give at least 1")),
-        n => partitions(name, n),
+        n => check_partitions(name, n),
     }
 }
 

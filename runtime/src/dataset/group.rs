@@ -1,10 +1,10 @@
+use partita_engine::task::Step;
+use partita_engine::task::aggregate::decompose;
 use polars::prelude::*;
 
 use super::{Dataset, check};
 use crate::error::PartitaError;
 use crate::plan::{Node, Op, schema_after};
-use partita_engine::task::Step;
-use partita_engine::task::aggregate::decompose;
 
 /// Grouping.
 impl Dataset {

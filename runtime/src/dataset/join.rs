@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
+use partita_engine::task::JoinStep;
 use polars::prelude::*;
 
 use super::{Dataset, check};
 use crate::error::{PartitaError, Result};
 use crate::plan::{JoinStrategy, Node, NodeRef, Op, can_broadcast, schema_after};
-use partita_engine::task::JoinStep;
 
 /// Joins, and the ways to bring their keys together.
 impl Dataset {

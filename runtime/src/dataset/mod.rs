@@ -3,14 +3,19 @@
 //! Polars `LazyFrame`, so steps chain without `?`.
 
 mod actions;
-pub(crate) mod check;
+mod check;
 mod group;
 mod join;
 mod show;
+mod sources;
 mod wide;
 
 use std::sync::Arc;
 
+use partita_engine::cache::StorageLevel;
+use partita_engine::panic_text;
+use partita_engine::task::Step;
+use partita_engine::task::template::Template;
 use polars::prelude::*;
 
 pub use group::GroupedDataset;
@@ -19,10 +24,6 @@ pub use join::JoinOn;
 use crate::error::{PartitaError, Result};
 use crate::plan::{Node, NodeRef, Op, schema_after};
 use crate::session::Session;
-use partita_engine::cache::StorageLevel;
-use partita_engine::panic_text;
-use partita_engine::task::Step;
-use partita_engine::task::template::Template;
 
 /// Rows in partitions, computed when an action asks. Cheap to clone.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    pub(crate) fn new(session: Session, plan: Result<NodeRef>) -> Self {
+    fn new(session: Session, plan: Result<NodeRef>) -> Self {
         Self { session, plan }
     }
 

@@ -2,7 +2,7 @@ use polars::prelude::*;
 
 use super::{Dataset, check};
 use crate::error::PartitaError;
-use crate::plan::{Node, Op, Partitioning};
+use crate::plan::{Node, Op, Partitioning, check_partitions};
 
 /// Wide steps: rows change partitions, so a stage ends here.
 impl Dataset {
@@ -39,7 +39,7 @@ impl Dataset {
     #[must_use]
     pub fn repartition_by(&self, by: Partitioning) -> Self {
         self.step("repartition_by", |input| {
-            check::partitions("repartition", by.partitions())?;
+            check_partitions("repartition", by.partitions())?;
             let keys = match &by {
                 Partitioning::RoundRobin(_) => Vec::new(),
                 Partitioning::Hash(keys, _)
@@ -80,7 +80,7 @@ impl Dataset {
     #[must_use]
     pub fn coalesce(&self, n: usize) -> Self {
         self.step("coalesce", |input| {
-            check::partitions("coalesce", n)?;
+            check_partitions("coalesce", n)?;
             let schema = input.schema.clone();
             Ok(Node { op: Op::Coalesce { input: input.clone(), partitions: n }, schema })
         })

@@ -17,7 +17,7 @@ thread_local! {
 
 /// Something a thread has shown.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Captured {
+pub enum Captured {
     /// Text of a stream.
     Text(Stream, String),
     /// A display, and the id under which it may be updated.
@@ -34,7 +34,7 @@ struct Capture {
 
 /// Runs `work`, and returns what its thread has shown meanwhile. `changed` is called with all of it each
 /// time something was shown.
-pub(crate) fn capture<T>(
+pub fn capture<T>(
     changed: impl FnMut(&[Captured]) + 'static,
     work: impl FnOnce() -> T,
 ) -> (T, Vec<Captured>) {
@@ -76,7 +76,7 @@ pub(super) fn take(shown: Shown) -> Option<Shown> {
 }
 
 /// Takes text, if this thread's is taken; whether it is.
-pub(crate) fn take_text(stream: Stream, text: &str) -> bool {
+pub fn take_text(stream: Stream, text: &str) -> bool {
     HERE.with_borrow_mut(|here| {
         let Some(capture) = here else { return false };
         let room = text.floor_char_boundary(MAX_TEXT.saturating_sub(capture.text));

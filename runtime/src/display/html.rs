@@ -1,3 +1,5 @@
+//! HTML that is safe to put into a page, for those who write a `MimeDisplay`.
+
 use std::borrow::Cow;
 
 use base64::Engine as _;
@@ -6,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::MimeBundle;
 
 /// A bundle as a piece of a larger page: its HTML, its picture, or its text.
-pub(crate) fn as_html(bundle: &MimeBundle) -> String {
+pub fn as_html(bundle: &MimeBundle) -> String {
     if let Some(html) = bundle.get("text/html") {
         return html.to_owned();
     }
@@ -28,7 +30,7 @@ pub(super) fn preformatted(text: &str) -> String {
 }
 
 /// Text made safe for HTML, in element content and in double-quoted attributes.
-pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(['&', '<', '>', '"', '\'']) {
         return Cow::Borrowed(text);
     }

@@ -5,27 +5,30 @@
 //! way and returns a handle that replaces it; [`progress()`] shows how far a loop is. Where displays go (a
 //! notebook, a terminal) is not decided here, and pictures of data are made in [`plot`](crate::plot).
 
-pub mod any;
+mod answer;
 mod bounded;
 mod capture;
 mod containers;
-pub(crate) mod html;
+pub mod html;
 mod image;
 mod listing;
+pub mod mime_of;
 mod polars;
 mod progress;
 mod send;
 mod table;
 mod wrappers;
 
-pub(crate) use capture::{Captured, capture, take_text};
+pub use answer::Answer;
+#[doc(hidden)]
+pub use capture::{Captured, capture, take_text};
 pub use image::{Image, ImageError};
 pub use partita_bridge::MimeBundle;
 pub use progress::{Progress, ProgressIterator, progress};
-#[doc(hidden)]
-pub use send::display_bundle;
+pub(crate) use send::colours;
 pub use send::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
-pub(crate) use send::{Shown, colours, fresh_id, send_to, set_running};
+#[doc(hidden)]
+pub use send::{Shown, display_bundle, fresh_id, send_to, set_running};
 pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 
 /// A value that can show itself to a person.

@@ -10,13 +10,26 @@ use super::{MimeBundle, MimeDisplay};
 
 /// What a program shows, on its way to the front end.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Shown {
+pub enum Shown {
     /// Something new, which can be updated under its id.
-    New { id: String, bundle: MimeBundle },
+    New {
+        /// Its id.
+        id: String,
+        /// How it looks.
+        bundle: MimeBundle,
+    },
     /// Replaces what every display of this id shows.
-    Update { id: String, bundle: MimeBundle },
+    Update {
+        /// The id.
+        id: String,
+        /// How it looks now.
+        bundle: MimeBundle,
+    },
     /// Takes the running cell's outputs away.
-    Clear { wait: bool },
+    Clear {
+        /// Only when the next output comes.
+        wait: bool,
+    },
     /// Something long, to be read beside the outputs.
     Page(MimeBundle),
 }
@@ -25,12 +38,12 @@ static SINK: OnceLock<fn(Shown)> = OnceLock::new();
 static RUNNING: AtomicBool = AtomicBool::new(true);
 
 /// Sends displays to `sink` from now on; the first call holds.
-pub(crate) fn send_to(sink: fn(Shown)) {
+pub fn send_to(sink: fn(Shown)) {
     let _ = SINK.set(sink);
 }
 
 /// Whether a cell runs. Between cells nothing is shown anew only because time goes by.
-pub(crate) fn set_running(running: bool) {
+pub fn set_running(running: bool) {
     RUNNING.store(running, Ordering::Relaxed);
 }
 
@@ -124,7 +137,7 @@ pub fn display_bundle(bundle: MimeBundle) -> DisplayHandle {
 }
 
 /// An id that no other display of any kernel has.
-pub(crate) fn fresh_id() -> String {
+pub fn fresh_id() -> String {
     static PROCESS: OnceLock<u64> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let process = PROCESS.get_or_init(rand::random);
@@ -153,7 +166,8 @@ impl DisplayHandle {
         update_display(&self.id, value);
     }
 
-    pub(crate) fn update_bundle(&self, bundle: MimeBundle) {
+    #[doc(hidden)]
+    pub fn update_bundle(&self, bundle: MimeBundle) {
         send(Shown::Update { id: self.id.clone(), bundle });
     }
 

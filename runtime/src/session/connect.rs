@@ -3,10 +3,11 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use partita_engine::Settings;
+
 use super::Session;
 use crate::engines::pool::{PoolEngine, PoolOptions};
 use crate::error::{PartitaError, Result};
-use partita_engine::Settings;
 
 /// Names the pool that [`Session::from_env`] connects to.
 const MASTER_VARIABLE: &str = "PARTITA_MASTER";

@@ -1,23 +1,25 @@
-//! The session: where datasets begin, the engine they run on, and the record of what ran.
+//! The session: the engine that datasets run on, its settings, and the record of what ran.
 
 mod connect;
-mod sources;
 mod temp;
 
-pub(crate) use temp::remove_temp_dirs;
+#[doc(hidden)]
+pub use temp::remove_temp_dirs;
+
+pub use partita_engine::Worker;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::dataset::{Dataset, check};
+use partita_engine::own_directory::OwnDirectory;
+use partita_engine::{Engine, cache::CacheLease, execute::slots::inside_task};
+
 use crate::engines::embedded::EmbeddedEngine;
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
-use crate::plan::NodeRef;
+use crate::plan::{NodeRef, check_partitions};
 use crate::scheduler::{Action, JobResult, Scheduler};
-use partita_engine::own_directory::OwnDirectory;
-use partita_engine::{Engine, cache::CacheLease, execute::slots::inside_task};
 
 /// Memory for cached partitions if nothing else is said: Spark gives storage about half of an
 /// executor; half a course worker's 2 GB.
@@ -55,7 +57,8 @@ struct Inner {
 static LIVE: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 
 /// The sessions of this process, oldest first.
-pub(crate) fn live() -> Vec<Session> {
+#[doc(hidden)]
+pub fn live() -> Vec<Session> {
     let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     live.iter().filter_map(Weak::upgrade).map(|inner| Session { inner }).collect()
 }
@@ -133,7 +136,7 @@ impl Session {
     }
 
     /// Which session of this process it is, counted from 1.
-    pub(crate) fn number(&self) -> usize {
+    pub fn number(&self) -> usize {
         self.inner.number
     }
 
@@ -156,7 +159,7 @@ impl Session {
     /// # Errors
     /// When `n` is zero.
     pub fn set_shuffle_partitions(&self, n: usize) -> Result<()> {
-        check::partitions("set_shuffle_partitions", n)?;
+        check_partitions("set_shuffle_partitions", n)?;
         self.inner.shuffle_partitions.store(n, Ordering::Relaxed);
         Ok(())
     }
@@ -284,12 +287,13 @@ impl Session {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    pub(crate) fn engine(&self) -> &dyn Engine {
-        &*self.inner.engine
+    /// The processes that run its tasks, with what they do and keep now.
+    pub fn workers(&self) -> Vec<Worker> {
+        self.inner.engine.workers()
     }
 
-    pub(crate) fn dataset(&self, node: crate::plan::Node) -> Dataset {
-        Dataset::new(self.clone(), Ok(Arc::new(node)))
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.inner.engine
     }
 }
 

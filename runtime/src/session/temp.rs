@@ -4,10 +4,10 @@ use std::sync::PoisonError;
 use std::{fs, io};
 
 use partita_bridge::SPILL_VARIABLE;
+use partita_engine::own_directory::{OwnDirectory, give_to_owner_of};
 
 use super::Session;
 use crate::error::{PartitaError, Result};
-use partita_engine::own_directory::{OwnDirectory, give_to_owner_of};
 
 const PREFIX: &str = "partita-session-";
 
@@ -79,7 +79,7 @@ impl Session {
 }
 
 /// Removes the directories of all sessions of this process, which is about to end without dropping them.
-pub(crate) fn remove_temp_dirs() {
+pub fn remove_temp_dirs() {
     for session in super::live() {
         // One that is being made now is left to the next process.
         let made = session.inner.temp.try_lock().ok().and_then(|mut made| made.take());

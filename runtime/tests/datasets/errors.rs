@@ -1,4 +1,4 @@
-//! Bad input: each error names the thing that is wrong and the remedy, and the session goes on.
+//! Bad input: each error names what is wrong and the remedy, and the session goes on.
 
 use partita::prelude::*;
 

@@ -5,18 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use partita_wire::INLINE_BYTES;
-use partita_wire::pool::from_worker::Message;
-use partita_wire::pool::task_ended::Outcome;
-use partita_wire::pool::task_failure::Kind;
-use partita_wire::pool::task_success::Result as Rows;
-use partita_wire::pool::{CachedPartition, TaskEnded, TaskFailure, TaskKey, TaskStarted, TaskSuccess};
-use polars::prelude::DataFrame;
-
-use super::Shared;
-use super::estimate::{Estimate, too_large};
-use super::registration::Registration;
-use super::stores::TaskStores;
 use partita_engine::cache::Key;
 use partita_engine::codec::{self, Decoded};
 use partita_engine::execute::slots::Busy;
@@ -26,14 +14,26 @@ use partita_engine::shuffle::block::{Packing, write_stream};
 use partita_engine::task::{Task, TaskError, TaskResult};
 use partita_engine::{execute::execute, panic_text};
 use partita_events::TaskMetrics;
+use partita_wire::INLINE_BYTES;
+use partita_wire::pool::from_worker::Message;
+use partita_wire::pool::task_ended::Outcome;
+use partita_wire::pool::task_failure::Kind;
+use partita_wire::pool::task_success::Result as Rows;
+use partita_wire::pool::{CachedPartition, TaskEnded, TaskFailure, TaskKey, TaskStarted, TaskSuccess};
+use polars::prelude::DataFrame;
 
-/// A frame that may be small enough to travel inside of a message is tried; bytes in memory.
+use crate::Shared;
+use crate::estimate::{Estimate, too_large};
+use crate::registration::Registration;
+use crate::stores::TaskStores;
+
+/// A frame of up to this many bytes in memory may be small enough to be sent inside a message.
 const TRY_INLINE: usize = 4 * INLINE_BYTES;
 
-/// A task that takes longer is told of when it ends.
+/// A task that takes longer is reported as soon as it ends.
 const BRIEF: Duration = Duration::from_millis(5);
 
-/// A task that came, on its way to a slot.
+/// A received task on its way to a slot.
 pub(super) struct Launch {
     pub key: TaskKey,
     pub body: Bytes,
@@ -42,11 +42,11 @@ pub(super) struct Launch {
     pub arrived: Instant,
 }
 
-/// What a task gave: its result, what it did, and what it put into the cache.
+/// What a task returned: its result, its metrics, and what it put into the cache.
 type Given = (TaskResult, TaskMetrics, Vec<CachedPartition>);
 
-/// Runs a task on the calling thread and tells the master how it ended, whatever happens in it; if it was a short
-/// one and there is more to do, with the next ones.
+/// Runs a task on the calling thread and reports how it ended, whatever happens in it. If it was short
+/// and there is more to do, the report is sent together with those of the next tasks.
 pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy, waiting: impl Fn() -> usize) {
     let Launch { key, body, cancelled, registration, arrived } = launch;
     let began = Instant::now();
@@ -66,7 +66,7 @@ pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy, wai
             outcome: Some(still_true(outcome, &key, &registration)),
         })
     };
-    // As long as the slots have another one after the next, the master need not hurry to send more.
+    // As long as the slots have another task after the next one, the master need not hurry to send more.
     if brief && waiting() > shared.options.slots {
         registration.outbox.note(ended);
     } else {
@@ -113,7 +113,7 @@ impl Attempt<'_> {
         Ok(Outcome::Success(TaskSuccess { metrics, cached, blocks, result: rows }))
     }
 
-    /// Waits for memory, then computes the task; again, if it turns out to need more than there was.
+    /// Waits for memory, then computes the task. Starts again if it needs more than it got.
     fn compute(&self, Decoded { task, sources }: &Decoded) -> Result<Given, TaskError> {
         let estimate = Estimate::of(task);
         let total = self.shared.accountant.limits().total;
@@ -166,7 +166,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Small rows go along; larger ones wait here until they are taken.
+    /// Small results are sent along; larger ones wait here until they are fetched.
     fn rows(&self, frame: DataFrame) -> Result<Rows, TaskError> {
         let failed = |error: polars::prelude::PolarsError| TaskError::Failed(error.to_string());
         let size = frame.estimated_size();
@@ -184,7 +184,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Leaves out what was cached and has been evicted since: the master has been told of that, or is told next.
+/// Leaves out what was cached and evicted since; the eviction has been or will be reported.
 fn still_true(mut outcome: Outcome, key: &TaskKey, registration: &Registration) -> Outcome {
     if let Outcome::Success(success) = &mut outcome {
         success.cached.retain(|CachedPartition { cache, partition, .. }| {
@@ -195,7 +195,7 @@ fn still_true(mut outcome: Outcome, key: &TaskKey, registration: &Registration) 
     outcome
 }
 
-/// An error as it travels.
+/// An error in the form in which it is sent.
 pub(super) fn failure(error: &TaskError) -> Outcome {
     let mut failure = TaskFailure { message: error.to_string(), ..TaskFailure::default() };
     let kind = match error {

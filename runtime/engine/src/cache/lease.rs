@@ -2,24 +2,25 @@ use std::sync::Arc;
 
 use super::CacheId;
 
-/// Keeps the cached partitions of a session's datasets: an engine.
+/// Keeps the cached partitions of a session's datasets. Implemented by engines.
 pub trait CachedDatasets: Send + Sync {
-    /// Forgets a dataset's cached partitions.
+    /// Drops a dataset's cached partitions.
     fn remove_cache(&self, cache: CacheId);
 
-    /// Partitions of a dataset that are cached: in memory, on disk.
+    /// The number of a dataset's cached partitions: in memory, and on disk.
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize);
 
-    /// Bytes of memory of a dataset's cached partitions, where it is known.
+    /// The bytes of a dataset's cached partitions in memory, if known.
     fn cached_bytes(&self, _cache: CacheId) -> Option<usize> {
         None
     }
 }
 
-/// One dataset's room in an engine's cache; freed when the last plan or task that needs it is dropped.
+/// The reservation of one dataset in an engine's cache. It is freed when the last plan or task that needs
+/// it is dropped.
 pub struct CacheLease {
     id: CacheId,
-    /// `None` where a task arrived: its session frees the room.
+    /// `None` in a task that was received from another process: the session there frees the cache.
     owner: Option<Arc<dyn CachedDatasets>>,
 }
 
@@ -28,7 +29,7 @@ impl CacheLease {
         Self { id, owner: Some(owner) }
     }
 
-    /// Only the number, in a task that came from another process.
+    /// A lease with only the number, for a task that was received from another process.
     pub fn detached(id: CacheId) -> Self {
         Self { id, owner: None }
     }
@@ -37,7 +38,7 @@ impl CacheLease {
         self.id
     }
 
-    /// Bytes in memory of the dataset, if all its partitions are kept there.
+    /// The dataset's bytes in memory, if all its partitions are cached there.
     pub fn bytes(&self, partitions: usize) -> Option<usize> {
         let owner = self.owner.as_ref()?;
         if owner.cached_partitions(self.id) == (partitions, 0) { owner.cached_bytes(self.id) } else { None }

@@ -1,5 +1,5 @@
-//! Cached partitions and where they lie: storage levels as Spark names them, a memory bound, eviction
-//! of the least recently used. What a partition is and how it is computed again is not known here.
+//! Cached partitions: storage levels as in Spark, a memory limit, and eviction of the least recently
+//! used. This module does not know what a partition is or how it is recomputed.
 
 mod lease;
 mod store;
@@ -14,13 +14,13 @@ pub use store::{CacheStore, Kept, KeptDataset, Key};
 /// Identifies one cached dataset in a session.
 pub type CacheId = u64;
 
-/// Where a cached partition is kept. An evicted or never kept partition is computed again from its
+/// Where a cached partition is kept. A partition that was evicted or never kept is recomputed from its
 /// lineage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum StorageLevel {
-    /// In memory only; what does not fit is dropped and computed again when needed.
+    /// In memory only. What does not fit is dropped, and recomputed when needed.
     MemoryOnly,
-    /// In memory, and what does not fit goes to disk.
+    /// In memory; what does not fit goes to disk.
     #[default]
     MemoryAndDisk,
     /// On disk only, as Arrow IPC files.
@@ -40,15 +40,15 @@ impl std::fmt::Display for StorageLevel {
 impl FromStr for StorageLevel {
     type Err = String;
 
-    /// Reads Spark's spelling, in any case.
+    /// Parses Spark's spelling, in any case.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.to_ascii_uppercase().as_str() {
             "MEMORY_ONLY" => Ok(Self::MemoryOnly),
             "MEMORY_AND_DISK" => Ok(Self::MemoryAndDisk),
             "DISK_ONLY" => Ok(Self::DiskOnly),
-            _ => Err(format!(
-                "{text:?} is no storage level; there are MEMORY_ONLY, MEMORY_AND_DISK and DISK_ONLY"
-            )),
+            _ => {
+                Err(format!("{text:?} is not a storage level; use MEMORY_ONLY, MEMORY_AND_DISK or DISK_ONLY"))
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{CacheId, StorageLevel};
 use crate::memory::{Accountant, Room, SpillDirectory, SpillFile, Use};
 use crate::shuffle::block::{Packing, read_stream, write_stream};
 
-/// One partition of one session's cached dataset.
+/// Identifies a partition of a session's cached dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     pub session: u64,
@@ -17,32 +17,32 @@ pub struct Key {
     pub partition: usize,
 }
 
-/// What became of a partition that was to be kept.
+/// Where a partition was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     No,
     InMemory,
-    /// Bytes of its file.
+    /// On disk, with the bytes of its file.
     OnDisk(u64),
 }
 
-/// What is kept of one session's dataset.
+/// What is cached of one session's dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptDataset {
     pub session: u64,
     pub cache: CacheId,
     pub level: StorageLevel,
-    /// Partitions, and their bytes.
+    /// The number of partitions in memory.
     pub in_memory: usize,
     pub on_disk: usize,
     pub memory_bytes: u64,
     pub disk_bytes: u64,
 }
 
-/// Hears of partitions that are no longer kept although nobody asked for it.
+/// Called when a partition is dropped that nobody asked to remove.
 type OnEvicted = Box<dyn Fn(Key) + Send + Sync>;
 
-/// Cached partitions of one engine: in memory as far as the accountant has room for them.
+/// The cached partitions of one engine: in memory as far as the accountant has room for them.
 pub struct CacheStore {
     accountant: Arc<Accountant>,
     spill: Arc<SpillDirectory>,
@@ -61,9 +61,9 @@ struct Entry {
     level: StorageLevel,
     place: Place,
     last_used: u64,
-    /// When it was put; tells it from a later one of the same key.
+    /// When it was stored; distinguishes it from a later entry with the same key.
     put: u64,
-    /// Somebody is writing it to disk.
+    /// Another thread is writing it to disk.
     moving: bool,
 }
 
@@ -90,10 +90,11 @@ impl CacheStore {
         Self { accountant, spill, on_evicted, state: Mutex::default(), on_disk: Arc::default() }
     }
 
-    /// The partition, if it is kept.
+    /// The partition, if it is cached.
     ///
     /// # Errors
-    /// When the partition's file cannot be read; it is forgotten then, so a second call computes.
+    /// When the partition's file cannot be read. The partition is then dropped, so that a second call
+    /// recomputes it.
     pub fn get(&self, key: Key) -> PolarsResult<Option<DataFrame>> {
         let cached = {
             let mut state = self.lock();
@@ -117,7 +118,7 @@ impl CacheStore {
         }
     }
 
-    /// Keeps a partition as its level says, evicting others if memory is short.
+    /// Stores a partition at its level, evicting others if memory is short.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -139,7 +140,7 @@ impl CacheStore {
         Ok(Kept::OnDisk(bytes))
     }
 
-    /// Room for a partition, others evicted if need be; `None` if that would not help.
+    /// Reserves room for a partition, evicting others if necessary; `None` if that would not help.
     fn room(&self, bytes: usize) -> PolarsResult<Option<Room>> {
         while bytes <= self.accountant.most(Use::Cache) {
             if let Some(room) = self.accountant.room(Use::Cache, bytes) {
@@ -158,28 +159,28 @@ impl CacheStore {
         state.entries.insert(key, Entry { level, place, last_used: clock, put: clock, moving: false });
     }
 
-    /// Forgets a dataset's partitions and frees their memory and files.
+    /// Drops a dataset's partitions and frees their memory and files.
     pub fn remove(&self, session: u64, cache: CacheId) {
         self.remove_all(|key| key.session == session && key.cache == cache);
     }
 
-    /// Forgets all partitions that are such.
+    /// Drops all partitions for which `such` is true.
     pub fn remove_all(&self, such: impl Fn(&Key) -> bool) {
         let removed: Vec<_> = self.lock().entries.extract_if(|key, _| such(key)).collect();
         drop(removed);
     }
 
-    /// Whether a partition is kept. Says nothing of its file.
+    /// Whether a partition is cached. Does not check its file.
     pub fn contains(&self, key: Key) -> bool {
         self.lock().entries.contains_key(&key)
     }
 
-    /// Partitions kept of a dataset: in memory, on disk.
+    /// The number of a dataset's cached partitions: in memory, and on disk.
     pub fn kept(&self, session: u64, cache: CacheId) -> (usize, usize) {
         self.count(|key| key.session == session && key.cache == cache)
     }
 
-    /// Partitions kept of all datasets: in memory, on disk.
+    /// The number of cached partitions of all datasets: in memory, and on disk.
     pub fn kept_in_all(&self) -> (usize, usize) {
         self.count(|_| true)
     }
@@ -191,7 +192,7 @@ impl CacheStore {
         (memory, counted().count() - memory)
     }
 
-    /// What is kept of each dataset.
+    /// What is cached of each dataset.
     pub fn datasets(&self) -> Vec<KeptDataset> {
         let mut datasets: BTreeMap<(u64, CacheId), KeptDataset> = BTreeMap::new();
         for (Key { session, cache, .. }, entry) in &self.lock().entries {
@@ -219,16 +220,16 @@ impl CacheStore {
         datasets.into_values().collect()
     }
 
-    /// Bytes of its files.
+    /// The bytes of all files.
     pub fn on_disk(&self) -> u64 {
         self.on_disk.load(Ordering::Relaxed)
     }
 
-    /// Moves or drops the least recently used partitions until about so many bytes of memory are free;
-    /// says how many are.
+    /// Moves or drops the least recently used partitions until at least `bytes` bytes of memory are free,
+    /// as far as possible. Returns how many were freed.
     ///
     /// # Errors
-    /// When a partition should go to disk and cannot; it stays in memory then.
+    /// When a partition cannot be written to disk; it then stays in memory.
     pub fn evict(&self, bytes: usize) -> PolarsResult<usize> {
         let mut freed = 0;
         while freed < bytes {
@@ -239,7 +240,7 @@ impl CacheStore {
             };
             drop(frame);
             let mut state = self.lock();
-            // It may have been removed meanwhile: then its memory is free already.
+            // It may have been removed meanwhile; then its memory is free already.
             let Some(entry) = state.entries.get_mut(&key).filter(|entry| entry.put == put) else { continue };
             let before = match written {
                 Some(Ok(cached)) => {
@@ -267,7 +268,7 @@ impl CacheStore {
         Ok(freed)
     }
 
-    /// The least recently used partition in memory that nobody is moving yet; it is then.
+    /// The least recently used partition in memory that is not being moved. Marks it as being moved.
     fn oldest(&self) -> Option<(Key, StorageLevel, u64, DataFrame)> {
         let mut state = self.lock();
         let in_memory = |entry: &Entry| !entry.moving && matches!(entry.place, Place::Memory(..));

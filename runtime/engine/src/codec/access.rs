@@ -6,33 +6,33 @@ use thiserror::Error;
 
 use crate::source::Opened;
 
-/// Entries of a directory that are looked at for links, at most.
+/// The maximum number of directory entries checked for links.
 const MAX_ENTRIES: usize = 100_000;
 
-/// Which files tasks may read and where they may write.
+/// Which files tasks may read, and where they may write.
 #[derive(Debug, Default)]
 pub struct Access {
     data: Vec<PathBuf>,
     outputs: Vec<PathBuf>,
-    /// Files of sources that tasks read, so that each footer is read once.
+    /// Files of sources that tasks read, cached so that each footer is read once.
     pub(super) opened: Opened,
 }
 
-/// A path that a task may not use.
+/// Why a task may not use a path.
 #[derive(Debug, Error)]
 pub enum AccessError {
-    #[error("`{path}` is outside of the directories this worker may {verb} ({allowed}); move it there, or start the worker with {flag}", path = path.display())]
+    #[error("`{path}` is outside of the directories that this worker may {verb} ({allowed}); move it there, or start the worker with {flag}", path = path.display())]
     Outside { path: PathBuf, verb: &'static str, allowed: String, flag: String },
-    #[error("this worker cannot {verb} `{path}`: {cause}; is it there under the same path on the worker's machine?", path = path.display())]
+    #[error("this worker cannot {verb} `{path}`: {cause}; does it exist under the same path on the worker's machine?", path = path.display())]
     Unusable { path: PathBuf, verb: &'static str, cause: io::Error },
-    #[error("`{path}`: a task on the pool reads local files only")]
+    #[error("`{path}`: a task in a pool can read local files only")]
     Remote { path: String },
     #[error("`{path}` holds more than {MAX_ENTRIES} files: name fewer of them", path = path.display())]
     TooMany { path: PathBuf },
 }
 
 impl Access {
-    /// Directories for reading and for writing; they must exist.
+    /// Takes the directories for reading and for writing, which must exist.
     pub fn new(data: &[PathBuf], outputs: &[PathBuf]) -> Result<Self, AccessError> {
         let canonical = |paths: &[PathBuf], verb| {
             let one = |path: &PathBuf| {
@@ -48,22 +48,22 @@ impl Access {
         })
     }
 
-    /// Where tasks may read.
+    /// The directories that tasks may read.
     pub fn data(&self) -> &[PathBuf] {
         &self.data
     }
 
-    /// Where tasks may write, and read.
+    /// The directories that tasks may write and read.
     pub fn outputs(&self) -> &[PathBuf] {
         &self.outputs
     }
 
-    /// A file or directory that a task reads: its canonical path, if it lies where tasks may read.
-    /// What a job wrote may be read again.
+    /// The canonical path of a file or directory that a task wants to read, if it may. What a job has
+    /// written may be read again.
     pub fn read(&self, path: &Path) -> Result<PathBuf, AccessError> {
         let found = path.canonicalize().map_err(|cause| match self.literally_within(path) {
             true => AccessError::Unusable { path: path.to_owned(), verb: "read", cause },
-            // Whether it exists is not the business of who may not read it.
+            // Do not reveal whether a path exists that may not be read.
             false => self.may_not_read(path),
         })?;
         if self.data.iter().chain(&self.outputs).any(|allowed| found.starts_with(allowed)) {
@@ -73,7 +73,8 @@ impl Access {
         }
     }
 
-    /// A directory that a task writes files to; what of it does not exist yet must not climb.
+    /// Checks a directory that a task wants to write files to. Parts of the path that do not exist yet
+    /// must not contain `..`.
     pub fn write(&self, path: &Path) -> Result<PathBuf, AccessError> {
         let outside = || AccessError::Outside {
             path: path.to_owned(),
@@ -104,8 +105,8 @@ impl Access {
         Ok(below.iter().rev().fold(found, |path, name| path.join(name)))
     }
 
-    /// What one source of a Polars scan stands for: a file, a directory, or a pattern. Everything it
-    /// reaches must be readable, links in a directory too.
+    /// Checks one source of a Polars scan: a file, a directory, or a pattern. Everything that it reaches
+    /// must be readable, including through links in a directory.
     pub fn read_scan(&self, source: &PlRefPath, glob: bool) -> Result<(), AccessError> {
         if source.has_scheme() {
             return Err(AccessError::Remote { path: source.to_string() });
@@ -116,7 +117,7 @@ impl Access {
             let found = self.read(path)?;
             return if found.is_dir() { self.read_links(&found) } else { Ok(()) };
         }
-        // The part before the first wildcard is looked at even if nothing matches.
+        // The part before the first wildcard is checked even if nothing matches.
         let fixed: PathBuf = path
             .components()
             .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']))
@@ -139,7 +140,7 @@ impl Access {
         Ok(())
     }
 
-    /// Checks where the links in and below a directory lead.
+    /// Checks the targets of all links in a directory and below.
     fn read_links(&self, directory: &Path) -> Result<(), AccessError> {
         let unusable = |cause| AccessError::Unusable { path: directory.to_owned(), verb: "read", cause };
         let mut directories = vec![directory.to_owned()];
@@ -208,7 +209,7 @@ mod tests {
         assert!(refusal.contains("private/secret.csv") && refusal.contains("--data-dir"), "{refusal}");
         let allowed = at("data").canonicalize().unwrap();
         assert!(refusal.contains(allowed.to_str().unwrap()), "{refusal}");
-        // Existing or not: the answer is the same.
+        // The answer is the same whether it exists or not.
         let same = access.read(&at("private/none.csv")).unwrap_err();
         assert!(matches!(same, AccessError::Outside { .. }), "{same}");
         let scan = |path: PathBuf| access.read_scan(&PlRefPath::new(path.to_str().unwrap()), true);

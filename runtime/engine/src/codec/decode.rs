@@ -1,4 +1,4 @@
-//! Tasks that arrive: opened, and everything in them checked before it is used.
+//! Decodes received tasks and checks everything in them before it is used.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::shuffle::Partitioner;
 use crate::task::template::Template;
 use crate::task::{Input, JoinStep, Output, Step, Task};
 
-/// The task in these bytes.
+/// Decodes the task in these bytes.
 pub(super) fn decode(
     bytes: &[u8],
     access: &Access,
@@ -34,7 +34,7 @@ pub(super) fn decode(
     let output = decoder.output(task.output)?;
     let mut broadcasts = Vec::new();
     for (index, frame) in task.broadcasts {
-        // Bounded by the frames that are there: an index beyond them is no more than a mistake.
+        // Bounded by a small number: a higher index can only be an error.
         if index > 1 << 16 {
             return Err(CodecError::malformed("a task", format!("broadcast {index}")));
         }
@@ -141,7 +141,7 @@ impl Decoder<'_> {
                 let partitioner = self.shared.part(&partitioner, || {
                     let partitioner: Partitioner = unpack("a shuffle", &partitioner)?;
                     let needs = self.check(keys_of(&partitioner))?;
-                    // Its bounds are one job's.
+                    // Its bounds belong to a single job.
                     let bounds = matches!(partitioner, Partitioner::Range { .. });
                     Ok(if bounds { Part::Own(partitioner) } else { needs.part(partitioner) })
                 })?;
@@ -170,9 +170,9 @@ impl Decoder<'_> {
     }
 }
 
-/// What expressions that passed the check need.
+/// What expressions that passed the check need besides their input.
 enum Needs {
-    /// The rows they are given.
+    /// Only the rows they are given.
     Rows,
     /// Files, or memory of their own.
     More,
@@ -187,8 +187,8 @@ impl Needs {
     }
 }
 
-/// Whether an expression means the same to every task, and holds nothing. A plan in it may read files, literals may
-/// be whole columns, and a categorical type keeps the strings of its categories as long as it is there.
+/// Whether an expression means the same in every task and holds no resources. A plan in it may read
+/// files, literals may be whole columns, and a categorical type keeps its strings as long as it exists.
 fn is_plain(seen: &Seen<'_>) -> bool {
     match seen {
         Seen::Expr(Expr::Literal(LiteralValue::Scalar(value))) => !value.dtype().contains_categoricals(),

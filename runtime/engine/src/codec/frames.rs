@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Blobs, CodecError, GetBlob};
 
-/// A frame as it travels in a task.
+/// A frame as it is sent in a task.
 #[derive(Serialize, Deserialize)]
 pub(super) enum WireFrame {
-    /// The partition's place in a plan.
+    /// The place of the partition in a plan.
     Hole,
     Rows(Bytes),
-    /// Rows that went ahead, under this number.
+    /// Rows that were sent ahead under this number.
     Blob(u64),
 }
 
@@ -29,7 +29,7 @@ pub fn write_frame(frame: &DataFrame, mut writer: impl Write) -> PolarsResult<()
 /// Reads a whole Arrow IPC stream.
 ///
 /// # Errors
-/// When the bytes are no such stream.
+/// When the bytes are not such a stream.
 pub fn read_frame(bytes: &[u8]) -> PolarsResult<DataFrame> {
     DataFrame::deserialize_from_reader(&mut Cursor::new(bytes))
 }
@@ -50,6 +50,6 @@ pub(super) fn open(frame: WireFrame, blobs: &GetBlob<'_>) -> Result<DataFrame, C
             read_frame(&bytes).map_err(|error| CodecError::malformed("a frame", error.to_string()))
         }
         WireFrame::Blob(number) => blobs(number).map_err(CodecError::Blob),
-        WireFrame::Hole => Err(CodecError::malformed("a frame", "it is none")),
+        WireFrame::Hole => Err(CodecError::malformed("a frame", "it is only a placeholder")),
     }
 }

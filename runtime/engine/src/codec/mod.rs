@@ -1,7 +1,8 @@
-//! Tasks as bytes, for the pool. Nearly everything in a task is data and Polars plans; the rest has a
-//! form of its own here: a cached dataset is its number, files are opened anew where the task arrives,
-//! large frames went ahead as blobs. What arrives is checked first: bytes (length, depth, checksum),
-//! then every path in them. How bytes get from here to there is not known here.
+//! Encodes tasks as bytes for the pool. Nearly everything in a task is data and Polars plans. The rest
+//! has a form of its own here: a cached dataset is sent as its number, files are reopened by the
+//! receiver, and large frames are sent ahead as blobs. What is received is checked before use: first the
+//! bytes (length, depth, checksum), then every path in them. How the bytes are transported is not known
+//! here.
 
 mod access;
 mod decode;
@@ -34,20 +35,22 @@ use crate::task::Task;
 /// The first bytes of every task.
 const MAGIC: &[u8; 4] = b"ptk1";
 
-/// Inputs inside of inputs that a task may have: joins and unions of joins.
+/// How deep inputs may be nested in a task: joins and unions of joins.
 const MAX_INPUT_DEPTH: usize = 128;
 
-/// Why a task cannot travel, or why what arrived is none.
+/// Why a task cannot be sent, or why the received bytes are not a task.
 #[derive(Debug, Error)]
 pub enum CodecError {
     #[error(
-        "{0} calls a closure, which cannot travel to the pool's workers: write it as expressions (`when`, \
+        "{0} calls a closure, which cannot be sent to the pool's workers: write it as expressions (`when`, \
          arithmetic, the `str`, `dt` and `list` functions), or run it in an embedded session (`Session::new`)"
     )]
     Closure(String),
-    #[error("{what} cannot travel to the pool's workers: {cause}")]
+    #[error("{what} cannot be sent to the pool's workers: {cause}")]
     CannotTravel { what: String, cause: String },
-    #[error("the task's bytes are damaged: {what}: {cause}; is everybody on the same version of Partita?")]
+    #[error(
+        "the task's bytes are damaged: {what}: {cause}; check that all machines run the same version of Partita"
+    )]
     Malformed { what: String, cause: String },
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -63,7 +66,7 @@ impl CodecError {
     }
 }
 
-/// Where some map tasks' blocks of a shuffle lie.
+/// Where the shuffle blocks of some map tasks are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShuffleSource {
     /// host:port of the worker's Blocks service.
@@ -72,30 +75,33 @@ pub struct ShuffleSource {
     pub map_partitions: Vec<usize>,
 }
 
-/// Takes frames that are too large for a task ahead of it.
+/// Sends frames ahead that are too large for a task.
 pub trait Blobs {
-    /// The number under which the frame will be found, or `None` if it may travel in the task.
+    /// Returns the number under which the frame will be found, or `None` if it should be sent inside the
+    /// task.
     ///
     /// # Errors
     /// When it cannot be sent ahead.
     fn put(&self, frame: &DataFrame) -> Result<Option<u64>, String>;
 }
 
-/// Finds a frame that went ahead; may block.
+/// Finds a frame that was sent ahead. May block.
 pub type GetBlob<'a> = dyn Fn(u64) -> Result<DataFrame, String> + 'a;
 
-/// A task that arrived.
+/// A received task.
 pub struct Decoded {
     pub task: Task,
-    /// Where each shuffle that the task reads has its blocks.
+    /// Where the blocks of each shuffle are that the task reads.
     pub sources: HashMap<ShuffleId, Vec<ShuffleSource>>,
 }
 
-/// Reads a task from a peer's bytes; `shared` knows what it has in common with others of its session. Opens the files it reads and calls `blobs` for its large frames, so
-/// it may block; plans nested deeply need a stack of some [`STACK_BYTES`](crate::execute::slots::STACK_BYTES) here and where it runs.
+/// Decodes a task from a peer's bytes. `shared` has the parts that it shares with other tasks of its
+/// session. Opens the files that the task reads and calls `blobs` for its large frames, so it may block.
+/// Deeply nested plans need a stack of [`STACK_BYTES`](crate::execute::slots::STACK_BYTES), both here and
+/// where the task runs.
 ///
 /// # Errors
-/// When the bytes are no task, or it uses a path outside of what `access` allows.
+/// When the bytes are not a task, or the task uses a path that `access` does not allow.
 pub fn decode(
     bytes: &[u8],
     access: &Access,
@@ -103,7 +109,7 @@ pub fn decode(
     blobs: &GetBlob<'_>,
 ) -> Result<Decoded, CodecError> {
     let body = unsealed(bytes)?;
-    // Polars' readers are not all written for bytes of strangers.
+    // Not all of Polars' readers are safe against untrusted bytes.
     catch_unwind(AssertUnwindSafe(|| decode::decode(body, access, shared, blobs)))
         .unwrap_or_else(|panic| Err(CodecError::malformed("a task", panic_text(&*panic))))
 }
@@ -121,11 +127,11 @@ fn unsealed(bytes: &[u8]) -> Result<&[u8], CodecError> {
     match sealed {
         Some((sum, body)) if u64::from_le_bytes(*sum) == checksum(body) => Ok(body),
         Some(_) => Err(CodecError::malformed("a task", "its checksum is wrong")),
-        None => Err(CodecError::malformed("a task", "it begins with something else")),
+        None => Err(CodecError::malformed("a task", "it does not begin with the task's mark")),
     }
 }
 
-/// FNV-1a over words of eight bytes: against accidents, not against malice.
+/// FNV-1a over words of eight bytes. Protects against accidents, not against attacks.
 fn checksum(body: &[u8]) -> u64 {
     const PRIME: u64 = 0x0100_0000_01b3;
     let (words, rest) = body.as_chunks::<8>();
@@ -134,7 +140,7 @@ fn checksum(body: &[u8]) -> u64 {
     mix(rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte))), body.len() as u64)
 }
 
-/// Refuses on this side what the other side would refuse.
+/// Rejects on this side what the other side would reject.
 fn fits(what: &str, bytes: &[u8]) -> Result<(), CodecError> {
     packed::check(bytes, packed::MAX_DEPTH)
         .map_err(|error| CodecError::CannotTravel { what: what.to_owned(), cause: error.to_string() })

@@ -1,6 +1,6 @@
-//! MessagePack, the format in which Polars' own plans travel, with what a peer's bytes need on top:
-//! they are walked once before anything is built of them, so that neither a length nor a depth in them
-//! can take the process down.
+//! MessagePack, the format of Polars' own serialised plans, with checks for bytes from a peer: they are
+//! scanned once before anything is built from them, so that neither a length nor a nesting depth can
+//! crash the process.
 
 use polars::polars_utils::pl_serialize::{deserialize_dsl, serialize_dsl};
 use polars::prelude::PolarsResult;
@@ -8,22 +8,22 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-/// Values inside of values, at most: two levels for each of [`MAX_NESTED`], and what is around them.
+/// The maximum nesting of values: two levels for each of [`MAX_NESTED`], plus what surrounds them.
 pub(super) const MAX_DEPTH: usize = 2 * MAX_NESTED + 64;
 
-/// Expressions and plans inside of one another, at most. Polars goes down into them in many places.
+/// The maximum nesting of expressions and plans. Polars recurses over them in many places.
 pub(super) const MAX_NESTED: usize = 1500;
 
-/// Bytes that are no MessagePack, or too much of it.
+/// Why bytes are not valid MessagePack, or too deep.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(super) enum Malformed {
     #[error("the bytes end early")]
     Truncated,
     #[error("bytes are left over at the end")]
     LeftOver,
-    #[error("a byte that begins no value")]
+    #[error("a byte that cannot begin a value")]
     NoValue,
-    #[error("values lie more than {0} deep in one another")]
+    #[error("values are nested more than {0} deep")]
     TooDeep(usize),
 }
 
@@ -33,17 +33,17 @@ pub(super) fn to_bytes<T: Serialize>(value: &T) -> PolarsResult<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Decodes what [`check`] has passed; the stack grows with the depth.
+/// Decodes what [`check`] has accepted. The stack grows with the depth.
 pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     check(bytes, MAX_DEPTH).map_err(|error| error.to_string())?;
     deserialize_dsl(bytes).map_err(|error| error.to_string())
 }
 
-/// Walks one value without recursion: every length must be covered by bytes that are there, and the
-/// depth stay below the bound.
+/// Scans one value without recursion: every length must be covered by actual bytes, and the depth must
+/// stay below the limit.
 pub(super) fn check(bytes: &[u8], max_depth: usize) -> Result<(), Malformed> {
     let mut rest = Bytes(bytes);
-    // Values still to come in each open array or map, outermost first.
+    // The values still expected in each open array or map, outermost first.
     let mut open: Vec<u64> = vec![1];
     while let Some(left) = open.last_mut() {
         if *left == 0 {
@@ -68,7 +68,7 @@ pub(super) fn check(bytes: &[u8], max_depth: usize) -> Result<(), Malformed> {
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
-    /// Passes over one value's own bytes; how many values it holds.
+    /// Skips one value's own bytes. Returns how many values it contains.
     fn value(&mut self) -> Result<u64, Malformed> {
         let marker = self.number(1)? as u8;
         let (skip, values) = match marker {

@@ -1,8 +1,8 @@
-//! Polars plans on their way. The frames in a plan travel beside it, each once, large ones as blobs;
-//! in the plan a marker stands for each: a frame without rows whose only column is named by its number.
+//! Encodes Polars plans. The frames in a plan are sent beside it, each once, large ones as blobs. In the
+//! plan, a marker replaces each: a frame without rows whose only column is named by its number.
 //!
-//! Plans are written as the tree they are. Polars' own form for files is a table of nodes that refer to
-//! each other by number; a bad peer's could refer in a circle, and reading that never ends.
+//! Plans are written as trees. Polars' own form for files is a table of nodes that refer to each other by
+//! number; a malicious peer could send references in a circle, and reading them would never end.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use super::walk::{Seen, can_travel, walk};
 use super::{Blobs, CodecError, packed};
 use crate::task::template::{Template, map_leaves};
 
-/// A plan as it travels.
+/// A plan as it is sent.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WirePlan {
     plan: Bytes,
@@ -27,12 +27,12 @@ pub(super) struct WirePlan {
 }
 
 impl WirePlan {
-    /// A plan without a hole.
+    /// Encodes a plan without a hole.
     pub fn of(plan: &LazyFrame, blobs: &dyn Blobs) -> Result<Self, CodecError> {
         Self::new(&plan.logical_plan, None, blobs)
     }
 
-    /// A plan with a partition's place in it.
+    /// Encodes a plan with a hole for the partition.
     pub fn of_template(template: &Template, blobs: &dyn Blobs) -> Result<Self, CodecError> {
         let (plan, hole) = template.parts();
         Self::new(plan, Some(hole), blobs)
@@ -75,15 +75,15 @@ impl WirePlan {
         Ok(Self { plan: plan.into(), frames })
     }
 
-    /// The plan, if it has no hole.
+    /// The plan, which must not have a hole.
     pub fn into_plan(self, access: &Access, blobs: &super::GetBlob<'_>) -> Result<LazyFrame, CodecError> {
         match self.open(access, blobs)? {
             (plan, None) => Ok(LazyFrame::from(plan)),
-            (_, Some(_)) => Err(CodecError::malformed("a plan", "it lacks a partition")),
+            (_, Some(_)) => Err(CodecError::malformed("a plan", "it has a hole for a partition")),
         }
     }
 
-    /// The template, if there is a place for the partition.
+    /// The template, which must have a hole for the partition.
     pub fn into_template(self, access: &Access, blobs: &super::GetBlob<'_>) -> Result<Template, CodecError> {
         match self.open(access, blobs)? {
             (plan, Some(hole)) => Ok(Template::from_parts(plan, hole)),
@@ -122,7 +122,7 @@ impl WirePlan {
                     hole.get_or_insert_with(|| Arc::new(DataFrame::empty_with_schema(schema))).clone()
                 }
                 _ => {
-                    unknown = Some(format!("its frame {number:?} is not there"));
+                    unknown = Some(format!("its frame {number:?} is missing"));
                     return None;
                 }
             };
@@ -147,13 +147,13 @@ fn number_of(marker: &DataFrame) -> Option<usize> {
     }
 }
 
-/// Refuses plans and expressions that use files which tasks may not use, wherever in them.
+/// Rejects plans and expressions that use forbidden files, anywhere inside them.
 pub(super) fn allowed<'a>(
     start: impl IntoIterator<Item = Seen<'a>>,
     access: &Access,
 ) -> Result<(), CodecError> {
     let refuse = |what: &str| {
-        let cause = "is not for plans that travel; write it as other steps".to_owned();
+        let cause = "cannot be sent to workers; use other steps".to_owned();
         Err(CodecError::CannotTravel { what: what.to_owned(), cause })
     };
     walk(start, |seen, _| match seen {

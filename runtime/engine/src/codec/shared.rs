@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::CodecError;
 
-/// Parts that a session's tasks have in common, by their bytes: a stage's tasks have the same steps, and each is
-/// decoded and checked once. Decoding them for each took a twentieth of a worker's time when tasks were short.
+/// Parts that a session's tasks have in common, keyed by their bytes. The tasks of a stage have the same
+/// steps; each is decoded and checked once. Decoding them for every task took a twentieth of a worker's
+/// time when tasks were short.
 #[derive(Default)]
 pub struct Shared(Mutex<Parts>);
 
@@ -19,21 +20,21 @@ struct Parts {
     bytes: usize,
 }
 
-/// A part that was decoded.
+/// A decoded part.
 pub(super) enum Part<T> {
-    /// Means the same for every task that has these bytes.
+    /// Means the same in every task that has these bytes.
     Shared(T),
-    /// Has to be decoded for each: it reads files, which may be others by then, or holds much.
+    /// Must be decoded for each task: it reads files, which may change, or holds much memory.
     Own(T),
 }
 
 impl Shared {
-    /// Bytes of parts that are kept at most; decoded they are some ten times that.
+    /// The maximum number of bytes kept; decoded, the parts take about ten times as much.
     const MOST: usize = 1 << 20;
-    /// A larger part, with large literals, is not kept.
+    /// Larger parts, with large literals, are not kept.
     const LARGEST: usize = 64 << 10;
 
-    /// The part that these bytes are.
+    /// The part for these bytes.
     ///
     /// # Errors
     /// Those of `decode`, which is called if the part is not known.
@@ -59,7 +60,7 @@ impl Shared {
                 parts.bytes += bytes.len();
             }
             drop(parts);
-            // Others need not wait for that.
+            // Drop it after the lock is released, so that others need not wait for that.
             drop(before);
         }
         Ok(part)

@@ -9,7 +9,7 @@ use crate::execute::slots::STACK_BYTES;
 use crate::shuffle::Partitioner;
 use crate::task::{Input, Output, Step};
 
-/// Every frame travels in its task.
+/// Sends every frame inside its task.
 struct Inline;
 
 impl Blobs for Inline {
@@ -113,7 +113,7 @@ fn deep_expressions_travel_and_deeper_ones_are_errors_on_both_sides() {
             task(step(Input::Range { start: 0, end: 3 }, Step::Select(vec![deep(20_000)])), Output::Count);
         let error = encode(&absurd).unwrap_err().to_string();
         assert!(error.contains("select") && error.contains("deep"), "{error}");
-        // Dropping so deep an expression is Polars' own recursion.
+        // Dropping such a deep expression would recurse in Polars.
         std::mem::forget(absurd);
     }));
     let joined = |depth: usize| {
@@ -155,7 +155,7 @@ fn a_plan_that_refers_to_frames_it_lacks_is_an_error() {
     );
 }
 
-/// A plan's bytes without the frames it speaks of.
+/// The bytes of a plan without its frames.
 fn plans_with(plan: &DslPlan) -> Vec<u8> {
     #[derive(Serialize)]
     struct Plan {
@@ -205,7 +205,7 @@ proptest! {
         }
         prop_assert!(decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).is_err());
         if bytes.len() > 12 {
-            // With a checksum that fits it may be a task again; all that counts is to come back.
+            // With a matching checksum it may be a valid task again. It only has to return.
             let _ = decode(&sealed(&bytes[12..]), &Access::default(), &Shared::default(), &no_blobs);
         }
     }

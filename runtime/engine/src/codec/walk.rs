@@ -1,5 +1,5 @@
-//! Every plan and expression there is inside of others. The matches name every variant, so that a new
-//! one in Polars cannot slip past the checks that rest on this.
+//! Visits every plan and expression nested inside others. The matches name every variant, so that a new
+//! one in Polars cannot bypass the checks based on this.
 
 use polars::prelude::*;
 use polars_plan::callback::PlanCallback;
@@ -12,14 +12,14 @@ use polars_plan::plans::{DslFunction, StatsFunction};
 use super::CodecError;
 use super::packed::MAX_NESTED;
 
-/// What a walk meets.
+/// What is visited.
 pub(super) enum Seen<'a> {
     Plan(&'a DslPlan),
     Expr(&'a Expr),
 }
 
-/// Visits the starts and everything below, without recursion, until `visit` fails. It is told how deep
-/// each lies.
+/// Visits `starts` and everything below them, without recursion, until `visit` fails. `visit` also gets
+/// the depth.
 pub(super) fn walk<'a, E>(
     start: impl IntoIterator<Item = Seen<'a>>,
     mut visit: impl FnMut(&Seen<'a>, usize) -> Result<(), E>,
@@ -73,7 +73,7 @@ fn below_plan<'a>(plan: &'a DslPlan, left: &mut Vec<Seen<'a>>) {
     }
 }
 
-/// The expressions a plan's node has itself.
+/// The expressions that a plan's node contains directly.
 pub(super) fn exprs_of<'a>(plan: &'a DslPlan) -> Vec<&'a Expr> {
     match plan {
         DslPlan::Filter { predicate, .. } => vec![predicate],
@@ -223,7 +223,7 @@ fn below_dtype<'a>(dtype: &'a DataTypeExpr, left: &mut Vec<Seen<'a>>) {
     }
 }
 
-/// Refuses what cannot travel: closures, and what is nested too deeply.
+/// Rejects what cannot be sent: closures, and what is nested too deep.
 pub(super) fn can_travel<'a>(
     what: &str,
     start: impl IntoIterator<Item = Seen<'a>>,
@@ -250,7 +250,7 @@ pub(super) fn can_travel<'a>(
     })
 }
 
-/// An expression as people wrote it, about; long ones are cut.
+/// An expression roughly as people write it; long ones are cut off.
 fn shown(expr: &Expr) -> String {
     const LONGEST: usize = 160;
     let text = expr.to_string();

@@ -1,4 +1,4 @@
-//! What a task looks like as it travels, and how one is written.
+//! The form in which a task is sent, and its encoder.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -19,7 +19,7 @@ use crate::shuffle::{Partitioner, ShuffleId};
 use crate::source::WirePiece;
 use crate::task::{Input, Output, Step, Task};
 
-/// A task as it travels. Steps, joins and the like are bytes of their own: many tasks share them.
+/// A task as it is sent. Steps, joins and the like are encoded separately, because many tasks share them.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WireTask {
     pub job: usize,
@@ -28,7 +28,7 @@ pub(super) struct WireTask {
     pub attempt: usize,
     pub input: WireInput,
     pub output: WireOutput,
-    /// Those that the input reads, by their index in the job.
+    /// The broadcasts that the input reads, with their index in the job.
     pub broadcasts: Vec<(usize, WireFrame)>,
     pub sources: HashMap<ShuffleId, Vec<ShuffleSource>>,
 }
@@ -90,16 +90,16 @@ pub(super) enum WireOutput {
     Parquet { directory: PathBuf },
 }
 
-/// Writes tasks; what tasks share is written once for each encoder.
+/// Encodes tasks. What tasks share is encoded once per encoder.
 pub struct Encoder<'a> {
     blobs: &'a dyn Blobs,
     sources: &'a dyn Fn(ShuffleId) -> Vec<ShuffleSource>,
-    /// By address; the tasks keep what lies there alive.
+    /// By address; the tasks keep what is at these addresses alive.
     shared: RefCell<HashMap<usize, Bytes>>,
 }
 
 impl<'a> Encoder<'a> {
-    /// `sources` says where a shuffle's blocks lie. An encoder must not outlive the tasks it writes.
+    /// `sources` returns where a shuffle's blocks are. An encoder must not outlive the tasks it encodes.
     pub fn new(blobs: &'a dyn Blobs, sources: &'a dyn Fn(ShuffleId) -> Vec<ShuffleSource>) -> Self {
         Self { blobs, sources, shared: RefCell::default() }
     }
@@ -107,7 +107,7 @@ impl<'a> Encoder<'a> {
     /// The task's bytes.
     ///
     /// # Errors
-    /// When something in it cannot travel.
+    /// When something in it cannot be sent.
     pub fn encode(&self, task: &Task) -> Result<Vec<u8>, CodecError> {
         let mut needs = Needs::default();
         let input = self.input(&task.input, &mut needs)?;
@@ -223,7 +223,7 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// What a task's input asks for that is not in it.
+/// What a task's input refers to without containing it.
 #[derive(Default)]
 struct Needs {
     depth: usize,
@@ -235,7 +235,7 @@ fn cannot_travel(what: &str, error: PolarsError) -> CodecError {
     CodecError::CannotTravel { what: what.to_owned(), cause: error.to_string() }
 }
 
-/// Packs something with expressions in it; a closure in one of them is named.
+/// Encodes something that contains expressions. An error names the closure found in one of them.
 fn pack<'e, T: Serialize, I: Iterator<Item = &'e Expr>>(
     what: &str,
     value: &T,

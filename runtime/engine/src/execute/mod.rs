@@ -1,7 +1,7 @@
-//! Runs one task on the calling thread: composes its input into one Polars plan, so that Polars'
-//! optimiser sees from the source to the last step, collects it, and hands the rows to the output.
-//! [`stores`] is its way to other tasks' rows; [`slots`] are the threads that run tasks. All of that is
-//! the same for every engine and for workers.
+//! Runs one task on the calling thread: turns its input into one Polars plan, so that Polars' optimiser
+//! sees everything from the source to the last step, collects it, and passes the rows to the output.
+//! [`stores`] gives access to other tasks' rows; [`slots`] are the threads that run tasks. All engines
+//! and workers use this.
 
 mod one_core;
 pub mod slots;
@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use partita_events::TaskMetrics;
 use polars::prelude::*;
 use polars_plan::dsl::DslPlan;
 
@@ -21,9 +22,8 @@ use crate::panic_text;
 use crate::shuffle::sample;
 use crate::source::ReadStats;
 use crate::task::{Input, Output, Task, TaskError, TaskResult};
-use partita_events::TaskMetrics;
 
-/// Runs a task; an error or a panic in it comes back as its message.
+/// Runs a task. An error or panic in it is returned as its message.
 pub fn execute(
     task: &Task,
     slot: usize,
@@ -53,7 +53,7 @@ struct Run<'a> {
     stores: &'a dyn Stores,
     metrics: TaskMetrics,
     reads: Arc<ReadStats>,
-    /// What went wrong, where the scheduler needs more than the error's text.
+    /// The error, if the scheduler needs more than its text.
     cause: Option<TaskError>,
 }
 
@@ -96,13 +96,13 @@ impl Run<'_> {
                 let mut frame = self.frame(&self.task.input).map_err(text)?;
                 let started = Instant::now();
                 let name = format!("part-{:05}.parquet", self.task.partition);
-                // Two attempts may write side by side; the last to be whole stays.
+                // Two attempts may write at the same time; the last one to finish wins.
                 let partial = directory.join(format!(".{name}.{}.partial", self.task.attempt));
                 let path = directory.join(&name);
                 let mut write = || -> PolarsResult<()> {
                     let file = fs::File::create(&partial)?;
                     ParquetWriter::new(file).set_parallel(false).finish(&mut frame)?;
-                    // Readers see whole files only.
+                    // Readers only see complete files.
                     Ok(fs::rename(&partial, &path)?)
                 };
                 write().map_err(|error| format!("writing {}: {error}", path.display()))?;
@@ -132,7 +132,7 @@ impl Run<'_> {
         Ok(frame)
     }
 
-    /// An error on its way through Polars; the task ends with this very one.
+    /// Remembers an error that passes through Polars, so that the task ends with exactly this error.
     fn failed(&mut self, error: TaskError) -> PolarsError {
         let text = error.to_string();
         self.cause = Some(error);
@@ -159,7 +159,7 @@ impl Run<'_> {
         }
     }
 
-    /// Inputs that are rows as they stand: nothing of a later step can be pushed into them.
+    /// Inputs that are plain rows: nothing of a later step can be pushed into them.
     fn rows(&mut self, input: &Input) -> PolarsResult<DataFrame> {
         let frame = match input {
             Input::Frame(frame) => frame.clone(),
@@ -167,7 +167,7 @@ impl Run<'_> {
                 "id".into(),
                 (*start..*end).collect::<Vec<i64>>(),
             )])?,
-            // Every task gets it whole: it says nothing of this partition's share.
+            // Every task gets all of it, so its size says nothing about this partition.
             Input::Broadcast { index, schema } => {
                 let rows = self.task.broadcasts.get(*index).cloned();
                 return Ok(rows.unwrap_or_else(|| DataFrame::empty_with_schema(schema)));
@@ -209,10 +209,10 @@ impl Run<'_> {
     }
 }
 
-/// How many rows a plan gives, without more of them than that takes.
+/// Counts the rows of a plan while holding no more of them than necessary.
 fn count(rows: LazyFrame) -> PolarsResult<u64> {
-    // Polars adds the lengths of a union's parts up as 128-bit integers, which it lacks as it is built
-    // here: a column of such a plan is read and its values are counted.
+    // For a union, Polars adds up the lengths of the parts as 128-bit integers, which this build of it
+    // lacks. So for such a plan a column is read and its values are counted.
     if rows.logical_plan.into_iter().any(|plan| matches!(plan, DslPlan::Union { .. })) {
         return Ok(collect(rows.select([nth(0).as_expr()]))?.height() as u64);
     }
@@ -220,7 +220,7 @@ fn count(rows: LazyFrame) -> PolarsResult<u64> {
     frame.columns()[0].get(0)?.try_extract::<u64>()
 }
 
-/// Frames of one schema, one under another, sharing their buffers.
+/// Stacks frames with the same schema vertically; they share their buffers.
 pub fn stack(frames: Vec<DataFrame>, schema: &SchemaRef) -> PolarsResult<DataFrame> {
     let mut frames = frames.into_iter().filter(|frame| frame.height() > 0);
     let Some(mut first) = frames.next() else { return Ok(DataFrame::empty_with_schema(schema)) };
@@ -230,7 +230,7 @@ pub fn stack(frames: Vec<DataFrame>, schema: &SchemaRef) -> PolarsResult<DataFra
     Ok(first)
 }
 
-/// Processor time this thread has used.
+/// The processor time that this thread has used.
 fn thread_cpu() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a live, writable timespec; the clock id exists on Linux and macOS.

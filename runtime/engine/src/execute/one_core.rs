@@ -1,8 +1,8 @@
-//! Collecting a plan on the calling thread alone.
+//! Collects a plan on the calling thread only.
 //!
-//! Two things in Polars leave the thread: its rayon pool, which a slot's thread has switched off, and
-//! the streaming engine, to which even the in-memory engine hands a `group_by` of few groups. Without
-//! a streaming engine to hand to, it stays here.
+//! Two things in Polars leave the thread: its rayon pool, which is turned off on a slot's thread, and the
+//! streaming engine, to which even the in-memory engine passes a `group_by` of few groups. Without a
+//! streaming engine to pass it to, the work stays here.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use polars_plan::plans::{ArenaLpIter, IR, IRPlan};
 
 use crate::source::Frames;
 
-/// Optimises and runs a plan on this thread. A plan with a file scan of Polars' own needs its
+/// Optimises and runs a plan on this thread. A plan with one of Polars' own file scans needs the
 /// streaming engine and runs as Polars runs it.
 pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
     let mut ir = plan.clone().to_alp_optimized()?;
@@ -28,7 +28,7 @@ pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
     if ir.lp_arena.iter(ir.lp_top).any(|(_, node)| streams(node)) {
         return plan.collect();
     }
-    // Innermost first: the input of an outer one may hold an inner one.
+    // Innermost first: the input of an outer one may contain an inner one.
     let nodes: Vec<Node> = ir.lp_arena.iter(ir.lp_top).map(|(node, _)| node).collect();
     for node in nodes.into_iter().rev() {
         if let Some(group_by) = OnePass::at(node, &ir) {
@@ -42,8 +42,8 @@ pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
     execute(&mut ir, top)
 }
 
-/// Groups what the source gives; a piece of a file row group by row group, so that no more of it is in
-/// memory.
+/// Groups the rows of the source. A piece of a file is read one row group at a time, so that only one is
+/// in memory.
 fn in_one_pass(group_by: &OnePass, ir: &mut IRPlan) -> PolarsResult<DataFrame> {
     let mut pass = group_by.start(ir)?;
     match Frames::of(ir.lp_arena.get(group_by.source()), &ir.expr_arena)? {

@@ -1,4 +1,4 @@
-//! Slots as threads of this process, for every engine that has some.
+//! Slots as threads of this process, for every engine that has slots.
 
 use std::cell::Cell;
 use std::panic;
@@ -9,7 +9,7 @@ use std::thread;
 use crossbeam_channel::Receiver;
 use polars_async::executor::ALLOW_RAYON_THREADS;
 
-/// What a thread needs that decodes and runs tasks; only what is used of it is ever memory.
+/// The stack of a thread that decodes and runs tasks. Only the part in use takes memory.
 pub const STACK_BYTES: usize = 32 << 20;
 
 const SLOT_THREAD: &str = "partita-slot-";
@@ -18,16 +18,16 @@ thread_local! {
     static INSIDE_TASK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is a slot: an action here would wait for the slot it runs on.
+/// Whether this thread is a slot. An action here would wait for the slot that it runs on.
 pub fn inside_task() -> bool {
     INSIDE_TASK.get()
 }
 
-/// Starts `slots` threads that take work until nobody can send any more. One task, one core: what
-/// Polars does on such a thread it does on this thread alone. Gives the number of them that are busy.
+/// Starts `slots` threads that take work until all senders are dropped. One task, one core: what Polars
+/// does on such a thread stays on it. Returns the count of busy slots.
 ///
 /// # Errors
-/// When the system gives no more threads.
+/// When the system provides no more threads.
 pub fn start<T: Send + 'static>(
     slots: usize,
     queue: &Receiver<T>,
@@ -51,11 +51,11 @@ pub fn start<T: Send + 'static>(
     Ok(count)
 }
 
-/// Counts slots that run a task.
+/// Counts the slots that run a task.
 pub struct Busy(Arc<AtomicUsize>);
 
 impl Busy {
-    /// Runs what makes a slot busy.
+    /// Runs `run` and counts the slot as busy meanwhile.
     pub fn during<R>(&self, run: impl FnOnce() -> R) -> R {
         struct Leave<'a>(&'a AtomicUsize);
         impl Drop for Leave<'_> {
@@ -69,7 +69,8 @@ impl Busy {
     }
 }
 
-/// A task's panic is reported as the job's error; the default hook would print it a second time.
+/// Silences panics of tasks: they are reported as the job's error, and the default hook would print them
+/// a second time.
 fn quiet_slot_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

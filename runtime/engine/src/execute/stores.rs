@@ -1,5 +1,5 @@
-//! Where a task's rows come from and go to, other than its own input and result: what it needs of the
-//! place it runs in.
+//! Where a task's rows come from and go to, besides its own input and result: the interface to the
+//! process that it runs in.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use crate::shuffle::block::Block;
 use crate::shuffle::{BlockStore, Output, Owner, Partitioner, ShuffleId};
 use crate::task::TaskError;
 
-/// For more reduce partitions than this nobody is told how large each is.
+/// Block sizes are not reported for more reduce partitions than this.
 const MOST_SIZES: usize = 4096;
 
-/// What was written of a task's rows.
+/// What a task has written.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// Bytes in memory.
+    /// The bytes in memory.
     pub bytes: u64,
-    /// Bytes of it that went to disk.
+    /// The bytes of those that went to disk.
     pub spilled: u64,
-    /// Bytes for each reduce partition; none where there are very many.
+    /// The bytes for each reduce partition; empty if there are very many.
     pub blocks: Vec<u64>,
 }
 
-/// A task's way to rows that other tasks made or will need.
+/// A task's access to rows that other tasks have made or will need.
 pub trait Stores {
-    /// Frames of one reduce partition, in the order of their map partitions; of those `maps`, if not all.
+    /// The frames of one reduce partition in the order of their map partitions, or only those of `maps`.
     ///
     /// # Errors
-    /// When some are gone or cannot be reached.
+    /// When some are lost or cannot be fetched.
     fn fetch(
         &self,
         shuffle: ShuffleId,
@@ -42,7 +42,7 @@ pub trait Stores {
     /// Splits a map task's rows and keeps them for the reduce side.
     ///
     /// # Errors
-    /// When they cannot be split or kept.
+    /// When they cannot be split or stored.
     fn put(
         &self,
         shuffle: ShuffleId,
@@ -51,13 +51,13 @@ pub trait Stores {
         rows: DataFrame,
     ) -> Result<Written, TaskError>;
 
-    /// A cached partition, if it is here. One that cannot be read is computed again.
+    /// A cached partition, if it is here. One that cannot be read is recomputed.
     fn cached(&self, cache: CacheId, partition: usize) -> Option<DataFrame>;
 
-    /// Keeps a partition; says how many bytes of it went to disk.
+    /// Caches a partition. Returns how many bytes of it went to disk.
     ///
     /// # Errors
-    /// When it cannot be kept as its level says.
+    /// When it cannot be stored at its level.
     fn keep(
         &self,
         cache: CacheId,
@@ -66,11 +66,11 @@ pub trait Stores {
         rows: &DataFrame,
     ) -> Result<u64, TaskError>;
 
-    /// The task holds so many bytes of rows now.
+    /// Reports how many bytes of rows the task holds now.
     fn observe(&self, _bytes: usize) {}
 }
 
-/// Splits rows, slices of `slice_rows` rows at a time, into blocks that `store` is to keep.
+/// Splits rows into blocks, slices of `slice_rows` rows at a time, and passes the blocks to `store`.
 pub fn split_into(
     store: &BlockStore,
     map_partition: usize,
@@ -95,7 +95,7 @@ pub fn split_into(
     Ok((output, written))
 }
 
-/// Everything in this process, for one session: a shuffle moves pointers.
+/// The stores of a single session in this process. A shuffle moves pointers.
 pub struct LocalStores {
     pub blocks: BlockStore,
     pub cache: CacheStore,
@@ -103,7 +103,7 @@ pub struct LocalStores {
 }
 
 impl LocalStores {
-    /// The only session there is.
+    /// The only session.
     pub const SESSION: u64 = 0;
 
     /// Keeps at most `cache_bytes` of cached partitions in memory; what spills goes to `spill`.

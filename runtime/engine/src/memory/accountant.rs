@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// How often a task that waits for memory looks whether it was cancelled.
+/// How often a task that waits for memory checks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(50);
 
-/// Bytes that may be held at most: in all, and by those that can be moved to disk.
+/// The maximum number of bytes held: in total, and by what can be moved to disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub total: usize,
@@ -16,17 +16,17 @@ pub struct Limits {
     pub cache: usize,
 }
 
-/// What holds memory, other than a running task.
+/// What holds memory, besides running tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Shuffle blocks and results that wait to be fetched.
+    /// Shuffle blocks, and results that wait to be fetched.
     Shuffle,
     Cache,
-    /// Frames that many tasks share; they stay.
+    /// Frames that many tasks share; they cannot be moved.
     Blobs,
 }
 
-/// Bytes held now.
+/// The bytes held now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amounts {
     pub tasks: usize,
@@ -49,31 +49,32 @@ impl Amounts {
     }
 }
 
-/// Whoever can free memory by moving what it keeps to disk, or forgetting what can be computed again.
+/// Can free memory by moving what it keeps to disk, or by dropping what can be recomputed.
 pub trait Reclaim {
-    /// Frees about so many bytes, if there are any; says how many. Called without any lock held.
+    /// Frees about this many bytes, if there are any, and returns how many were freed. Called without any
+    /// lock held.
     ///
     /// # Errors
-    /// When what should go to disk cannot be written; it stays where it is.
+    /// When something cannot be written to disk; it then stays in memory.
     fn reclaim(&self, bytes: usize) -> Result<usize, String>;
 }
 
 /// Why a task gets no memory.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refused {
-    /// It wants more than it would have alone.
-    #[error("at most {most} bytes can be had")]
+    /// It needs more than it would get even alone.
+    #[error("at most {most} bytes are available")]
     TooLarge { most: usize },
-    /// What is in its way cannot be moved.
+    /// What takes the memory cannot be moved.
     #[error("{0}")]
     Stuck(String),
     #[error("cancelled")]
     Cancelled,
 }
 
-/// One budget of bytes for everything that grows with the data. Tasks reserve before they start and
-/// wait, in order, while there is no room. It counts, it does not allocate: what is counted is an
-/// estimate of Arrow memory.
+/// One budget of bytes for everything that grows with the data. Tasks reserve before they start and wait
+/// in order while there is no room. It counts and does not allocate: the numbers are estimates of Arrow
+/// memory.
 pub struct Accountant {
     limits: Limits,
     state: Mutex<State>,
@@ -83,7 +84,7 @@ pub struct Accountant {
 #[derive(Default)]
 struct State {
     held: Amounts,
-    /// Tasks that wait, first come first served: a large one must not starve behind small ones.
+    /// Waiting tasks, first come, first served: a large task must not starve behind small ones.
     waiting: VecDeque<u64>,
     next_ticket: u64,
 }
@@ -101,7 +102,7 @@ impl Accountant {
         self.lock().held
     }
 
-    /// Room for something to keep, if there is: within its own share and the whole.
+    /// Reserves room for something to keep, if both its share and the total have room.
     pub fn room(self: &Arc<Self>, what: Use, bytes: usize) -> Option<Room> {
         let mut state = self.lock();
         let share = match what {
@@ -118,7 +119,7 @@ impl Accountant {
         Some(Room { accountant: self.clone(), what, bytes })
     }
 
-    /// Bytes that could be kept as `what` if everything else of it went.
+    /// The bytes that could be kept as `what` if everything else of that kind were removed.
     pub fn most(&self, what: Use) -> usize {
         let mut state = self.lock();
         let own = *state.held.of(what);
@@ -131,10 +132,10 @@ impl Accountant {
         share.min(self.limits.total.saturating_sub(others))
     }
 
-    /// Waits until a task that needs `bytes` may start.
+    /// Waits until a task that needs `bytes` bytes may start.
     ///
     /// # Errors
-    /// When it could never, or is cancelled meanwhile.
+    /// When it can never start, or is cancelled meanwhile.
     pub fn admit(
         self: &Arc<Self>,
         bytes: usize,
@@ -166,7 +167,7 @@ impl Accountant {
                     match reclaim.reclaim(over) {
                         Ok(0) => {}
                         Ok(_) => continue,
-                        // Another task's end may make room without any disk.
+                        // The end of another task may make room without using the disk.
                         Err(cause) if alone => return Err(Refused::Stuck(cause)),
                         Err(_) => {}
                     }
@@ -183,7 +184,7 @@ impl Accountant {
     }
 }
 
-/// A place in the queue; left when dropped.
+/// A place in the queue, given up on drop.
 struct Ticket<'a> {
     accountant: &'a Accountant,
     number: u64,
@@ -206,7 +207,7 @@ impl Drop for Ticket<'_> {
     }
 }
 
-/// Memory that something kept holds; given back when dropped.
+/// Memory held by something kept. Released on drop.
 pub struct Room {
     accountant: Arc<Accountant>,
     what: Use,
@@ -226,7 +227,7 @@ impl Drop for Room {
     }
 }
 
-/// Memory that a running task holds; given back when dropped.
+/// Memory held by a running task. Released on drop.
 pub struct Reservation {
     accountant: Arc<Accountant>,
     bytes: usize,
@@ -237,7 +238,8 @@ impl Reservation {
         self.bytes
     }
 
-    /// Makes it `bytes` if there is room now, or room can be made without waiting for another task.
+    /// Grows the reservation to `bytes`, if there is room or room can be made without waiting for another
+    /// task.
     pub fn grow(&mut self, bytes: usize, reclaim: &dyn Reclaim) -> bool {
         loop {
             let more = bytes.saturating_sub(self.bytes);
@@ -258,7 +260,7 @@ impl Reservation {
         }
     }
 
-    /// What the task was seen to hold, whether there is room or not; makes room for it if it can.
+    /// Records what the task was seen to hold, even if there is no room, and tries to make room for it.
     pub fn observe(&mut self, bytes: usize, reclaim: &dyn Reclaim) {
         if bytes <= self.bytes {
             return;
@@ -270,7 +272,7 @@ impl Reservation {
         let movable = state.held.shuffle + state.held.cache;
         drop(state);
         if over > 0 && movable > 0 {
-            // What cannot be moved now stays: the task has its memory already.
+            // What cannot be moved now stays: the task already has its memory.
             let _ = reclaim.reclaim(over);
         }
     }
@@ -297,7 +299,7 @@ mod tests {
         }
     }
 
-    /// Keeps rooms and gives up one at a time.
+    /// Holds rooms and releases one at a time.
     struct Keeper(Mutex<Vec<Room>>);
 
     impl Reclaim for Keeper {

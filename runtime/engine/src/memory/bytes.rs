@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A number of bytes, for people.
+/// A number of bytes, formatted for people.
 pub struct Bytes(pub usize);
 
 impl fmt::Display for Bytes {

@@ -1,7 +1,7 @@
-//! How much memory a process's tasks, shuffle blocks and cache take, and what happens when it runs out:
-//! tasks wait for room, blocks and cached partitions go to disk. [`Accountant`] keeps the one sum,
-//! [`SpillDirectory`] the files. What is moved out of memory first is decided by those who keep it; the
-//! system's view of this process is `heap`'s.
+//! How much memory a process's tasks, shuffle blocks and cache use, and what happens when it runs out:
+//! tasks wait for room, blocks and cached partitions go to disk. [`Accountant`] keeps the total,
+//! [`SpillDirectory`] the files. What is moved out of memory first is decided by its owners. `heap` is
+//! the system's view of this process.
 
 mod accountant;
 mod bytes;

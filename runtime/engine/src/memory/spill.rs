@@ -9,8 +9,8 @@ use crate::own_directory::OwnDirectory;
 
 const PREFIX: &str = "partita-spill-";
 
-/// A directory for what does not fit into memory, of this process alone: made when the first file is,
-/// readable by its user only, removed with all files when dropped.
+/// A directory for what does not fit into memory, used by this process only. It is created with the first
+/// file, readable only by its user, and removed with all files on drop.
 pub struct SpillDirectory {
     parent: PathBuf,
     made: Mutex<Option<OwnDirectory>>,
@@ -18,15 +18,15 @@ pub struct SpillDirectory {
 }
 
 impl SpillDirectory {
-    /// A directory to be made in `parent`.
+    /// A directory that will be created in `parent`.
     pub fn new(parent: PathBuf) -> Self {
         Self { parent, made: Mutex::default(), next: AtomicU64::default() }
     }
 
-    /// Makes it now: an error here says early that nothing can be spilled.
+    /// Creates it now, so that a problem with spilling is found early.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn make(&self) -> io::Result<PathBuf> {
         let mut made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(made) = &*made {
@@ -42,16 +42,16 @@ impl SpillDirectory {
         Ok(made.insert(fresh).path())
     }
 
-    /// Removes it with all files. What still has one of them finds it gone.
+    /// Removes it with all files. Holders of files will find them gone.
     pub fn remove(&self) {
         let made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         drop(made);
     }
 
-    /// A new file with what `write` writes. Nothing is left of it if that fails.
+    /// Creates a file with what `write` writes. On failure nothing of it remains.
     ///
     /// # Errors
-    /// When it cannot be written; the message names the file and says what to do about a full disk.
+    /// When it cannot be written. The message names the file and says what to do about a full disk.
     pub fn write<T, E: From<io::Error>>(
         self: &Arc<Self>,
         write: impl FnOnce(&mut SpillWriter) -> Result<T, E>,
@@ -59,7 +59,7 @@ impl SpillDirectory {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.make()?.join(format!("{number}.arrows"));
         let file = File::create_new(&path).map_err(|error| explained(&path, &error))?;
-        // Removed when dropped, whatever comes.
+        // Removes the file on drop, in every case.
         let spilled = SpillFile { path: path.clone(), _directory: self.clone() };
         let mut writer = SpillWriter { file: BufWriter::with_capacity(1 << 18, file), path, written: 0 };
         let done = write(&mut writer)?;
@@ -78,7 +78,7 @@ fn explained(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write data to disk at {}: {error}{remedy}", path.display()))
 }
 
-/// Writes one spill file; its errors name the file.
+/// Writes one spill file. Its errors name the file.
 pub struct SpillWriter {
     file: BufWriter<File>,
     path: PathBuf,
@@ -86,7 +86,7 @@ pub struct SpillWriter {
 }
 
 impl SpillWriter {
-    /// Bytes written so far.
+    /// The number of bytes written so far.
     pub fn written(&self) -> u64 {
         self.written
     }
@@ -104,27 +104,27 @@ impl Write for SpillWriter {
     }
 }
 
-/// A file in a spill directory; removed when dropped.
+/// A file in a spill directory. Removed on drop.
 pub struct SpillFile {
     path: PathBuf,
     _directory: Arc<SpillDirectory>,
 }
 
 impl SpillFile {
-    /// Reads a stretch of it.
+    /// Reads a range of it.
     ///
     /// # Errors
-    /// When the file cannot be read or is shorter.
+    /// When the file cannot be read or is too short.
     pub fn read(&self, range: &Range<u64>) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; (range.end - range.start) as usize];
         self.open(range)?.read_exact(&mut bytes).map_err(|error| self.unreadable(&error))?;
         Ok(bytes)
     }
 
-    /// Copies a stretch of it.
+    /// Copies a range of it.
     ///
     /// # Errors
-    /// When the file cannot be read, or `to` not written to.
+    /// When the file cannot be read, or `to` cannot be written.
     pub fn copy(&self, range: &Range<u64>, to: &mut impl Write) -> io::Result<()> {
         let mut file = self.open(range)?;
         let mut left = range.end - range.start;
@@ -154,7 +154,7 @@ impl SpillFile {
 
 impl Drop for SpillFile {
     fn drop(&mut self) {
-        // The directory goes too, in the end.
+        // The directory is removed as well, in the end.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error_that_names_the_file_and_the_remedy() {
-        // A device that is always full, where the file would be.
+        // A device that is always full, in place of the file.
         let error = File::options()
             .write(true)
             .open("/dev/full")

@@ -9,13 +9,13 @@ use crate::memory::SpillFile;
 /// Whether rows are compressed when they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
-    /// As they are: for a way that is faster than a core compresses.
+    /// Not compressed: for transports that are faster than a core compresses.
     Plain,
-    /// By LZ4: for disks, and for slow networks.
+    /// Compressed with LZ4: for disks and slow networks.
     Lz4,
 }
 
-/// Rows that one map task left for one reduce partition, or a part of them.
+/// The rows, or some of them, that one map task has left for one reduce partition.
 #[derive(Clone)]
 pub enum Block {
     Memory(DataFrame),
@@ -26,17 +26,17 @@ pub enum Block {
     },
 }
 
-/// Where in a spill file a block is.
+/// The position of a block in a spill file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub range: Range<u64>,
     pub rows: usize,
-    /// In memory, when read.
+    /// Its size in memory after reading.
     pub bytes: usize,
 }
 
 impl Block {
-    /// Bytes it has, or would have, in memory.
+    /// Its size in memory, or what it would be.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Memory(frame) => frame.estimated_size(),
@@ -55,10 +55,10 @@ impl Block {
         }
     }
 
-    /// Writes its rows as an Arrow IPC stream; what is on disk already, as it is there.
+    /// Writes its rows as an Arrow IPC stream. A block on disk is copied as it is.
     ///
     /// # Errors
-    /// When its file cannot be read, or `to` not written to.
+    /// When its file cannot be read, or `to` cannot be written.
     pub fn write(&self, packing: Packing, to: &mut impl Write) -> PolarsResult<()> {
         match self {
             Self::Memory(frame) => write_stream(frame, packing, to),
@@ -70,7 +70,7 @@ impl Block {
 /// Writes a frame as an Arrow IPC stream.
 ///
 /// # Errors
-/// When `to` cannot be written to.
+/// When `to` cannot be written.
 pub fn write_stream(frame: &DataFrame, packing: Packing, to: &mut impl Write) -> PolarsResult<()> {
     let compression = match packing {
         Packing::Plain => None,
@@ -82,28 +82,28 @@ pub fn write_stream(frame: &DataFrame, packing: Packing, to: &mut impl Write) ->
         .finish(&mut frame.clone())
 }
 
-/// Reads one Arrow IPC stream, and nothing behind it.
+/// Reads one Arrow IPC stream, and nothing after it.
 ///
 /// # Errors
-/// When it cannot be read or is no such stream.
+/// When it cannot be read or is not such a stream.
 pub fn read_stream(from: impl Read + Seek) -> PolarsResult<DataFrame> {
     IpcStreamReader::new(from).set_rechunk(false).finish()
 }
 
-/// Writes one map task's blocks for one reduce partition: how many, then each as an Arrow IPC stream.
+/// Writes one map task's blocks for one reduce partition: their number, then each as an Arrow IPC stream.
 ///
 /// # Errors
-/// When a block cannot be read, or `to` not written to.
+/// When a block cannot be read, or `to` cannot be written.
 pub fn write_blocks(blocks: &[Block], packing: Packing, to: &mut impl Write) -> PolarsResult<()> {
     let count = u32::try_from(blocks.len()).map_err(io::Error::other)?;
     to.write_all(&count.to_le_bytes())?;
     blocks.iter().try_for_each(|block| block.write(packing, to))
 }
 
-/// Reads what [`write_blocks`] wrote.
+/// Reads what [`write_blocks`] has written.
 ///
 /// # Errors
-/// When it cannot be read, or is something else.
+/// When it cannot be read or is something else.
 pub fn read_blocks(from: &mut (impl Read + Seek)) -> PolarsResult<Vec<DataFrame>> {
     let mut count = [0; 4];
     from.read_exact(&mut count)?;

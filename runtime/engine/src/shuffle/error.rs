@@ -6,7 +6,7 @@ use super::MAX_PARTITIONS;
 /// Why a frame could not be partitioned.
 #[derive(Debug, Error)]
 pub enum ShuffleError {
-    /// Partitioning into nothing.
+    /// The number of partitions is 0.
     #[error("cannot partition rows into 0 partitions; ask for at least 1")]
     NoPartitions,
     /// More partitions than [`MAX_PARTITIONS`].
@@ -15,10 +15,10 @@ pub enum ShuffleError {
          times the number of slots is plenty)"
     )]
     TooManyPartitions(usize),
-    /// Partitioning by the values of no expression at all.
+    /// There are no keys.
     #[error("cannot partition by no keys; give at least one key, or repartition round robin")]
     NoKeys,
-    /// Spreading keys over nothing.
+    /// Keys are spread over 0 partitions.
     #[error("cannot spread a key over 0 partitions; salt it over at least 1")]
     NoSalts,
     /// A key or partition expression failed on the rows.
@@ -29,20 +29,20 @@ pub enum ShuffleError {
         /// Polars' reason.
         source: PolarsError,
     },
-    /// A key or partition expression does not give one value per row.
+    /// A key or partition expression does not return one value per row.
     #[error(
-        "partitioning by {expr}: it gave {values} values for {rows} rows; use an expression that gives one \
+        "partitioning by {expr}: it returned {values} values for {rows} rows; use an expression that returns one \
          value per row (no filter, explode or unique)"
     )]
     Length {
         /// The expression.
         expr: String,
-        /// How many values it gave.
+        /// How many values it returned.
         values: usize,
-        /// How many it should have given.
+        /// How many were expected.
         rows: usize,
     },
-    /// A partition number that is not an integer.
+    /// A partition number is not an integer.
     #[error(
         "partitioning by {expr}: it is of dtype {dtype}, but a partition number is an integer; cast it \
          (`.cast(DataType::Int64)`), or repartition by hash to spread arbitrary values"
@@ -50,10 +50,10 @@ pub enum ShuffleError {
     NotAnInteger {
         /// The expression.
         expr: String,
-        /// What it gave instead.
+        /// The type it returned.
         dtype: DataType,
     },
-    /// Partition numbers that are null or outside of the range.
+    /// Partition numbers are null or out of range.
     #[error(
         "partitioning by {expr}: {bad} of {rows} rows have no partition in 0..{partitions}, the first of them \
          gave {value}; take the number modulo {partitions}, fill nulls, or ask for more partitions"
@@ -61,16 +61,16 @@ pub enum ShuffleError {
     OutOfRange {
         /// The expression.
         expr: String,
-        /// The first offending value.
+        /// The first invalid value.
         value: String,
-        /// How many rows offend.
+        /// How many rows have no valid partition.
         bad: usize,
         /// How many rows there are.
         rows: usize,
         /// How many partitions there are.
         partitions: usize,
     },
-    /// Keys of a dtype that has no hash or no order.
+    /// Keys have a dtype without a hash or an order.
     #[error("partitioning by {expr}: values of dtype {dtype} cannot be {verb}; use another key or cast it")]
     Unsupported {
         /// The expression.
@@ -80,7 +80,7 @@ pub enum ShuffleError {
         /// What cannot be done with them: "hashed" or "ordered".
         verb: &'static str,
     },
-    /// Range bounds that do not belong to the keys.
+    /// The range bounds do not match the keys.
     #[error(
         "partitioning by range: the keys are of dtypes {keys:?}, the bounds of {bounds:?}; make the bounds from \
          samples of the same keys"
@@ -91,12 +91,12 @@ pub enum ShuffleError {
         /// Dtypes of the bounds.
         bounds: Vec<DataType>,
     },
-    /// `descending` of the wrong length.
+    /// `descending` has the wrong length.
     #[error("partitioning by range: {keys} keys but {flags} `descending` flags; give one flag per key")]
     Descending {
-        /// How many keys there are.
+        /// The number of keys.
         keys: usize,
-        /// How many flags.
+        /// The number of flags.
         flags: usize,
     },
     /// Moving rows failed.

@@ -6,10 +6,10 @@ use polars::prelude::*;
 use super::ShuffleError;
 use super::keys::{evaluate_one, is_encodable, without_categories};
 
-/// Any number will do, as long as it never changes: every process must send a key to the same partition.
+/// The value does not matter but must never change: every process must send a key to the same partition.
 const SEED: u64 = 0x7061_7274_6974_6121;
 
-/// One hash per row, equal for keys that `group_by` and `join` take for equal.
+/// One hash per row, equal for keys that `group_by` and `join` consider equal.
 pub(super) fn hash_rows(df: &DataFrame, keys: &[Expr]) -> Result<Vec<u64>, ShuffleError> {
     let state = PlSeedableRandomStateQuality::seed_from_u64(SEED);
     let mut hashes = Vec::new();
@@ -24,12 +24,13 @@ pub(super) fn hash_rows(df: &DataFrame, keys: &[Expr]) -> Result<Vec<u64>, Shuff
     Ok(hashes)
 }
 
-/// The values in the one form in which equal keys have equal hashes: Polars hashes -0.0 like 0.0, all NaN
-/// alike and all nulls alike, but not a number the same in every width, and nested values not at all.
+/// The values in a form in which equal keys have equal hashes. Polars hashes -0.0 like 0.0, all NaN alike
+/// and all nulls alike. But it hashes the same number differently in different widths, and does not hash
+/// nested values.
 fn canonical(key: &Expr, values: Column) -> Result<Series, ShuffleError> {
     let values = without_categories(values)?;
     let values = match values.dtype() {
-        // A bijection is all it takes, so that the upper half of u64 may wrap.
+        // A bijection is enough, so the upper half of u64 may wrap.
         dtype if dtype.is_integer() => {
             values.cast_with_options(&DataType::Int64, CastOptions::Overflowing)?
         }

@@ -1,30 +1,30 @@
-//! Which keys have many of a map task's rows: from a bounded sample of them, so that looking costs
+//! Finds the keys that have many of a map task's rows. It uses a bounded sample, so that the cost is
 //! microseconds whatever the rows are.
 
 use std::collections::HashMap;
 
+use partita_events::HotKey;
 use polars::prelude::*;
 
 use super::hash::hash_rows;
 use super::keys::evaluate;
 use super::partition::Partitioner;
-use partita_events::HotKey;
 
-/// Of fewer rows nothing is said: no task of so few is worth looking at.
+/// For fewer rows no keys are reported: such a small task does not matter.
 const LEAST_ROWS: usize = 512;
-/// Rows that are looked at.
+/// The number of rows sampled.
 const SAMPLE: usize = 512;
-/// A key is hot that has at least one in so many of the sampled rows.
+/// A key is hot if it has at least one in this many of the sampled rows.
 const ONE_IN: usize = 20;
-/// The most keys that a task names.
+/// The maximum number of keys that a task reports.
 const MOST_KEYS: usize = 3;
-/// Where a key's text is cut, in characters.
+/// The maximum length of a key's text, in characters.
 const LONGEST: usize = 60;
 
 impl Partitioner {
-    /// The keys with at least a twentieth of the rows, most first, by a sample of the rows at even
-    /// distances. None where no keys decide where rows go, and none where looking fails: cutting the rows
-    /// says better what is wrong.
+    /// The keys with at least a twentieth of the rows, most frequent first, judged by a sample of the
+    /// rows. Empty if rows are not assigned by keys, or if the keys cannot be evaluated: partitioning the
+    /// rows then reports the error better.
     pub fn hot_keys(&self, df: &DataFrame, map_partition: usize) -> Vec<HotKey> {
         self.find_hot_keys(df, map_partition).unwrap_or_default()
     }
@@ -34,14 +34,14 @@ impl Partitioner {
             Self::Hash { keys, .. } => keys.as_slice(),
             Self::Range { by, .. } => by.as_slice(),
             Self::ByExpr { expr, .. } => std::slice::from_ref(expr),
-            // What is spread already needs no remedy.
+            // Rows that are spread already need no remedy.
             Self::RoundRobin { .. } | Self::Salted { .. } | Self::Copied { .. } => return None,
         };
         if df.height() < LEAST_ROWS || self.partitions() < 2 {
             return None;
         }
         let rows = df.height();
-        // At golden distances: rows of one key may come at even ones.
+        // At distances by the golden ratio, because rows of one key may come at even distances.
         let place = |i: usize| ((i as f64 * 0.618_033_988_75).fract() * rows as f64) as IdxSize;
         let places: IdxCa = (0..SAMPLE).map(place).collect_ca(PlSmallStr::EMPTY);
         let sample = df.take(&places).ok()?;
@@ -69,7 +69,7 @@ impl Partitioner {
     }
 }
 
-/// A key as it is written in a cell, where that is simple.
+/// A key as written in a cell, if that is simple.
 fn code(key: &Expr) -> String {
     match key {
         Expr::Column(name) => format!("col({:?})", name.as_str()),

@@ -7,7 +7,7 @@ pub(super) fn evaluate(df: &DataFrame, exprs: &[Expr]) -> Result<Vec<Column>, Sh
     exprs.iter().map(|expr| evaluate_one(df, expr)).collect()
 }
 
-/// The values of one expression, one per row of `df`; a single value stands for all rows.
+/// The values of one expression, one per row of `df`. A single value is repeated for all rows.
 pub(super) fn evaluate_one(df: &DataFrame, expr: &Expr) -> Result<Column, ShuffleError> {
     let failed = |source| ShuffleError::Expression { expr: expr.to_string(), source };
     if let Expr::Column(name) = expr
@@ -17,7 +17,7 @@ pub(super) fn evaluate_one(df: &DataFrame, expr: &Expr) -> Result<Column, Shuffl
     }
     let values = df.clone().lazy().select([expr.clone()]).collect().map_err(failed)?;
     let [column] = values.columns() else {
-        let message = format!("it stands for {} columns; name each of them as a key", values.width());
+        let message = format!("it expands to {} columns; name each of them as a key", values.width());
         return Err(failed(PolarsError::InvalidOperation(message.into())));
     };
     match (column.len(), df.height()) {
@@ -27,8 +27,8 @@ pub(super) fn evaluate_one(df: &DataFrame, expr: &Expr) -> Result<Column, Shuffl
     }
 }
 
-/// Categories as the strings they stand for, at any depth: their codes mean something else in every frame.
-/// Enums keep theirs, which are part of the dtype.
+/// Replaces categories by their strings, at any depth: their codes differ from frame to frame. Enums keep
+/// theirs, which are part of the dtype.
 pub(super) fn without_categories(column: Column) -> Result<Column, ShuffleError> {
     let plain = plain_dtype(column.dtype());
     if plain == *column.dtype() { Ok(column) } else { Ok(column.cast(&plain)?) }
@@ -45,7 +45,7 @@ fn plain_dtype(dtype: &DataType) -> DataType {
     }
 }
 
-/// Whether Polars can encode values of this dtype to bytes; it panics where it cannot.
+/// Whether Polars can encode values of this dtype as bytes. It panics on others.
 pub(super) fn is_encodable(dtype: &DataType) -> bool {
     match dtype {
         DataType::Unknown(_) => false,

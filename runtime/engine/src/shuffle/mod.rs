@@ -1,7 +1,7 @@
-//! Moving rows between partitions: which output partition each row of a frame goes to, and the frame
-//! cut up accordingly (a [`Partitioner`] decides; [`sample`] and [`range_bounds`] prepare one that
-//! orders; [`Salt`] spreads keys that have too many rows, and `hot` finds them), and where the blocks wait for the reduce tasks that fetch them (`store`), as
-//! frames or Arrow IPC streams (`block`).
+//! Moves rows between partitions. A [`Partitioner`] decides which output partition each row goes to, and
+//! splits a frame accordingly. [`sample`] and [`range_bounds`] prepare one that sorts. [`Salt`] spreads
+//! keys that have too many rows, and `hot` finds such keys. The blocks wait in the `store` for the reduce
+//! tasks that fetch them, as frames or Arrow IPC streams (`block`).
 
 pub mod block;
 mod error;

@@ -9,38 +9,39 @@ use super::keys::{evaluate, evaluate_one};
 use super::range::{check_range, range_ids};
 use super::salt::Salt;
 
-/// The most partitions a frame is cut into.
+/// The maximum number of partitions that a frame is split into.
 pub const MAX_PARTITIONS: usize = 1 << 20;
 
-/// One frame a partition, again for each slice of the rows.
+/// One frame per partition, for each slice of the rows.
 pub type Slices<'a> = Box<dyn Iterator<Item = Result<Vec<DataFrame>, ShuffleError>> + 'a>;
 
-/// Cuts a range of the rows into one frame a partition.
+/// Splits a range of the rows into one frame per partition.
 type Cut<'a> = Box<dyn Fn(Range<usize>) -> Result<Vec<DataFrame>, ShuffleError> + 'a>;
 
 /// How rows are assigned to output partitions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Partitioner {
-    /// Even pieces whatever the rows are. Each piece is a run of neighbouring rows, so that nothing is
-    /// copied; rows that do not divide evenly go to partitions that depend on the map partition, so that
-    /// many small inputs balance as well as one large one.
+    /// Even parts, whatever the rows are. Each part is a run of neighbouring rows, so nothing is copied.
+    /// If rows do not divide evenly, the partitions that get one more depend on the map partition, so
+    /// that many small inputs balance as well as one large one.
     RoundRobin {
         /// Number of output partitions.
         n: usize,
     },
-    /// Equal keys together, otherwise spread evenly. Equal is what `group_by` and `join` call equal: nulls
-    /// are, NaN are, -0.0 and 0.0 are, and categories are by their strings. Integers of different widths
-    /// and floats of different widths meet as well; an integer and a float do not. The same key goes to
-    /// the same partition in every process that runs the same version of Polars.
+    /// Equal keys go together and are otherwise spread evenly. Equality is that of `group_by` and `join`:
+    /// nulls are equal, NaN are equal, -0.0 equals 0.0, and categories are compared by their strings.
+    /// Integers of different widths are equal, and so are floats of different widths; an integer and a
+    /// float are not. The same key goes to the same partition in every process that runs the same version
+    /// of Polars.
     Hash {
         /// The keys.
         keys: Vec<Expr>,
         /// Number of output partitions.
         n: usize,
     },
-    /// Ordered: what goes to one partition sorts before or with what goes to the next, so that sorted
-    /// partitions one after the other are the sorted whole. Rows equal to a bound go with what is before it.
-    /// There is one partition more than there are bounds.
+    /// Ordered: the rows of a partition sort before or equal to those of the next, so that sorted
+    /// partitions, one after the other, are the sorted whole. Rows equal to a bound go before it. There
+    /// is one partition more than there are bounds.
     Range {
         /// The sort keys.
         by: Vec<Expr>,
@@ -51,27 +52,27 @@ pub enum Partitioner {
         /// One column per key, sorted the same way: made by [`range_bounds`](super::range_bounds).
         bounds: DataFrame,
     },
-    /// By the hash of the keys, but a salted key lies in several partitions instead of one: its rows are
-    /// dealt among them by their place, so that each gets about as many.
+    /// By the hash of the keys, but a salted key is in several partitions instead of one: its rows are
+    /// dealt among them by position, so that each gets about as many.
     Salted {
         /// The keys.
         keys: Vec<Expr>,
         /// Number of output partitions.
         n: usize,
-        /// What is salted.
+        /// The salted keys.
         salt: Salt,
     },
-    /// The other side of a join whose first side is [`Salted`](Self::Salted) likewise: rows of a salted
-    /// key go to each of its partitions, so that every row of the first side meets them.
+    /// The other side of a join whose first side is [`Salted`](Self::Salted) in the same way: rows of a
+    /// salted key go to each of its partitions, so that every row of the first side meets them.
     Copied {
         /// The keys.
         keys: Vec<Expr>,
         /// Number of output partitions.
         n: usize,
-        /// What is salted.
+        /// The salted keys.
         salt: Salt,
     },
-    /// The partition number is what the expression says, any integer in `0..n`.
+    /// The expression returns the partition number, an integer in `0..n`.
     ByExpr {
         /// The expression.
         expr: Expr,
@@ -93,23 +94,23 @@ impl Partitioner {
         }
     }
 
-    /// Cuts the rows of map partition number `map_partition` into one frame per output partition, empty
-    /// ones included; rows keep their order within each.
+    /// Splits the rows of map partition number `map_partition` into one frame per output partition,
+    /// including empty ones. Rows keep their order within each.
     ///
-    /// The frames are slices of one reordered copy (round robin: of `df` itself) and keep all of it in
-    /// memory while any of them lives.
+    /// The frames are slices of one reordered copy (round robin: of `df` itself). All of it stays in
+    /// memory as long as any of them lives.
     ///
     /// # Errors
-    /// When the number of partitions is zero or too large, or an expression fails or gives something that
-    /// cannot be partitioned by.
+    /// When the number of partitions is zero or too large, or when an expression fails or returns
+    /// something that rows cannot be partitioned by.
     pub fn split(&self, df: &DataFrame, map_partition: usize) -> Result<Vec<DataFrame>, ShuffleError> {
         let mut slices = self.split_in_slices(df, map_partition, usize::MAX)?;
         slices.next().unwrap_or(Err(ShuffleError::NoPartitions))
     }
 
-    /// Like [`split`](Self::split), but at most `rows` rows at a time, so that not all of the reordered copy
-    /// need be in memory at once. At least one slice comes, if only of empty frames. Where nothing is copied,
-    /// it is one slice whatever `rows` is.
+    /// Like [`split`](Self::split), but at most `rows` rows at a time, so that not all of the reordered
+    /// copy must be in memory at once. Returns at least one slice, possibly of empty frames. If nothing
+    /// is copied, it is one slice whatever `rows` is.
     ///
     /// # Errors
     /// As `split`.
@@ -151,8 +152,7 @@ impl Partitioner {
         }
     }
 
-    /// For each row the partition it goes to (one with copies, the first of them); `None` where that does
-    /// not depend on the row.
+    /// The partition of each row (with copies, the first one); `None` if it does not depend on the row.
     pub(super) fn ids(&self, df: &DataFrame, map_partition: usize) -> Result<Option<Vec<u32>>, ShuffleError> {
         let n = self.partitions();
         Ok(Some(match self {
@@ -180,8 +180,7 @@ fn not_none(keys: &[Expr]) -> Result<&[Expr], ShuffleError> {
     if keys.is_empty() { Err(ShuffleError::NoKeys) } else { Ok(keys) }
 }
 
-/// Contiguous even pieces, the first `rows % n` extra rows to partitions from a start on that walks around
-/// all partitions as the map partition counts up.
+/// Contiguous even parts. The `rows % n` extra rows go to partitions that rotate with the map partition.
 fn deal(df: &DataFrame, n: usize, map_partition: usize) -> Vec<DataFrame> {
     let (each, extra) = (df.height() / n, df.height() % n);
     let start = (map_partition % n) * stride(n) % n;
@@ -196,8 +195,8 @@ fn deal(df: &DataFrame, n: usize, map_partition: usize) -> Vec<DataFrame> {
         .collect()
 }
 
-/// A step that visits all of `0..n` before it repeats and keeps neighbouring visits apart: near the golden
-/// section and coprime to `n`.
+/// A step that visits all of `0..n` before it repeats and keeps consecutive visits apart: close to the
+/// golden section and coprime to `n`.
 fn stride(n: usize) -> usize {
     let coprime = |step: &usize| {
         let (mut a, mut b) = (n, *step);
@@ -215,13 +214,13 @@ pub(super) fn scale(hash: u64, n: usize) -> u32 {
     ((u128::from(hash) * n as u128) >> 64) as u32
 }
 
-/// The partition numbers an expression gives, checked.
+/// The checked partition numbers that an expression returns.
 fn expr_ids(df: &DataFrame, expr: &Expr, n: usize) -> Result<Vec<u32>, ShuffleError> {
     let values = evaluate_one(df, expr)?;
     if !values.dtype().is_integer() {
         return Err(ShuffleError::NotAnInteger { expr: expr.to_string(), dtype: values.dtype().clone() });
     }
-    // A u64 past the range of i64 becomes null and so stays out of range.
+    // A u64 beyond the range of i64 becomes null and so stays out of range.
     let numbers = values.cast(&DataType::Int64)?;
     let mut ids = Vec::with_capacity(values.len());
     let mut bad = 0;
@@ -247,8 +246,8 @@ fn expr_ids(df: &DataFrame, expr: &Expr, n: usize) -> Result<Vec<u32>, ShuffleEr
     }
 }
 
-/// Brings the rows of each partition together with one counting sort and one gather. `ids` are those of
-/// the frame's rows, or of `rows` of it.
+/// Groups the rows by partition with one counting sort and one gather. `ids` belong to the frame's rows,
+/// or to the range `rows` of them.
 fn gather(
     df: &DataFrame,
     rows: Option<&[IdxSize]>,
@@ -272,7 +271,7 @@ fn gather(
         *slot += 1;
     }
     let gathered = df.take(&IdxCa::from_vec(PlSmallStr::EMPTY, order))?;
-    // `next` has moved on to where each partition ends.
+    // `next` has advanced to the end of each partition.
     let pieces = lengths.iter().zip(&next);
     Ok(pieces.map(|(length, end)| gathered.slice((end - length) as i64, *length)).collect())
 }

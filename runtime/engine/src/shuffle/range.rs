@@ -7,12 +7,12 @@ use rand::seq::index;
 use super::ShuffleError;
 use super::keys::{evaluate, is_encodable, without_categories};
 
-/// Column of a sample that says how many rows each sampled one stands for.
+/// The column of a sample that tells how many rows each sampled row represents.
 pub(super) const WEIGHT: &str = "weight";
 
-/// A random sample of the sort keys of one map partition: all rows when there are at most `size`, else
+/// A random sample of the sort keys of one map partition: all rows if there are at most `size`, else
 /// `size` of them, the same for the same seed. The columns are the keys `key_0`, `key_1`, … and `weight`,
-/// the number of rows each sampled one stands for, so that a large partition counts for more.
+/// the number of rows that each sampled row represents, so that a large partition counts for more.
 ///
 /// # Errors
 /// When a key fails or has no order.
@@ -25,7 +25,7 @@ pub fn sample(df: &DataFrame, by: &[Expr], size: usize, seed: u64) -> Result<Dat
     let mut sampled = if rows <= size {
         keys
     } else {
-        // Polars' own sampling looks at every row.
+        // Polars' own sampling visits every row.
         let mut places = index::sample(&mut StdRng::seed_from_u64(seed), rows, size).into_vec();
         places.sort_unstable();
         keys.take(&places.into_iter().map(|place| place as IdxSize).collect_ca(PlSmallStr::EMPTY))?
@@ -35,11 +35,11 @@ pub fn sample(df: &DataFrame, by: &[Expr], size: usize, seed: u64) -> Result<Dat
     Ok(sampled)
 }
 
-/// Bounds that cut the sampled rows into `n` parts as even as the keys allow: sorted, at most `n - 1`, all
-/// different. `samples` come from [`sample`], one per map partition.
+/// Bounds that split the sampled rows into `n` parts as evenly as the keys allow: sorted, at most `n -
+/// 1`, all different. `samples` come from [`sample`], one per map partition.
 ///
 /// # Errors
-/// When there are no samples or they do not belong together, or `n` is zero.
+/// When there are no samples, when they do not belong together, or when `n` is zero.
 pub fn range_bounds(
     samples: Vec<DataFrame>,
     descending: &[bool],
@@ -70,10 +70,10 @@ pub fn range_bounds(
     let mut rows = order.into_iter().peekable();
     while let Some(row) = rows.next() {
         filled += weights.get(row).unwrap_or(0.0);
-        // A key cannot be cut in two, and nothing comes after the last one.
+        // A key cannot be split, and nothing comes after the last one.
         let ends_key = rows.peek().is_some_and(|next| encoded.value(*next) != encoded.value(row));
         let parts_left = n - chosen.len();
-        // What is left is divided anew each time, or a heavy key would leave later parts empty.
+        // What remains is divided again each time; otherwise a heavy key would leave later parts empty.
         if ends_key && parts_left > 1 && filled >= left / parts_left as f64 {
             chosen.push(row as IdxSize);
             left -= filled;
@@ -83,7 +83,7 @@ pub fn range_bounds(
     Ok(all.take(&IdxCa::from_vec(PlSmallStr::EMPTY, chosen))?)
 }
 
-/// For each row the number of bounds that sort before it, which is its partition.
+/// The partition of each row: the number of bounds that sort before it.
 pub(super) fn range_ids(
     df: &DataFrame,
     by: &[Expr],
@@ -104,7 +104,7 @@ pub(super) fn range_ids(
     Ok(keys.map(|key| bounds_before(key, &bounds) as u32).collect())
 }
 
-/// How many of the sorted bounds are less than the key. Most are told from it by their first bytes.
+/// The number of sorted bounds that are less than the key. Most are decided by their first bytes.
 fn bounds_before(key: &[u8], bounds: &[(u128, &[u8])]) -> usize {
     let start = prefix(key);
     let less = bounds.partition_point(|(bound, _)| *bound < start);
@@ -112,7 +112,7 @@ fn bounds_before(key: &[u8], bounds: &[(u128, &[u8])]) -> usize {
     less + undecided.count()
 }
 
-/// The first bytes as a number that compares as they do, as far as it reaches.
+/// The first bytes as a number that compares as they do.
 fn prefix(bytes: &[u8]) -> u128 {
     let mut first = [0; 16];
     match bytes.first_chunk() {
@@ -122,7 +122,7 @@ fn prefix(bytes: &[u8]) -> u128 {
     u128::from_be_bytes(first)
 }
 
-/// Refuses sort keys without a direction each.
+/// Checks that each sort key has a direction.
 pub(super) fn check_range(keys: usize, descending: &[bool]) -> Result<(), ShuffleError> {
     match (keys, descending.len()) {
         (0, _) => Err(ShuffleError::NoKeys),
@@ -144,7 +144,7 @@ fn sort_keys(df: &DataFrame, by: &[Expr]) -> Result<Vec<Column>, ShuffleError> {
     named.collect()
 }
 
-/// Rows as bytes that compare the way Polars sorts the rows, nulls and NaN included.
+/// Rows as bytes that compare as Polars sorts the rows, including nulls and NaN.
 fn encode(keys: &[Column], descending: &[bool], nulls_last: bool) -> PolarsResult<BinaryOffsetChunked> {
     let nulls_last = vec![nulls_last; keys.len()];
     row_encode::_get_rows_encoded_ca(PlSmallStr::EMPTY, keys, descending, &nulls_last, false)

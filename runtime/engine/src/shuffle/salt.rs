@@ -6,19 +6,20 @@ use super::hash::hash_rows;
 use super::partition::scale;
 use super::range::WEIGHT;
 
-/// Salted rows that are dealt to one place before the next is used: neighbours stay together, or gathering
-/// them would jump through memory.
+/// How many salted rows go to one partition before the next is used. Neighbours stay together, or
+/// gathering them would jump through memory.
 const RUN: usize = 64;
 
-/// Which keys lie in several partitions, and in how many.
+/// Which keys are spread over several partitions, and over how many.
 ///
 /// A key's partitions are its own by hash and others at even distances from it, so that rows of a single
-/// hot key fill exactly as many partitions as there are salts, and not as many as chance has it.
+/// hot key fill exactly as many partitions as there are salts, independent of chance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Salt {
-    /// In how many partitions a salted key lies; more than there are mean all of them.
+    /// The number of partitions of a salted key. A larger number than there are partitions means all of
+    /// them.
     pub salts: usize,
-    /// Sorted hashes of the keys that are salted; `None` for all keys.
+    /// The sorted hashes of the salted keys; `None` for all keys.
     hot: Option<Vec<u64>>,
 }
 
@@ -28,7 +29,7 @@ impl Salt {
         Self { salts, hot: None }
     }
 
-    /// Salts the keys of these hashes.
+    /// Salts the keys with these hashes.
     pub fn only(salts: usize, mut hot: Vec<u64>) -> Self {
         hot.sort_unstable();
         Self { salts, hot: Some(hot) }
@@ -38,7 +39,7 @@ impl Salt {
         if self.salts == 0 { Err(ShuffleError::NoSalts) } else { Ok(()) }
     }
 
-    /// How far from a key's own partition its others are: as far from each other as there is room.
+    /// The distances of a key's partitions from its own, spaced as far apart as possible.
     fn offsets(&self, n: usize) -> Vec<u32> {
         let salts = self.salts.min(n);
         (0..salts).map(|salt| (salt * n / salts) as u32).collect()
@@ -48,8 +49,7 @@ impl Salt {
         self.hot.as_ref().is_none_or(|hot| hot.binary_search(&hash).is_ok())
     }
 
-    /// The partition of each row; salted rows are dealt in runs, by their place among
-    /// them.
+    /// The partition of each row. Salted rows are dealt in runs, by their position among the salted rows.
     pub(super) fn deal(&self, hashes: &[u64], n: usize, map_partition: usize) -> Vec<u32> {
         let offsets = self.offsets(n);
         let (salts, seed) = (offsets.len(), (map_partition as u64) << 40);
@@ -61,8 +61,8 @@ impl Salt {
                 return home;
             }
             if dealt % RUN == 0 {
-                // Each round of runs takes every salt once, from one drawn anew: rows of one key may come
-                // at regular distances.
+                // Each round of runs uses every salt once and starts at a random one, because rows of one
+                // key may come at regular distances.
                 let (round, turn) = (dealt / RUN / salts, dealt / RUN % salts);
                 let first = scale(mixed(round as u64 ^ seed), salts) as usize;
                 offset = offsets[(first + turn) % salts];
@@ -73,7 +73,7 @@ impl Salt {
         hashes.iter().map(place).collect()
     }
 
-    /// Rows and the partition of each, a salted key's once for each of its partitions.
+    /// Rows with the partition of each. A salted key's rows appear once for each of its partitions.
     pub(super) fn copies(&self, hashes: &[u64], n: usize) -> (Vec<IdxSize>, Vec<u32>) {
         let offsets = self.offsets(n);
         let (mut rows, mut ids) = (Vec::with_capacity(hashes.len()), Vec::with_capacity(hashes.len()));
@@ -88,13 +88,13 @@ impl Salt {
     }
 }
 
-/// So many partitions further, and behind the last one again from the first.
+/// Moves a partition by an offset, wrapping around after the last one.
 fn moved(home: u32, offset: u32, n: usize) -> u32 {
     let (at, n) = (home + offset, n as u32);
     if at < n { at } else { at - n }
 }
 
-/// A number that looks drawn, the same for the same number (the finaliser of SplitMix64).
+/// A pseudo-random number determined by its input (the finaliser of SplitMix64).
 fn mixed(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -102,8 +102,8 @@ fn mixed(number: u64) -> u64 {
     z ^ z >> 31
 }
 
-/// Hashes of the keys that by themselves fill an even share of `n` partitions or more, as far as the
-/// samples tell: at most `n`. `samples` come from [`sample`](super::sample), one per map partition.
+/// The hashes of keys that by themselves fill an even share of `n` partitions or more, judged by the
+/// samples: at most `n`. `samples` come from [`sample`](super::sample), one per map partition.
 ///
 /// # Errors
 /// When the samples do not belong together.
@@ -152,7 +152,7 @@ mod tests {
             let even = 8000 / used.len();
             assert!(used.iter().all(|size| size.abs_diff(even) < even / 5), "{sizes:?}");
         }
-        // Also where the key's rows come at regular distances.
+        // Even if the key's rows come at regular distances.
         let every_fourth = frame((0..8000).map(|i| if i % 4 == 0 { 7 } else { i }));
         let hot = hot_hashes(vec![sample(&every_fourth, &[col("key")], 8000, 0).unwrap()], 8).unwrap();
         let salt = Salt::only(4, hot);
@@ -180,7 +180,7 @@ mod tests {
                 .zip(&right)
                 .map(|(left, right)| left.inner_join(right, ["key"], ["key"]).unwrap().height())
                 .sum();
-            // Of the right, keys 0 to 4 have 8, 7, 7, 7 and 7 rows; of the left each has 100.
+            // Keys 0 to 4 have 8, 7, 7, 7 and 7 rows on the right; each has 100 on the left.
             assert_eq!(pairs, 100 * (8 + 7 + 7 + 7 + 7));
         }
     }

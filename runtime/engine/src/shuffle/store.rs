@@ -11,7 +11,7 @@ use crate::memory::{Accountant, Room, SpillDirectory, SpillFile, Use};
 /// Identifies one shuffle in a session.
 pub type ShuffleId = u64;
 
-/// Whose blocks: those of one shuffle of one session, or the one block that is a task's result.
+/// The owner of blocks: one shuffle of one session, or one task's result, which is a single block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owner {
     Shuffle { session: u64, shuffle: ShuffleId },
@@ -26,8 +26,8 @@ impl Owner {
     }
 }
 
-/// Shuffle blocks: for each map partition, one a reduce partition. In memory, where frames share their
-/// buffers and nothing is copied, or on disk, when the accountant has no room for them.
+/// Shuffle blocks: for each map partition, one per reduce partition. In memory, where frames share their
+/// buffers and nothing is copied, or on disk if the accountant has no room for them.
 pub struct BlockStore {
     accountant: Arc<Accountant>,
     spill: Arc<SpillDirectory>,
@@ -36,18 +36,18 @@ pub struct BlockStore {
     on_disk: Arc<AtomicU64>,
 }
 
-/// What one map task left, in the order it was made.
+/// What one map task has left, in the order of writing.
 #[derive(Default)]
 pub struct Output {
     parts: Vec<Part>,
 }
 
-/// Blocks that were made together, one a reduce partition. They may be slices of one buffer, so they
+/// Blocks that were made together, one per reduce partition. They may be slices of one buffer, so they
 /// leave memory together.
 struct Part {
     number: u64,
     held: Held,
-    /// Somebody is writing it to disk.
+    /// Another thread is writing it to disk.
     moving: bool,
 }
 
@@ -96,13 +96,13 @@ impl BlockStore {
         }
     }
 
-    /// Makes room for a shuffle's blocks.
+    /// Opens the store for a shuffle's blocks.
     pub fn open(&self, owner: Owner) {
         self.lock().entry(owner).or_default();
     }
 
-    /// Adds blocks, one a reduce partition, to what a map task is about to leave: in memory if there is
-    /// room, else on disk. Says how many bytes went to disk.
+    /// Adds blocks, one per reduce partition, to a map task's output: in memory if there is room, else on
+    /// disk. Returns how many bytes went to disk.
     ///
     /// # Errors
     /// When they cannot be written to disk.
@@ -121,9 +121,9 @@ impl BlockStore {
         Ok(to_disk)
     }
 
-    /// Keeps what a map task left. If its shuffle is not open, it is dropped: it comes from a task that
-    /// outlived its job. So it is if there is something of that map partition: it comes from an attempt
-    /// that was second, and others may have read the first.
+    /// Keeps a map task's output. It is dropped if its shuffle is not open, because the task has then
+    /// outlived its job. It is also dropped if there is an output of that map partition already: it comes
+    /// from a second attempt, and others may have read the first.
     pub fn put(&self, owner: Owner, map_partition: usize, output: Output) {
         if let Some(maps) = self.lock().get_mut(&owner)
             && let Entry::Vacant(place) = maps.entry(map_partition)
@@ -132,14 +132,14 @@ impl BlockStore {
         }
     }
 
-    /// Forgets what a map task left, because it cannot be read: another attempt will be kept.
+    /// Drops a map task's output because it cannot be read. The output of another attempt will be kept.
     pub fn forget(&self, owner: Owner, map_partition: usize) {
         let forgotten = self.lock().get_mut(&owner).and_then(|maps| maps.remove(&map_partition));
         drop(forgotten);
     }
 
-    /// The blocks of one reduce partition by map partition: of all of them in order, or of those that are
-    /// wanted in the order they are.
+    /// The blocks of one reduce partition by map partition: all of them in order, or the wanted ones in
+    /// the given order.
     ///
     /// # Errors
     /// The wanted map partitions that are not here.
@@ -166,34 +166,34 @@ impl BlockStore {
         Err(found.into_iter().filter_map(Result::err).collect())
     }
 
-    /// Forgets blocks and frees their memory and files.
+    /// Drops blocks and frees their memory and files.
     pub fn remove(&self, owner: Owner) {
         let removed = self.lock().remove(&owner);
         drop(removed);
     }
 
-    /// Forgets all blocks whose owner is such.
+    /// Drops all blocks whose owner satisfies `such`.
     pub fn remove_all(&self, such: impl Fn(&Owner) -> bool) {
         let removed: Vec<_> = self.lock().extract_if(|owner, _| such(owner)).collect();
         drop(removed);
     }
 
-    /// Takes a task's result away.
+    /// Removes and returns a task's result.
     pub fn take(&self, owner: Owner) -> Option<Vec<Block>> {
         let maps = self.lock().remove(&owner)?;
         Some(maps.into_values().flat_map(|output| output.parts).filter_map(|part| part.block(0)).collect())
     }
 
-    /// Bytes of its files.
+    /// The bytes of its files.
     pub fn on_disk(&self) -> u64 {
         self.on_disk.load(Ordering::Relaxed)
     }
 
-    /// Moves blocks to disk until about so many bytes of memory are free, the largest first. Says how
-    /// many are.
+    /// Moves blocks to disk, largest first, until about this many bytes of memory are free. Returns how
+    /// many were freed.
     ///
     /// # Errors
-    /// When they cannot be written; they stay in memory then.
+    /// When they cannot be written; they then stay in memory.
     pub fn spill(&self, bytes: usize) -> PolarsResult<usize> {
         let mut freed = 0;
         while freed < bytes {
@@ -205,7 +205,7 @@ impl BlockStore {
                 .get_mut(&owner)
                 .and_then(|maps| maps.get_mut(&map_partition))
                 .and_then(|output| output.parts.iter_mut().find(|part| part.number == number));
-            // It may have been removed meanwhile: then its memory is free already.
+            // It may have been removed meanwhile; then its memory is free already.
             let before = match (part, written) {
                 (Some(part), Ok(spilled)) => {
                     part.moving = false;
@@ -225,7 +225,7 @@ impl BlockStore {
         Ok(freed)
     }
 
-    /// The part with the most bytes in memory that nobody is moving yet; it is then.
+    /// The part with the most bytes in memory that is not being moved. Marks it as being moved.
     fn largest(&self) -> Option<(Owner, usize, u64, Vec<DataFrame>)> {
         let mut outputs = self.lock();
         let parts = outputs.iter_mut().flat_map(|(owner, maps)| {

@@ -52,7 +52,7 @@ fn actions() -> impl Strategy<Value = Vec<Do>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
-    /// Held against a map of plain numbers, whatever the limit.
+    /// Compares the store with a map of plain numbers, for any limit.
     #[test]
     fn any_sequence_of_put_spill_and_remove_gives_the_rows_that_were_put(
         limit in prop_oneof![Just(0), 1_000..20_000usize, Just(usize::MAX)],

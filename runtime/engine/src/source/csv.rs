@@ -1,4 +1,4 @@
-//! CSV files: the schema their first lines suggest, and the pieces they can be cut into.
+//! CSV files: inferring their schema and splitting them into pieces.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,26 +15,26 @@ use super::files;
 use super::piece::{Piece, Stretch};
 use super::split;
 
-/// Lines end with this; a carriage return before it belongs to the line end too.
+/// The end of a line; a carriage return before it is part of the line end.
 pub(super) const LINE_END: u8 = b'\n';
 
-/// How CSV files are written and how their types are found.
+/// The format of CSV files and how their types are inferred.
 #[derive(Debug, Clone)]
 pub struct CsvOptions {
     /// The byte between fields.
     pub separator: u8,
-    /// The byte around fields that contain separators, quotes or line ends; none for files that do
-    /// not quote.
+    /// The byte around fields that contain separators, quotes or line ends; `None` for files without
+    /// quoting.
     pub quote: Option<u8>,
     /// Whether the first line of each file names the columns.
     pub has_header: bool,
-    /// How many records of each file the types are inferred from; all of them without a number.
+    /// How many records of each file the types are inferred from; `None` for all of them.
     pub infer_rows: Option<usize>,
-    /// Whether text that looks like dates and times becomes dates and times.
+    /// Whether text that looks like dates and times is converted to them.
     pub parse_dates: bool,
-    /// What stands for null besides an empty field.
+    /// What represents null, besides an empty field.
     pub null_values: Vec<String>,
-    /// Types of columns that are known better than they can be inferred.
+    /// Types of columns that should not be inferred.
     pub types: Vec<(String, DataType)>,
 }
 
@@ -54,36 +54,36 @@ impl Default for CsvOptions {
 
 /// One or more CSV files with the same columns.
 ///
-/// Types are inferred once, over the first records of every file; where files differ, the type that
-/// holds both is taken. Files compressed with gzip, zlib or zstd are read too, but never cut.
+/// Types are inferred once, over the first records of every file. If files differ, the type that holds
+/// both is used. Files compressed with gzip, zlib or zstd can be read, but are never split.
 #[derive(Clone)]
 pub struct CsvSource {
     schema: SchemaRef,
     files: Vec<Arc<CsvFile>>,
 }
 
-/// One file: where it is, where its records are and how to parse them.
+/// One file: its path, the position of its records and how to parse them.
 pub(super) struct CsvFile {
     pub path: PathBuf,
     pub len: u64,
-    /// From the first record to the end; all of the file if it is compressed.
+    /// From the first record to the end; the whole file if it is compressed.
     pub body: Range<u64>,
     pub compressed: bool,
     pub format: Arc<CsvFormat>,
 }
 
-/// What all files of a source have in common for the parser.
+/// The parser's settings common to all files of a source.
 pub(super) struct CsvFormat {
     pub options: CsvReadOptions,
-    /// As the parser can read it.
+    /// The schema in types that the parser can read.
     pub schema: SchemaRef,
-    /// Fields of which the parser only reads the text, to be cast afterwards.
+    /// Fields that the parser reads only as text, to be cast afterwards.
     pub casts: Vec<Field>,
     pub null_values: Option<NullValuesCompiled>,
 }
 
 impl CsvSource {
-    /// Opens a file, every CSV file in and below a directory, or what a glob matches.
+    /// Opens a file, every CSV file in and below a directory, or the files that match a glob.
     pub fn open(pattern: &str, options: &CsvOptions) -> Result<Self, SourceError> {
         let paths = files::expand(pattern, &[".csv", ".csv.gz", ".csv.zst", ".tsv"])?;
         let read_options = options.for_polars();
@@ -117,20 +117,20 @@ impl CsvSource {
         &self.schema
     }
 
-    /// Bytes of all records as they lie on disk.
+    /// The bytes of all records on disk.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes()).sum()
     }
 
-    /// The files, in the order they are read.
+    /// The files, in reading order.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|file| file.path.as_path())
     }
 
-    /// Cuts the source. Without a number, one piece a file. With one, at most that many pieces: if
-    /// there are more files, neighbours share a piece; if there are fewer, large files are cut
-    /// between records, for which they are scanned once so that a line end inside quotes is not
-    /// taken for the end of a record.
+    /// Splits the source. Without a number, into one piece per file. With one, into at most that many
+    /// pieces: if there are more files, neighbours share a piece; if there are fewer, large files are
+    /// split between records. For that they are scanned once, so that a line end inside quotes is not
+    /// mistaken for the end of a record.
     pub fn pieces(&self, wanted: Option<usize>) -> PolarsResult<Vec<Piece>> {
         let bytes: Vec<u64> = self.files.iter().map(|file| file.bytes()).collect();
         let wanted = wanted.unwrap_or(self.files.len()).max(1);
@@ -197,13 +197,13 @@ impl CsvFormat {
         Ok(Self { options, schema, casts, null_values })
     }
 
-    /// Finds ends of lines that are ends of records.
+    /// Finds the line ends that end records.
     pub(super) fn records(&self) -> CountLines {
         CountLines::new(self.options.parse_options.quote_char, LINE_END, None)
     }
 }
 
-/// What opening a file tells before the schema of all files is known.
+/// What is known of a file before the schema of all files is known.
 struct Head {
     path: PathBuf,
     len: u64,
@@ -237,7 +237,7 @@ impl Head {
     }
 }
 
-/// Infers a schema and leaves the reader so that what is returned and what it still has are records.
+/// Infers a schema. What is returned and what the reader still has are then the records.
 fn after_header(
     reader: &mut CompressedReader,
     options: &CsvReadOptions,
@@ -250,20 +250,20 @@ impl CsvFile {
         self.body.end - self.body.start
     }
 
-    /// The bytes of a stretch of records.
+    /// The bytes of a range of records.
     pub(super) fn load(&self, stretch: Range<u64>) -> PolarsResult<Buffer<u8>> {
         let bytes = files::map(&self.path, self.len)?;
         if !self.compressed {
             return Ok(bytes.sliced(stretch.start as usize..stretch.end as usize));
         }
         let mut reader = CompressedReader::try_new(bytes)?;
-        // Only to get past the header: the types are known.
+        // Only used to skip the header: the types are known.
         let options = CsvReadOptions { infer_schema_length: Some(0), ..self.format.options.clone() };
         let (_, rest) = after_header(&mut reader, &options)?;
         Ok(reader.read_next_slice(&rest, usize::MAX)?.0)
     }
 
-    /// Cuts the body between records into at most `wanted` stretches of about the same size.
+    /// Splits the body between records into at most `wanted` ranges of about equal size.
     fn cut(&self, wanted: usize) -> PolarsResult<Vec<Range<u64>>> {
         if wanted <= 1 || self.compressed || self.bytes() == 0 {
             return Ok(vec![self.body.clone()]);
@@ -278,8 +278,8 @@ impl CsvFile {
             if target <= start {
                 continue;
             }
-            // A cut is the start of a record, so an odd number of quotes before the target means that
-            // it is inside quotes.
+            // A range starts at a record, so an odd number of quotes before the target means that the
+            // target is inside quotes.
             let mut quoted = quotes(&body[start..target - 1]) % 2 == 1;
             let end = body[target - 1..].iter().position(|&byte| {
                 quoted ^= Some(byte) == quote;
@@ -293,7 +293,7 @@ impl CsvFile {
     }
 }
 
-/// The type that the text of both can be parsed as; any text is text.
+/// A type that the text of both can be parsed as; text holds everything.
 fn holding_both(one: &DataType, other: &DataType) -> DataType {
     match (one, other) {
         (one, other) if one == other => one.clone(),
@@ -302,7 +302,7 @@ fn holding_both(one: &DataType, other: &DataType) -> DataType {
     }
 }
 
-/// Makes `schema` hold the values of a further file too.
+/// Widens `schema` so that it holds the values of another file as well.
 fn widen(first: &Path, schema: &mut Schema, path: &Path, other: &Schema) -> Result<(), SourceError> {
     let differs = |column: &str, what: &str| SourceError::SchemaDiffers {
         path: path.into(),
@@ -313,7 +313,7 @@ fn widen(first: &Path, schema: &mut Schema, path: &Path, other: &Schema) -> Resu
     let mut others = other.iter();
     for (name, dtype) in schema.iter_mut() {
         match others.next() {
-            None => return Err(differs(name, "is missing but is there")),
+            None => return Err(differs(name, "is missing but exists")),
             Some((found, _)) if found != name => {
                 return Err(differs(found, &format!("stands where column `{name}` stands")));
             }

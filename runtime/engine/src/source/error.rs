@@ -1,4 +1,4 @@
-//! What can be wrong with a source before a row of it is read.
+//! Why a source cannot be opened, found before any row is read.
 
 use std::path::PathBuf;
 
@@ -7,27 +7,27 @@ use polars::prelude::PolarsError;
 /// Why a source cannot be opened. Every message names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// A path without wildcards that is not there.
+    /// A path without wildcards that does not exist.
     #[error(
         "`{pattern}` does not exist (looked in {cwd}): check the spelling, or give an absolute path",
         pattern = pattern, cwd = cwd.display()
     )]
     NotFound {
-        /// What was asked for.
+        /// The path.
         pattern: String,
-        /// Where a relative path was looked up.
+        /// The directory that a relative path refers to.
         cwd: PathBuf,
     },
 
-    /// A pattern with wildcards that no file matches.
+    /// A pattern with wildcards that matches no file.
     #[error(
         "no file matches `{pattern}` (looked in {cwd}): check the pattern; `*` does not cross directories, `**` does",
         pattern = pattern, cwd = cwd.display()
     )]
     NoMatch {
-        /// What was asked for.
+        /// The pattern.
         pattern: String,
-        /// Where a relative pattern was looked up.
+        /// The directory that a relative pattern refers to.
         cwd: PathBuf,
     },
 
@@ -39,25 +39,25 @@ pub enum SourceError {
     EmptyDirectory {
         /// The directory.
         path: PathBuf,
-        /// The endings looked for.
+        /// The file name endings searched for.
         wanted: String,
     },
 
     /// A pattern that is not a valid glob.
     #[error("`{pattern}` is not a valid pattern ({reason}): put special characters in brackets, as in `[[]`")]
     BadPattern {
-        /// What was asked for.
+        /// The pattern.
         pattern: String,
-        /// What the glob parser says.
+        /// The glob parser's reason.
         reason: String,
     },
 
-    /// The operating system refuses.
+    /// The operating system refused.
     #[error("cannot read `{path}` ({source}): check that it is a file you may read", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         source: std::io::Error,
     },
 
@@ -69,11 +69,11 @@ pub enum SourceError {
     NotParquet {
         /// The file.
         path: PathBuf,
-        /// What the footer reader says.
+        /// The footer reader's reason.
         reason: String,
     },
 
-    /// A column of a type that Polars, as it is built here, does not have.
+    /// A column has a type that this build of Polars does not have.
     #[error(
         "column `{column}` of `{path}` has the type {dtype}, which is not supported: write the file without it, \
          or with another type",
@@ -88,9 +88,9 @@ pub enum SourceError {
         dtype: String,
     },
 
-    /// A file that is not the one a piece was cut from.
+    /// A file is not the one that a piece was made from.
     #[error(
-        "`{path}` no longer has the row groups this piece was cut from: open the source again",
+        "`{path}` no longer has the row groups that this piece was made from: open the source again",
         path = path.display()
     )]
     Changed {
@@ -98,7 +98,7 @@ pub enum SourceError {
         path: PathBuf,
     },
 
-    /// A file whose columns are not those of the first file.
+    /// A file has other columns than the first file.
     #[error(
         "the files do not share a schema: column `{column}` of `{path}` {what} in `{first}`; \
          open them separately, or write the files again with one schema",
@@ -107,15 +107,15 @@ pub enum SourceError {
     SchemaDiffers {
         /// The file that differs.
         path: PathBuf,
-        /// The first file, whose schema is the source's.
+        /// The first file, which determines the source's schema.
         first: PathBuf,
         /// The first column that differs.
         column: String,
-        /// How, as in `is i64 but is str`.
+        /// How it differs, as in `is i64 but is str`.
         what: String,
     },
 
-    /// A CSV file from which no schema can be had.
+    /// A CSV file has no line to take a schema from.
     #[error(
         "`{path}` has no line to take a schema from: remove it, or write a header line into it",
         path = path.display()
@@ -125,7 +125,7 @@ pub enum SourceError {
         path: PathBuf,
     },
 
-    /// A type given for a column that is not there.
+    /// The options give a type for a column that does not exist.
     #[error(
         "the options give a type for the column `{column}`, which `{path}` does not have: its columns are {known}",
         path = path.display()
@@ -135,24 +135,24 @@ pub enum SourceError {
         path: PathBuf,
         /// The column named in the options.
         column: String,
-        /// The columns there are.
+        /// The existing columns.
         known: String,
     },
 
-    /// A CSV file that Polars cannot make sense of.
+    /// A CSV file whose beginning Polars cannot parse.
     #[error(
-        "cannot understand the head of `{path}` as CSV ({reason}): check the separator, the header and the options",
+        "cannot parse the start of `{path}` as CSV ({reason}): check the separator, the header and the options",
         path = path.display()
     )]
     BadCsv {
         /// The file.
         path: PathBuf,
-        /// What Polars says.
+        /// Polars' reason.
         reason: String,
     },
 }
 
-/// The first line of what Polars says: the rest is advice for another library's options.
+/// The first line of Polars' message; the rest is advice for another library's options.
 pub(super) fn first_line(error: &PolarsError) -> String {
     error.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
 }

@@ -1,4 +1,4 @@
-//! From a pattern to files, and from a file to its bytes.
+//! Expands patterns to files, and reads the bytes of files.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use polars_buffer::Buffer;
 
 use super::error::SourceError;
 
-/// The files a path, directory or glob stands for, sorted by name. In a directory and below, those
-/// whose name ends in one of `endings`; names that start with `.` or `_` are bookkeeping of whoever
-/// wrote the directory (`_SUCCESS`, `.crc`) and never data.
+/// The files that a path, directory or glob refers to, sorted by name. In and below a directory these are
+/// the files whose name ends in one of `endings`. Names that start with `.` or `_` (`_SUCCESS`, `.crc`)
+/// are bookkeeping of whoever wrote the directory, and never data.
 pub(super) fn expand(pattern: &str, endings: &[&str]) -> Result<Vec<PathBuf>, SourceError> {
     let path = Path::new(pattern);
     if path.is_dir() {
@@ -26,7 +26,7 @@ pub(super) fn expand(pattern: &str, endings: &[&str]) -> Result<Vec<PathBuf>, So
         }
         return Ok(files);
     }
-    // A file whose very name looks like a pattern is meant literally.
+    // A file whose own name looks like a pattern is meant literally.
     if path.exists() {
         return Ok(vec![path.into()]);
     }
@@ -70,7 +70,7 @@ fn cwd() -> PathBuf {
     std::env::current_dir().unwrap_or_default()
 }
 
-/// Opens a file and says how long it is.
+/// Opens a file and returns its length.
 pub(super) fn open(path: &Path) -> Result<(File, u64), SourceError> {
     let unreadable = |source| SourceError::Unreadable { path: path.into(), source };
     let file = File::open(path).map_err(unreadable)?;
@@ -78,8 +78,8 @@ pub(super) fn open(path: &Path) -> Result<(File, u64), SourceError> {
     Ok((file, len))
 }
 
-/// Maps a file as it was when the source was opened. A file that has another length by now would be
-/// read at the wrong places, so that is an error.
+/// Maps a file that must still have the length it had when the source was opened. Otherwise it would be
+/// read at the wrong positions, so that is an error.
 pub(super) fn map(path: &Path, len: u64) -> PolarsResult<Buffer<u8>> {
     let file = File::open(path)
         .map_err(|error| polars_err!(ComputeError: "cannot read `{}` any more: {error}", path.display()))?;

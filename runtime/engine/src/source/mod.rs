@@ -1,14 +1,13 @@
-//! File sources cut into pieces, one piece a task.
+//! File sources, split into pieces, one piece per task.
 //!
-//! A source ([`ParquetSource`], [`CsvSource`]) looks at its files once, on the driver: it checks that
-//! they agree on a schema and says into which [`Piece`]s they can be cut. A piece becomes the first
-//! step of a task's plan with [`Piece::scan`]: an anonymous scan of Polars, so projection, predicate
-//! and slice pushdown reach it, whose reader works on the calling thread alone, because one task uses
-//! one core. What was read and what could be skipped is counted in [`ReadStats`].
+//! A source ([`ParquetSource`], [`CsvSource`]) examines its files once, on the driver: it checks that
+//! they agree on a schema and decides which [`Piece`]s they can be split into. A piece becomes the first
+//! step of a task's plan with [`Piece::scan`], an anonymous scan of Polars. So projection, predicate and
+//! slice pushdown reach it. Its reader works on the calling thread only, because one task uses one core.
+//! [`ReadStats`] counts what was read and what was skipped.
 //!
-//! Not here: writing files, generated sources, and anything that knows a plan, a stage or an engine.
-//! A frame with such a scan is for Polars' in-memory engine; its streaming engine has no anonymous
-//! scans.
+//! Not here: writing files, generated sources, and anything that knows a plan, a stage or an engine. A
+//! frame with such a scan needs Polars' in-memory engine; the streaming engine has no anonymous scans.
 
 mod csv;
 mod error;

@@ -1,4 +1,4 @@
-//! Parquet files: their footers, the schema they share, and the pieces they can be cut into.
+//! Parquet files: their footers, the schema they share, and the pieces they can be split into.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::files;
 use super::piece::{Part, Piece, Stretch};
 use super::split;
 
-/// Row groups with less than this, unpacked, do not deserve a task of their own.
+/// Row groups with less than this, uncompressed, are too small for a task of their own.
 const MIN_PIECE_BYTES: u64 = 512 * 1024;
 
 /// One or more Parquet files with one schema.
@@ -26,18 +26,18 @@ pub struct ParquetSource {
     files: Vec<Arc<ParquetFile>>,
 }
 
-/// One file: where it is and what its footer says.
+/// One file: its path and the content of its footer.
 pub(super) struct ParquetFile {
     pub path: PathBuf,
-    /// Its length when the footer was read: all offsets are only good for that file.
+    /// Its length when the footer was read. All offsets are valid for this file only.
     pub len: u64,
     pub metadata: Arc<FileMetadata>,
     pub arrow_schema: ArrowSchema,
 }
 
 impl ParquetSource {
-    /// Opens a file, every `.parquet` file in and below a directory, or what a glob matches. Reads
-    /// the footers, not the data.
+    /// Opens a file, every `.parquet` file in and below a directory, or the files that match a glob.
+    /// Reads the footers, not the data.
     pub fn open(pattern: &str) -> Result<Self, SourceError> {
         let paths = files::expand(pattern, &[".parquet", ".pq"])?;
         let mut opened = Vec::with_capacity(paths.len());
@@ -54,8 +54,8 @@ impl ParquetSource {
         Ok(Self { schema, files: opened })
     }
 
-    /// The piece that consists of these parts, as [`Piece::parts`] of another process described it.
-    /// Opens the files anew; they must still have the row groups.
+    /// The piece that consists of these parts, as described by [`Piece::parts`] of another process.
+    /// Reopens the files; they must still have the row groups.
     pub fn piece_of(parts: &[Part]) -> Result<Piece, SourceError> {
         let mut stretches = Vec::with_capacity(parts.len());
         let mut shared: Option<(PathBuf, SchemaRef)> = None;
@@ -76,31 +76,31 @@ impl ParquetSource {
         Ok(Piece::new(shared.map(|(_, schema)| schema).unwrap_or_default(), stretches))
     }
 
-    /// The schema all files share.
+    /// The schema that all files share.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Rows in all files.
+    /// The number of rows in all files.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.metadata.num_rows as u64).sum()
     }
 
-    /// Compressed bytes of all columns of all files.
+    /// The compressed bytes of all columns of all files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().flat_map(|file| (0..file.groups()).map(|group| file.bytes(group))).sum()
     }
 
-    /// The files, in the order they are read.
+    /// The files, in reading order.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|file| file.path.as_path())
     }
 
-    /// Cuts the source between row groups, in order.
+    /// Splits the source between row groups, in order.
     ///
-    /// Without a number, one piece a row group, where neighbours are put together until they are
-    /// worth a task. With one, at most that many pieces with about the same number of rows; there
-    /// are never more pieces than row groups. A source without rows is one empty piece.
+    /// Without a number, one piece per row group, but neighbours are merged until a piece is worth a
+    /// task. With one, at most that many pieces with about the same number of rows, and never more pieces
+    /// than row groups. A source without rows is one empty piece.
     pub fn pieces(&self, wanted: Option<usize>) -> Vec<Piece> {
         let groups: Vec<(&Arc<ParquetFile>, usize)> =
             self.files.iter().flat_map(|file| (0..file.groups()).map(move |group| (file, group))).collect();
@@ -121,7 +121,7 @@ impl ParquetSource {
         ranges.into_iter().map(|range| self.piece(&groups[range])).collect()
     }
 
-    /// Consecutive row groups, with those of one file put into one stretch.
+    /// Consecutive row groups; those of one file are merged into one part.
     fn piece(&self, groups: &[(&Arc<ParquetFile>, usize)]) -> Piece {
         let stretches = groups
             .chunk_by(|(left, _), (right, _)| Arc::ptr_eq(left, right))
@@ -180,7 +180,7 @@ impl ParquetFile {
     }
 }
 
-/// Whether Polars, as it is built here, has this type. Asking it about another one is a panic.
+/// Whether this build of Polars has this type. Asking Polars about another type panics.
 fn is_supported(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as D;
     match dtype {

@@ -1,4 +1,4 @@
-//! A piece: what one task reads of a source, and how it becomes the head of that task's plan.
+//! A piece: what one task reads from a source, and how it becomes the start of that task's plan.
 
 use std::any::Any;
 use std::fmt;
@@ -20,21 +20,21 @@ use super::predicate::RowFilter;
 use super::read_stats::ReadStats;
 use super::{records, row_groups};
 
-/// What one task reads: stretches of one or more files, in order.
+/// What one task reads: parts of one or more files, in order.
 #[derive(Clone)]
 pub struct Piece {
     schema: SchemaRef,
     pub(super) stretches: Arc<[Stretch]>,
 }
 
-/// A contiguous stretch of one file.
+/// A contiguous part of one file.
 #[derive(Clone)]
 pub(super) enum Stretch {
     RowGroups { file: Arc<ParquetFile>, groups: Range<usize> },
     Records { file: Arc<CsvFile>, bytes: Range<u64> },
 }
 
-/// A stretch of one file, for people to read.
+/// A part of one file, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The file.
@@ -43,7 +43,7 @@ pub struct Part {
     pub row_groups: Option<Range<usize>>,
     /// The bytes of its records, for CSV.
     pub byte_range: Option<Range<u64>>,
-    /// Rows, where that is known without reading.
+    /// The number of rows, if known without reading.
     pub rows: Option<u64>,
     /// Compressed bytes of all columns.
     pub bytes: u64,
@@ -54,17 +54,17 @@ impl Piece {
         Self { schema, stretches: stretches.into() }
     }
 
-    /// The schema of the source, which a scan of any piece has too.
+    /// The schema of the source, which a scan of any piece has as well.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// The stretches of files it consists of, in order. None for a source without rows.
+    /// The file parts that it consists of, in order. Empty for a source without rows.
     pub fn parts(&self) -> Vec<Part> {
         self.stretches.iter().map(Stretch::part).collect()
     }
 
-    /// Rows, where that is known without reading: always for Parquet, never for CSV.
+    /// The number of rows, if known without reading: always for Parquet, never for CSV.
     pub fn rows(&self) -> Option<u64> {
         self.stretches.iter().map(|stretch| stretch.part().rows).sum()
     }
@@ -74,14 +74,14 @@ impl Piece {
         self.stretches.iter().map(|stretch| stretch.part().bytes).sum()
     }
 
-    /// Bytes of all columns before compression, where that is known without reading: of Parquet.
+    /// The uncompressed bytes of all columns, if known without reading: only for Parquet.
     pub fn unpacked_bytes(&self) -> Option<u64> {
         self.stretches.iter().map(Stretch::unpacked_bytes).sum()
     }
 
-    /// A lazy frame over exactly the rows of this piece. It reads when it is collected, on the
-    /// calling thread, and only what the plan above it needs; it counts what it reads in `stats`.
-    /// Collect it with the in-memory engine.
+    /// A lazy frame over exactly the rows of this piece. When collected, it reads on the calling thread
+    /// and only what the plan above it needs, and counts what it reads in `stats`. Collect it with the
+    /// in-memory engine.
     pub fn scan(&self, stats: Arc<ReadStats>) -> PolarsResult<LazyFrame> {
         let name = match self.stretches.first() {
             Some(Stretch::Records { .. }) => "CSV PIECE",
@@ -92,8 +92,8 @@ impl Piece {
         LazyFrame::anonymous_scan(Arc::new(PieceScan { piece: self.clone(), stats }), args)
     }
 
-    /// Reads what a plan asks for, and hands it to `out` in frames as they are read, a row group each or
-    /// some hundred kilobytes of text.
+    /// Reads what a plan requests and passes it to `out` in frames as they are read: one per row group,
+    /// or per few hundred kilobytes of text.
     fn read(
         &self,
         request: &Request,
@@ -101,7 +101,7 @@ impl Piece {
         out: &mut dyn FnMut(DataFrame) -> PolarsResult<()>,
     ) -> PolarsResult<()> {
         stats.add_columns(request.schema.iter_names());
-        // What becomes of the frames on the way is not reading.
+        // The time that `out` takes does not count as reading.
         let (started, mut elsewhere) = (Instant::now(), Duration::ZERO);
         let read = self.read_stretches(request, stats, &mut |frame| {
             let given = Instant::now();
@@ -191,13 +191,13 @@ impl Stretch {
     }
 }
 
-/// What the plan above a scan asks of it.
+/// What the plan above a scan requests.
 pub(super) struct Request {
-    /// The columns wanted, in the order wanted.
+    /// The wanted columns, in the wanted order.
     pub schema: SchemaRef,
-    /// Rows that may pass at all.
+    /// The filter that rows must pass.
     pub filter: Option<RowFilter>,
-    /// How many rows to look at, counted before the filter.
+    /// How many rows to read, counted before the filter.
     pub rows: usize,
 }
 
@@ -223,7 +223,7 @@ impl PieceScan {
     }
 }
 
-/// What a scan of an optimised plan reads, a frame after another instead of all at once.
+/// What a scan of an optimised plan reads, one frame at a time instead of all at once.
 pub struct Frames<'a> {
     scan: &'a PieceScan,
     request: Request,
@@ -238,7 +238,7 @@ impl<'a> Frames<'a> {
         let rows = match &unified_scan_args.pre_slice {
             None => None,
             Some(Slice::Positive { offset: 0, len }) => Some(*len),
-            // Polars asks for no other of a scan like this.
+            // Polars gives a scan like this no other kind of predicate.
             Some(_) => return Ok(None),
         };
         let predicate = predicate.as_ref().map(|predicate| predicate.to_expr(exprs));
@@ -246,7 +246,7 @@ impl<'a> Frames<'a> {
         Ok(Some(Self { scan, request }))
     }
 
-    /// Reads, and hands each frame to `out`.
+    /// Reads, and passes each frame to `out`.
     pub fn read(&self, out: &mut dyn FnMut(DataFrame) -> PolarsResult<()>) -> PolarsResult<()> {
         self.scan.piece.read(&self.request, &self.scan.stats, out)
     }

@@ -1,4 +1,4 @@
-//! A predicate that was pushed into a scan: which rows pass, and which row groups cannot have any.
+//! A predicate that was pushed down into a scan: which rows pass, and which row groups cannot have any.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use polars_plan::utils::aexpr_to_leaf_names_iter;
 
 /// A predicate ready to be evaluated.
 ///
-/// Polars itself turns it into a second predicate over minimum, maximum and null count that is true
-/// only where no row can pass; its rules for nulls, NaN and inexact statistics are the ones its own
-/// Parquet reader trusts.
+/// Polars turns it into a second predicate over minimum, maximum and null count, which is true only if no
+/// row can pass. Its rules for nulls, NaN and inexact statistics are those that its own Parquet reader
+/// relies on.
 pub(super) struct RowFilter {
     rows: Arc<dyn PhysicalExpr>,
-    /// Over a frame as [`RowFilter::statistics_schema`] has it; nothing where no rule applies.
+    /// Over a frame with [`RowFilter::statistics_schema`]; `None` if no rule applies.
     skip: Option<Arc<dyn PhysicalExpr>>,
-    /// The columns the predicate looks at, in the order of the scan's output.
+    /// The columns that the predicate uses, in the order of the scan's output.
     live: SchemaRef,
 }
 
@@ -38,7 +38,7 @@ impl RowFilter {
                 .map(|(name, dtype)| (name.clone(), dtype.clone()))
                 .collect(),
         );
-        // One task, one core: the expressions may not spread over threads either.
+        // One task, one core: the expressions must not use other threads.
         let mut state = ExpressionConversionState::new(false);
         let rows = create_physical_expr(&predicate, &mut arena, &live, &mut state)?;
         let skip = match aexpr_to_skip_batch_predicate(predicate.node(), &mut arena, &live) {
@@ -51,17 +51,17 @@ impl RowFilter {
         Ok(Self { rows, skip, live })
     }
 
-    /// The columns the predicate looks at.
+    /// The columns that the predicate uses.
     pub(super) fn live(&self) -> &Schema {
         &self.live
     }
 
-    /// Whether statistics can rule anything out at all.
+    /// Whether statistics can rule out anything at all.
     pub(super) fn can_skip(&self) -> bool {
         self.skip.is_some()
     }
 
-    /// Which rows of `live` pass; a null is a no. One bit a row, without nulls.
+    /// Which rows of `live` pass, one bit per row, without nulls. A null does not pass.
     pub(super) fn passes(&self, live: &DataFrame) -> PolarsResult<BooleanChunked> {
         let mask = self.rows.evaluate(live, &ExecutionState::new())?;
         let mask = mask.bool().map_err(
@@ -70,15 +70,15 @@ impl RowFilter {
         truths(mask, live.height())
     }
 
-    /// Which batches have no row that passes, given their statistics. Where these cannot be
-    /// evaluated, none is ruled out.
+    /// Which batches have no row that passes, given their statistics. If these cannot be evaluated, none
+    /// is ruled out.
     pub(super) fn ruled_out(&self, statistics: &DataFrame) -> Option<BooleanChunked> {
         let skip = self.skip.as_ref()?.evaluate(statistics, &ExecutionState::new()).ok()?;
         truths(skip.bool().ok()?, statistics.height()).ok()
     }
 }
 
-/// The names the second predicate uses: `len`, and for each column its minimum, maximum, null count.
+/// The columns of the second predicate: `len`, and for each column its minimum, maximum and null count.
 fn statistics_schema(live: &Schema) -> SchemaRef {
     let mut schema = Schema::with_capacity(1 + live.len() * 3);
     schema.insert(PlSmallStr::from_static("len"), IDX_DTYPE);
@@ -96,7 +96,7 @@ pub(super) fn statistics_names(column: &str) -> [PlSmallStr; 3] {
     ["min", "max", "nc"].map(|suffix| PlSmallStr::from_string(format!("{column}_{suffix}")))
 }
 
-/// A mask of `height` bits in one chunk, with nulls as false. A lone value stands for every row.
+/// A mask of `height` bits in one chunk, with nulls as false. A single value applies to every row.
 fn truths(mask: &BooleanChunked, height: usize) -> PolarsResult<BooleanChunked> {
     if mask.len() == 1 && height != 1 {
         return Ok(BooleanChunked::full(mask.name().clone(), mask.get(0) == Some(true), height));

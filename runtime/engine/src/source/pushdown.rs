@@ -1,4 +1,4 @@
-//! What of a plan reaches its scans, in words.
+//! Describes which parts of a plan are pushed down into its scans.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use polars::prelude::{LazyFrame, PolarsResult, SchemaRef};
 use polars_plan::dsl::FileScanIR;
 use polars_plan::plans::{ArenaLpIter, IR};
 
-/// What one scan of an optimised plan is asked to do.
+/// What an optimised plan requests from one scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushdown {
-    /// What is scanned, as plans name it.
+    /// The name of the scan in plans.
     pub scan: String,
     /// The columns read, in order.
     pub columns: Vec<String>,
-    /// How many columns there are.
+    /// The number of columns in the source.
     pub columns_in_source: usize,
-    /// The predicate the rows must pass, in Polars' notation.
+    /// The predicate that rows must pass, in Polars' notation.
     pub predicate: Option<String>,
-    /// How many rows are looked at, for a plan that starts with a limit.
+    /// The number of rows read, for a plan that starts with a limit.
     pub rows: Option<usize>,
 }
 
-/// Optimises `frame` as a collect would and says what reaches each of its scans. Nothing is read.
+/// Optimises `frame` as a collect would and returns what reaches each of its scans. Nothing is read.
 pub fn pushed_down(frame: &LazyFrame) -> PolarsResult<Vec<Pushdown>> {
     let plan = frame.clone().to_alp_optimized()?;
     let names = |schema: &SchemaRef| schema.iter_names().map(|name| name.to_string()).collect::<Vec<_>>();
@@ -44,7 +44,7 @@ pub fn pushed_down(frame: &LazyFrame) -> PolarsResult<Vec<Pushdown>> {
             rows: unified_scan_args.pre_slice.as_ref().map(|slice| slice.len()),
         });
     }
-    // Plans are walked from the result down; people read from the sources up.
+    // Plans are traversed from the result down; people read from the sources up.
     found.reverse();
     Ok(found)
 }
@@ -56,7 +56,7 @@ impl fmt::Display for Pushdown {
             write!(f, " ({})", self.columns.join(", "))?;
         }
         if let Some(rows) = self.rows {
-            write!(f, "; looks at {rows} rows at most")?;
+            write!(f, "; reads at most {rows} rows")?;
         }
         if let Some(predicate) = &self.predicate {
             write!(f, "; keeps rows with {predicate}")?;

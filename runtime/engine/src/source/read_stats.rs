@@ -1,4 +1,4 @@
-//! Counters of what a reader did, shared by the pieces of one task or one stage.
+//! Counters of what a reader did, shared by the pieces of a task or stage.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use polars::prelude::PlSmallStr;
 use serde::{Deserialize, Serialize};
 
-/// What was read so far. Cheap to update, safe to read while a task runs.
+/// What was read so far. Cheap to update, and safe to read while a task runs.
 #[derive(Debug, Default)]
 pub struct ReadStats {
     bytes_read: AtomicU64,
@@ -22,22 +22,22 @@ pub struct ReadStats {
 /// The values of [`ReadStats`] at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadSnapshot {
-    /// Bytes taken from files: compressed column chunks for Parquet, lines for CSV.
+    /// Bytes read from files: compressed column chunks for Parquet, lines for CSV.
     pub bytes_read: u64,
     /// Rows decoded, before any predicate.
     pub rows_read: u64,
-    /// Row groups of which at least one column was decoded.
+    /// Row groups with at least one decoded column.
     pub row_groups_read: u64,
-    /// Row groups that their statistics ruled out, so that nothing of them was read.
+    /// Row groups that were not read because their statistics ruled them out.
     pub row_groups_skipped: u64,
-    /// What reading and decoding took.
+    /// The time spent reading and decoding.
     pub time: Duration,
-    /// The columns asked for, by name.
+    /// The names of the requested columns.
     pub columns: Vec<String>,
 }
 
 impl ReadStats {
-    /// The values now.
+    /// The current values.
     pub fn snapshot(&self) -> ReadSnapshot {
         let columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         ReadSnapshot {

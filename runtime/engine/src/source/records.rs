@@ -1,5 +1,5 @@
-//! Reading records of one CSV file with Polars' parser, a few hundred kilobytes at a time, so that
-//! the values of a chunk are still in the processor's cache when they are filtered.
+//! Reads records of one CSV file with Polars' parser, a few hundred kilobytes at a time, so that the
+//! values of a chunk are still in the processor's cache when they are filtered.
 
 use std::ops::Range;
 
@@ -11,10 +11,11 @@ use super::error::first_line;
 use super::piece::Request;
 use super::read_stats::ReadStats;
 
-/// How much is parsed in one go.
+/// How many bytes are parsed at once.
 const CHUNK_BYTES: usize = 1 << 19;
 
-/// Reads the records in `stretch` of `file` and hands them to `out` chunk by chunk, looking at no more than `budget` rows.
+/// Reads the records in `stretch` of `file` and passes them to `out` chunk by chunk. Reads at most
+/// `budget` rows.
 pub(super) fn read(
     file: &CsvFile,
     stretch: Range<u64>,
@@ -66,9 +67,9 @@ pub(super) fn read(
 /// Parses chunks of whole records.
 struct Parser<'a> {
     format: &'a CsvFormat,
-    /// The columns wanted, in the order wanted.
+    /// The wanted columns, in the wanted order.
     schema: &'a SchemaRef,
-    /// Where they are in a record, in order.
+    /// Their positions in a record, in order.
     fields: Vec<usize>,
     check_utf8: bool,
 }
@@ -115,8 +116,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Which record of a chunk that does not parse is to blame, if it is one alone: how many lines of
-/// `body` come before it, and what is wrong with it.
+/// Finds the record that makes a chunk fail to parse, if it is a single one: returns how many lines of
+/// `body` come before it, and its error.
 fn blame(parser: &Parser, body: &[u8], start: usize, chunk: &[u8]) -> Option<(usize, PolarsError)> {
     let quote = parser.format.options.parse_options.quote_char;
     SplitLines::new(chunk, quote, LINE_END, None).find_map(|record| {
@@ -130,7 +131,7 @@ fn count_lines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte == LINE_END).count()
 }
 
-/// Lines of the file before the byte at which a stretch starts.
+/// The number of lines of the file before the byte at which a part starts.
 fn lines_before(file: &CsvFile, start: u64) -> Option<usize> {
     if file.compressed {
         return Some(usize::from(file.format.options.has_header));

@@ -1,5 +1,5 @@
-//! Reading row groups of one Parquet file: those that statistics do not rule out, the columns asked
-//! for, the rows that pass.
+//! Reads row groups of one Parquet file: those that statistics do not rule out, the requested columns,
+//! and the rows that pass.
 
 use std::ops::Range;
 
@@ -17,7 +17,8 @@ use super::piece::Request;
 use super::predicate::{RowFilter, statistics_names};
 use super::read_stats::ReadStats;
 
-/// Reads `groups` of `file` and hands them to `out`, one frame a row group, looking at no more than `budget` rows.
+/// Reads `groups` of `file` and passes them to `out`, one frame per row group. Reads at most `budget`
+/// rows.
 pub(super) fn read(
     file: &ParquetFile,
     groups: Range<usize>,
@@ -38,7 +39,7 @@ pub(super) fn read(
             stats.add_row_group_skipped();
             continue;
         }
-        // Mapped only once something is to be read.
+        // Mapped only when something is read.
         let bytes = match &bytes {
             Some(bytes) => bytes.clone(),
             None => bytes.insert(files::map(&file.path, file.len)?).clone(),
@@ -57,7 +58,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// The first `rows` rows of one row group.
+/// Reads the first `rows` rows of one row group.
 struct GroupReader<'a> {
     file: &'a ParquetFile,
     group: &'a RowGroupMetadata,
@@ -73,8 +74,8 @@ impl GroupReader<'_> {
         DataFrame::new(self.rows, columns)
     }
 
-    /// First the columns the predicate looks at; the others only if a row passes, and where the
-    /// rows that pass lie together, only those rows of them.
+    /// First reads the columns of the predicate, and the others only if a row passes. If the rows that
+    /// pass are adjacent, reads only those rows of the other columns.
     fn read_filtered(&self, schema: &Schema, filter: &RowFilter) -> PolarsResult<DataFrame> {
         let live = self.read_all(filter.live())?;
         let mask = filter.passes(&live)?;
@@ -90,7 +91,7 @@ impl GroupReader<'_> {
             return DataFrame::new(self.rows, columns.collect::<Result<_, _>>()?);
         }
         let bits = mask.downcast_as_array().values();
-        // A mask covers the whole row group, so it cannot be used with a range.
+        // A mask covers the whole row group, so it cannot be combined with a range.
         let whole = self.rows == self.group.num_rows();
         let cost = calc_prefilter_cost(bits);
         let columns = schema.iter_names().map(|name| {
@@ -141,7 +142,7 @@ impl GroupReader<'_> {
     }
 }
 
-/// Which of `groups` have no row that passes, as far as their statistics tell.
+/// Which of `groups` have no row that passes, judged by their statistics.
 fn ruled_out(file: &ParquetFile, groups: Range<usize>, filter: &RowFilter) -> Option<BooleanChunked> {
     if !filter.can_skip() || groups.is_empty() {
         return None;
@@ -161,8 +162,8 @@ fn ruled_out(file: &ParquetFile, groups: Range<usize>, filter: &RowFilter) -> Op
     filter.ruled_out(&DataFrame::new(groups.len(), columns).ok()?)
 }
 
-/// Minimum, maximum and null count of a column in each row group; nothing for types whose
-/// statistics are not understood or not trusted, which then rule nothing out.
+/// Minimum, maximum and null count of a column in each row group. Empty for types whose statistics are
+/// not understood or not reliable; these then rule nothing out.
 fn column_statistics(
     file: &ParquetFile,
     groups: &[RowGroupMetadata],
@@ -177,7 +178,7 @@ fn column_statistics(
         return None;
     }
     let found = deserialize_all(field, groups, leaf, &file.metadata.footer_buf).ok()??;
-    // Those of times and days come as the numbers they are stored as.
+    // Statistics of times and dates come as the numbers they are stored as.
     let typed = |values| {
         let series = Series::from_arrow(PlSmallStr::EMPTY, values).ok()?;
         let is_stored = series.dtype() != dtype && series.dtype() == &dtype.to_physical();
@@ -188,7 +189,7 @@ fn column_statistics(
     (min.dtype() == dtype && max.dtype() == dtype).then(|| [min, max, nulls].map(Series::into_column))
 }
 
-/// Whether a time or day is stored in the unit that Polars has it in.
+/// Whether a time or date is stored in the unit that Polars uses.
 fn same_unit(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as D;
     use ArrowTimeUnit::Second;
@@ -196,8 +197,8 @@ fn same_unit(dtype: &ArrowDataType) -> bool {
         || matches!(dtype, D::Timestamp(unit, _) | D::Duration(unit) if *unit != Second)
 }
 
-/// Type and storage as every writer pairs them; for the rest, the decoder of statistics may give up
-/// with a panic.
+/// Whether type and storage are paired as every writer does. On other pairs the decoder of statistics may
+/// panic.
 fn understood(dtype: &ArrowDataType, physical: PhysicalType) -> bool {
     use ArrowDataType as D;
     use PhysicalType as P;

@@ -1,8 +1,8 @@
-//! Cutting a row of units (row groups, files) into contiguous pieces.
+//! Splits a sequence of units (row groups, files) into contiguous pieces.
 
 use std::ops::Range;
 
-/// At most `wanted` ranges of near-equal weight that cover `weights` in order, none of them empty.
+/// At most `wanted` ranges of nearly equal weight that cover `weights` in order, none of them empty.
 pub(super) fn balanced(weights: &[u64], wanted: usize) -> Vec<Range<usize>> {
     let units = weights.len();
     let pieces = wanted.clamp(1, units.max(1));
@@ -19,7 +19,7 @@ pub(super) fn balanced(weights: &[u64], wanted: usize) -> Vec<Range<usize>> {
         let end = if piece == pieces {
             units
         } else {
-            // The boundary nearest to this piece's share, leaving a unit for each piece to come.
+            // The boundary nearest to this piece's share that leaves a unit for each later piece.
             let target = total * piece as u128 / pieces as u128;
             let after = sums.partition_point(|&sum| sum < target);
             let nearest =
@@ -34,7 +34,7 @@ pub(super) fn balanced(weights: &[u64], wanted: usize) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Ranges that cover `weights` in order, each as short as it can be with a weight of `least` or more.
+/// Ranges that cover `weights` in order, each as short as possible with a weight of at least `least`.
 pub(super) fn at_least(weights: &[u64], least: u64) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let (mut start, mut sum) = (0, 0u64);
@@ -46,7 +46,7 @@ pub(super) fn at_least(weights: &[u64], least: u64) -> Vec<Range<usize>> {
         }
     }
     if start < weights.len() {
-        // What is left over is too small to stand alone.
+        // The remainder is too small to stand alone.
         match ranges.last_mut() {
             Some(last) => last.end = weights.len(),
             None => ranges.push(start..weights.len()),
@@ -55,12 +55,12 @@ pub(super) fn at_least(weights: &[u64], least: u64) -> Vec<Range<usize>> {
     ranges
 }
 
-/// How many pieces each unit is cut into, `wanted` in all or fewer, at least one each: so that no
+/// How many pieces each unit is split into: at least one each, `wanted` in total or fewer, so that no
 /// piece is much larger than the others.
 pub(super) fn shares(weights: &[u64], wanted: usize) -> Vec<usize> {
     let mut shares = vec![1; weights.len()];
     for _ in weights.len()..wanted {
-        // The next cut goes where pieces are largest now.
+        // The next split goes where pieces are currently largest.
         let largest = (0..weights.len()).max_by_key(|&unit| weights[unit] / shares[unit] as u64);
         let Some(largest) = largest else { break };
         shares[largest] += 1;

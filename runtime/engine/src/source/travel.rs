@@ -1,4 +1,4 @@
-//! Pieces on their way to another process, which opens the files anew.
+//! Sends pieces to another process, which reopens the files.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,7 +15,7 @@ use super::error::{SourceError, first_line};
 use super::parquet::{ParquetFile, same_schema};
 use super::piece::{Piece, Stretch};
 
-/// A [`Piece`] as it travels: where its rows lie and, for CSV, how to parse them.
+/// A [`Piece`] as it is sent: where its rows are and, for CSV, how to parse them.
 #[derive(Serialize, Deserialize)]
 pub struct WirePiece {
     schema: Schema,
@@ -53,10 +53,11 @@ impl WirePiece {
         Self { schema: (**piece.schema()).clone(), csv, stretches }
     }
 
-    /// The piece, with its files opened here. `allowed` says under which path a file may be opened.
+    /// The piece, with its files opened here. `allowed` returns the path under which a file may be
+    /// opened.
     ///
     /// # Errors
-    /// When a file is not allowed, not there, or not the one the piece was cut from.
+    /// When a file is not allowed, does not exist, or is not the one that the piece was made from.
     pub fn open<E: From<SourceError>>(
         self,
         opened: &Opened,
@@ -102,7 +103,7 @@ impl WirePiece {
     }
 }
 
-/// Parquet files whose footers were read lately, so that the tasks of a stage read each once.
+/// Parquet files whose footers were read recently, so that the tasks of a stage read each once.
 #[derive(Default)]
 pub struct Opened(Mutex<HashMap<PathBuf, Known>>);
 
@@ -114,7 +115,7 @@ struct Known {
 }
 
 impl Opened {
-    /// Footers kept at most.
+    /// The maximum number of footers kept.
     const MOST: usize = 256;
 
     fn parquet(&self, path: &Path) -> Result<(Arc<ParquetFile>, Arc<Schema>), SourceError> {

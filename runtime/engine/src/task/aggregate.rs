@@ -1,5 +1,5 @@
-//! Map-side combine: an aggregation as a partial one per partition and a merge of the partial results,
-//! so that a shuffle moves one row per group and partition instead of every row.
+//! Map-side combine: splits an aggregation into a partial one per partition and a merge of the partial
+//! results, so that a shuffle moves one row per group and partition instead of every row.
 
 use polars::polars_utils::arena::{Arena, Node};
 use polars::prelude::*;
@@ -12,13 +12,13 @@ use super::reduction::Reductions;
 
 /// An aggregation in two halves, made by [`decompose`].
 ///
-/// Rows go through [`partial`](Self::partial) partition by partition, the results are brought together by
-/// key, and [`merge`](Self::merge) makes of them what the whole aggregation would have made of the rows.
-/// Without keys there is one partial row per partition, also for an empty one, and all of them are merged.
+/// [`partial`](Self::partial) aggregates the rows of each partition. The results are brought together by
+/// key, and [`merge`](Self::merge) turns them into the result of the whole aggregation. Without keys
+/// there is one partial row per partition, even for an empty one, and all of them are merged.
 ///
 /// Names, dtypes and nulls are exactly those of the whole aggregation. Floating-point results can differ
-/// from it in the last bits, because the additions happen in another order; a mean of dates or times is a
-/// mean of floats underneath and can differ by one unit.
+/// in the last bits, because the additions happen in another order. A mean of dates or times is computed
+/// as a mean of floats and can differ by one unit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Decomposed {
     keys: Vec<Expr>,
@@ -29,13 +29,13 @@ pub struct Decomposed {
 }
 
 impl Decomposed {
-    /// The first half, on the rows of one partition: the keys, then the partial columns.
+    /// The first half, over the rows of one partition: the keys, then the partial columns.
     pub fn partial(&self, rows: LazyFrame) -> LazyFrame {
         rows.group_by(self.keys.clone()).agg(self.partial.clone())
     }
 
-    /// The second half, on partial results that hold every row of the keys in them: the keys, then the
-    /// aggregations as asked for.
+    /// The second half, over all partial results of the keys in them: the keys, then the requested
+    /// aggregations.
     pub fn merge(&self, partials: LazyFrame) -> LazyFrame {
         partials.group_by(self.merge_keys.clone()).agg(self.merge.clone()).select(self.finish.clone())
     }
@@ -45,22 +45,23 @@ impl Decomposed {
         [&self.keys, &self.partial, &self.merge_keys, &self.merge, &self.finish].into_iter().flatten()
     }
 
-    /// The keys as columns of the partial results: what to shuffle them by.
+    /// The keys as columns of the partial results, by which to shuffle them.
     pub fn merge_keys(&self) -> &[Expr] {
         &self.merge_keys
     }
 }
 
-/// Cuts `group_by(keys).agg(aggs)` over rows of `input_schema` in two, or says with `None` that the rows
-/// have to be shuffled and aggregated once.
+/// Splits `group_by(keys).agg(aggs)` over rows of `input_schema` into two halves. Returns `None` if the
+/// rows must be shuffled and aggregated once.
 ///
-/// It can be cut when everything asked for is arithmetic (or any other row-by-row expression) over `sum`,
-/// `min`, `max`, `mean`, `count`, `len`, `null_count`, `product`, `any`, `all`, `var` and `std`, each of a
-/// row-by-row expression of columns that may be filtered. It cannot when the result depends on the order
-/// of rows (`first`), needs all values at once (`median`, `n_unique`, `implode`, windows), calls closures,
-/// or is not a valid aggregation at all: running it whole then gives Polars' own error.
+/// It can be split if all aggregations are arithmetic (or any other row-by-row expression) over `sum`,
+/// `min`, `max`, `mean`, `count`, `len`, `null_count`, `product`, `any`, `all`, `var` and `std`, each
+/// over a row-by-row expression of columns that may be filtered. It cannot be split if the result depends
+/// on the order of rows (`first`), needs all values at once (`median`, `n_unique`, `implode`, windows),
+/// calls closures, or is not a valid aggregation: running it whole then gives Polars' own error.
 pub fn decompose(keys: &[Expr], aggs: &[Expr], input_schema: &Schema) -> Option<Decomposed> {
-    // Polars resolves wildcards, selectors, names and casts; fusing and folding would only hide the shape.
+    // Polars resolves wildcards, selectors, names and casts. Simplification would only obscure the
+    // structure.
     let rows = DataFrame::empty_with_schema(input_schema).lazy().with_simplify_expr(false);
     let IRPlan { lp_top, lp_arena, mut expr_arena } = rows.clone().group_by(keys).agg(aggs).to_alp().ok()?;
     let (keys, aggs, output_schema) = match lp_arena.get(lp_top) {
@@ -96,7 +97,7 @@ fn to_exprs<'a>(exprs: &'a [ExprIR], arena: &'a Arena<AExpr>) -> impl Iterator<I
     exprs.iter().map(|expr| expr.to_expr(arena))
 }
 
-/// Whether the expression gives one value per row from that row's columns alone.
+/// Whether the expression returns one value per row from that row's columns alone.
 pub(super) fn is_row_by_row(node: Node, arena: &Arena<AExpr>) -> bool {
     is_elementwise_rec(node, arena)
         && !is_inherently_nondeterministic(node, arena)

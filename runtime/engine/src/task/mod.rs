@@ -1,5 +1,5 @@
-//! What a task is: one partition's input as a tree of sources and narrow steps, and what becomes of
-//! the rows. Everything here is data and Polars plans, so that a task can travel.
+//! A task: one partition's input as a tree of sources and narrow steps, and what to do with the rows.
+//! Everything here is data and Polars plans, so a task can be sent to another process.
 
 pub mod aggregate;
 mod reduction;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use partita_events::TaskMetrics;
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -20,21 +21,21 @@ use self::template::Template;
 use crate::cache::{CacheLease, StorageLevel};
 use crate::shuffle::{Partitioner, ShuffleId};
 use crate::source::Piece;
-use partita_events::TaskMetrics;
 
-/// One partition's rows, not yet computed.
+/// The rows of one partition, not computed yet.
 #[derive(Clone)]
 pub enum Input {
     /// Rows in memory.
     Frame(DataFrame),
-    /// The integers from `start` up to `end` in a column `id`.
+    /// The integers from `start` up to but excluding `end`, in a column `id`.
     Range { start: i64, end: i64 },
-    /// What a Polars plan of its own reads. Later steps are not pushed into it, so its rows count as
-    /// rows that came in.
+    /// What a separate Polars plan reads. Later steps are not pushed into it, so its rows count as rows
+    /// read.
     Plan(Box<LazyFrame>),
     /// A piece of a file source.
     Piece(Arc<Piece>),
-    /// What the map tasks of a shuffle left for one reduce partition: all of them, or those of `maps`.
+    /// What the map tasks of a shuffle have left for one reduce partition: all of them, or only those of
+    /// `maps`.
     Shuffle { id: ShuffleId, partition: usize, maps: Option<Range<usize>>, schema: SchemaRef },
     /// All rows of an earlier stage of the same job, by its index in [`Task::broadcasts`].
     Broadcast { index: usize, schema: SchemaRef },
@@ -42,12 +43,12 @@ pub enum Input {
     Step { input: Box<Input>, step: Arc<Step> },
     /// Several inputs one after another, as one partition.
     Concat { inputs: Vec<Input>, schema: SchemaRef },
-    /// Two inputs whose keys were brought together.
+    /// Two inputs that are partitioned by the same keys.
     Join { left: Box<Input>, right: Box<Input>, join: Arc<JoinStep> },
-    /// An input that is kept once it was computed.
+    /// An input that is cached once it was computed.
     Cache { lease: Arc<CacheLease>, partition: usize, level: StorageLevel, input: Box<Input> },
-    /// What a partition in the cache was made from, left out because it is there. If it has been
-    /// evicted since, the task fails with [`TaskError::CacheLost`] and the job is planned again without
+    /// The lineage of a cached partition, left out because the partition is cached. If it has been
+    /// evicted since, the task fails with [`TaskError::CacheLost`], and the job is planned again without
     /// the cache.
     Lost,
 }
@@ -64,7 +65,7 @@ impl Input {
         }
     }
 
-    /// Reads the shuffle `new` where it read `old`.
+    /// Makes it read the shuffle `new` instead of `old`.
     pub fn read_instead(&mut self, old: ShuffleId, new: ShuffleId) {
         match self {
             Self::Shuffle { id, .. } if *id == old => *id = new,
@@ -79,23 +80,23 @@ impl Input {
     }
 }
 
-/// A step that needs no other partition's rows.
+/// A step that needs no rows of other partitions.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Step {
     Filter(Expr),
     Select(Vec<Expr>),
     WithColumns(Vec<Expr>),
-    /// `map_partitions`: any Polars plan over the partition. It travels in a form of its own.
+    /// `map_partitions`: any Polars plan over the partition. It is encoded in a form of its own.
     #[serde(skip)]
     Map(Box<Template>),
-    /// Aggregation of rows that are all here.
+    /// An aggregation of rows that are all here.
     Aggregate {
         keys: Vec<Expr>,
         aggs: Vec<Expr>,
     },
     /// The first half of an aggregation, before the shuffle.
     Partial(#[serde(with = "shared")] Arc<Decomposed>),
-    /// The second half, after it.
+    /// The second half, after the shuffle.
     Merge(#[serde(with = "shared")] Arc<Decomposed>),
     Sort {
         by: Vec<Expr>,
@@ -133,7 +134,7 @@ impl Step {
     }
 }
 
-/// What is shared in this process travels as a copy.
+/// Sends a copy of what is shared in this process.
 mod shared {
     use std::sync::Arc;
 
@@ -171,70 +172,71 @@ impl JoinStep {
     }
 }
 
-/// What becomes of a task's rows.
+/// What to do with a task's rows.
 #[derive(Clone)]
 pub enum Output {
-    /// They are split and kept for the reduce side.
+    /// Split them and keep them for the reduce side.
     Shuffle { id: ShuffleId, partitioner: Arc<Partitioner> },
-    /// A sample of the sort keys goes back, to find range bounds.
+    /// Return a sample of the sort keys, to find range bounds.
     Sample { by: Vec<Expr>, rows: usize },
-    /// They go back.
+    /// Return them.
     Collect,
-    /// Only their number goes back.
+    /// Return only their number.
     Count,
-    /// They go to a Parquet file in this directory.
+    /// Write them to a Parquet file in this directory.
     Parquet { directory: PathBuf },
 }
 
-/// One attempt at one partition's work in one stage.
+/// One attempt at the work for one partition in one stage.
 #[derive(Clone)]
-// What other processes need to know of a task.
+// Some fields are needed by other processes only.
 #[allow(dead_code)]
 pub struct Task {
     pub job: usize,
     pub stage: usize,
     pub partition: usize,
-    /// Counted from 0 for each partition; never used twice.
+    /// Counted from 0 for each partition; never reused.
     pub attempt: usize,
     pub input: Arc<Input>,
     pub output: Output,
     /// Rows of earlier stages that every task of the job may need.
     pub broadcasts: Arc<Vec<DataFrame>>,
     pub queued: Instant,
-    /// Set when the job is cancelled or failed: a task not yet started is dropped then.
+    /// Set when the job is cancelled or has failed; a task that has not started is then dropped.
     pub cancelled: Arc<AtomicBool>,
-    /// Workers that must not run it: those that run another attempt beside this one.
+    /// Workers that must not run it: those that run another attempt of it.
     pub excluded: Vec<u64>,
 }
 
-/// What a task gives back.
+/// A task's result.
 #[derive(Debug)]
 pub enum TaskResult {
     Nothing,
-    /// Bytes left for each reduce partition; none where there are very many.
+    /// The bytes left for each reduce partition; empty if there are very many.
     Written(Vec<u64>),
     Frame(DataFrame),
     Count(u64),
 }
 
-/// Why an attempt at a task gave nothing.
+/// Why an attempt of a task has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 // Threads of this process neither fetch from elsewhere nor get lost.
 #[allow(dead_code)]
 pub enum TaskError {
-    /// Its own error or panic: it counts as a failed attempt.
+    /// Its own error or panic. It counts as a failed attempt.
     #[error("{0}")]
     Failed(String),
-    /// It needs more memory than its worker has for a task: it would again, so it is not tried again.
+    /// It needs more memory than its worker has for a task. It is not retried, because it would fail
+    /// again.
     #[error("{0}")]
     TooLarge(String),
-    /// What these map tasks left could not be read; they are run again, and then this one.
+    /// The output of these map tasks could not be read. They are run again, and then this task.
     #[error("shuffle {shuffle}: map partitions {map_partitions:?} could not be fetched: {cause}")]
     FetchFailed { shuffle: ShuffleId, map_partitions: Vec<usize>, cause: String },
-    /// The worker that ran it is gone: it is run elsewhere.
+    /// The worker that ran it is lost; it is run elsewhere.
     #[error("{0}")]
     WorkerLost(String),
-    /// It counted on a cached partition which is gone: the job is planned again without the cache.
+    /// It relied on a cached partition that is gone. The job is planned again without the cache.
     #[error("a cached partition was evicted while the job was planned")]
     CacheLost,
     /// It was cancelled.
@@ -242,7 +244,7 @@ pub enum TaskError {
     Cancelled,
 }
 
-/// What the scheduler hears from an engine, in the order it happened.
+/// What an engine reports to the scheduler, in order.
 #[allow(dead_code)]
 pub enum TaskEvent {
     /// An attempt got a slot of a worker.
@@ -256,6 +258,6 @@ pub enum TaskEvent {
         at: Instant,
         end: Box<Result<(TaskResult, TaskMetrics), TaskError>>,
     },
-    /// What these map tasks of a shuffle had left is gone, with the worker that kept it.
+    /// The output of these map tasks of a shuffle is lost, with the worker that kept it.
     OutputsLost { shuffle: ShuffleId, map_partitions: Vec<usize>, cause: String },
 }

@@ -1,4 +1,4 @@
-//! How each kind of aggregation is taken apart and put together again.
+//! How each kind of aggregation is split and merged.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct Reductions<'a> {
 }
 
 impl<'a> Reductions<'a> {
-    /// Collects over rows of `schema`; no column made here has a name from `taken`.
+    /// Creates a collection over rows of `schema`. No column created here has a name from `taken`.
     pub(super) fn new(schema: &'a Schema, taken: &[PlSmallStr]) -> Self {
         let mut prefix = String::from("__partita_agg");
         while taken.iter().any(|name| name.starts_with(&prefix)) {
@@ -41,8 +41,8 @@ impl<'a> Reductions<'a> {
         (partial.collect(), merge.collect())
     }
 
-    /// Replaces every aggregation under `root` by the column its merge will have. `None` when one of them
-    /// has no merge or something outside of them is not row by row over their results.
+    /// Replaces every aggregation under `root` by the column of its merge. `None` if one of them has no
+    /// merge, or if something outside of them is not row by row over their results.
     pub(super) fn replace_in(&mut self, root: Node, arena: &mut Arena<AExpr>) -> Option<()> {
         let mut stack: UnitVec<Node> = UnitVec::new();
         stack.push(root);
@@ -71,7 +71,7 @@ impl<'a> Reductions<'a> {
         Some(())
     }
 
-    /// Adds the partial columns of one aggregation and gives the expression that merges them.
+    /// Adds the partial columns of one aggregation and returns the expression that merges them.
     fn reduce(&mut self, node: Node, arena: &Arena<AExpr>) -> Option<Expr> {
         let whole = node_to_expr(node, arena);
         let dtype_of = |node: Node| arena.get(node).to_dtype(&ToFieldContext::new(arena, self.schema)).ok();
@@ -112,7 +112,7 @@ impl<'a> Reductions<'a> {
             }
             AExpr::Function { function, .. } => match function {
                 IRFunctionExpr::NullCount => Some(self.partial(whole).sum()),
-                // A float product that overflows on the way depends on the order.
+                // Whether a float product overflows on the way depends on the order.
                 IRFunctionExpr::Product if is_number(&from) && !from.is_float() => {
                     Some(self.partial(whole).product())
                 }
@@ -128,7 +128,7 @@ impl<'a> Reductions<'a> {
         }
     }
 
-    /// The partial column that holds `expr`, shared between the aggregations that need it.
+    /// The partial column with `expr`, shared by the aggregations that need it.
     fn partial(&mut self, expr: Expr) -> Expr {
         let index = self.partial.iter().position(|known| *known == expr).unwrap_or_else(|| {
             self.partial.push(expr);
@@ -137,12 +137,12 @@ impl<'a> Reductions<'a> {
         col(partial_name(&self.prefix, index))
     }
 
-    /// A mean from sums and counts. The sum is of `f64`, as it is inside Polars' mean: a sum of integers
-    /// could overflow where the mean does not.
+    /// A mean from sums and counts. The sum is `f64`, as inside Polars' mean: a sum of integers could
+    /// overflow where the mean does not.
     fn mean(&mut self, values: Expr, from: &DataType, to: DataType) -> Option<Expr> {
         let counted = self.partial(values.clone().count()).sum();
         let floats = if *from == DataType::Float64 {
-            // As it is, the sum is shared with one that is asked for.
+            // Unchanged, the sum is shared with a requested one.
             values
         } else if is_number(from) {
             values.cast(DataType::Float64)
@@ -157,7 +157,7 @@ impl<'a> Reductions<'a> {
     }
 
     /// A variance from counts, means and sums of squared deviations from those means (Chan, Golub and
-    /// LeVeque), which unlike a sum of squares loses nothing when the values are far from zero.
+    /// LeVeque). Unlike a sum of squares it loses no precision if the values are far from zero.
     fn variance(&mut self, values: Expr, ddof: u8) -> Expr {
         let floats = values.cast(DataType::Float64);
         let count = floats.clone().count().cast(DataType::Float64);
@@ -195,9 +195,10 @@ fn is_aggregation(expr: &AExpr) -> bool {
     }
 }
 
-/// Whether the values of a partition's rows are those rows' part of the values of all rows. Row by row
-/// they are; what drops or multiplies rows must work on such values, and what stands above it may mix them
-/// with constants only, or lengths that fit for the whole would not for a part.
+/// Whether the values over a partition's rows are that partition's part of the values over all rows.
+/// Row-by-row expressions are separable. What drops or multiplies rows must work on separable values, and
+/// what is above it may combine them with constants only: other lengths would match for the whole but not
+/// for a part.
 fn is_separable(node: Node, arena: &Arena<AExpr>) -> bool {
     if is_row_by_row(node, arena) {
         return true;

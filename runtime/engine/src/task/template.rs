@@ -1,6 +1,6 @@
-//! A Polars plan with one hole in it. `map_partitions` runs the user's closure once, on the driver,
-//! over an empty frame that stands for "a partition"; each task then fills the hole with its own
-//! input. So a plan travels, never code.
+//! A Polars plan with one hole in it. `map_partitions` runs the user's closure once, on the driver, over
+//! an empty frame that represents a partition. Each task then fills the hole with its own input. So a
+//! plan is sent to workers, never code.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ pub struct Template {
 }
 
 impl Template {
-    /// Builds the plan by running `build` on the placeholder. `None` if what comes back does not
-    /// read the placeholder: then the closure collected it, or ignored it.
+    /// Builds the plan by calling `build` with the placeholder. `None` if the result does not read the
+    /// placeholder: the closure then collected it or ignored it.
     pub fn new(schema: &SchemaRef, build: impl FnOnce(LazyFrame) -> LazyFrame) -> Option<Self> {
         let hole = Arc::new(DataFrame::empty_with_schema(schema));
         let scan = DslPlan::DataFrameScan { df: hole.clone(), schema: schema.clone() };
@@ -35,7 +35,7 @@ impl Template {
         LazyFrame::from(self.replace(&self.plan, &input.logical_plan, &mut filled))
     }
 
-    /// Whether the plan draws random numbers without a seed, so that it gives other rows each time.
+    /// Whether the plan draws random numbers without a seed, so that it returns other rows each time.
     pub fn is_random(&self) -> bool {
         let Ok(IRPlan { expr_arena, .. }) = self.lazy().to_alp() else { return true };
         (0..expr_arena.len()).any(|node| match expr_arena.get(Node(node)) {
@@ -49,12 +49,12 @@ impl Template {
         LazyFrame::from(self.plan.clone())
     }
 
-    /// Its plan and the frame that stands for the partition in it.
+    /// The plan and the frame that represents the partition in it.
     pub fn parts(&self) -> (&DslPlan, &Arc<DataFrame>) {
         (&self.plan, &self.hole)
     }
 
-    /// A template of a plan in which `hole` stands for the partition.
+    /// A template from a plan in which `hole` represents the partition.
     pub fn from_parts(plan: DslPlan, hole: Arc<DataFrame>) -> Self {
         Self { plan, hole }
     }
@@ -70,7 +70,7 @@ impl Template {
     }
 }
 
-/// The plan with other leaves: `leaf` says what stands in place of a frame or a scan, or leaves it.
+/// The plan with other leaves: `leaf` returns the replacement of a frame or scan, or `None` to keep it.
 pub fn map_leaves(plan: &DslPlan, leaf: &mut dyn FnMut(&DslPlan) -> Option<DslPlan>) -> DslPlan {
     let mut one = |input: &Arc<DslPlan>| Arc::new(map_leaves(input, leaf));
     let mut copy = plan.clone();
@@ -109,7 +109,7 @@ pub fn map_leaves(plan: &DslPlan, leaf: &mut dyn FnMut(&DslPlan) -> Option<DslPl
         | DslPlan::SinkMultiple { inputs } => {
             map_all(inputs, leaf);
         }
-        // The converted form is a cache of `dsl`, and stale once a leaf changed.
+        // The converted form is a cache of `dsl`, and stale once a leaf has changed.
         DslPlan::IR { dsl, .. } => return map_leaves(dsl, leaf),
         DslPlan::DataFrameScan { .. } | DslPlan::Scan { .. } => return leaf(plan).unwrap_or(copy),
     }

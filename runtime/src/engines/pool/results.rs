@@ -1,19 +1,19 @@
-//! Rows that wait at a worker, brought here through the master.
+//! Fetches rows that wait at a worker, through the master.
 
 use std::time::Duration;
 
+use partita_engine::task::TaskError;
 use partita_wire::pool::TaskKey;
 use partita_wire::{ChunkReader, words};
 use polars::prelude::DataFrame;
 use tokio::runtime::Handle;
 
 use super::link::Client;
-use partita_engine::task::TaskError;
 
 /// How long a worker may be silent in the middle of its rows.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Takes the rows; on a runtime thread only the waiting is done.
+/// Fetches the rows. The runtime thread only waits.
 pub(super) async fn take(mut client: Client, key: TaskKey) -> Result<DataFrame, TaskError> {
     let lost = |text: String| TaskError::WorkerLost(format!("its result could not be fetched: {text}"));
     let stream = client.get_result(key).await.map_err(|status| lost(words(&status)))?.into_inner();

@@ -1,9 +1,12 @@
-//! Tasks on their way out: encoded, noted as running, and sent in batches.
+//! Sends tasks: encodes them, records them as running, and sends them in batches.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
+use partita_engine::codec::Encoder;
+use partita_engine::shuffle::ShuffleId;
+use partita_engine::task::{Output, Task, TaskError, TaskEvent};
 use partita_wire::MESSAGE_BYTES;
 use partita_wire::pool::{SubmitTasks, TaskKey, TaskSpec, from_session};
 
@@ -11,33 +14,30 @@ use super::PoolEngine;
 use super::ahead::Ahead;
 use super::link::Link;
 use super::state::Running;
-use partita_engine::codec::Encoder;
-use partita_engine::shuffle::ShuffleId;
-use partita_engine::task::{Output, Task, TaskError, TaskEvent};
 
-/// Bytes of tasks in one message; one task may have more.
+/// The bytes of tasks in one message; a single task may have more.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Tasks that are encoded before they are sent: the first ones run while the next are encoded.
+/// How many tasks are encoded before they are sent: the first ones run while the next are encoded.
 const AT_A_TIME: usize = 16;
 
-/// What a message needs around the bytes of a task.
+/// The overhead of a message besides the bytes of its tasks.
 const AROUND: usize = 4096;
 
-/// What a task counts for in a message beside its bytes.
+/// What a task adds to a message besides its bytes.
 const KEY_BYTES: usize = 64;
 
-/// A task, by its index, with the shuffle it reads and the map partitions of it that are lost.
+/// A task's index, the shuffle that it reads, and the lost map partitions of that shuffle.
 type Missing = (usize, ShuffleId, Vec<usize>);
 
 /// Sends tasks of one job to the master.
 ///
 /// # Errors
-/// When the job's connection is gone, or a task cannot travel. Those before it may run then.
+/// When the job's connection is lost, or a task cannot be sent. Tasks before that one may then run.
 pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEvent>) -> Result<(), String> {
     let Some(first) = tasks.first() else { return Ok(()) };
     let job = first.job;
-    // A job belongs to the connection it began on: what its stages left is nowhere else.
+    // A job belongs to the connection on which it began: the output of its stages is nowhere else.
     let begun = engine.shared.state().jobs.get(&job).copied();
     if begun.is_some() {
         let state = engine.shared.state();
@@ -47,7 +47,7 @@ pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEv
     }
     let link = engine.link().map_err(|error| error.to_string())?;
     if engine.shared.state().job_on(job) != link.connection {
-        return Err(engine.lost("it was made anew meanwhile"));
+        return Err(engine.lost("it was reopened meanwhile"));
     }
     engine.sweep();
     let ahead = Ahead { engine, link: &link };
@@ -61,7 +61,7 @@ pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEv
             let cause = "the worker that kept them is gone".to_owned();
             let end = Box::new(Err(TaskError::FetchFailed { shuffle, map_partitions, cause }));
             let at = Instant::now();
-            // The job's own sender: it listens.
+            // This is the job's own sender, so the job is listening.
             let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
         }
         send(specs, &link).map_err(|cause| engine.lost(&cause))?;
@@ -69,7 +69,7 @@ pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEv
     Ok(())
 }
 
-/// Encodes tasks; those that read blocks which are lost by now are told apart.
+/// Encodes tasks. Those that read lost blocks are returned separately.
 fn encode(
     engine: &PoolEngine,
     encoder: &Encoder<'_>,
@@ -89,7 +89,7 @@ fn encode(
         let body = encoder.encode(task).map_err(|error| error.to_string())?;
         if body.len() + AROUND > MESSAGE_BYTES {
             return Err(format!(
-                "partition {}: its task comes to {} MiB, more than the {} MiB that may travel in one \
+                "partition {}: its task takes {} MiB, more than the {} MiB that can be sent in one \
                  piece; write large literals to a file or make them a dataset of their own",
                 task.partition,
                 body.len() >> 20,
@@ -116,7 +116,7 @@ fn key(task: &Task, session: u64) -> TaskKey {
     }
 }
 
-/// Notes who waits for the tasks, before the first can end.
+/// Records who waits for the tasks, before the first can end.
 fn note(
     engine: &PoolEngine,
     tasks: &[Task],

@@ -1,4 +1,4 @@
-//! Opening, cutting and reading CSV files.
+//! Opening, splitting and reading CSV files.
 
 use std::fs::File;
 

@@ -1,5 +1,5 @@
-//! Files written by another library (Apache Arrow C++): other statistics, pages and time stamps than
-//! Polars writes, among them nulls, NaN and a dictionary.
+//! Files written by another library (Apache Arrow C++), with other statistics, pages and timestamps than
+//! Polars writes, and with nulls, NaN and a dictionary.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What pieces read is held against what Polars reads from the same files, or against the frame that
-//! was written.
+//! Compares what pieces read with what Polars reads from the same files, or with the frame that was
+//! written.
 
 mod csv;
 mod foreign;
@@ -42,8 +42,8 @@ fn file_of(name: &str, text: &str) -> (TempDir, String) {
     (directory, path.to_str().unwrap().to_owned())
 }
 
-/// Runs `plan` over every piece as the slots of an engine do, on a thread that may use no other, and
-/// puts the results one below the other.
+/// Runs `plan` over every piece as an engine's slots do, on a thread that may use no other, and stacks
+/// the results.
 fn collect(
     pieces: &[Piece],
     plan: impl Fn(LazyFrame) -> LazyFrame + Sync,

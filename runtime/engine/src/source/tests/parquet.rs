@@ -1,4 +1,4 @@
-//! Opening, cutting and reading Parquet files.
+//! Opening, splitting and reading Parquet files.
 
 use std::path::Path;
 
@@ -104,7 +104,7 @@ fn where_no_row_passes_only_the_columns_of_the_predicate_are_read() {
     let (_directory, path) = parquet_of(&frame, 100);
     let source = ParquetSource::open(&path).unwrap();
     let digit = collect(&source.pieces(None), |lazy| lazy.select([col("digit")])).unwrap().1;
-    // Statistics say 0 to 9, so the row groups must be looked at.
+    // The statistics say 0 to 9, so the row groups must be read.
     let filtered =
         collect(&source.pieces(None), |lazy| lazy.filter((col("digit") * lit(2)).eq(lit(5)))).unwrap();
     assert_eq!((filtered.0.height(), filtered.1.row_groups_read), (0, 10));

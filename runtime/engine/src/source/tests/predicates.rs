@@ -1,4 +1,4 @@
-//! Any predicate over any values gives the rows that Polars gives, however the file is cut.
+//! Any predicate over any values returns the rows that Polars returns, however the file is split.
 
 use polars::prelude::*;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use proptest::sample::select;
 use super::{collect, parquet_of};
 use crate::source::ParquetSource;
 
-/// Values close together, so that predicates meet them, with the odd ones among them.
+/// Values close together, so that predicates match them, with unusual ones among them.
 fn frame() -> impl Strategy<Value = DataFrame> {
     let row = (
         prop::option::weighted(0.8, -5i32..5),
@@ -34,7 +34,7 @@ fn frame() -> impl Strategy<Value = DataFrame> {
             col("d").cast(DataType::Date),
             col("at").cast(DataType::Datetime(TimeUnit::Microseconds, None)),
         ]);
-            // Sorted columns are those whose statistics rule row groups out.
+            // On sorted columns, statistics rule row groups out.
             let frame =
                 if sorted.is_empty() { frame } else { frame.sort([sorted], SortMultipleOptions::default()) };
             frame.collect().unwrap()
@@ -57,7 +57,7 @@ fn date() -> impl Strategy<Value = Expr> {
     (-3i32..3).prop_map(|day| lit(day).cast(DataType::Date))
 }
 
-/// One column with literals of its type.
+/// A column with literals of its type.
 fn operands() -> impl Strategy<Value = (Expr, Expr, Expr)> {
     prop_oneof![
         (-6i32..6, -6i32..6).prop_map(|(a, b)| (col("i"), lit(a), lit(b))),

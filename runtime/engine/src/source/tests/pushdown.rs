@@ -1,4 +1,4 @@
-//! What reaches a scan can be read off a plan.
+//! The description of what reaches a scan.
 
 use std::sync::Arc;
 
@@ -31,5 +31,5 @@ fn a_limit_is_named_and_a_plain_scan_says_so() {
     let (_directory, lazy, _) = scan();
     assert_eq!(pushed_down(&lazy).unwrap()[0].to_string(), "PARQUET PIECE: reads 3 of 3 columns");
     let limited = pushed_down(&lazy.limit(1)).unwrap();
-    assert_eq!(limited[0].to_string(), "PARQUET PIECE: reads 3 of 3 columns; looks at 1 rows at most");
+    assert_eq!(limited[0].to_string(), "PARQUET PIECE: reads 3 of 3 columns; reads at most 1 rows");
 }

@@ -1,4 +1,4 @@
-//! Cutting is fair and loses nothing.
+//! Splitting is fair and loses nothing.
 
 use proptest::prelude::*;
 
