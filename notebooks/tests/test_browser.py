@@ -31,7 +31,8 @@ def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and
     notebook = lessons.copy_of(path, tmp_path)
     last_seen = screenshots / f"{path.stem}-end.png"
     with browser_page(browser, last_seen) as page:
-        opened = NotebookPage(page, lab.in_lab(notebook))
+        address = lab.in_lab(notebook)
+        opened = NotebookPage(page, address)
         ran = opened.run_all()
         opened.save(notebook)
         saved = lessons.nbformat.read(notebook, as_version=4)
@@ -61,7 +62,7 @@ def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and
         cells = lessons.code_cells(saved)
         (longest,) = [number for number, cell in enumerate(cells) if LONGEST[path.stem] in cell.source]
         timelines.grows(page, opened, longest, screenshots / path.stem)
-        loaded_again_while_jobs_run(page, opened, notebook, longest, screenshots / f"{path.stem}-reloaded.png")
+        loaded_again_while_jobs_run(page, opened, address, notebook, longest, screenshots / f"{path.stem}-reloaded.png")
 
         # The saved notebook shows its timelines without a kernel.
         page.goto(exported(notebook).as_uri())
@@ -74,14 +75,14 @@ def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and
         page.screenshot(path=screenshots / f"{path.stem}-exported.png")
 
 
-def loaded_again_while_jobs_run(page, opened, notebook, number, screenshot):
+def loaded_again_while_jobs_run(page, opened, address, notebook, number, screenshot):
     """Runs a cell and reloads the page in the middle of its jobs: the timeline is still there, and also shows the jobs
     that started after the reload."""
     timeline = opened.run_cell(number).locator(f"{timelines.TIMELINE}:not([data-before])")
     timeline.locator("[data-pt=picker] option").nth(2).wait_for(state="attached")
     before = timelines.jobs_known(timeline)
     opened.save(notebook)
-    NotebookPage(page, page.url, state="(Busy|Idle)")
+    NotebookPage(page, address, state="(Busy|Idle)")
     timeline = page.locator(".jp-CodeCell").nth(number).locator(timelines.TIMELINE)
     timeline.locator("[data-pt=picker] option").nth(before + 1).wait_for(state="attached")
     timeline.scroll_into_view_if_needed()

@@ -55,7 +55,7 @@ def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_secon
 
         # A reloaded page shows the current state and continues.
         opened.save(notebook)
-        opened = NotebookPage(page, page.url, state="Busy")
+        opened = NotebookPage(page, address, state="Busy")
         timeline = page.locator(TIMELINE).first
         timeline.wait_for()
         done = grown(page, timeline, done)
@@ -228,7 +228,7 @@ def test_dragging_a_slider_runs_the_job_again_and_the_timeline_follows(lab, brow
         panel.get_by_text(f"97 groups from {chosen + 2} partitions").wait_for()
         # The reloaded page shows the controls' current values and their result.
         opened.save(notebook)
-        NotebookPage(page, page.url)
+        NotebookPage(page, address)
         panel = page.locator(".widget-vbox:visible").first
         panel.get_by_text(f"97 groups from {chosen + 2} partitions").wait_for()
         assert panel.locator(".widget-readout").inner_text() == str(chosen + 2)
