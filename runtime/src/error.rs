@@ -54,7 +54,7 @@ pub enum PartitaError {
         cause: String,
     },
     /// The job was cancelled by an interrupt.
-    #[error("job {job} was cancelled; the session and its variables are as they were")]
+    #[error("job {job} was cancelled; the session and its variables are unchanged")]
     Cancelled {
         /// The job's number in the session.
         job: usize,

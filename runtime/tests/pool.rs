@@ -172,7 +172,7 @@ fn what_is_wrong_with_a_pool_is_said_with_the_remedy() {
     let error = failure(PoolOptions::new(format!("partita://{free}")));
     assert!(error.contains("nothing listens") && error.contains("partita-node master"), "{error}");
     let error = failure(PoolOptions::new("partita://no-such-host.invalid"));
-    assert!(error.contains("there is no host"), "{error}");
+    assert!(error.contains("unknown host"), "{error}");
     let error = failure(PoolOptions::new("localhost:7077"));
     assert!(error.contains("partita://"), "{error}");
     let pool = Pool::start(0);

@@ -221,11 +221,11 @@ pub(crate) fn schema_after(
 /// An error unless `n` is a number of partitions that can be worked with.
 pub(crate) fn check_partitions(step: &str, n: usize) -> Result<()> {
     match n {
-        0 => Err(PartitaError::argument(step, "0 partitions can hold no rows", "give at least 1")),
+        0 => Err(PartitaError::argument(step, "0 partitions cannot hold any rows", "give at least 1")),
         n if n > MAX_PARTITIONS => Err(PartitaError::argument(
             step,
             format!("{n} partitions are more than the limit of {MAX_PARTITIONS}"),
-            "a few for each slot are plenty",
+            "a few per slot are enough",
         )),
         _ => Ok(()),
     }

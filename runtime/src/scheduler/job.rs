@@ -223,7 +223,7 @@ impl<'a> Job<'a> {
         task.result = Some(result);
         task.done_at = now;
         if task.is_live() {
-            self.give_up(stage, partition, "another attempt at this task was first");
+            self.give_up(stage, partition, "another attempt of this task ended first");
         }
         let state = &mut self.stages[stage];
         state.left -= 1;

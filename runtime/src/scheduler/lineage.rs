@@ -40,7 +40,7 @@ impl Job<'_> {
             task.outputs_lost += 1;
             if task.outputs_lost >= OUTPUTS_LOST {
                 let cause = format!(
-                    "what partition {partition} left for later stages was lost {OUTPUTS_LOST} times, last: {cause}"
+                    "the output of partition {partition} for later stages was lost {OUTPUTS_LOST} times, last: {cause}"
                 );
                 return Err(self.stage_failed(stage, cause).into());
             }

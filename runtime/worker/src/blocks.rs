@@ -142,7 +142,7 @@ impl Blocks for Service {
         let result = self.registration()?.blocks.take(result_of(&key));
         let Some(blocks) = result else {
             return Err(Status::not_found(format!(
-                "worker {} has no result of partition {} of stage {} in job {}: it can be taken once",
+                "worker {} has no result of partition {} of stage {} in job {}: a result can be fetched only once",
                 self.shared.options.name, key.partition, key.stage, key.job
             )));
         };

@@ -56,7 +56,7 @@ pub enum CodecError {
     Access(#[from] AccessError),
     #[error(transparent)]
     Source(#[from] SourceError),
-    #[error("a frame that the task needs: {0}")]
+    #[error("cannot get a frame that the task needs: {0}")]
     Blob(String),
 }
 

@@ -22,7 +22,7 @@ pub enum PoolError {
     #[error("{0}")]
     Settings(String),
     /// The host name is unknown.
-    #[error("there is no host {host:?} ({cause}); check the pool's address")]
+    #[error("unknown host {host:?} ({cause}); check the pool's address")]
     NoHost {
         /// The host.
         host: String,

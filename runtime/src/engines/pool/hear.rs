@@ -209,7 +209,7 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
             return end(&running, of, worker, Err(task_error(failure)));
         }
         None => {
-            let text = "the worker did not say how it ended".to_owned();
+            let text = "the worker did not report how it ended".to_owned();
             return end(&running, of, worker, Err(TaskError::Failed(text)));
         }
     };

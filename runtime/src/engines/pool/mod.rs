@@ -108,7 +108,7 @@ impl PoolEngine {
             .thread_name("partita-pool")
             .enable_all()
             .build()
-            .map_err(|error| PoolError::Settings(format!("the system gives no more threads: {error}")))?;
+            .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             workers_came: Condvar::new(),
@@ -189,7 +189,7 @@ impl PoolEngine {
         let runtime =
             self.runtime.as_ref().ok_or_else(|| PoolError::Settings("this session is ending".into()))?;
         hear::start(runtime, opened.incoming, self.shared.clone(), &fresh)
-            .map_err(|error| PoolError::Settings(format!("the system gives no more threads: {error}")))?;
+            .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
         let outgoing = fresh.outgoing.downgrade();
         runtime.spawn(forward_events(self.shared.forward.clone(), outgoing, fresh.gone.clone()));
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -402,7 +402,7 @@ impl Drop for PoolEngine {
                 let _ = done.send(());
             });
             if ended.recv_timeout(GOODBYE).is_err() {
-                tracing::warn!(at = self.shared.at, "the session ends without the master's goodbye");
+                tracing::warn!(at = self.shared.at, "the session ended before the master confirmed it");
             }
         }
         runtime.shutdown_background();
