@@ -46,7 +46,7 @@ async fn start_pool(directory: &Path) -> Result<(SocketAddr, Vec<Worker>), Box<d
     Ok((address, workers))
 }
 
-/// Writes generated trips where all workers can read them, and computes the hours with most trips.
+/// Writes generated trips where all workers can read them, and counts them by hour.
 fn trips(session: &Session) -> Result<(), Box<dyn std::error::Error>> {
     let folder = session.temp_dir()?.join("trips");
     taxi::generate(taxi::TripSpec { rows: 200_000, files: 4, ..Default::default() })?
