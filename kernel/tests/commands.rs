@@ -68,7 +68,7 @@ fn help_lists_every_command_and_explains_one() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     has(&representation(&done, "text/plain"), &names);
     has(&representation(&done, "text/html"), &["<table>", ":vars"]);
-    has(&text(&mut notebook, ":help reset"), &[":reset", "forgets", "also: `:clear`"]);
+    has(&text(&mut notebook, ":help reset"), &[":reset", "drops all", "also: `:clear`"]);
     has(&error(&mut notebook, ":help jbos"), &["did you mean", "jobs"]);
 }
 

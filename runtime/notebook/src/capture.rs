@@ -1,4 +1,4 @@
-//! What one thread shows, kept away from the front end for somebody who shows it elsewhere.
+//! Captures what one thread shows, so that another part of the program can show it elsewhere.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -6,25 +6,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use partita::host::Shown;
 use partita_bridge::{MimeBundle, Stream};
 
-/// How much of one thread's text is kept, in bytes; the rest is dropped.
+/// The most bytes of one thread's text that are kept; the rest is dropped.
 const MAX_TEXT: usize = 1 << 20;
-/// How many displays are kept.
+/// The most displays that are kept.
 const MAX_SHOWN: usize = 256;
 
 thread_local! {
     static HERE: RefCell<Option<Arc<Mutex<Capture>>>> = const { RefCell::new(None) };
 }
 
-/// The captures in progress. Process-wide because a thread of another one's, such as a progress bar's, updates
-/// what was captured.
+/// The captures in progress. Process-wide because other threads, such as a progress bar's, update what this one
+/// has shown.
 static OPEN: Mutex<Vec<Weak<Mutex<Capture>>>> = Mutex::new(Vec::new());
 
-/// Something a thread has shown.
+/// Something that a thread has shown.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Captured {
     /// Text of a stream.
     Text(Stream, String),
-    /// A display, and the id under which it may be updated.
+    /// A display, and the id for updating it.
     Display(String, MimeBundle),
 }
 
@@ -36,8 +36,8 @@ struct Capture {
     changed: OnChange,
 }
 
-/// Runs `work`, and returns what its thread has shown meanwhile. `changed` is called with all of it each
-/// time something was shown.
+/// Runs `work` and returns what its thread has shown meanwhile. `changed` is called with all of it whenever
+/// something was added.
 pub(crate) fn capture<T>(
     changed: impl FnMut(&[Captured]) + Send + 'static,
     work: impl FnOnce() -> T,
@@ -56,14 +56,15 @@ pub(crate) fn capture<T>(
     (value, captured)
 }
 
-/// Takes a display if it is captured, and gives it back if not.
+/// Captures a display if this thread's displays are captured, or if it updates one that was captured;
+/// otherwise returns it.
 pub(crate) fn take(shown: Shown) -> Option<Shown> {
     let here = HERE.with_borrow(Clone::clone);
     match shown {
         Shown::Update { id, bundle } => {
             let mut bundle = Some(bundle);
             let elsewhere = lock(&OPEN).iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
-            // Of this thread first; a display that no capture knows is a cell's.
+            // A display that no capture has is a cell's: it is updated where it is shown.
             here.iter().chain(&elsewhere).any(|capture| lock(capture).update(&id, &mut bundle));
             bundle.map(|bundle| Shown::Update { id, bundle })
         }

@@ -1,13 +1,13 @@
-//! Showing a value in the middle of a cell or program. The current [`host`](crate::host) shows it.
+//! Shows a value in the middle of a cell or program, through the current [`host`](crate::host).
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{MimeBundle, MimeDisplay};
-use crate::host::{self, Host, Shown};
+use crate::host::{self, Shown};
 
-/// Shows a value now: richly in a notebook, as text on standard output elsewhere. The handle that it
-/// returns replaces what is shown; most people ignore it.
+/// Shows a value now: as rich output in a notebook, as text on standard output elsewhere. The returned handle
+/// can replace the output; it may be ignored.
 ///
 /// ```
 /// use partita::display::{Markdown, display};
@@ -18,8 +18,8 @@ pub fn display<T: MimeDisplay + ?Sized>(value: &T) -> DisplayHandle {
     display_bundle(value.mime_bundle())
 }
 
-/// Shows a value under an id of your choice, for [`update_display`] from another cell. What is shown
-/// under the id already stays until then.
+/// Shows a value under an id of your choice, for [`update_display`] from another cell. Earlier displays with
+/// the same id are not changed.
 ///
 /// ```
 /// use partita::display::{Markdown, display_with_id, update_display};
@@ -32,13 +32,13 @@ pub fn display_with_id<T: MimeDisplay + ?Sized>(id: impl Into<String>, value: &T
     handle
 }
 
-/// Replaces what every display with this id shows.
+/// Replaces the content of every display with this id.
 pub fn update_display<T: MimeDisplay + ?Sized>(id: &str, value: &T) {
     host::current().show(Shown::Update { id: id.to_owned(), bundle: value.mime_bundle() });
 }
 
-/// Takes away what the running cell has shown so far: at once, or with `wait` when the next output
-/// comes, so that nothing flickers. What a terminal has shown stays.
+/// Clears the running cell's outputs: at once, or with `wait` at the next output, which avoids flicker. Text
+/// in a terminal stays.
 ///
 /// ```
 /// partita::display::clear_output(true);
@@ -47,7 +47,7 @@ pub fn clear_output(wait: bool) {
     host::current().show(Shown::Clear { wait });
 }
 
-/// Shows something long beside the outputs, in the front end's pager where it has one.
+/// Shows a long value beside the outputs, in the front end's pager if it has one.
 ///
 /// ```
 /// partita::display::page(&partita::display::Text("a long manual".into()));
@@ -75,7 +75,8 @@ pub fn fresh_id() -> String {
     format!("partita-{process:016x}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Something shown that can still change, from [`display`] or [`display_with_id`]; in later cells too.
+/// A handle to a display from [`display`] or [`display_with_id`]. It can change the display, in later cells
+/// too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisplayHandle {
     id: String,
@@ -87,12 +88,12 @@ impl DisplayHandle {
         Self { id: id.into() }
     }
 
-    /// The id that front ends know the display by.
+    /// The display's id in front ends.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Replaces what is shown, wherever it is shown.
+    /// Replaces the display's content wherever it is shown.
     pub fn update<T: MimeDisplay + ?Sized>(&self, value: &T) {
         update_display(&self.id, value);
     }
@@ -102,7 +103,7 @@ impl DisplayHandle {
         host::current().show(Shown::Update { id: self.id.clone(), bundle });
     }
 
-    /// Shows a value here as well; later updates reach both places.
+    /// Shows a value here as well, under the same id; later updates change both places.
     pub fn display<T: MimeDisplay + ?Sized>(&self, value: &T) {
         host::current().show(Shown::New { id: self.id.clone(), bundle: value.mime_bundle() });
     }

@@ -83,12 +83,12 @@ pub trait Host: Send + Sync + 'static {
         true
     }
 
-    /// Whether escape sequences in text become colours.
+    /// Whether escape sequences in text become colours. Front ends that do not support them remove them.
     fn has_colours(&self) -> bool {
         true
     }
 
-    /// Whether a cell is running. Between cells a display does not change only because time passes.
+    /// Whether a cell is running. Between cells, displays are not updated just because time passes.
     fn is_running(&self) -> bool {
         true
     }
@@ -102,26 +102,26 @@ pub trait Host: Send + Sync + 'static {
 /// What a program shows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shown {
-    /// Something new, which can be updated under its id.
+    /// A new display, which can be updated by its id.
     New {
         /// Its id.
         id: String,
-        /// How it looks.
+        /// Its content.
         bundle: MimeBundle,
     },
-    /// Replaces every display with this id.
+    /// Replaces the content of every display with this id.
     Update {
         /// The id.
         id: String,
-        /// How it looks now.
+        /// The new content.
         bundle: MimeBundle,
     },
-    /// Removes the running cell's outputs.
+    /// Clears the running cell's outputs.
     Clear {
-        /// Wait for the next output first.
+        /// Whether to wait until the next output.
         wait: bool,
     },
-    /// Something long, to be read beside the outputs.
+    /// A long value for the pager.
     Page(MimeBundle),
 }
 

@@ -16,11 +16,11 @@ impl Host for Terminal {
     fn show(&self, shown: Shown) {
         let bundle = match shown {
             Shown::New { bundle, .. } | Shown::Update { bundle, .. } | Shown::Page(bundle) => bundle,
-            // What was printed stays.
+            // Printed text cannot be cleared.
             Shown::Clear { .. } => return,
         };
         if let Some(text) = bundle.get("text/plain") {
-            // A closed standard output is not the program's fault.
+            // A closed standard output is not the program's error.
             let _ = writeln!(io::stdout(), "{}", text.trim_end());
         }
     }

@@ -6,18 +6,17 @@ use crate::engines::pool::{PoolEngine, PoolOptions};
 use crate::error::{PartitaError, Result};
 use crate::host::{self, Host};
 
-/// Memory for cached partitions if nothing else is said: Spark gives storage about half of an
-/// executor; half a course worker's 2 GB.
-pub(super) const CACHE_BYTES: usize = 1 << 30;
+/// The default memory for cached partitions: about half of a worker with 2 GB, as Spark gives storage about
+/// half of an executor.
+const CACHE_BYTES: usize = 1 << 30;
 
-/// Makes a [`Session`] for another host than the current one; see [`Session::builder`].
+/// Builds a [`Session`] with another host than the current one; see [`Session::builder`].
 pub struct SessionBuilder {
     host: Arc<dyn Host>,
 }
 
 impl Session {
-    /// A session with something special about it, made by the builder's last call. See
-    /// [`Host`](crate::host::Host) for an example.
+    /// Builds a session with another host than the current one. [`Host`](crate::host::Host) has an example.
     pub fn builder() -> SessionBuilder {
         SessionBuilder { host: host::current().clone() }
     }
@@ -57,12 +56,12 @@ impl SessionBuilder {
 
     fn embedded_in(self, step: &str, slots: usize, cache_bytes: usize) -> Result<Session> {
         if slots == 0 {
-            let remedy = "give at least 1, or use Session::new() for one a core";
-            return Err(PartitaError::argument(step, "0 slots can run nothing", remedy));
+            let remedy = "use at least 1, or Session::new() for one per core";
+            return Err(PartitaError::argument(step, "0 slots cannot run any task", remedy));
         }
         let engine = EmbeddedEngine::start(slots, cache_bytes, self.host.temp_dir()).map_err(|error| {
-            let problem = format!("the system gave no {slots} threads: {error}");
-            PartitaError::argument(step, problem, "ask for fewer slots")
+            let problem = format!("the system cannot start {slots} threads: {error}");
+            PartitaError::argument(step, problem, "use fewer slots")
         })?;
         Ok(Session::on(Arc::new(engine), self.host))
     }
