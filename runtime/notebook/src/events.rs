@@ -22,9 +22,9 @@ const MESSAGE_EVENTS: usize = 5_000;
 /// free function, flushes it.
 static FORWARDER: OnceLock<Forwarder> = OnceLock::new();
 
-/// From now on hands the events of all sessions to `deliver`, in batches of one session each. `look` is
+/// From now on hands the events of all sessions to `deliver`, in batches of one session each. `tick` is
 /// called between batches; while it says that it is waiting for time to pass, it is called soon again.
-pub(crate) fn forward(deliver: fn(u64, Vec<Event>), look: fn() -> bool) -> io::Result<()> {
+pub(crate) fn forward(deliver: fn(u64, Vec<Event>), tick: fn() -> bool) -> io::Result<()> {
     let forwarder = FORWARDER.get_or_init(|| Forwarder {
         waiting: Mutex::default(),
         some: Condvar::new(),
@@ -36,7 +36,7 @@ pub(crate) fn forward(deliver: fn(u64, Vec<Event>), look: fn() -> bool) -> io::R
         loop {
             forwarder.wait(soon);
             forwarder.send();
-            soon = look();
+            soon = tick();
             thread::sleep(INTERVAL);
         }
     })?;

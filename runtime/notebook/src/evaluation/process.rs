@@ -51,7 +51,7 @@ fn serve() -> Result<(), FrameError> {
     register_polars_abort_mechanism();
     panics::install_hook();
     let notebook = Notebook::install().map_err(io::Error::other)?;
-    events::forward(deliver, timeline::look)?;
+    events::forward(deliver, timeline::show_due)?;
     widgets::serve();
     let (cells, queue) = mpsc::channel();
     thread::Builder::new().name("bridge".into()).spawn({
@@ -82,13 +82,13 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Noteb
                 // Here, in the order of the messages: an interrupt that follows belongs to this cell.
                 notebook.interrupts.next_cell();
                 if cells.send(Work::Cell(cell)).is_err() {
-                    leave(1);
+                    exit_now(1);
                 }
             }
             Ok(Some(ToEvaluation::Command(command))) => {
                 notebook.interrupts.next_cell();
                 if cells.send(Work::Command(command)).is_err() {
-                    leave(1);
+                    exit_now(1);
                 }
             }
             Ok(Some(ToEvaluation::Comm(comm))) => comm::receive(comm),
@@ -105,29 +105,29 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Noteb
             }
             Ok(Some(ToEvaluation::Shutdown)) => {
                 partita::session::remove_temp_dirs();
-                leave(0)
+                exit_now(0)
             }
             // The kernel was killed, and cannot end what the cells have started.
-            Ok(None) | Err(_) => abandon(),
+            Ok(None) | Err(_) => kill_group(),
         }
     }
 }
 
 /// Ends the process and the programs that its cells have started: the kernel made it the leader of a
 /// process group.
-fn abandon() -> ! {
+fn kill_group() -> ! {
     // SAFETY: plain calls; the signal goes to nobody else, because the group is this process's.
     unsafe {
         if libc::getpgrp() == libc::getpid() {
             libc::kill(0, libc::SIGKILL);
         }
     }
-    leave(1)
+    exit_now(1)
 }
 
 /// Ends the process without running exit handlers and without flushing: other threads may be in the
 /// middle of a cell, and one of them may hold the lock of a standard stream.
-fn leave(code: i32) -> ! {
+fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any code and does not return.
     unsafe { libc::_exit(code) }
 }
@@ -150,7 +150,7 @@ fn run_cells(queue: &mpsc::Receiver<Work>, notebook: &Notebook) -> Result<(), Fr
                 cell.forget.iter().for_each(|name| scope.forget(name));
                 viewer = cell.viewer;
                 widgets::begin_cell(viewer);
-                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loaders_words(&why)))
+                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loader_message(&why)))
             }
             Work::Command(command) => {
                 widgets::begin_cell(viewer);
@@ -174,13 +174,13 @@ fn report(bridge: &Bridge, outcome: CellOutcome, scope: &Scope) -> Result<(), Fr
     let done = FromEvaluation::Done { outcome, variables: scope.variables(), spent: scope.spent() };
     match (bridge.send(&done), done) {
         (Err(FrameError::TooLarge(bytes)), FromEvaluation::Done { outcome, variables, spent }) => {
-            bridge.send(&FromEvaluation::Done { outcome: in_few_words(outcome, bytes), variables, spent })
+            bridge.send(&FromEvaluation::Done { outcome: shortened(outcome, bytes), variables, spent })
         }
         (sent, _) => sent,
     }
 }
 
-fn in_few_words(outcome: CellOutcome, bytes: u64) -> CellOutcome {
+fn shortened(outcome: CellOutcome, bytes: u64) -> CellOutcome {
     let too_large = |what| format!("{what} of {bytes} bytes is too large to show; show a part of it");
     match outcome {
         CellOutcome::Finished(_) => {
@@ -210,7 +210,7 @@ fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::E
 }
 
 /// The system loader's message, without what surrounds it.
-fn loaders_words(error: &libloading::Error) -> String {
+fn loader_message(error: &libloading::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 

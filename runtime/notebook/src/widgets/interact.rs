@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use partita_bridge::Stream;
 use serde_json::{Value, json};
 
-use super::control::{Controls, Part, described};
+use super::control::{Controls, Part, model_traits};
 use super::lock;
 use super::model::{self, Model, State, state};
 use super::timeline::{self, Timeline};
@@ -107,7 +107,7 @@ impl Panel {
         }
         let timeline = Timeline::embedded()?;
         children.extend(timeline.reference());
-        let mut traits = described("@jupyter-widgets/output", "OutputModel", Some("OutputView"));
+        let mut traits = model_traits("@jupyter-widgets/output", "OutputModel", Some("OutputView"));
         traits.extend(state(json!({
             "_model_module_version": "1.0.0",
             "_view_module_version": "1.0.0",
@@ -116,7 +116,7 @@ impl Panel {
         })));
         let outputs = Model::open(traits, None)?;
         children.push(outputs.reference());
-        let mut traits = described("@jupyter-widgets/controls", "VBoxModel", Some("VBoxView"));
+        let mut traits = model_traits("@jupyter-widgets/controls", "VBoxModel", Some("VBoxView"));
         traits.extend(state(json!({"box_style": "", "children": children})));
         Ok(Self { all: Model::open(traits, None)?, outputs, timeline })
     }
@@ -127,7 +127,7 @@ impl Panel {
     }
 
     /// The outputs as a notebook keeps them, for viewers without controls.
-    fn still(&self, set: &str, outputs: &[Captured], failure: Option<&str>) -> MimeBundle {
+    fn snapshot(&self, set: &str, outputs: &[Captured], failure: Option<&str>) -> MimeBundle {
         let mut html = format!("<p><code>{}</code></p>", escape(set));
         let mut text = set.to_owned();
         for output in outputs {
@@ -146,7 +146,7 @@ impl Panel {
             html.push_str(&as_html(&MimeBundle::text(failure)));
             text.push_str(&format!("\n{failure}"));
         }
-        let timeline = self.timeline.still();
+        let timeline = self.timeline.snapshot();
         if !timeline.is_empty() {
             html.push_str(&format!("<div>{}</div>", as_html(&timeline)));
         }
@@ -274,19 +274,19 @@ fn live<C: Controls>(
             }
         }));
     }
-    let set = set_to(&controls);
+    let set = values_text(&controls);
     let shown = display_bundle(panel.on(MimeBundle::text(set)));
     let (first, done) = mpsc::channel();
     let thread = {
         let turn = turn.clone();
         let run = move || {
             let run = turn.first();
-            let ended = perform(&panel, &controls, &mut call, &run);
-            keep_still(&shown, &panel, &controls, &ended);
+            let ended = run_once(&panel, &controls, &mut call, &run);
+            save_snapshot(&shown, &panel, &controls, &ended);
             // The cell may have been interrupted and have stopped waiting.
             let _ = first.send(());
             while let Some(run) = turn.next() {
-                perform(&panel, &controls, &mut call, &run);
+                run_once(&panel, &controls, &mut call, &run);
             }
             panel.all.close();
             panel.outputs.close();
@@ -312,13 +312,13 @@ impl Turn {
 /// wanted.
 type Ended = Option<(Vec<Captured>, Option<String>)>;
 
-fn perform<C: Controls>(
+fn run_once<C: Controls>(
     panel: &Panel,
     controls: &C,
     call: &mut (impl FnMut(&C) -> Result<MimeBundle, String> + Send),
     run: &Run,
 ) -> Ended {
-    panel.timeline.begin_again();
+    panel.timeline.restart();
     let mut shown = Instant::now();
     let (outputs, running) = (panel.outputs.clone(), run.clone());
     let on_the_way = move |captured: &[Captured]| {
@@ -342,14 +342,14 @@ fn perform<C: Controls>(
             None
         }
         Ok(Err(failure)) => Some(failure),
-        Err(panic) => Some(words(panic)),
+        Err(panic) => Some(panic_message(panic)),
     };
     panel.show(&outputs, failure.as_deref());
     Some((outputs, failure))
 }
 
 /// A panic's message. The hook has printed its position.
-fn words(panic: Box<dyn Any + Send>) -> String {
+fn panic_message(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<Interrupted>() {
         Ok(interrupted) => interrupted.0,
         Err(panic) => match panic.downcast_ref::<&str>() {
@@ -362,13 +362,13 @@ fn words(panic: Box<dyn Any + Send>) -> String {
     }
 }
 
-fn keep_still<C: Controls>(shown: &DisplayHandle, panel: &Panel, controls: &C, ended: &Ended) {
+fn save_snapshot<C: Controls>(shown: &DisplayHandle, panel: &Panel, controls: &C, ended: &Ended) {
     if let Some((outputs, failure)) = ended {
-        shown.update_bundle(panel.still(&set_to(controls), outputs, failure.as_deref()));
+        shown.update_bundle(panel.snapshot(&values_text(controls), outputs, failure.as_deref()));
     }
 }
 
-fn set_to<C: Controls>(controls: &C) -> String {
+fn values_text<C: Controls>(controls: &C) -> String {
     let set: Vec<String> = controls.parts().iter().map(|part| part.describe()).collect();
     set.join(", ")
 }

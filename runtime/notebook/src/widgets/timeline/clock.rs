@@ -11,7 +11,7 @@ use crate::widgets::lock;
 static ZEROS: Mutex<Option<HashMap<u64, Instant>>> = Mutex::new(None);
 
 /// An event with this time has just arrived.
-pub(super) fn hear(session: u64, at: Duration) {
+pub(super) fn observe(session: u64, at: Duration) {
     let Some(zero) = Instant::now().checked_sub(at) else { return };
     let mut zeros = lock(&ZEROS);
     let known = zeros.get_or_insert_default().entry(session).or_insert(zero);

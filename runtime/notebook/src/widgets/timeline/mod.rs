@@ -114,12 +114,12 @@ pub(crate) fn note(session: u64, event: &Event) {
 /// Processes a session's next events.
 pub(crate) fn observe(session: u64, events: &[Event]) {
     if let Some(last) = events.last() {
-        clock::hear(session, last.at());
+        clock::observe(session, last.at());
     }
     for (timeline, workers, events) in sorted(session, events) {
         timeline.take(session, &workers, &events);
-        timeline.look();
-        timeline.settle_if_closed();
+        timeline.show_if_due();
+        timeline.finish_if_closed();
     }
 }
 
@@ -162,12 +162,12 @@ fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec
 }
 
 /// Shows what is due although nothing has happened. Returns whether it should be called again soon.
-pub(crate) fn look() -> bool {
+pub(crate) fn show_due() -> bool {
     let running: Vec<Arc<Timeline>> = match &*lock(&TIMELINES) {
         Some(timelines) => timelines.running.values().cloned().collect(),
         None => return false,
     };
-    running.iter().fold(false, |soon, timeline| timeline.look() | soon)
+    running.iter().fold(false, |soon, timeline| timeline.show_if_due() | soon)
 }
 
 /// Keeps a timeline for requests of front ends, and closes the oldest if there are too many.
