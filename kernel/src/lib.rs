@@ -1,11 +1,10 @@
-//! Partita's kernel as a library, so that its parts can be tested without the binary: `interpreter`
-//! turns cells into outcomes; the front ends stand on top of it. Nothing here links Polars or the
-//! `partita` library.
+//! Partita's kernel as a library, so that its parts can be tested without the binary: the front ends
+//! (`jupyter`, `repl`, `run`), which stand on the crate `partita-interpreter`, and which evaluators there are.
+//! Nothing here links Polars or the `partita` library.
 
 pub mod doctor;
+pub mod evaluators;
 pub mod install;
-pub mod interpreter;
-
 pub mod jupyter;
 pub mod repl;
 pub mod run;

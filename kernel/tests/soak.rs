@@ -7,7 +7,8 @@ mod support;
 
 use std::{fs, path::PathBuf};
 
-use partita_kernel::interpreter::{EvaluatorKind, Outcome};
+use partita_interpreter::Outcome;
+use partita_kernel::evaluators::EvaluatorKind;
 use support::Notebook;
 
 /// How many, unless the environment asks for another length: `PARTITA_SOAK=40,3`.

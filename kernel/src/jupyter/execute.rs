@@ -14,7 +14,7 @@ use super::mime::media;
 use super::outputs::{Forwarder, Manner, OUTPUT_QUEUE};
 use super::shell::Shell;
 use super::sockets::{Received, reply};
-use crate::interpreter::{Cell, CellError, Outcome};
+use partita_interpreter::{Cell, CellError, Outcome};
 
 /// After a failure, how long the socket must be quiet before the queue counts as complete. Front ends
 /// send "run all" in one go; the failed cell's reply waits, so none of it answers that reply.

@@ -3,7 +3,7 @@ use std::{io, process, thread};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::settings::Settings;
-use crate::interpreter::Interpreter;
+use partita_interpreter::Interpreter;
 
 /// Ends the session in order when the system or the terminal asks for it. Waiting begins with
 /// [`on`](Self::on); from the start such a signal no longer ends the program by itself.

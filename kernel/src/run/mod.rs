@@ -22,7 +22,8 @@ use notebook::Notebook;
 use positions::Positions;
 use runner::Runner;
 
-use crate::interpreter::{EvaluatorKind, Outcome, commands};
+use crate::evaluators::EvaluatorKind;
+use partita_interpreter::{Outcome, commands};
 
 /// What `partita run` was asked for.
 #[derive(Debug, Clone)]

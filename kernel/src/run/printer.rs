@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use partita_bridge::{MimeBundle, Stream};
 
 use super::positions::Positions;
-use crate::interpreter::{CellError, Output};
+use partita_interpreter::{CellError, Output};
 
 /// Puts what cells put out on the standard streams. Colours are taken out where nobody would see them:
 /// off a terminal, or as NO_COLOR and CLICOLOR say. Write errors mean that nobody reads.

@@ -1,7 +1,7 @@
 use partita_bridge::{MimeBundle, Stream};
 use serde_json::{Map, Value, json};
 
-use crate::interpreter::{Outcome, Output};
+use partita_interpreter::{Outcome, Output};
 
 /// What one cell of a notebook puts out, in the notebook's own format.
 pub struct Record<'a> {
