@@ -1,5 +1,5 @@
-"""How smooth the live timeline is: frames a second in Chromium while a job of 10,000 tasks grows below its
-cell in JupyterLab. Prints the mean and the slowest frames; job and browser share the machine's cores."""
+"""Measures how smooth the live timeline is: frames per second in Chromium while a job of 10,000 tasks grows
+below its cell in JupyterLab. Prints the mean and the slowest frames. Job and browser share the machine's cores."""
 
 import sys
 import tempfile
@@ -16,7 +16,7 @@ CELLS = [
     "let session = Session::embedded(2)?;",
     f'session.range(0, 2_000_000_000, {TASKS}).filter((col("id") % lit(1000)).eq(lit(0))).collect()?.height()',
 ]
-# Time between frames for as long as the job runs, and what the timeline's own painting took of it.
+# The milliseconds between frames, for as long as the job runs.
 MEASURE = """() => new Promise((done) => {
     const frames = [];
     let last = performance.now();

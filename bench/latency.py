@@ -1,17 +1,17 @@
-"""How long a person waits for a cell: Partita's kernel and stock evcxr, over the Jupyter protocol.
+"""Measures how long a person waits for a cell: Partita's kernel and stock evcxr, over the Jupyter protocol.
 
 Prints medians, their ratios, a hot loop against `cargo run --release`, and memory, and judges nothing.
-Both kernels get the same cells, and stock evcxr the same Polars with the same features. Cells follow one
-another at once, as in "run all"; what a kernel prepares while a person thinks does not help it here.
+Both kernels run the same cells, and stock evcxr uses the same Polars with the same features. Cells follow one
+another at once, as in "run all", so work that a kernel does while a person thinks does not help it here.
 Environment:
 
   BENCH_RUNS    how often each cell is run (default 10)
-  BENCH_STOCK   polars (default): stock evcxr with `:dep polars`, as a notebook would have it;
+  BENCH_STOCK   polars (default): stock evcxr with `:dep polars`, as in a notebook;
                 std: stock evcxr, cells without Polars only; skip: Partita alone
   BENCH_CACHE   where stock evcxr is built and kept (default ~/.cache/partita/bench)
 
 Stock evcxr is built once; its first `:dep polars` compiles Polars, which takes a quarter of an hour
-on two cores, and later runs find it in evcxr's own cache (`:cache`). That is reported as set-up time.
+on two cores. Later runs find it in evcxr's own cache (`:cache`). This is reported as set-up time.
 """
 
 import json
@@ -44,13 +44,13 @@ CELLS = [
     ("DataFrame", 'df!["a" => [1, 2, 3]].unwrap()', True, "ok"),
     ("group_by chain", CHAIN, True, "ok"),
 ]
-# Both kernels know it; a kernel that does not is left out.
+# Both kernels support it; a kernel that does not is skipped.
 COMMAND = ":vars"
 REQUESTS = 20
-# What is typed when completion or inspection is asked for, at its end.
+# Text before the cursor of a completion or inspection request, and whether it needs Polars.
 TYPED = [("let text = String::new(); text.", False), ("std::collections::Has", False), ("df.", True), ("df.clone().la", True)]
 
-# The same text in a cell and in a program; it times itself, so that compiling does not count.
+# The same text in a cell and in a program. It times itself, so compilation does not count.
 SIEVE = """let began = std::time::Instant::now();
 let n = std::hint::black_box(10_000_000usize);
 let mut prime = vec![true; n + 1];
@@ -74,7 +74,7 @@ COUNT = 664_579
 
 @dataclass
 class Measured:
-    """Seconds, by what was waited for."""
+    """Seconds, by measurement."""
 
     setup: float = 0.0
     medians: dict = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Measured:
 
 
 class Kernel:
-    """One kernel process and the clock on its cells."""
+    """One kernel process and the timing of its cells."""
 
     def __init__(self, name, environment):
         self.started = time.perf_counter()
@@ -94,14 +94,14 @@ class Kernel:
         self.client.wait_for_ready(timeout=CELL_SECONDS)
 
     def execute(self, code, timeout=CELL_SECONDS):
-        """Runs a cell; the seconds until its reply and all its output were there, how it ended, the output."""
+        """Runs a cell. Returns the seconds until its reply and all output had arrived, its status and its output."""
         began = time.perf_counter()
         seen = []
         reply = self.client.execute_interactive(code, timeout=timeout, output_hook=seen.append)
         return time.perf_counter() - began, reply["content"]["status"], [message["content"] for message in seen]
 
     def run(self, code, ends="ok", timeout=CELL_SECONDS):
-        """Runs a cell that must end so; the seconds it took."""
+        """Runs a cell that must end with the status `ends`. Returns the seconds it took."""
         took, status, seen = self.execute(code, timeout)
         if status != ends:
             text = "\n".join(json.dumps(content)[:2000] for content in seen)
@@ -109,7 +109,7 @@ class Kernel:
         return took
 
     def value(self, code):
-        """The text of a cell's value."""
+        """Runs a cell and returns the text of its value."""
         _, _, seen = self.execute(code)
         return next(content["data"]["text/plain"] for content in seen if "execution_count" in content and "data" in content)
 
@@ -123,7 +123,7 @@ class Kernel:
         return took
 
     def memory(self):
-        """Megabytes of the kernel and all below it: resident, and with what is shared divided up (PSS)."""
+        """Megabytes of the kernel and all its child processes: resident, and with shared pages divided up (PSS)."""
         pids, queue = [], [self.manager.provisioner.pid]
         while queue:
             pid = queue.pop()
@@ -138,7 +138,7 @@ class Kernel:
         return {name: kilobytes / 1024 for name, kilobytes in sums.items()}
 
     def alive_for(self):
-        """Seconds since the process was asked for."""
+        """Seconds since the process was requested."""
         return time.perf_counter() - self.started
 
     def stop(self):
@@ -148,13 +148,13 @@ class Kernel:
 
 
 def measure(name, setup, with_polars, environment):
-    """Starts a kernel twice: to warm what is set up once, and for the figures."""
+    """Starts a kernel twice: once to warm caches, once for the figures."""
     result = Measured()
     warm = Kernel(name, environment)
     try:
         for cell in setup:
             result.setup += warm.run(cell, timeout=SETUP_SECONDS)
-        # What a first cell reads is hundreds of megabytes; from a disk that is the disk's figure.
+        # A first cell reads hundreds of megabytes; from a disk this would measure the disk.
         warm.run(FIRST if with_polars else "1 + 1")
     finally:
         warm.stop()
@@ -177,7 +177,7 @@ def measure(name, setup, with_polars, environment):
         for title, request in [("completion", kernel.client.complete), ("inspection", kernel.client.inspect)]:
             took = [kernel.ask(request, typed[number % len(typed)]) for number in range(REQUESTS)]
             result.medians[f"{title}, 95th percentile"] = statistics.quantiles(took, n=20)[-1]
-        # It was more than ten cells by now.
+        # More than ten cells have run by now.
         result.memory = kernel.memory() if sys.platform == "linux" else {}
         result.medians["sieve to 10 million, with compiling"] = kernel.run(SIEVE)
         result.sieve = min(sieve_in(kernel) for _ in range(RUNS))
@@ -195,7 +195,7 @@ def sieve_in(kernel):
 
 
 def sieve_program():
-    """Seconds that the same sieve needs in a program by `cargo build --release`."""
+    """Seconds that the same sieve needs in a program built by `cargo build --release`."""
     package = CACHE / "sieve"
     (package / "src").mkdir(parents=True, exist_ok=True)
     manifest = '[package]\nname = "sieve"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n'
@@ -228,14 +228,14 @@ def stock_environment():
         [program, "--install"], check=True, stdout=subprocess.DEVNULL, env={**os.environ, "JUPYTER_PATH": str(data)}
     )
     os.environ["JUPYTER_PATH"] = str(data)
-    # evcxr's settings and compiled dependencies: its own, not this person's.
+    # Separate settings and compiled dependencies for evcxr, not the user's.
     configuration = CACHE / "evcxr-config"
     configuration.mkdir(exist_ok=True)
     return {"EVCXR_CONFIG_DIR": str(configuration), "XDG_CACHE_HOME": str(CACHE / "evcxr-cache")}
 
 
 def stock_setup():
-    """The cells that give stock evcxr the Polars that Partita's cells have."""
+    """The cells that load into stock evcxr the same Polars that Partita's cells use."""
     if STOCK == "std":
         return []
     listing = subprocess.run(
@@ -264,7 +264,7 @@ def table(ours, stock):
 
 
 def hot_loop(ours, stock, program):
-    """The sieve's own time, here and there, against a release build."""
+    """The sieve's own time in both kernels, against a release build."""
     lines = [f"The sieve by itself, best of {RUNS}: `cargo build --release` {program:.3f} s"]
     for name, measured in [("Partita", ours), ("stock evcxr", stock)]:
         if measured:
@@ -285,7 +285,7 @@ def memory(ours, stock):
 def main():
     """Measures and prints."""
     if STOCK not in ("polars", "std", "skip"):
-        sys.exit(f"BENCH_STOCK is {STOCK!r}; it is one of polars, std, skip")
+        sys.exit(f"BENCH_STOCK is {STOCK!r}, but must be polars, std or skip")
     CACHE.mkdir(parents=True, exist_ok=True)
     stock = None
     if STOCK != "skip":
@@ -298,7 +298,7 @@ def main():
     print(table(ours, stock))
     print(f"\n{hot_loop(ours, stock, sieve_program())}\n\n{memory(ours, stock)}")
     if stock and stock.setup:
-        print(f"\nSetting stock evcxr up took {stock.setup:.1f} s in its first kernel of this run.")
+        print(f"\nThe set-up of stock evcxr took {stock.setup:.1f} s in its first kernel of this run.")
 
 
 if __name__ == "__main__":

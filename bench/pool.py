@@ -1,14 +1,14 @@
-"""Partita's pool beside Spark, in one run on one machine: both with a master and two workers of one core.
+"""Compares Partita's pool with Spark in one run on one machine, each with a master and two workers of one core.
 
-Measured are connecting, 1,000 tasks that do nothing, a small aggregation over 1 to 16 partitions, three
-questions about taxi trips read from Parquet and from the cache, and a gigabyte through a shuffle beside a
-plain gRPC stream of bytes. Each figure is the median of warm runs. Beside the pool stands Partita on two
-slots of one process. Answers are compared; times are not judged.
+It measures connecting, 1,000 tasks that do nothing, a small aggregation over 1 to 16 partitions, three queries
+on taxi trips read from Parquet and from the cache, and the shuffle of a gigabyte beside a plain gRPC stream of
+bytes. Each figure is the median of warm runs. The pool is also compared with Partita on two slots of one
+process. Answers are compared; times are not judged.
 
   BENCH_POOL_ROWS   trips (default 10 million), generated once
   BENCH_POOL_RUNS   warm-up runs and measured runs (default 2,7)
   BENCH_CACHE       where Spark and the trips are kept (default ~/.cache/partita/bench)
-  BENCH_SPARK       pip's name for Spark (default pyspark==4.1.4); `skip` leaves Spark away
+  BENCH_SPARK       pip's name for Spark (default pyspark==4.1.4); `skip` omits Spark
 
 Spark needs Java 17 or newer (`openjdk-17-jre-headless` on Debian 12).
 """
@@ -34,7 +34,7 @@ START_SECONDS = 120
 
 
 class Process:
-    """A server that ends with the `with` block it belongs to; what it says goes to a file."""
+    """A server that stops at the end of its `with` block. Its output goes to a file."""
 
     def __init__(self, command, log, environment=None):
         self.log = log
@@ -53,7 +53,7 @@ class Process:
             if self.process.poll() is not None:
                 break
             time.sleep(0.05)
-        sys.exit(f"{self.process.args[0]} did not say {pattern!r}:\n{self.log.read_text(errors='replace')}")
+        sys.exit(f"{self.process.args[0]} did not print {pattern!r}:\n{self.log.read_text(errors='replace')}")
 
     def __enter__(self):
         return self
@@ -74,7 +74,7 @@ def free_port():
 
 
 def cargo_bench(name, environment):
-    """What a benchmark prints as its last line, which is JSON."""
+    """Runs a benchmark and returns its last line of output, which is JSON."""
     command = ["cargo", "bench", "--workspace", "--locked", "--bench", name]
     done = subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -118,7 +118,7 @@ def spark(directory, logs):
         (home / SPARK).touch()
     where = "import pyspark, os; print(os.path.dirname(pyspark.__file__))"
     spark_home = Path(subprocess.run([python, "-c", where], check=True, capture_output=True, text=True).stdout.strip())
-    # Workers keep what they write in `logs`, which is deleted.
+    # Workers write only into `logs`, which is deleted.
     environment = {
         "SPARK_HOME": str(spark_home),
         "SPARK_LOCAL_IP": "127.0.0.1",
@@ -141,7 +141,7 @@ def spark(directory, logs):
         client = [python, CHECKOUT / "bench" / "pool_spark.py", url, directory]
         done = subprocess.run(client, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
         if done.returncode:
-            sys.exit("Spark's half failed; BENCH_SPARK=skip leaves it away")
+            sys.exit("Spark's half failed; BENCH_SPARK=skip omits it")
         return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -157,7 +157,7 @@ def row(name, pool, other, embedded):
 
 def main():
     if SPARK != "skip" and not shutil.which("java"):
-        sys.exit("Spark needs Java: 'apt-get install default-jre-headless' on Debian; BENCH_SPARK=skip leaves Spark away")
+        sys.exit("Spark needs Java: 'apt-get install default-jre-headless' on Debian; BENCH_SPARK=skip omits Spark")
     directory = trips()
     with tempfile.TemporaryDirectory(prefix="partita-bench-") as logs:
         logs = Path(logs)

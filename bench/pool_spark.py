@@ -1,8 +1,8 @@
 """Spark's half of `pool.py`, run by the Python of the environment that Spark is installed in.
 
-Arguments: the master's URL and the trips' directory. Prints one JSON object: what took how many
-milliseconds, as the median of warm runs, and the answers that `pool.py` compares. Each run builds its query
-anew: a second `collect` of the same DataFrame finds the shuffle's map side done, and reads no trips at all.
+Arguments: the master's URL and the trips' directory. Prints one JSON object: the milliseconds of each
+measurement, as the median of warm runs, and the answers that `pool.py` compares. Each run builds its query
+anew, because a second `collect` of the same DataFrame would reuse the shuffle's map output and read no trips.
 """
 
 import json

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Makes the image that the pool's image is based on out of Debian's packages, for machines that reach
-# no container registry: `sh scripts/base-image.sh NAME`. Needs root and debootstrap. What is there is
-# kept.
+# Makes the base of the pool's image from Debian's packages, for machines that reach no container
+# registry: `sh scripts/base-image.sh NAME`. Needs root and debootstrap. An existing image is kept.
 set -eu
 name=${1:?the name of the image}
 suite=bookworm
@@ -16,14 +15,14 @@ if [ "$(id -u)" != 0 ]; then
     echo "debootstrap needs root: run 'sudo sh scripts/base-image.sh $name', then try again" >&2
     exit 1
 fi
-# Half a system is not left behind, nor /proc mounted in it.
+# On any exit, unmount /proc and remove the directory, so no half-made system is left behind.
 root=$(mktemp -d)
 trap 'umount "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
 trap 'exit 1' INT TERM
 echo "==> Making $name from Debian's packages (half a minute)"
 if ! debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$root.log" 2>&1; then
     tail -n 20 "$root.log" >&2
-    echo "debootstrap failed; all it said is in $root.log" >&2
+    echo "debootstrap failed; its full output is in $root.log" >&2
     exit 1
 fi
 rm -f "$root.log"

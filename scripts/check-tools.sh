@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks for what Partita is built with and says, all at once, how to get what is missing.
+# Checks for the tools that build Partita, and says in one message how to install those that are missing.
 set -eu
 
 missing=""
@@ -16,14 +16,14 @@ fi
 
 python="${PYTHON:-python3}"
 if ! command -v "$python" >/dev/null 2>&1; then
-    want "Python 3.10 or newer ($python): 'apt-get install python3 python3-venv' on Debian and Ubuntu; another one is chosen by 'make PYTHON=…'"
+    want "Python 3.10 or newer ($python): 'apt-get install python3 python3-venv' on Debian and Ubuntu; choose another one by 'make PYTHON=…'"
 elif ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
-    want "Python 3.10 or newer: $python is $("$python" -V 2>&1); another one is chosen by 'make PYTHON=…'"
+    want "Python 3.10 or newer: $python is $("$python" -V 2>&1); choose another one by 'make PYTHON=…'"
 elif ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
     want "Python's venv module for $python: 'apt-get install python3-venv' on Debian and Ubuntu"
 fi
 
 if [ -n "$missing" ]; then
-    printf 'Partita cannot be built yet. Missing:%s\nInstall it and run make again.\n' "$missing" >&2
+    printf 'Partita cannot be built yet. Missing:%s\nInstall what is missing and run make again.\n' "$missing" >&2
     exit 1
 fi

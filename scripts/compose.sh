@@ -1,6 +1,6 @@
 #!/bin/sh
-# Docker's compose by whichever of its two names is installed, with the settings of `.env` or of the file
-# PARTITA_ENV.
+# Runs Docker's compose by whichever of its two names is installed, with the settings from `.env` or from the
+# file that PARTITA_ENV names.
 set -eu
 cd "$(dirname "$0")/.."
 if [ -n "${PARTITA_ENV:-}" ]; then

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The tests drive a real browser and a real terminal, Chromium and tmux, and where no registry is
-# reachable they make the image the pool runs in, which takes debootstrap. `bench` as argument: Spark,
-# which the pool is held against, needs Java. Installs what is missing on Debian and Ubuntu; elsewhere
-# says what to install.
+# Installs the programs that tests and benchmarks need, on Debian and Ubuntu; elsewhere prints what to
+# install. The tests drive a real browser and a real terminal (Chromium and tmux). Without a reachable
+# registry they make the pool's image with debootstrap. With the argument `bench`: Java, for the
+# comparison with Spark.
 set -eu
 
 have_chromium() {
@@ -19,7 +19,7 @@ if [ "${1:-}" = bench ]; then
 else
     have_chromium || packages="$packages chromium"
     command -v tmux >/dev/null 2>&1 || packages="$packages tmux"
-    # Only on Debian's kin, whose packages the image is made of.
+    # Only on Debian and its derivatives, whose packages the image is made from.
     if command -v docker >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
         command -v debootstrap >/dev/null 2>&1 || packages="$packages debootstrap"
     fi
@@ -31,7 +31,7 @@ give_up() {
     exit 1
 }
 command -v apt-get >/dev/null 2>&1 ||
-    give_up "Install them with this system's package manager; a Chromium in an unusual place is named by CHROMIUM=/path/to/it."
+    give_up "Install them with this system's package manager; for a Chromium in an unusual place set CHROMIUM=/path/to/it."
 
 if [ "$(id -u)" = 0 ]; then
     as_root=""
@@ -43,4 +43,4 @@ fi
 echo "==> Installing:$packages"
 # shellcheck disable=SC2086 # both are lists of words
 { $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $packages; } ||
-    give_up "apt-get could not install them. Install them by hand; a Chromium in an unusual place is named by CHROMIUM=/path/to/it."
+    give_up "apt-get could not install them. Install them by hand; for a Chromium in an unusual place set CHROMIUM=/path/to/it."

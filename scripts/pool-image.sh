@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes all that the pool in Docker needs: `.env` (once), the directories it names, and the image.
+# Makes everything that the pool in Docker needs: `.env` (once), the directories it names, and the image.
 #
 #   sh scripts/pool-image.sh path/to/partita-node
 #
-# PARTITA_ENV names another file than `.env`. The image is made around that binary if it runs in there, and compiled inside otherwise. Its base comes
-# from a registry; where none is reachable, from Debian's packages.
+# PARTITA_ENV names another file than `.env`. If the binary runs in the image, it is copied there; otherwise it is
+# compiled inside. The base comes from a registry, or from Debian's packages if no registry is reachable.
 set -eu
 binary=${1:?the path of partita-node}
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ if ! docker version >/dev/null 2>&1; then
     exit 1
 fi
 
-# What is there stays as it is: a person may have changed it.
+# Adds a setting unless it exists: a person may have changed it.
 default() {
     grep -q "^$1=" "$env" || printf '%s=%s\n' "$1" "$2" >>"$env"
 }
@@ -32,7 +32,7 @@ setting() {
     sed -n "s/^$1=//p" "$env" | tail -n 1
 }
 mkdir -p "$(setting PARTITA_DATA_DIR)" "$(setting PARTITA_OUTPUT_DIR)"
-# Who runs this as root has workers that are not: they write there.
+# If root runs this, the workers run as another user, who must be able to write here.
 [ "$(id -u)" = 0 ] && chown "$(setting PARTITA_USER)" "$(setting PARTITA_OUTPUT_DIR)"
 
 base=${PARTITA_IMAGE_BASE:-$(setting PARTITA_IMAGE_BASE)}
@@ -46,7 +46,7 @@ if [ -z "$base" ]; then
 fi
 default PARTITA_IMAGE_BASE "$base"
 
-# Under a fixed name in the build's context, and without what only a debugger reads.
+# A fixed name in the build's context, without debug information.
 mkdir -p assets/docker/bin
 if ! strip -o assets/docker/bin/partita-node "$binary" 2>/dev/null; then
     cp "$binary" assets/docker/bin/partita-node

@@ -11,17 +11,17 @@ use thiserror::Error;
 /// Which evaluator runs the cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum EvaluatorKind {
-    /// Partita's own: one `rustc` call a cell.
+    /// Partita's own: one `rustc` call per cell.
     #[default]
     Direct,
-    /// evcxr, linked to the same warm build.
+    /// evcxr, linked against the same warm build.
     #[cfg(feature = "evcxr")]
     Evcxr,
 }
 
 /// No evaluator of this kernel has that name.
 #[derive(Debug, Error)]
-#[error("there is no evaluator `{0}`; choose {CHOICES}")]
+#[error("unknown evaluator `{0}`; choose {CHOICES}")]
 pub struct UnknownEvaluator(String);
 
 const CHOICES: &str = if cfg!(feature = "evcxr") { "`direct` or `evcxr`" } else { "`direct`" };
@@ -40,18 +40,18 @@ impl FromStr for EvaluatorKind {
 }
 
 impl EvaluatorKind {
-    /// Starts an interpreter with this evaluator. Outputs that arrive while no cell runs (a widget's
-    /// update, text of a thread a cell left behind) go to `background`.
+    /// Starts an interpreter with this evaluator. Outputs that arrive while no cell runs (a widget's update,
+    /// text from a thread that a cell left running) go to `background`.
     ///
     /// # Errors
-    /// When the warm build is missing or does not fit this toolchain, or the evaluation process
-    /// does not come up.
+    /// When the warm build is missing or does not match this toolchain, or when the evaluation process
+    /// does not start.
     pub fn start(self, background: OutputSender) -> Result<Interpreter, StartError> {
         self.start_as(&env::current_exe()?, background)
     }
 
-    /// [`start`](Self::start) for programs that are not the `partita` binary: `executable` is, or begins
-    /// with [`run_if_child`].
+    /// Like [`start`](Self::start), for programs other than the `partita` binary. `executable` must be
+    /// that binary, or a program that first calls [`run_if_child`].
     ///
     /// # Errors
     /// As [`start`](Self::start).

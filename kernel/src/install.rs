@@ -1,5 +1,6 @@
-//! Writes and removes the kernelspec, the small directory by which Jupyter finds the kernel. Where it
-//! goes is Jupyter's convention, said once here; what is in it besides the start command is a logo.
+//! Writes and removes the kernelspec, the small directory by which Jupyter finds the kernel. Its location
+//! follows Jupyter's conventions, which are written down here only. Besides the start command it contains
+//! a logo.
 
 use std::fs;
 use std::io;
@@ -9,7 +10,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-/// The kernelspec's directory name unless another is asked for.
+/// The default name of the kernelspec's directory.
 pub const DEFAULT_NAME: &str = "partita";
 const LOGO: &str = include_str!("../../assets/logo-svg.svg");
 
@@ -26,47 +27,47 @@ pub enum Place {
     System,
 }
 
-/// What is to be installed.
+/// What to install.
 #[derive(Debug, Clone)]
 pub struct Kernelspec {
-    /// Directory name, by which Jupyter knows the kernel.
+    /// The directory name, by which Jupyter knows the kernel.
     pub name: String,
     /// The `partita` binary.
     pub program: PathBuf,
-    /// The evaluator the kernel is started with, if not the default one.
+    /// The evaluator to start the kernel with, if not the default one.
     pub evaluator: Option<String>,
 }
 
-/// Why there is no kernelspec now, or still one.
+/// Why the kernelspec could not be installed or removed.
 #[derive(Debug, Error)]
 pub enum InstallError {
-    /// Jupyter would not find such a name.
-    #[error("`{0}` cannot be a kernel's name; use letters, digits, `-`, `.` and `_`")]
+    /// Jupyter would not find a kernel of this name.
+    #[error("`{0}` is not a valid kernel name; use letters, digits, `-`, `.` and `_`")]
     Name(String),
     /// There is no home directory to install into.
-    #[error("there is no home directory to install for; set JUPYTER_DATA_DIR, or use --prefix DIR")]
+    #[error("there is no home directory to install into; set JUPYTER_DATA_DIR, or use --prefix DIR")]
     NoHome,
     /// No Python environment was found.
     #[error("no Python environment is active ({0}); activate one, or use --prefix DIR or --user")]
     NoEnvironment(String),
-    /// JSON holds text only.
+    /// The path cannot be written as JSON.
     #[error("the path {} is not valid Unicode, which a kernelspec needs; move the program", .0.display())]
     NotUnicode(PathBuf),
-    /// Another kernel has the name.
+    /// Another kernel has this name.
     #[error(
-        "{} holds another kernel's kernelspec; choose another --name, or remove it with \
+        "{} has another kernel's kernelspec; choose another --name, or remove it with \
          `jupyter kernelspec remove`", .0.display()
     )]
     Foreign(PathBuf),
     /// There is nothing to remove.
-    #[error("there is no kernelspec at {}; `jupyter kernelspec list` shows where they are", .0.display())]
+    #[error("there is no kernelspec at {}; `jupyter kernelspec list` lists them", .0.display())]
     Missing(PathBuf),
     /// The file system refused.
     #[error("{}: {reason}; check that it can be written, or choose another place (--user, --prefix DIR)", path.display())]
     Io {
         /// What was being written or removed.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         reason: io::Error,
     },
 }
@@ -75,7 +76,7 @@ impl Place {
     /// The directory of the kernelspec called `name` in this place.
     ///
     /// # Errors
-    /// When the name is none, or the place cannot be found.
+    /// When the name is not valid or the place cannot be found.
     pub fn directory(&self, name: &str) -> Result<PathBuf, InstallError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
@@ -100,7 +101,7 @@ fn user_data() -> Option<PathBuf> {
     }
 }
 
-/// The active environment says where it is; a Python that was merely put first in PATH is asked.
+/// The directory of the active Python environment. If none is active, asks the first Python on the PATH.
 fn sys_prefix() -> Result<PathBuf, InstallError> {
     let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os);
     if let Some(prefix) = active.into_iter().find(|prefix| !prefix.is_empty()) {
@@ -115,7 +116,7 @@ fn sys_prefix() -> Result<PathBuf, InstallError> {
     Ok(prefix.into())
 }
 
-/// Writes the kernelspec, over an older one of ours, and returns its directory.
+/// Writes the kernelspec, replacing an older one of ours, and returns its directory.
 ///
 /// # Errors
 /// When the place cannot be found or written, or another kernel has the name.
@@ -127,15 +128,15 @@ pub fn install(spec: &Kernelspec, place: &Place) -> Result<PathBuf, InstallError
     let json = serde_json::to_string_pretty(&spec.json()?).unwrap_or_default();
     fs::create_dir_all(&directory).map_err(|reason| InstallError::Io { path: directory.clone(), reason })?;
     write(&directory.join("logo-svg.svg"), LOGO)?;
-    // Last, because from here on Jupyter offers the kernel.
+    // Last, because from now on Jupyter offers the kernel.
     write(&directory.join("kernel.json"), &(json + "\n"))?;
     Ok(directory)
 }
 
-/// Removes the kernelspec and returns where it was.
+/// Removes the kernelspec and returns its directory.
 ///
 /// # Errors
-/// When there is none, or it is another kernel's, or it cannot be removed.
+/// When there is none, when it belongs to another kernel, or when it cannot be removed.
 pub fn uninstall(name: &str, place: &Place) -> Result<PathBuf, InstallError> {
     let directory = place.directory(name)?;
     match read_argv(&directory) {
@@ -164,7 +165,7 @@ impl Kernelspec {
         }))
     }
 
-    /// Kernels installed side by side must be told apart in a menu.
+    /// Kernels installed side by side must be distinguishable in a menu.
     fn display_name(&self) -> String {
         if self.name == DEFAULT_NAME {
             "Partita (Rust)".to_owned()
@@ -174,8 +175,7 @@ impl Kernelspec {
     }
 }
 
-/// The kernelspecs of ours that Jupyter finds, in the order it looks: each directory with its start
-/// command.
+/// Partita's kernelspecs, in Jupyter's search order: each directory with its start command.
 pub fn installed() -> Vec<(PathBuf, Vec<String>)> {
     let mut found = Vec::new();
     for directory in data_directories().into_iter().map(|directory| directory.join("kernels")) {
@@ -188,7 +188,7 @@ pub fn installed() -> Vec<(PathBuf, Vec<String>)> {
     found
 }
 
-/// Where Jupyter looks, the nearest first. The environment is the one whose `jupyter` is on the PATH.
+/// Jupyter's search path, nearest first. The environment is that of the `jupyter` on the PATH.
 fn data_directories() -> Vec<PathBuf> {
     let listed = std::env::var_os("JUPYTER_PATH").unwrap_or_default();
     let mut directories: Vec<PathBuf> =
@@ -217,7 +217,8 @@ fn write(path: &Path, text: &str) -> Result<(), InstallError> {
     fs::write(path, text).map_err(|reason| InstallError::Io { path: path.to_owned(), reason })
 }
 
-/// The start command of the kernelspec in `directory`, empty if it has none; `None` without one.
+/// The start command of the kernelspec in `directory`. Empty if the kernelspec has none; `None` if there
+/// is no kernelspec.
 fn read_argv(directory: &Path) -> Option<Vec<String>> {
     let text = fs::read_to_string(directory.join("kernel.json")).ok()?;
     let spec: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `partita`: the Jupyter kernel, the terminal REPL and what installs them.
+//! `partita`: the Jupyter kernel, the terminal REPL and their installation.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -21,11 +21,11 @@ use tracing_subscriber::EnvFilter;
 const EXAMPLES: &str = "\
 Examples:
   partita                                    type cells in the terminal
-  partita -e '1 + 1'                         answer, and leave
+  partita -e '1 + 1'                         print the value and exit
   partita run lesson.rs                      run a script; stop at the first error
   partita run lesson.ipynb --output out.ipynb
   partita install --user                     let Jupyter find the kernel
-  partita doctor                             what is here, and what is missing";
+  partita doctor                             check the installation";
 
 /// Rust cells over partitioned data: a Jupyter kernel and a terminal REPL.
 #[derive(Parser)]
@@ -33,7 +33,7 @@ Examples:
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Run this code and print its value; may be given several times, for several cells.
+    /// Run this code and print its value; can be given several times, for several cells.
     #[arg(short = 'e', long = "evaluate", value_name = "CODE", allow_hyphen_values = true)]
     code: Vec<String>,
     #[command(flatten)]
@@ -46,7 +46,7 @@ struct Cli {
 enum Command {
     /// Serve a notebook; Jupyter calls this.
     Kernel {
-        /// The connection file Jupyter wrote.
+        /// The connection file written by Jupyter.
         #[arg(short = 'f', long, value_name = "FILE")]
         connection_file: PathBuf,
         #[command(flatten)]
@@ -59,35 +59,35 @@ enum Command {
         #[command(flatten)]
         colour: ColourArg,
     },
-    /// Run a script (.rs) or a notebook (.ipynb) without a person, to its end or to the first error.
+    /// Run a script (.rs) or a notebook (.ipynb) to its end or to the first error.
     ///
-    /// A script is cut into cells: each ends with the line that completes it. Text and values go to
-    /// standard output, errors to standard error, and the exit code says whether all cells ran.
+    /// A script is split into cells: each ends with the line that completes it. Text and values go to
+    /// standard output, errors to standard error, and the exit code tells whether all cells ran.
     Run {
         /// The script or notebook; `-` is a script on standard input.
         file: PathBuf,
-        /// Write the notebook with its outputs to this file, also when a cell failed.
+        /// Write the notebook with its outputs to this file, even if a cell failed.
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
         evaluator: EvaluatorArg,
     },
-    /// Say what of everything Partita uses is here, and what to do about the rest.
+    /// Check everything that Partita uses, and say what to do about what is missing.
     ///
     /// Fails only if cells cannot run.
     Doctor {
-        /// For programs: one JSON object.
+        /// Print one JSON object, for programs.
         #[arg(long)]
         json: bool,
     },
-    /// Make the kernel known to Jupyter.
+    /// Register the kernel with Jupyter.
     Install {
         #[command(flatten)]
         place: PlaceArgs,
         #[command(flatten)]
         evaluator: EvaluatorArg,
     },
-    /// Take the kernel out of Jupyter again.
+    /// Remove the kernel from Jupyter.
     Uninstall {
         #[command(flatten)]
         place: PlaceArgs,
@@ -96,14 +96,14 @@ enum Command {
 
 #[derive(Args)]
 struct ColourArg {
-    /// No colours (nor with NO_COLOR set).
+    /// Print without colours (as with NO_COLOR set).
     #[arg(long)]
     no_color: bool,
 }
 
 #[derive(Args)]
 struct EvaluatorArg {
-    /// What runs the cells: `direct` (the default) or `evcxr`.
+    /// The evaluator that runs the cells: `direct` (the default) or `evcxr`.
     #[arg(long, value_name = "NAME", value_parser = known_evaluator)]
     evaluator: Option<String>,
 }
@@ -130,16 +130,16 @@ struct PlaceArgs {
 #[derive(Args)]
 #[group(multiple = false)]
 struct PlaceChoice {
-    /// For this user (the default).
+    /// Install for this user (the default).
     #[arg(long)]
     user: bool,
-    /// Into the active Python environment.
+    /// Install into the active Python environment.
     #[arg(long)]
     sys_prefix: bool,
-    /// Below this directory, as DIR/share/jupyter.
+    /// Install below this directory, as DIR/share/jupyter.
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
-    /// For everybody on this machine.
+    /// Install for everybody on this machine.
     #[arg(long)]
     system: bool,
 }
@@ -156,7 +156,7 @@ impl PlaceChoice {
 }
 
 fn main() -> ExitCode {
-    // Before anything else: the kernel starts itself again as its evaluation process.
+    // Before anything else: the kernel starts this binary again as its evaluation process.
     evaluators::run_if_child();
     search_path::add_cargo_bin();
     completion::run_if_child();
@@ -196,11 +196,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             run::run(&RunOptions { file, output, evaluator: evaluator.kind() })?;
         }
         Some(Command::Doctor { json }) => {
-            let well = doctor::run(json).context("the findings cannot be printed")?;
+            let well = doctor::run(json).context("cannot print the results")?;
             return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Some(Command::Install { place, evaluator }) => {
-            let program = std::env::current_exe().context("the path of this program cannot be found")?;
+            let program = std::env::current_exe().context("cannot find the path of this program")?;
             let spec = Kernelspec { name: place.name, program, evaluator: evaluator.evaluator };
             let directory = install::install(&spec, &place.place.place())?;
             println!("Installed the kernel `{}` in {}", spec.name, directory.display());
@@ -214,10 +214,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Otherwise the first kernel that completes a name would begin with it, and answer without.
+/// Builds the index now. Otherwise the first kernel that completes a name would start building it and
+/// answer without it.
 fn make_index(program: &Path) {
     let spinner = ProgressBar::new_spinner()
-        .with_message("Reading the names that completion offers (once for each build, half a minute or so)");
+        .with_message("Indexing names for completion (once per build, takes about half a minute)");
     spinner.enable_steady_tick(Duration::from_millis(100));
     let made = completion::make_index(program);
     spinner.finish_and_clear();

@@ -1,12 +1,12 @@
-//! Where programs are looked for. A front end that was started from a desktop, VS Code above all, has
-//! not read the shell's profile, and with it not what rustup adds to PATH there.
+//! The search path for programs. A front end started from a desktop, such as VS Code, has not read the
+//! shell's profile, so its PATH lacks what rustup adds there.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// Adds cargo's own directory to PATH if `rustc` is there and nowhere else. Cells are compiled with it.
+/// Adds cargo's own directory to PATH if that is the only place with a `rustc`, which cells need.
 ///
-/// Call it before the program starts a thread: the environment is everybody's.
+/// Call it before the program starts a thread, because the environment is shared.
 pub fn add_cargo_bin() {
     let path = env::var_os("PATH").unwrap_or_default();
     let cargo_home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
@@ -16,12 +16,12 @@ pub fn add_cargo_bin() {
     if let Some(bin) = missing(&directories, &home)
         && let Ok(path) = env::join_paths(directories.into_iter().chain([bin]))
     {
-        // SAFETY: no other thread runs yet, as this function asks of its caller.
+        // SAFETY: no other thread is running, as this function requires of its caller.
         unsafe { env::set_var("PATH", path) };
     }
 }
 
-/// The directory below cargo's home that has to be added.
+/// The directory below cargo's home that must be added.
 fn missing(directories: &[PathBuf], cargo_home: &Path) -> Option<PathBuf> {
     let has_rustc = |directory: &Path| directory.join("rustc").is_file();
     if directories.iter().any(|directory| has_rustc(directory)) {

@@ -1,5 +1,5 @@
-//! The sentence that Partita adds to errors people meet in their first lessons, each on a real cell; and
-//! that nothing of the code generated around a cell shows in what the compiler says.
+//! The advice that Partita adds to errors of first lessons, each on a real cell. Also checks that nothing
+//! of the code generated around a cell appears in the compiler's messages.
 
 mod support;
 
@@ -31,20 +31,20 @@ fn expressions_plans_and_results_are_explained() {
             ("df.with_columns([col(\"a\")])", Fails(REFUSED, &["begin it with `.lazy()`"])),
             ("df.clone().lazy().height()", Fails(REFUSED, &["`.collect()?` runs it"])),
             ("let d: DataFrame = df.clone().lazy();", Fails(REFUSED, &["`.collect()?` runs it"])),
-            ("let d: LazyFrame = df.clone();", Fails(REFUSED, &["`.lazy()` makes one of it"])),
+            ("let d: LazyFrame = df.clone();", Fails(REFUSED, &["`.lazy()` makes one from it"])),
             ("df.clone().lazy().collect().height()", Fails(REFUSED, &["a `?` after it takes the value out"])),
             ("let d: DataFrame = df.clone().lazy().collect();", Fails(REFUSED, &["a `?` after it"])),
             ("vec![1].first().pow(2)", Fails(REFUSED, &["`.ok_or(\"what is missing\")?`"])),
             (
                 "vec![1].first()?",
-                Fails(REFUSED, &["`.ok_or(\"what is missing\")?` makes one of an `Option`"]),
+                Fails(REFUSED, &["`.ok_or(\"what is missing\")?` turns an `Option` into one"]),
             ),
             (
                 "fn g() -> i32 { \"5\".parse::<i32>()? }",
                 Fails(REFUSED, &["`-> Result<…, Box<dyn std::error::Error>>`"]),
             ),
             ("struct E; Err::<(), E>(E)?;", Fails(REFUSED, &["`.map_err("])),
-            ("return 5;", Fails(REFUSED, &["a cell is no function"])),
+            ("return 5;", Fails(REFUSED, &["a cell is not a function"])),
             ("Series::new(\"q\", [1])", Fails(REFUSED, &["`\"name\".into()`"])),
             (
                 "let mut d = df.clone(); d.with_column(Series::new(\"q\".into(), [1, 2]))?;",
@@ -68,7 +68,7 @@ fn ownership_numbers_and_the_rest_are_explained() {
             ),
             (
                 "let mut s = String::new(); let r = &mut s; let q = &mut s; r.push('a'); q.push('b');",
-                Fails(REFUSED, &["finish with the one before the other"]),
+                Fails(REFUSED, &["finish with the borrow first"]),
             ),
             ("std::thread::spawn(|| { v.len() });", Fails(REFUSED, &["`move ||`"])),
             ("1 + 1.0", Fails(REFUSED, &["Rust never converts numbers"])),
@@ -80,7 +80,7 @@ fn ownership_numbers_and_the_rest_are_explained() {
                 "fn h() { std::future::ready(1).await; }",
                 Fails(REFUSED, &["`.await` works at a cell's top level"]),
             ),
-            ("let n = None;", Fails(REFUSED, &["the type cannot be guessed"])),
+            ("let n = None;", Fails(REFUSED, &["the type cannot be inferred"])),
             (
                 "use std::fmt as f; let mut s = String::new(); s.write_str(\"x\")",
                 Fails(REFUSED, &["must be imported", "use std::fmt::Write;"]),
@@ -90,7 +90,7 @@ fn ownership_numbers_and_the_rest_are_explained() {
     );
 }
 
-/// Words that only generated code has.
+/// Words that occur only in generated code.
 const GENERATED: [&str; 14] = [
     "__p",
     "__value",

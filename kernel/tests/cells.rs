@@ -1,4 +1,4 @@
-//! What cells do, as scripts: the same for every evaluator.
+//! What cells do, as scripts that are the same for every evaluator.
 
 mod support;
 
@@ -8,31 +8,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use partita_kernel::evaluators::EvaluatorKind;
 use support::{Expect, Expect::*, run_script};
 
-/// What evcxr cannot do, by its design.
+/// What evcxr cannot do, by design.
 #[cfg(feature = "evcxr")]
 const NOT_EVCXRS: &[&str] = &[
-    // It compiles every item anew into every cell, and cannot take one back.
+    // It compiles every item again in every cell, and cannot remove one.
     "statics_have_one_instance",
     "items_that_do_not_fit_a_redefinition_leave",
     "a_failed_cell_leaves_no_items",
-    // It forgets what a redefinition does not reach by a type's own name.
+    // It misses a redefinition that is not visible in a type's own name.
     "a_redefinition_is_followed_through_imports",
     "a_redefinition_is_followed_through_glob_imports",
     "a_redefinition_is_followed_through_macros",
     "a_redefinition_is_followed_through_associated_types_and_constants",
     "a_method_redefined_beside_an_associated_type_keeps_its_variables",
     "a_redefinition_is_followed_behind_a_dyn_inside_a_named_type",
-    // It says nothing of them.
+    // It gives no notice about them.
     "a_static_that_begins_anew_in_every_cell_is_pointed_out_once",
-    // It keeps items in no order, and a macro's scope is textual.
+    // It keeps items unordered, but a macro's scope is textual.
     "macros_are_kept_and_replaced",
-    // Code of its own says `Result` where the cells' imports are in scope.
+    // Its own code uses `Result` where the cells' imports are in scope.
     "an_import_that_clashes_gives_way_to_the_later_one",
-    // It takes a macro call for a statement.
+    // It treats a macro call as a statement.
     "thread_locals_modules_and_inner_attributes_are_items",
 ];
 
-/// Makes a test of each script, for each evaluator.
+/// Defines a test of each script for each evaluator.
 macro_rules! scripts {
     ($($name:ident: [$($code:expr => $expect:expr),+ $(,)?])+) => {
         $(fn $name() -> Vec<(&'static str, Expect)> {
@@ -297,7 +297,7 @@ scripts! {
         "s.0" => Value("1"),
     ]
     a_static_that_begins_anew_in_every_cell_is_pointed_out_once: [
-        "use std::sync::atomic::{AtomicU32, Ordering}; fn next() -> u32 { static N: AtomicU32 = AtomicU32::new(0); N.fetch_add(1, Ordering::SeqCst) }" => Notes("`N` begins anew in every cell"),
+        "use std::sync::atomic::{AtomicU32, Ordering}; fn next() -> u32 { static N: AtomicU32 = AtomicU32::new(0); N.fetch_add(1, Ordering::SeqCst) }" => Notes("`N` starts anew in every cell"),
         "thread_local! { static T: u8 = const { 1 }; }" => Quiet,
         "static TOP: u8 = 1;" => Quiet,
     ]

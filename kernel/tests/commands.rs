@@ -1,4 +1,4 @@
-//! Commands, in a real interpreter: what each answers, and that none costs the session anything.
+//! Commands in a real interpreter: what each answers, and that no failure costs the session anything.
 
 mod support;
 
@@ -7,7 +7,7 @@ use partita_interpreter::{Outcome, Output};
 use partita_kernel::evaluators::EvaluatorKind;
 use support::{Done, Notebook, plain};
 
-/// A session with each kind of variable that holds rows, and one that does not.
+/// A session with one variable of each kind that holds rows, and one that does not.
 fn notebook() -> Notebook {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     finish(&mut notebook, r#"let trips = df!["zone" => ["a", "b", "a"], "fare" => [1.5, 2.0, 3.0]]?;"#);
@@ -29,7 +29,7 @@ fn finish(notebook: &mut Notebook, code: &str) -> Done {
     done
 }
 
-/// What a cell answers, as text.
+/// The answer to a cell, as text.
 fn text(notebook: &mut Notebook, code: &str) -> String {
     representation(&finish(notebook, code), "text/plain")
 }
@@ -53,7 +53,7 @@ fn has(text: &str, pieces: &[&str]) {
     }
 }
 
-/// The line that begins with `name`, its columns apart.
+/// The line that begins with `name`, split into columns.
 fn row(table: &str, name: &str) -> Vec<String> {
     let line = table.lines().find(|line| line.trim_start().starts_with(name));
     let line = line.unwrap_or_else(|| panic!("no row {name} in\n{table}"));
@@ -68,7 +68,7 @@ fn help_lists_every_command_and_explains_one() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     has(&representation(&done, "text/plain"), &names);
     has(&representation(&done, "text/html"), &["<table>", ":vars"]);
-    has(&text(&mut notebook, ":help reset"), &[":reset", "forgets", "also: `:clear`"]);
+    has(&text(&mut notebook, ":help reset"), &[":reset", "drops all", "also: `:clear`"]);
     has(&error(&mut notebook, ":help jbos"), &["did you mean", "jobs"]);
 }
 
@@ -82,7 +82,7 @@ fn variables_are_listed_with_their_types() {
     assert_eq!(row(&table, "words")[..2], ["words", "Vec<String>"]);
     assert_eq!(row(&table, "n  ")[..2], ["n", "u8"]);
     has(&representation(&done, "text/html"), &["Vec&lt;String&gt;"]);
-    has(&error(&mut notebook, ":vars words"), &["takes nothing", "words"]);
+    has(&error(&mut notebook, ":vars words"), &["takes no argument", "words"]);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn types_and_docs_of_variables_are_said_and_a_question_mark_asks_for_them() {
     }
     has(&error(&mut notebook, ":doc no_such_name"), &["no_such_name"]);
     has(&error(&mut notebook, ":type"), &[":type EXPRESSION"]);
-    // Where a variable can fail, `?` stays Rust's.
+    // If a variable's type has `?`, `?` stays Rust's.
     finish(&mut notebook, "let perhaps: Result<i32, String> = Ok(41);");
     assert_eq!(text(&mut notebook, "perhaps?"), "41");
 }
@@ -109,7 +109,7 @@ fn sql_reads_data_frames_lazy_frames_and_datasets_together() {
     let joined = "%%sql\nSELECT d.fare, w.fare AS doubled\nFROM dear d\nJOIN trips t ON t.fare = d.fare\n\
                   JOIN twice w ON w.zone = d.zone\nWHERE t.zone = 'b'";
     has(&text(&mut notebook, joined), &["shape: (1, 2)", "2.0", "4.0"]);
-    // The dataset was collected by a job, the others by none.
+    // The dataset was collected by a job, the others without one.
     let jobs = text(&mut notebook, ":jobs");
     assert_eq!(row(&jobs, "0")[1], "collect");
     assert!(!jobs.lines().any(|line| line.trim_start().starts_with('1')), "{jobs}");
@@ -137,10 +137,10 @@ fn a_query_that_is_wrong_says_what_is_and_runs_no_job() {
         &error(&mut notebook, ":sql SELECT * FROM trip"),
         &["no variable `trip`", "`trips`?", "`twice` (Dataset)"],
     );
-    has(&error(&mut notebook, ":sql SELECT * FROM number"), &["`number` is no DataFrame"]);
+    has(&error(&mut notebook, ":sql SELECT * FROM number"), &["`number` is not a DataFrame"]);
     has(&error(&mut notebook, ":sql SELEC zone FROM trips"), &["SELEC"]);
     has(&error(&mut notebook, ":sql SELECT speed FROM twice"), &["speed"]);
-    has(&error(&mut notebook, ":sql"), &["no query"]);
+    has(&error(&mut notebook, ":sql"), &["query is missing"]);
     has(&text(&mut notebook, ":jobs"), &["no job has run yet"]);
     assert_eq!(text(&mut notebook, "trips.height() + number"), "10");
 }
@@ -167,7 +167,7 @@ fn jobs_of_all_sessions_are_listed_and_one_is_shown_whole() {
     let jobs = text(&mut notebook, ":jobs");
     has(&jobs, &["session"]);
     assert_eq!(row(&jobs, "2")[..5], ["2", "0", "collect", "1", "3"]);
-    // Both sessions have a job 0: the latest is meant.
+    // Both sessions have a job 0; the latest is meant.
     has(&text(&mut notebook, ":jobs 0"), &["3 tasks on 1 slot"]);
     has(&error(&mut notebook, ":jobs 9"), &["no job 9"]);
     has(&error(&mut notebook, ":jobs last"), &["`last`"]);
@@ -232,7 +232,7 @@ fn reset_forgets_everything_and_says_what() {
     assert_eq!(text(&mut notebook, ":vars"), "no variables yet");
     has(&error(&mut notebook, "trips"), &["cannot find value `trips`"]);
     has(&error(&mut notebook, "twofold(1)"), &["cannot find function `twofold`"]);
-    has(&text(&mut notebook, ":reset"), &["nothing had been kept"]);
+    has(&text(&mut notebook, ":reset"), &["nothing to forget"]);
     assert_eq!(text(&mut notebook, "20 + 1"), "21");
 }
 
@@ -254,7 +254,7 @@ fn commands_stand_before_the_code_of_a_cell_and_errors_keep_their_lines() {
     has(zones, &["shape: (3, 1)"]);
     let failed = notebook.run(":help\nlet x: i32 = \"x\";");
     has(&plain(&failed.error().traceback.join("\n")), &["cell 5:2:14"]);
-    // What follows a command that failed is not run.
+    // What follows a failed command is not run.
     assert!(error(&mut notebook, ":nonsense\nlet never = 1;").contains(":nonsense"));
     has(&error(&mut notebook, "never"), &["cannot find value `never`"]);
 }

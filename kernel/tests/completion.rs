@@ -12,7 +12,7 @@ use partita_interpreter::{
 use partita_kernel::evaluators::EvaluatorKind;
 use support::Notebook;
 
-/// A notebook with the index made, and some cells run.
+/// A notebook with the index built and some cells run.
 fn notebook(cells: &[&str]) -> Notebook {
     make_index(Path::new(env!("CARGO_BIN_EXE_partita"))).expect("the index is made");
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
@@ -23,7 +23,7 @@ fn notebook(cells: &[&str]) -> Notebook {
     notebook
 }
 
-/// Completions where `|` stands in the code.
+/// The completions at the `|` in the code.
 fn completed(notebook: &Notebook, marked: &str) -> Vec<Completion> {
     let (cursor, code) = unmarked(marked);
     notebook.interpreter.complete(&code, cursor).items
@@ -59,7 +59,7 @@ fn members_come_from_the_type_before_the_dot_however_it_came_about() {
         "let s = String::new(); let boxed = Box::new(Some(1)); let session = Session::embedded(2)?; let ds = session.frame(df.clone(), 2);",
         "let (_, report) = ds.profile()?;",
     ]);
-    // A variable's type is known; these need no compiler.
+    // A variable's type is known, so these need no compiler.
     offers(&notebook, "df.¦", &[("lazy", Method), ("column", Method), ("height", Method), ("clone", Method)]);
     offers(&notebook, "ds.¦", &[("filter", Method), ("collect", Method)]);
     offers(&notebook, "report.¦", &[("job", Field), ("slots", Field)]);

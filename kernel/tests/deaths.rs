@@ -1,4 +1,4 @@
-//! A cell may end its process in many ways, or refuse to end. The session says which it was and what
+//! A cell can end its process in many ways, or refuse to end. The session reports which it was and what
 //! was lost, and the next cell runs.
 
 mod support;
@@ -74,11 +74,11 @@ fn a_panic_names_what_survived_and_the_calls_that_led_to_it() {
                 "let taken = v; Err::<(), _>(std::io::Error::other(\"x\".parse::<i32>().unwrap_err()))?;",
                 Fails(
                     "Error",
-                    &["Lost, because the cell had taken them over: `v`. Every other variable is kept."],
+                    &["Lost, because the cell had taken ownership: `v`. Every other variable is kept."],
                 ),
             ),
             ("kept", Value("1")),
-            // In a library: its place says little, the calls say where to look.
+            // In a library, the position says little; the calls show where to look.
             (
                 "fn first(s: f64) -> std::time::Duration { std::time::Duration::from_secs_f64(s) }\n\
                  fn go(s: f64) -> std::time::Duration { first(s) }",
@@ -163,7 +163,7 @@ fn an_interrupt_reaches_a_polars_query_of_the_cells_own() {
         "let v = vec![1]; let frame = df!(\"a\" => (0..3_000_000i64).collect::<Vec<_>>())?.lazy().with_columns([(col(\"a\") % lit(3)).alias(\"k\")]);",
     );
     let interpreter = notebook.interpreter.clone();
-    // A million rows for each of three million: nobody waits for that.
+    // A million rows for each of three million: too long to wait for.
     let done = notebook.run_watching(
         "println!(\"started\"); frame.clone().join(frame, [col(\"k\")], [col(\"k\")], JoinArgs::new(JoinType::Inner))\
          .group_by([col(\"k\")]).agg([col(\"a\").sum()]).collect_with_engine(Engine::Streaming)?",
@@ -206,7 +206,7 @@ fn what_a_cell_that_ignores_an_interrupt_does_instead_is_said() {
         let mut notebook = Notebook::new(EvaluatorKind::Direct);
         notebook.run("let v = 1;");
         let interpreter = notebook.interpreter.clone();
-        // The first output says that it runs, the second that it does not return.
+        // The first output shows that it runs, the second that it does not return.
         let done = notebook.run_watching(code, |_| interpreter.interrupt());
         assert!(done.text(Stream::Stderr).contains(says), "{}", done.text(Stream::Stderr));
         assert_eq!(done.error().name, "Interrupted");
@@ -219,7 +219,7 @@ fn an_interrupt_while_the_compiler_runs_changes_nothing() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     notebook.run("let v = vec![1];");
     let interpreter = notebook.interpreter.clone();
-    // The compiler computes this constant without end; only the interrupt ends it.
+    // The compiler computes this constant for ever; only the interrupt ends it.
     let interrupting = std::thread::spawn(move || {
         while !interpreter_compiles() {
             std::thread::yield_now();
@@ -236,8 +236,8 @@ fn an_interrupt_while_the_compiler_runs_changes_nothing() {
     assert_eq!(bundle.get("text/plain"), Some("[1]"));
 }
 
-/// Whether a compiler that this process has started works on a cell with attributes of its own: for
-/// such a cell none was started before.
+/// Whether a compiler of this process is working on a cell with attributes of its own, for which no spare
+/// compiler exists.
 fn interpreter_compiles() -> bool {
     let own = std::process::id().to_string();
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
@@ -256,7 +256,7 @@ fn a_cell_that_nests_too_deep_is_refused_and_costs_nothing() {
     notebook.run("let v = 1;");
     let done = notebook.run(&format!("{}1{}", "(".repeat(10_000), ")".repeat(10_000)));
     assert!(done.error().message.contains("nest 10000 deep"), "{}", done.error().message);
-    // What is taken is also compiled.
+    // A cell that is accepted also compiles.
     let done = notebook.run(&format!("{}v{}", "(".repeat(400), ")".repeat(400)));
     let Outcome::Finished(Some(bundle)) = done.outcome else { panic!("{:?}", done.error()) };
     assert_eq!(bundle.get("text/plain"), Some("1"));

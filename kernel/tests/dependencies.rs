@@ -1,5 +1,5 @@
-//! `:dep`: crates that cells ask for. No test needs the network: crates are written for the test, or
-//! are in cargo's cache because Partita itself is built from them.
+//! `:dep`: crates added by cells. No test needs the network: crates are written for the test, or are in
+//! cargo's cache because Partita itself is built from them.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-/// A place for crates and built crates of one test.
+/// A directory for the crates and built crates of one test.
 struct Workshop(tempfile::TempDir);
 
 impl Workshop {
@@ -22,7 +22,7 @@ impl Workshop {
         self.0.path()
     }
 
-    /// Writes a crate; `extra` goes to the end of its manifest.
+    /// Writes a crate; `extra` is appended to its manifest.
     fn write_crate(&self, name: &str, extra: &str, source: &str) -> PathBuf {
         let directory = self.path().join(name);
         fs::create_dir_all(directory.join("src")).unwrap();
@@ -63,7 +63,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A notebook, because its cells may fail and the next one still runs.
+/// A notebook, because a cell may fail and the next one still runs.
 fn notebook(cells: &[&str]) -> String {
     let cells: Vec<_> = cells
         .iter()
@@ -107,7 +107,7 @@ df!(\"a\" => [1, 2])?.height()
 ";
     let expected = "2\nPoint { x: 5 }\n8\nmine 0.3.1\nmy-macros 0.3.1\n2\n";
     assert_eq!(workshop.prints(script), expected);
-    // From the cache, and the source may have changed since.
+    // It comes from the cache, and the source may have changed since.
     workshop.write_crate("mine", "", &COUNTER.replace("+ 1", "+ 100"));
     assert_eq!(workshop.prints(":dep mine = { path = \"mine\" }\nmine::count()\n"), "100\n");
 }

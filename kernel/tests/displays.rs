@@ -1,4 +1,4 @@
-//! Displays that change, over the real kernel's sockets.
+//! Displays that are updated, over the real kernel's sockets.
 
 // Other tests use the rest.
 #[allow(dead_code)]
@@ -9,7 +9,7 @@ use client::Kernel;
 use jupyter_protocol::{ExecuteRequest, ExecutionState, JupyterMessageContent as Content, ReplyStatus};
 use serde_json::Value;
 
-/// One message about displays: `new` or `update` with id and text, or `clear`.
+/// A message about displays: `new` or `update` with id and text, or `clear`.
 #[derive(Debug, Clone, PartialEq)]
 enum Shown {
     New(String, String),
@@ -38,7 +38,7 @@ fn shown(outputs: &[Content]) -> Vec<Shown> {
     outputs.iter().filter_map(one).collect()
 }
 
-/// What a cell that must succeed shows.
+/// The output of a cell that must succeed.
 async fn run(kernel: &mut Kernel, code: &str) -> Vec<Shown> {
     let (reply, outputs) = kernel.run(code).await;
     assert_eq!(reply.status, ReplyStatus::Ok, "{outputs:?}");
@@ -58,7 +58,7 @@ async fn a_display_is_replaced_by_its_handle_in_the_same_and_in_later_cells() {
     let later = run(&mut kernel, "shown.update(&Text(\"three\".into()));").await;
     assert_eq!(later, [Shown::Update(id.clone(), "three".into())]);
 
-    // As a cell's last expression it shows its value once.
+    // As the last expression of a cell it shows its value once.
     let last = run(&mut kernel, "display!(vec![1, 2])").await;
     assert!(matches!(&last[..], [Shown::New(other, text)] if other != id && text == "[1, 2]"), "{last:?}");
 

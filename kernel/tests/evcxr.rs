@@ -1,6 +1,6 @@
-//! What is the evcxr evaluator's own: the variables it keeps although its rust-analyzer cannot see their
-//! types, where it says a cell failed, its commands. That it agrees with the direct evaluator is
-//! tested with the cells that both run.
+//! What is specific to the evcxr evaluator: it keeps variables although its rust-analyzer cannot see
+//! their types, it reports where a cell failed, and it has commands of its own. Its agreement with the
+//! direct evaluator is tested with the cells that both run.
 
 #![cfg(feature = "evcxr")]
 
@@ -73,7 +73,7 @@ impl Notebook {
     }
 }
 
-// One session for all of it: evcxr takes seconds to start.
+// One session for all of it, because evcxr takes seconds to start.
 #[test]
 fn a_session_keeps_what_the_cells_bind_and_survives_every_way_they_fail() {
     let mut notebook = Notebook::start();
@@ -104,7 +104,8 @@ fn variables_of_types_unknown_to_rust_analyzer_live_on(notebook: &mut Notebook) 
     let types = notebook.evaluator.variables();
     let df = types.iter().find(|variable| variable.name == "df").unwrap();
     assert_eq!(df.type_name, "DataFrame");
-    // A closure has no type to keep it by; what had its name before is shadowed, as in any Rust.
+    // A closure has no type by which it could be kept. The earlier value of its name is shadowed, as
+    // always in Rust.
     notebook.is_silent("let word = |x: usize| x; word(1);");
     let error = notebook.fails("word");
     assert!(error.traceback.join("\n").contains("closure"), "{:?}", error.traceback);
@@ -186,7 +187,7 @@ fn text_arrives_to_the_last_character(notebook: &mut Notebook) {
     };
     assert_eq!(text(partita_bridge::Stream::Stdout), "one\ntwo");
     assert_eq!(text(partita_bridge::Stream::Stderr), "err");
-    // A string of several lines is shown as it is.
+    // A string of several lines is shown unchanged.
     notebook.shows(r#""\n\\ leading line\r\n""#, "\n\\ leading line\r\n");
 }
 
@@ -213,7 +214,7 @@ fn an_interrupt_cancels_a_job_and_keeps_the_variables(notebook: &mut Notebook) {
     let interrupter = notebook.evaluator.interrupter();
     let (sender, mut receiver) = mpsc::channel(64);
     notebook.number += 1;
-    // What a job does: asks its token.
+    // This is what a job does: it checks its token.
     let code = "println!(\"begun\"); let token = partita::cancel::current();\n\
         while !token.is_cancelled() { std::thread::yield_now(); }\nErr(\"cancelled\")?;";
     let cell = Cell { number: notebook.number, code: code.into(), viewer: Viewer::Terminal };
@@ -244,7 +245,7 @@ fn an_interrupt_ends_a_cell_that_does_not_end(notebook: &mut Notebook) {
     let waiting = thread::spawn(move || {
         while let Some(output) = receiver.blocking_recv() {
             let said = format!("{output:?}");
-            // The first asks a job to stop; there is none, and the notice says what a second one does.
+            // The first interrupt cancels the job; there is none, and the notice explains the second.
             if said.contains("begun") || said.contains("Interrupt once more") {
                 interrupter();
             }

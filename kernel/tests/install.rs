@@ -1,4 +1,4 @@
-//! `partita install` and `uninstall`, as a person calls them.
+//! `partita install` and `uninstall` from the command line.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -25,7 +25,7 @@ use jupyter_zmq_client::{
 use serde_json::json;
 use zeromq::{SocketRecv, SocketSend, ZmqMessage};
 
-/// Says that it runs, and then runs until it is ended.
+/// Prints that it runs, and then runs until it is ended.
 const ENDLESS: &str =
     r#"println!("running"); loop { std::thread::sleep(std::time::Duration::from_millis(5)); }"#;
 
@@ -150,7 +150,7 @@ async fn an_interrupt_reaches_a_running_cell_and_the_kernel_runs_the_next_one() 
     let id = kernel.send(ExecuteRequest::new(ENDLESS.into())).await;
     while !matches!(kernel.next_published(&id).await, Content::StreamContent(_)) {}
     kernel.interrupt().await;
-    // A loop of plain Rust watches for nothing. The kernel says so, and then a second one ends it.
+    // A loop in plain Rust checks for nothing. The kernel says so, and a second interrupt ends it.
     while !matches!(kernel.next_published(&id).await, Content::StreamContent(_)) {}
     kernel.interrupt().await;
     assert_eq!(kernel.execute_reply(&id).await.status, ReplyStatus::Error);
@@ -191,7 +191,7 @@ async fn a_kernel_that_leaves_while_it_starts_leaves_no_files() {
     let mut command = kernel_command();
     command.arg("-f").arg(connection_file(&directory).await).env("TMPDIR", temporary.path());
     let mut kernel = command.kill_on_drop(true).spawn().unwrap();
-    // The session's directory is made first; the evaluation process comes up only later.
+    // The session's directory is created first; the evaluation process starts later.
     within("the session's directory", async {
         while sessions() == 0 {
             tokio::task::yield_now().await;
@@ -263,7 +263,7 @@ async fn requests_about_code_and_session_are_answered() {
     let described = &reply.metadata["_jupyter_types_experimental"][0];
     assert_eq!((&described["type"], &described["signature"]), (&json!("variable"), &json!("distance: f64")));
 
-    // What stands before the cursor takes two units of UTF-16, and one position.
+    // The text before the cursor takes two units of UTF-16 but one position.
     let id = kernel.send(CompleteRequest { code: "\u{1f680} + dist + 1".into(), cursor_pos: 8 }).await;
     let Content::CompleteReply(reply) = kernel.reply(&id).await else { panic!("no complete_reply") };
     assert_eq!((reply.matches[0].as_str(), reply.cursor_start, reply.cursor_end), ("distance", 4, 8));
@@ -377,7 +377,7 @@ async fn the_kernel_ends_when_its_parent_is_gone() {
 async fn sigint_leaves_the_kernel_running_and_sigterm_ends_it_in_order() {
     let mut kernel = Kernel::start().await;
     kernel.signal(libc::SIGINT);
-    // Signals and messages overtake each other: this cell may be the one that is interrupted.
+    // Signals and messages may overtake each other, so this cell may be the one that is interrupted.
     kernel.run("1 + 1").await;
     assert_eq!(kernel.value("1 + 1").await, "2");
     kernel.signal(libc::SIGTERM);
@@ -404,7 +404,7 @@ async fn completion_does_not_wait_for_the_cell_that_runs() {
     let cell = kernel.send(ExecuteRequest::new(ENDLESS.into())).await;
     kernel.publishes("the cell's text", |content| matches!(content, Content::StreamContent(_))).await;
     let id = kernel.send(CompleteRequest { code: "let d = dist".into(), cursor_pos: 12 }).await;
-    // The cell's reply has not come.
+    // The cell's reply has not arrived.
     let Content::CompleteReply(reply) = kernel.reply(&id).await else { panic!("no complete_reply") };
     assert_eq!(reply.matches, ["distance"]);
     kernel.publishes("busy again", |content| client::state(content) == Some(ExecutionState::Idle)).await;

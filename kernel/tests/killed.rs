@@ -1,5 +1,5 @@
-//! The kernel may be killed without a chance to clean up. What it has started ends too, and what it
-//! left in the file system goes with the next kernel.
+//! The kernel may be killed without a chance to clean up. What it has started ends as well, and the next
+//! kernel removes what it left in the file system.
 
 #![cfg(target_os = "linux")]
 
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A guard against waiting for ever, far beyond what anything takes.
+/// A guard against waiting for ever, far beyond any normal duration.
 const GUARD: Duration = Duration::from_secs(120);
 
 fn repl(temporary: &Path, cells: &str) -> Child {
@@ -37,7 +37,7 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 
 fn runs(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // A zombie waits only for whoever inherits it.
+    // A zombie only waits to be reaped by whoever inherits it.
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 

@@ -1,5 +1,5 @@
-//! A cell is linked against what the evaluation process has loaded, without a linker that reads all of it.
-//! What cells then call must be there, and what is not there must be said.
+//! A cell is linked against what the evaluation process has loaded, without a linker that reads all of
+//! it. What cells call must be there, and what is missing must be reported.
 
 mod support;
 
@@ -23,7 +23,7 @@ fn what_is_declared_and_nowhere_defined_is_an_error_of_the_cell_and_loses_nothin
                 Fails(
                     "CompileError",
                     &[
-                        "`frobnicate` is declared but nowhere defined",
+                        "`frobnicate` is declared but not defined anywhere",
                         "#[link(name = \"…\")]",
                         "nothing has changed",
                     ],
@@ -40,7 +40,7 @@ fn cells_call_what_the_compiler_the_system_and_earlier_cells_have() {
     run_script(
         EvaluatorKind::Direct,
         &[
-            // Division of 128 bits is a function of the compiler's.
+            // Division of 128 bits is a function from the compiler.
             (
                 "let (a, b) = (std::hint::black_box(u128::MAX), std::hint::black_box(7)); (a / b) % 1000",
                 Value("636"),

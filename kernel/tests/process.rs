@@ -1,4 +1,4 @@
-//! What the evaluation process does when a cell does not behave: crashes, interrupts, streams.
+//! The evaluation process when a cell misbehaves: crashes, interrupts, streams.
 
 mod support;
 
@@ -9,7 +9,7 @@ use partita_interpreter::{Cell, Outcome, Output, Viewer};
 use partita_kernel::evaluators::EvaluatorKind;
 use support::{Expect::*, Notebook, plain, run_script};
 
-/// A guard against waiting for ever, far beyond what anything takes.
+/// A guard against waiting for ever, far beyond any normal duration.
 const GUARD: Duration = Duration::from_secs(120);
 
 #[test]
@@ -92,7 +92,7 @@ fn a_cell_that_ignores_an_interrupt_is_ended_by_a_second_one() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     notebook.run("let v = vec![1];");
     let interpreter = notebook.interpreter.clone();
-    // The first output says that it runs, the second that it does not return.
+    // The first output shows that it runs, the second that it does not return.
     let done = notebook.run_watching("println!(\"started\"); loop { std::hint::spin_loop() }", |_| {
         interpreter.interrupt();
     });
@@ -143,9 +143,9 @@ fn a_program_that_writes_without_end_does_not_hold_up_the_cells() {
             "noise.kill()?; noise.wait()?;",
         ];
         for (number, code) in (1..).zip(cells) {
-            // What it writes while a cell runs is that cell's output.
+            // What it writes while a cell runs is output of that cell.
             let (outputs, mut written) = tokio::sync::mpsc::channel(64);
-            // It writes faster than this reads, so that there is always more.
+            // It writes faster than this reads, so there is always more.
             let reader = std::thread::spawn(move || {
                 while let Some(output) = written.blocking_recv() {
                     (0..100).for_each(|_| drop(std::hint::black_box(format!("{output:?}"))));
@@ -202,7 +202,7 @@ fn a_panic_while_an_old_value_is_dropped_is_said_and_ends_nothing() {
             ("let a = Loud(1); let b = Loud(2); let kept = vec![3];", Nothing),
             // The old value was lent, and its name is bound anew.
             ("let seen = a.0; let a = Loud(seen - 1);", Notes("`a` panicked at cell 1")),
-            // `b` goes with its type, which is redefined.
+            // `b` is dropped with its type, which is redefined.
             ("struct Loud(i32, u8); let c = 4;", Notes("`b` panicked at cell 1")),
             ("(kept, seen, c)", Value("([3], 1, 4)")),
         ],
@@ -250,7 +250,7 @@ fn programs_that_cells_have_started_end_with_the_session() {
 fn a_deeply_nested_cell_does_not_end_the_kernel() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     notebook.run("let v = vec![1];");
-    // Whether the compiler takes it is the compiler's to say.
+    // The compiler decides whether it accepts this.
     notebook.run(&format!("{}1{}", "(".repeat(5_000), ")".repeat(5_000)));
     let Outcome::Finished(Some(bundle)) = notebook.run("v").outcome else { panic!("the variable is kept") };
     assert_eq!(bundle.get("text/plain"), Some("[1]"));

@@ -1,4 +1,4 @@
-//! The terminal REPL as a person meets it: in a real terminal (tmux), and at the end of a pipe.
+//! The terminal REPL as a person sees it: in a real terminal (tmux), and at the end of a pipe.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Generous, because the first cell may wait for the compiler on a busy machine. Only a failing test
-/// ever waits this long.
+/// waits this long.
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// The REPL in a tmux of its own.
@@ -20,7 +20,7 @@ impl Terminal {
         Self::start_with(data_home, "", (100, 50))
     }
 
-    /// With more of an environment, and of another size in columns and rows.
+    /// With additional environment variables, and with this many columns and rows.
     fn start_with(data_home: &Path, environment: &str, (columns, rows): (u16, u16)) -> Self {
         let socket = format!("partita-{}-{}", std::process::id(), data_home.file_name().unwrap().display());
         let terminal = Self { socket };
@@ -70,29 +70,29 @@ impl Terminal {
         self.tmux(&["send-keys", "-t", "repl", "-l", &text]);
     }
 
-    /// Types a line and ends it.
+    /// Types a line and presses Enter.
     fn line(&self, text: &str) {
         self.text(text);
         self.keys(&["Enter"]);
     }
 
-    /// The screen, with what has scrolled off it.
+    /// The screen, including what has scrolled off.
     fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-S", "-", "-t", "repl"])
     }
 
-    /// The screen as it is now, with its colours.
+    /// The current screen, with colours.
     fn coloured(&self) -> String {
-        // tmux may say that the background is the usual one, or leave it out.
+        // tmux may state that the background is the default, or leave it out.
         self.tmux(&["capture-pane", "-e", "-p", "-t", "repl"]).replace("\x1b[49m", "")
     }
 
-    /// From now on everything the program writes goes into a file too, as it is.
+    /// From now on, also writes the program's raw output to a file.
     fn record(&self, file: &Path) {
         self.tmux(&["pipe-pane", "-t", "repl", &format!("cat > '{}'", file.display())]);
     }
 
-    /// Pastes text as a terminal does, where the program has asked to be told.
+    /// Pastes text as a terminal does, marked as pasted if the program has asked for that.
     fn paste(&self, text: &str) {
         self.tmux(&["set-buffer", text]);
         self.tmux(&["paste-buffer", "-p", "-t", "repl"]);
@@ -138,7 +138,7 @@ fn a_session_in_a_terminal_shows_values_tables_and_errors_and_remembers_its_line
     terminal.cell(2, "x * 2");
     terminal.wait_for("\n42\n");
 
-    // A cell goes on until its brackets are closed.
+    // A cell stays open until its brackets are closed.
     terminal.line("fn twice(n: i64) -> i64 {");
     terminal.line("n * 2");
     terminal.cell(3, "}");
@@ -152,7 +152,7 @@ fn a_session_in_a_terminal_shows_values_tables_and_errors_and_remembers_its_line
     terminal.cell(7, "vec![1][x as usize]");
     terminal.wait_for("index out of bounds");
 
-    // Ctrl-C takes back what was typed, and the session goes on with its variables.
+    // Ctrl-C discards what was typed; the session goes on with its variables.
     terminal.text("unfinished(");
     terminal.wait_for("unfinished(");
     terminal.keys(&["C-c"]);
@@ -190,7 +190,7 @@ fn a_cell_of_many_lines_is_indented_coloured_pasted_and_found_again() {
     terminal.wait_for("[3] >>");
     terminal.wait_for("\n4.0\n");
 
-    // Ctrl-R finds the first cell, all its lines.
+    // Ctrl-R finds the first cell with all its lines.
     terminal.keys(&["C-r"]);
     terminal.text("half(n");
     terminal.wait_for("(reverse-i-search)`half(n'");
@@ -198,7 +198,7 @@ fn a_cell_of_many_lines_is_indented_coloured_pasted_and_found_again() {
     terminal.wait_for("[3] >> fn half(n: f64) -> f64 {\n    n / 2.0\n}");
     terminal.keys(&["C-c"]);
 
-    // A variable, then a command, are completed from their first letters.
+    // A variable and then a command are completed from their first letters.
     terminal.text("past");
     terminal.keys(&["Tab"]);
     terminal.text("[0]");
@@ -210,7 +210,7 @@ fn a_cell_of_many_lines_is_indented_coloured_pasted_and_found_again() {
     terminal.wait_for(">> :workers");
 }
 
-/// A job whose tasks wait until the file is there, and print a line each.
+/// A job whose tasks wait until the file exists and print a line each.
 fn waiting_job(gate: &Path) -> String {
     format!(
         "Session::embedded(2)?.range(0, 800, 8).with_columns([col(\"id\").map(|column| {{ \
@@ -309,7 +309,7 @@ fn a_cell_asks_for_a_line_and_a_password_is_not_shown() {
     assert!(!terminal.screen().contains("opensesame"), "{}", terminal.screen());
     terminal.cell(3, "(name, secret.len())");
     terminal.wait_for("(\"Ada\", 10)");
-    // No answer is an error of the cell, and not the end of the session.
+    // Without an answer the cell fails, but the session goes on.
     terminal.line("input(\"More: \")?;");
     terminal.wait_for("\nMore:");
     terminal.keys(&["C-d"]);
@@ -357,7 +357,7 @@ fn ctrl_c_ends_a_cell_that_does_not_end() {
     terminal.line("println!(\"be{}\", \"gun\"); loop { std::hint::black_box(()); }");
     terminal.wait_for("begun");
     terminal.keys(&["C-c"]);
-    // The first one asks the running job to stop, and there is none; a second ends the process.
+    // The first interrupt cancels the running job, but there is none; a second ends the process.
     let second = Instant::now() + Duration::from_secs(5);
     terminal.wait_until("answer to the first interrupt", || {
         terminal.screen().contains("[2] >>") || Instant::now() > second
@@ -433,7 +433,7 @@ fn send(signal: &str, process: &str) {
     assert!(sent.success(), "no process {process}");
 }
 
-/// What sessions have left in a directory for temporary files.
+/// What sessions have left in a temporary directory.
 fn left_in(directory: &Path) -> Vec<String> {
     let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
     names.map(|name| name.display().to_string()).filter(|name| name.starts_with("partita-")).collect()
@@ -536,7 +536,7 @@ fn a_toolchain_file_beside_the_notebook_does_not_choose_the_compiler() {
     let file = directory.path().join("rust-toolchain.toml");
     std::fs::write(file, "[toolchain]\npath = \"/no/such/toolchain\"\n").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_partita"));
-    // Under cargo it would decide before the file does.
+    // Under cargo, the environment would decide before the file does.
     command.current_dir(&directory).env_remove("RUSTUP_TOOLCHAIN");
     let output = piped_to(&mut command, "40 + 2\n");
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! `partita run`, `partita -e` and `partita doctor` as a shell calls them.
+//! `partita run`, `partita -e` and `partita doctor` from the command line.
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ fn notebook(cells: &[(&str, &[&str])]) -> Value {
     json!({"nbformat": 4, "nbformat_minor": 4, "metadata": {"kernelspec": {"language": "rust"}}, "cells": cells})
 }
 
-/// Runs a notebook and returns what it did, with the notebook it wrote.
+/// Runs a notebook and returns the program's result and the notebook that it wrote.
 fn run_notebook(directory: &Path, notebook: &Value) -> (Output, Value) {
     fs::write(directory.join("in.ipynb"), notebook.to_string()).unwrap();
     let output =
@@ -171,7 +171,7 @@ fn what_cannot_be_run_is_refused_with_the_reason() {
 fn doctor(path: &Path, jupyter: &Path) -> (bool, Value) {
     let mut command = partita(&["doctor", "--json"]);
     command.env("PATH", path).env("JUPYTER_PATH", jupyter.join("share/jupyter"));
-    // Cargo's home is looked into as well.
+    // Cargo's home is searched as well.
     command.env("CARGO_HOME", path);
     for variable in ["VIRTUAL_ENV", "CONDA_PREFIX", "SPARK_HOME"] {
         command.env_remove(variable);

@@ -1,5 +1,5 @@
-//! A long day in one kernel: many cells, many restarts, and nothing piles up. Alone in its file, because
-//! it counts what this process has open.
+//! A long day in one kernel: many cells, many restarts, and nothing accumulates. It is alone in its file
+//! because it counts what this process has open.
 
 #![cfg(target_os = "linux")]
 
@@ -11,7 +11,7 @@ use partita_interpreter::Outcome;
 use partita_kernel::evaluators::EvaluatorKind;
 use support::Notebook;
 
-/// How many, unless the environment asks for another length: `PARTITA_SOAK=40,3`.
+/// The number of rounds, unless the environment sets another length: `PARTITA_SOAK=40,3`.
 const CELLS_AND_RESTARTS: (usize, usize) = (200, 20);
 
 /// Memory that a cell may leave behind: its shared object stays loaded, because values and threads may
@@ -27,7 +27,7 @@ struct Held {
     kib: u64,
 }
 
-/// What the kernel, which is this process, holds.
+/// What the kernel, which is this process, has open.
 fn held() -> Held {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     Held {
@@ -44,8 +44,7 @@ fn field(status: &str, name: &str) -> u64 {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Its evaluation processes. A compiler that waits for the next cell is a child too, and may just be
-/// there or not.
+/// Its evaluation processes. A spare compiler is a child too, but may or may not exist at the moment.
 fn evaluation_processes() -> Vec<String> {
     let lists = fs::read_dir("/proc/self/task").unwrap().flatten().map(|task| task.path().join("children"));
     let text: String = lists.filter_map(|list| fs::read_to_string(list).ok()).collect::<Vec<_>>().join(" ");
@@ -56,7 +55,7 @@ fn evaluation_processes() -> Vec<String> {
     text.split_whitespace().filter(is_evaluation).map(str::to_owned).collect()
 }
 
-/// The directory of the one session there is.
+/// The directory of the only session.
 fn session() -> PathBuf {
     let own = fs::read_dir("/proc/self/fd").unwrap().flatten().find_map(|entry| {
         let target = fs::read_link(entry.path()).ok()?;
@@ -112,7 +111,7 @@ fn many_cells_and_restarts_leave_nothing_behind() {
     let grown = child_kib().saturating_sub(child_before);
     println!("{before:?}\n{after:?}\nthe evaluation process grew by {} KiB a cell", grown / cells as u64);
     assert_eq!(after.processes, 1);
-    // The pipes and files of a compiler that waits for the next cell come and go.
+    // The pipes and files of a spare compiler come and go.
     assert!(after.descriptors <= before.descriptors + 4, "{before:?} {after:?}");
     assert!(after.files <= before.files + 4, "{before:?} {after:?}");
     assert!(after.threads <= before.threads + 1, "{before:?} {after:?}");

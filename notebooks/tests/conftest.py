@@ -1,4 +1,4 @@
-"""What all notebook tests share."""
+"""Fixtures that all notebook tests share."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def only_kernels_of_this_environment(tmp_path_factory):
-    """Kernels and settings of the person who runs the tests are not seen by them."""
+    """Hides the kernels and settings of the user who runs the tests."""
     for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
         os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))
     os.environ.pop("JUPYTER_PATH", None)
-    # Cells of the tests do not end up among the person's.
+    # Keeps the tests' cells out of the user's history.
     os.environ["PARTITA_HISTORY"] = str(tmp_path_factory.mktemp("history") / "history.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""JupyterLab started by the command the README gives, and a person's browser in front of it."""
+"""Starts JupyterLab by the command in the README, and drives it in a browser."""
 
 import json
 import os
@@ -21,7 +21,7 @@ START_SECONDS = 1800
 RUN_MILLISECONDS = 1_800_000
 PAGE_MILLISECONDS = 120_000
 
-# As a new user gets it, but for what would put windows or requests in a test's way.
+# A new user's settings, except those that would open dialogs or send requests during a test.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
         "fetchNews": "false",
@@ -31,7 +31,7 @@ SETTINGS = {
 
 
 def free_port():
-    """A port nobody listens on now."""
+    """A port that nothing listens on now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -39,7 +39,7 @@ def free_port():
 
 @contextmanager
 def running_lab(notebook, settings, environment=None):
-    """Runs `make lab` on a notebook, with more in its environment; yields the address it prints, token and all."""
+    """Runs `make lab` on a notebook, with additional environment variables. Yields the printed address with its token."""
     for name, content in SETTINGS.items():
         file = settings / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def running_lab(notebook, settings, environment=None):
 
 
 class ServerLog:
-    """Reads what the server prints for as long as it runs, so that it never blocks on a full pipe."""
+    """Reads the server's output for as long as it runs, so that it never blocks on a full pipe."""
 
     def __init__(self, server):
         self.server = server
@@ -85,7 +85,7 @@ class ServerLog:
             self.changed.notify_all()
 
     def wait_for(self, pattern):
-        """The first match of the pattern in what was printed."""
+        """Waits for the pattern in the output and returns its first match."""
         with self.changed:
             self.changed.wait_for(lambda: self.ended or re.search(pattern, self.text), START_SECONDS)
             found = re.search(pattern, self.text)
@@ -106,8 +106,8 @@ def chromium():
 
 @contextmanager
 def browser_page(last_seen):
-    """A page in a headless Chromium, of a laptop's size; the file shows what was on it at the end."""
-    # Chromium's sandbox cannot be had by root.
+    """A page in a headless Chromium, of a laptop's size. At the end its screenshot is saved to the file."""
+    # Chromium's sandbox does not work for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
@@ -121,7 +121,7 @@ def browser_page(last_seen):
 
 
 class NotebookPage:
-    """A notebook open in JupyterLab, used by its menus, read by what is on the screen."""
+    """A notebook open in JupyterLab, driven through its menus and read from the screen."""
 
     def __init__(self, page, address, state="Idle"):
         self.page = page
@@ -130,12 +130,12 @@ class NotebookPage:
         page.locator("#jp-main-statusbar").get_by_text(re.compile(rf"\| {state}$")).wait_for()
 
     def run_all(self):
-        """Run > Run All Cells; returns how many cells ran, once none is waiting and the kernel is idle."""
+        """Chooses Run > Run All Cells, waits until no cell waits and the kernel is idle, and returns how many ran."""
         self.menu("Run", "Run All Cells")
         return self.all_ran()
 
     def run_cell(self, number):
-        """Runs one code cell, counted from 0, and does not wait for it. What it showed before is marked as such."""
+        """Runs one code cell, counted from 0, without waiting for it. Its earlier timelines are marked as `before`."""
         cell = self.page.locator(".jp-CodeCell").nth(number)
         cell.evaluate("(cell) => cell.querySelectorAll('.partita-timeline').forEach((view) => (view.dataset.before = ''))")
         cell.locator(".cm-content").first.click()
@@ -143,8 +143,8 @@ class NotebookPage:
         return cell
 
     def all_ran(self):
-        """Waits until no cell waits and the kernel is idle; how many cells ran."""
-        # Every cell shows [*] from the click on; after an error the cells behind it show [ ] again.
+        """Waits until no cell waits and the kernel is idle. Returns how many cells ran."""
+        # Every cell shows [*] from the click on; after an error the cells after it show [ ] again.
         ended = self.page.wait_for_function(
             """() => {
                 const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
@@ -186,7 +186,7 @@ def exported(notebook):
 
 
 def drag_to_the_middle(page, panel):
-    """Drags the handle of the panel's slider to the middle of its track; the value it then shows."""
+    """Drags the handle of the panel's slider to the middle of its track. Returns the value it then shows."""
     handle, track = panel.locator(".noUi-handle"), panel.locator(".noUi-target")
     handle.scroll_into_view_if_needed()
     box, along = handle.bounding_box(), track.bounding_box()

@@ -1,4 +1,4 @@
-"""The lessons as the tests see them: where they are, and what their outputs say.
+"""Finds the lessons and reads their outputs.
 
 A lesson states its results in two machine-readable ways:
 
@@ -42,8 +42,8 @@ VERDICT = re.compile(r"^(?P<mark>[○✗✓]) (?P<name>.+?): (?P<text>.+)$", re.
 
 def answered(notebook, wrong):
     """The notebook as learners work on it. An exercise is a folded solution, a cell tagged `exercise` with a
-    placeholder, and a cell that checks it: they are followed by each of the wrong answers and by the solution,
-    each checked again. A solution without such cells runs where it stands. `wrong` has answers by name.
+    placeholder, and a cell that checks it. After these, each wrong answer and the solution are inserted, each followed
+    by the check. A solution without such cells is inserted after its own cell. `wrong` has the answers by name.
     """
     cells = []
     for place, cell in enumerate(notebook.cells):
@@ -63,7 +63,7 @@ def answered(notebook, wrong):
 
 
 def is_exercise(cell):
-    """Whether learners put an answer into it."""
+    """Whether learners write an answer into this cell."""
     return "exercise" in cell.metadata.get("tags", [])
 
 
@@ -73,7 +73,7 @@ def new_cell(source):
 
 
 def verdicts(notebook):
-    """What `check!` said, in order: by the answer's name, marks and texts."""
+    """The verdicts of `check!` in order: marks and texts, by the answer's name."""
     found = {}
     for output in outputs(notebook):
         text = re.sub(r"\x1b\[\d*m", "", output.get("data", {}).get("text/plain", ""))
@@ -108,7 +108,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def plots(notebook):
-    """The MIME types of every output that is a picture; what a page shows as a widget is none."""
+    """The MIME types of every output that is a picture, without those that a page shows as a widget."""
     return [mimes for mimes in pictures(notebook) if WIDGET not in mimes]
 
 
@@ -124,12 +124,12 @@ def pictures(notebook):
 
 
 def checks(notebook):
-    """What the lesson's `check:` lines say: name to value, both text."""
+    """The lesson's `check:` lines: name to value, both text."""
     return {match["what"]: match["value"] for match in CHECK.finditer(standard_output(notebook))}
 
 
 def across_partitions(notebook):
-    """The checks that were repeated for several partition counts: name to {count: value}."""
+    """The checks that are repeated for several partition counts: name to {count: value}."""
     found = {}
     for what, value in checks(notebook).items():
         if match := IN_PARTITIONS.match(what):

@@ -1,4 +1,4 @@
-"""A lesson in JupyterLab, opened and run in a browser: what a person sees is there and is painted."""
+"""A lesson in JupyterLab, opened and run in a browser: everything a person should see is there and painted."""
 
 import io
 
@@ -10,12 +10,12 @@ import timelines
 from lab import NotebookPage, browser_page, drag_to_the_middle, exported, running_lab
 
 
-# Of each lesson, a piece of the cell whose jobs take longest.
+# For each lesson, a piece of the cell whose jobs take longest.
 LONGEST = {"01-partitioning": "10_000_000", "02-skew": 'compare("balanced"', "03-taxi": 'compare("naive"'}
 
 
 def is_painted(picture):
-    """Whether a picture's part of the screen shows something: several colours, not one area of one."""
+    """Whether a picture's area of the screen shows several colours, not just one."""
     picture.scroll_into_view_if_needed()
     image = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
     area = image.width * image.height
@@ -63,7 +63,7 @@ def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and
         timelines.grows(page, opened, longest, screenshots / path.stem)
         loaded_again_while_jobs_run(page, opened, notebook, longest, screenshots / f"{path.stem}-reloaded.png")
 
-        # What was saved shows its timelines without a kernel.
+        # The saved notebook shows its timelines without a kernel.
         page.goto(exported(notebook).as_uri())
         shown = timelines.saved_pictures(page)
         boxes = [picture.bounding_box() for picture in shown]
@@ -75,8 +75,8 @@ def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and
 
 
 def loaded_again_while_jobs_run(page, opened, notebook, number, screenshot):
-    """A cell is run, and the page loaded again in the middle of its jobs: the timeline is there, and tells of those
-    that came after, too."""
+    """Runs a cell and reloads the page in the middle of its jobs: the timeline is still there, and also shows the jobs
+    that started after the reload."""
     timeline = opened.run_cell(number).locator(f"{timelines.TIMELINE}:not([data-before])")
     timeline.locator("[data-pt=picker] option").nth(2).wait_for(state="attached")
     before = timelines.jobs_known(timeline)

@@ -1,5 +1,5 @@
-"""Every lesson runs from its first cell to its last on a clean kernel, its figures are right, and so is what it says
-of learners' answers."""
+"""Every lesson runs from its first cell to its last on a clean kernel; its figures are right, and so are its verdicts
+on learners' answers."""
 
 import functools
 import os
@@ -13,7 +13,7 @@ import lessons
 
 CELL_SECONDS = 600
 
-# Answers that `check!` must not take, by lesson and exercise.
+# Answers that `check!` must reject, by lesson and exercise.
 WRONG = {
     "01-partitioning": {
         "tasks": ["Some(2)", "Some(4)", "Some(4000)"],
@@ -53,8 +53,8 @@ WRONG = {
 
 @functools.cache
 def run(path):
-    """The notebook after all its cells ran on a kernel of its own, next to the notebook, with answers to its
-    exercises: none, wrong ones, the solutions."""
+    """The notebook after all its cells have run on a kernel of its own, in the notebook's directory. Each exercise is
+    answered by nothing, by wrong answers and by its solution."""
     notebook = lessons.answered(lessons.load(path), WRONG[path.stem])
     client = NotebookClient(
         notebook, timeout=CELL_SECONDS, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}
@@ -100,7 +100,7 @@ class TestEveryLesson:
             marks = "".join(mark for mark, _ in verdicts[name])
             assert marks == "○" + "✗" * len(given) + "✓", f"{name}: {verdicts[name]}"
             objections = [text for mark, text in verdicts[name] if mark == "✗"]
-            assert len(set(objections)) == len(objections), f"other mistakes are told otherwise: {objections}"
+            assert len(set(objections)) == len(objections), f"different mistakes get different messages: {objections}"
 
     def test_states_results_and_all_of_them_hold(self, path):
         stated = lessons.checks(run(path))
@@ -116,7 +116,7 @@ class TestEveryLesson:
 
 
 class TestPartitioning:
-    """The first lesson: the same data in more and more partitions."""
+    """The first lesson: the same data in increasing numbers of partitions."""
 
     @pytest.fixture
     def notebook(self):
@@ -189,7 +189,7 @@ class TestSkew:
 
 
 class TestTaxi:
-    """The third lesson: what is read, kept and moved."""
+    """The third lesson: what is read, cached and shuffled."""
 
     @pytest.fixture
     def stated(self):

@@ -37,7 +37,7 @@ def open_and_run_all(page, base, token, cells):
     """Opens `cells.ipynb`, waits for its kernel and runs all of its cells, without waiting for them."""
     with page.expect_websocket(lambda socket: "/channels" in socket.url) as socket:
         page.goto(f"{base}/notebooks/cells.ipynb?{token}")
-    # Before the kernel has answered, cells that are run are silently left as they are.
+    # Before the kernel's first answer, a command to run cells is silently ignored.
     socket.value.wait_for_event("framereceived")
     page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
@@ -63,7 +63,7 @@ def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(tmp_pa
         question.press("Enter")
         page.locator(".jp-OutputArea-output").get_by_text("hello Ada").wait_for()
         page.locator(".jp-OutputArea-executeResult .jp-OutputArea-output").get_by_text("42").wait_for()
-        # The pager's text stands below its cell.
+        # The pager's text is below its cell.
         page.locator(".jp-CodeCell").nth(2).locator(".jp-OutputArea-output strong").get_by_text("long").wait_for()
         page.locator(".jp-CodeCell .jp-InputPrompt").get_by_text("[3]:").wait_for()
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()

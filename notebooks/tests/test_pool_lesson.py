@@ -1,5 +1,5 @@
-"""A lesson on a pool in Docker, in a browser: the same notebook, its trips on workers in containers. Where there is no
-Docker engine this fails, unless PARTITA_EXPECT_NO_DOCKER=1 says that this is known."""
+"""A lesson on a pool in Docker, in a browser: the same notebook, with its trips on workers in containers. Without a
+Docker engine this fails, unless PARTITA_EXPECT_NO_DOCKER=1 says that none is expected."""
 
 import json
 import os
@@ -22,7 +22,7 @@ START_SECONDS = 120
 
 
 def free_port():
-    """A port outside of the range that systems give out by themselves: still free when the container takes it."""
+    """A port outside the range that systems assign by themselves, so it is still free when the container takes it."""
     while True:
         port = random.randrange(15_000, 30_000)
         with socket.socket() as listener:
@@ -34,7 +34,7 @@ def free_port():
 
 
 def wait_for_workers(port, token):
-    """Returns once the master tells of all workers; not every compose can wait for that."""
+    """Waits until the master reports all workers; not every compose can wait for that."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/pool", headers={"Authorization": f"Bearer {token}"})
     until, seen = time.monotonic() + START_SECONDS, "nothing"
     while time.monotonic() < until:
@@ -51,10 +51,10 @@ def wait_for_workers(port, token):
 
 @pytest.fixture
 def pool(tmp_path):
-    """The pool of the compose file, under a name and with directories of its own; yields what `.env` has of it."""
+    """The pool of the compose file, with its own name and directories. Yields its settings from `.env`."""
     if subprocess.run(["docker", "version"], capture_output=True).returncode != 0:
         assert os.environ.get("PARTITA_EXPECT_NO_DOCKER") == "1", (
-            "there is no Docker engine here; PARTITA_EXPECT_NO_DOCKER=1 leaves the lesson on a pool untested"
+            "there is no Docker engine here; set PARTITA_EXPECT_NO_DOCKER=1 to skip the lesson on a pool"
         )
         pytest.skip("PARTITA_EXPECT_NO_DOCKER=1")
     settings = tmp_path / "pool.env"

@@ -1,4 +1,4 @@
-"""The page of a pool's master in a browser: a made-up run is drawn, told and found by keyboard."""
+"""The page of a pool's master in a browser: a made-up run is drawn, described in text and reachable by keyboard."""
 
 import io
 import json
@@ -31,10 +31,10 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, tmp_path):
-    """Opens a page that fails the test when a script does; leaves a picture of it."""
+    """Opens a page that fails the test on a script error. Saves a screenshot of it."""
     opened = []
     wrong = []
-    # A wrong token, and a server that ends before its page.
+    # From a wrong token, and from a server that stops before its page.
     expected = re.compile(r"status of 401|net::ERR_(INCOMPLETE_CHUNKED_ENCODING|CONNECTION)")
 
     def open_one(address, **options):
@@ -57,7 +57,7 @@ def open_page(browser, tmp_path):
 
 @contextmanager
 def watch(path, **environment):
-    """Serves the page for a directory of event logs, or plays one log again; yields its address."""
+    """Serves the page for a directory of event logs, or replays one log. Yields its address."""
     program = Path(os.environ["CARGO_TARGET_DIR"]) / "release/examples/watch"
     server = subprocess.Popen(
         [program, path], stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
@@ -79,7 +79,7 @@ def write_log(directory, events):
 
 
 def many_tasks(tasks, workers, slots):
-    """A job of one stage; each task takes 50 ms but for one in 97, which takes three times as long."""
+    """A job of one stage. Each task takes 50 ms, except one in 97, which takes three times as long."""
     yield from ({"WorkerJoined": {"worker": w, "name": f"worker-{w}", "slots": slots, "at": 0.0}} for w in range(1, workers + 1))
     yield {"JobSubmitted": {"job": 0, "action": "collect", "slots": workers * slots, "at": 0.1}}
     yield {"StageSubmitted": {"job": 0, "stage": 0, "name": "scan", "tasks": tasks, "at": 0.1}}
@@ -100,13 +100,13 @@ def many_tasks(tasks, workers, slots):
 
 
 def colours(locator):
-    """How many pixels there are of each colour."""
+    """The number of pixels of each colour."""
     image = Image.open(io.BytesIO(locator.screenshot())).convert("RGB")
     return {colour: pixels for pixels, colour in image.getcolors(image.width * image.height)}
 
 
 def painted(page):
-    """Once the newest state is on the canvas."""
+    """Waits until the newest state is on the canvas, and returns the canvas."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return page.locator(".pt-scroll canvas")
 
@@ -151,7 +151,7 @@ def test_a_tasks_figures_are_found_by_pointer_and_by_keyboard(history, open_page
     expect(tip).to_contain_text("Partition 0")
     canvas.press("ArrowRight")
     expect(tip).to_contain_text("Partition 6")
-    # Those who do not see the picture hear the same.
+    # Screen readers get the same text.
     expect(page.locator("[data-pt=spoken]")).to_contain_text("Partition 6; stage 0 · scan")
     canvas.press("Enter")
     expect(tip).to_contain_text("pinned")
@@ -168,7 +168,7 @@ def test_a_tasks_figures_are_found_by_pointer_and_by_keyboard(history, open_page
 
 def test_a_failed_job_says_why_and_other_jobs_can_be_opened_again(history, open_page):
     page = open_page(history)
-    # The latest job, until one is chosen.
+    # The page shows the latest job until one is chosen.
     expect(page.locator(".pt-head h3")).to_have_text("Job 2: write_parquet")
     expect(page.locator(".pt-error")).to_contain_text("the file ends in the middle of a page")
     page.get_by_role("link", name="1 · count").click()
@@ -226,7 +226,7 @@ def test_a_running_job_is_drawn_as_it_runs(open_page, motion):
 def test_ten_thousand_tasks_are_drawn_and_a_saved_picture_of_them_stays_small(tmp_path, open_page):
     with watch(write_log(tmp_path, many_tasks(10_000, 8, 4))) as address:
         page = open_page(address)
-        # While it reads the log, it says "7,999 of 10,000 tasks".
+        # While the page reads the log, its summary says "7,999 of 10,000 tasks".
         expect(page.locator(".pt-state")).to_have_text("done", timeout=60_000)
         assert page.evaluate("() => partitaTimeline.job().attempts.length") == 10_000
         assert colours(painted(page)).get(BLUE, 0) > 50_000
@@ -241,7 +241,7 @@ def test_ten_thousand_tasks_are_drawn_and_a_saved_picture_of_them_stays_small(tm
             return 60e3 / (performance.now() - began);
         }""")
         print(f"10,000 tasks: {frames:.0f} frames a second")
-        # A task far to the right is found after zooming in on it.
+        # `find` zooms in on a task far to the right.
         page.evaluate("() => partitaTimeline.find(0, 9997)")
         expect(page.locator(".pt-tip")).to_contain_text("Partition 9997")
 
@@ -279,7 +279,7 @@ def test_what_was_lost_on_the_way_and_what_was_run_again_is_told_as_such(history
 
 
 def test_a_notebooks_timeline_that_misses_a_message_asks_for_everything(open_page):
-    """As anywidget loads it: the loader, and the modules it finds in another model."""
+    """Loads the timeline as anywidget does: the loader, and the modules that it finds in another model."""
     assets = CHECKOUT / "assets"
     listed = (CHECKOUT / "runtime/src/widgets/modules.rs").read_text().split("modules![")[1].split("]")[0]
     modules = [[name, (assets / name).read_text()] for name in re.findall(r'"(\w+\.js)"', listed)]
@@ -324,7 +324,7 @@ def test_a_pool_with_a_token_asks_for_it(open_page, tls):
         page = open_page(address, ignore_https_errors=True)
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("button", name="Open").click()
-        expect(page.get_by_role("alert")).to_contain_text("not this pool's token")
+        expect(page.get_by_role("alert")).to_contain_text("not the pool's token")
         page.get_by_label("Token").fill("correct horse")
         page.get_by_role("button", name="Open").click()
         expect(page.locator(".pt-head h3")).to_have_text("Job 2: write_parquet")

@@ -1,4 +1,4 @@
-"""What the other tests read out of a notebook's outputs is what the notebook says."""
+"""The helpers that read a notebook's outputs return what the notebook contains."""
 
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 

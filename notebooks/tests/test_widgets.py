@@ -1,5 +1,5 @@
 """The timeline under a cell that runs a job, in real front ends: it grows, it survives a reload, a second page
-shows it too, and what is saved shows it without a kernel."""
+shows it too, and the saved notebook shows it without a kernel."""
 
 import re
 
@@ -12,11 +12,11 @@ from test_notebook7 import open_and_run_all, running_notebook
 from timelines import TIMELINE, grown, painted, saved_pictures
 
 SESSION = "let session = Session::embedded(2)?;"
-# Far longer than the test takes; it is interrupted.
+# Runs far longer than the test, which interrupts it.
 ENDLESS = """session.range(0, 100_000_000_000, 20_000)
     .filter((col("id") % lit(1000)).eq(lit(0)))
     .group_by([col("id") % lit(97)]).agg([col("id").max().alias("max")]).collect()?"""
-# Part of a second.
+# Runs for a part of a second.
 LONG = """session.range(0, 120_000_000, 12)
     .filter((col("id") % lit(1000)).eq(lit(0)))
     .group_by([col("id") % lit(97)]).agg([col("id").max().alias("max")]).collect()?.height()"""
@@ -53,7 +53,7 @@ def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_secon
             assert len(set(seen)) == 3, "the picture does not change though tasks end"
             assert timeline.locator(".pt-state").inner_text() == "running"
 
-            # A page that is loaded again shows the state as it is now, and goes on.
+            # A reloaded page shows the current state and continues.
             opened.save(notebook)
             opened = NotebookPage(page, page.url, state="Busy")
             timeline = page.locator(TIMELINE).first
@@ -70,7 +70,7 @@ def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_secon
             grown(other, again, done)
             other.screenshot(path=screenshots / "timeline-lab-second-page.png")
 
-            # Hover tells a task's figures, a click keeps them, Escape lets go.
+            # Hover shows a task's figures, a click pins them, Escape unpins them.
             canvas = timeline.locator("canvas").first
             box = canvas.bounding_box()
             canvas.hover(position={"x": box["width"] / 3, "y": box["height"] - 20})
@@ -122,13 +122,13 @@ def test_what_is_saved_shows_the_picture_without_a_kernel(tmp_path, screenshots)
             opened = NotebookPage(page, address)
             opened.run_all()
             timeline = page.locator(f"{TIMELINE}:visible").first
-            # When all is done it is one line, which opens.
+            # When everything is done, the timeline is one line that can be opened.
             page.locator(".pt-folded").first.wait_for()
             assert "Done in" in timeline.locator(".pt-summary").inner_text()
             page.screenshot(path=screenshots / "timeline-folded.png")
             timeline.locator(".pt-toggle").click()
             painted(timeline, screenshots / "timeline-opened.png")
-            # In the dark, too.
+            # Also in the dark theme.
             opened.menu("Settings", "Theme")
             page.locator(".lm-Menu-itemLabel").get_by_text("JupyterLab Dark", exact=True).click()
             page.locator(f"{TIMELINE}[data-dark=true]:visible").first.wait_for()
@@ -162,7 +162,7 @@ def test_a_notebook_that_is_opened_again_with_another_kernel_has_its_timelines(t
             page.locator(".pt-folded").first.wait_for()
             said = page.locator(f"{TIMELINE}:visible .pt-summary").inner_text()
             opened.save(notebook)
-            # The kernel ends, as it does over night.
+            # The kernel ends, as it would overnight.
             server, token = re.match(r"(http://[^/]+)/.*token=(\w+)", address).groups()
             login = {"Authorization": f"token {token}"}
             (kernel,) = page.request.get(f"{server}/api/kernels", headers=login).json()
@@ -224,12 +224,12 @@ def test_dragging_a_slider_runs_the_job_again_and_the_timeline_follows(tmp_path,
             first_stage = timeline.locator(".pt-stages tbody tr").first
             assert f"{chosen} / {chosen}" in first_stage.inner_text()
             page.screenshot(path=screenshots / "slider-dragged.png")
-            # By keyboard, too; the last move counts.
+            # Also by keyboard; the last move counts.
             handle = panel.locator(".noUi-handle")
             handle.press("ArrowRight")
             handle.press("ArrowRight")
             panel.get_by_text(f"97 groups from {chosen + 2} partitions").wait_for()
-            # Loaded again, the page shows the controls where they stand, with what they led to.
+            # The reloaded page shows the controls' current values and their result.
             opened.save(notebook)
             NotebookPage(page, page.url)
             panel = page.locator(".widget-vbox:visible").first

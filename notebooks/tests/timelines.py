@@ -1,4 +1,4 @@
-"""The timelines of a page, as a person sees them: what they say, that they are painted, that they grow."""
+"""Helpers for the timelines of a page as a person sees them: their text, their painting, their growth."""
 
 import base64
 import io
@@ -9,9 +9,8 @@ from PIL import Image
 
 TIMELINE = ".partita-timeline"
 
-# Keeps, from now on, what the timelines of a cell say: of how many jobs they know, what of the one in view is done,
-# and what is painted then. The page does so itself: a test that asks from outside may be late by more than a short
-# job takes.
+# Records the state of a cell's timelines from now on: the number of jobs, the progress of the visible one, and the
+# painted picture. The page records it, because a query from the test may arrive later than a short job takes.
 WATCH = """([cell, selector]) => {
     const seen = (window.timelineSeen = []);
     setInterval(() => {
@@ -34,8 +33,8 @@ WATCH = """([cell, selector]) => {
 
 
 def grows(page, opened, number, path):
-    """Runs a code cell and watches its timeline to the end: it says more and more, and when that is something else
-    of the job in view, something else is painted."""
+    """Runs a code cell and watches its timeline to the end: its text progresses, and when the text of the visible job
+    changes, the painting changes too."""
     page.evaluate(WATCH, [page.locator(".jp-CodeCell").nth(number).element_handle(), TIMELINE])
     opened.run_cell(number)
     opened.all_ran()
@@ -46,31 +45,31 @@ def grows(page, opened, number, path):
     pictures = dict.fromkeys(base64.b64decode(moment["picture"].partition(",")[2]) for moment in seen)
     for moment, picture in enumerate(pictures):
         Path(f"{path}-grows-{moment}.png").write_bytes(picture)
-    # Two that come within a frame are painted once.
+    # Two changes within one frame are painted once.
     news = {moment["says"] for moment in seen}
     assert len(pictures) >= min(len(news), 2), f"it said {said} over {len(pictures)} pictures"
     assert any(in_several_colours(picture) for picture in pictures), "nothing is painted"
 
 
 def in_several_colours(picture):
-    """Whether more is painted than a ground and a few lines."""
+    """Whether more is painted than a background and a few lines."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     return len(image.getcolors(image.width * image.height)) > 4
 
 
 def tasks_done(timeline):
-    """How many tasks the summary says are done."""
+    """The number of tasks that the summary reports as done."""
     found = re.search(r"([\d,]+) of [\d,]+ tasks", timeline.locator(".pt-summary").inner_text())
     return int(found[1].replace(",", "")) if found else 0
 
 
 def jobs_known(timeline):
-    """How many jobs can be picked."""
+    """The number of jobs in the picker."""
     return max(timeline.locator("[data-pt=picker] option").count() - 1, 1)
 
 
 def grown(page, timeline, beyond):
-    """Waits until more tasks are done than these; how many."""
+    """Waits until more than `beyond` tasks are done. Returns how many are."""
     page.wait_for_function(
         """([selector, beyond]) => {
             const summaries = [...document.querySelectorAll(`${selector} .pt-summary`)];
@@ -83,7 +82,7 @@ def grown(page, timeline, beyond):
 
 
 def painted(timeline, path):
-    """What the canvas shows; it must be painted in several colours."""
+    """A screenshot of the canvas, which must be painted in several colours."""
     seen = timeline.locator("canvas").first.screenshot(path=path, timeout=5_000)
     assert in_several_colours(seen), "nothing is painted"
     return seen

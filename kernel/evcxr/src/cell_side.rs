@@ -1,7 +1,7 @@
-// Compiled into every cell, not into the kernel: the cell's half of the protocol in `markers.rs`.
-// evcxr reports neither panics nor `?` errors to its caller, so the cell says itself how it ended,
-// through evcxr's own content messages. Before them it ends both streams with a mark: what the cell
-// printed without a newline is then complete, and the kernel knows that no more text will come.
+// Compiled into every cell, not into the kernel: the cell's half of the protocol in `markers.rs`. evcxr
+// reports neither panics nor `?` errors to its caller, so the cell reports how it ended through evcxr's
+// own content messages. Before that it writes a mark to both streams: text printed without a newline is
+// then complete, and the kernel knows that no more text follows.
 mod partita_cell {
     use std::any::Any;
     use std::error::Error;
@@ -11,10 +11,10 @@ mod partita_cell {
 
     type Bundle = ::partita::display::MimeBundle;
 
-    // What a body ends with: the value to show and the variables to keep.
+    // The result of a cell's body: the value to show and the variables to keep.
     pub type Ended<T> = Result<(Option<Bundle>, T), Failure>;
 
-    // What a `?` takes out of the cell: the error's text and its causes, outermost first.
+    // The error that a `?` returned from the cell: its text and its causes, outermost first.
     pub struct Failure(Vec<String>);
 
     impl<E: Into<Box<dyn Error>>> From<E> for Failure {
@@ -30,10 +30,10 @@ mod partita_cell {
         }
     }
 
-    // Called in checks alone: shows a variable's type in the compiler's output.
+    // Only called in checks: makes the compiler print a variable's type.
     pub fn probe<const NUMBER: usize, T>(_: &T) {}
 
-    // Called in checks alone: refuses what could not be stored.
+    // Only called in checks: rejects what cannot be stored.
     pub fn keep<T: 'static>(_: T) {}
 
     struct Place {
@@ -43,7 +43,7 @@ mod partita_cell {
         column: u32,
     }
 
-    // Where the type of a cell's body is said; an `async` one goes through `block_on`.
+    // Fixes the type of a cell's body. An `async` body goes through `block_on`.
     pub fn body<T>(body: impl FnOnce() -> Ended<T>) -> Ended<T> {
         body()
     }
@@ -62,7 +62,7 @@ mod partita_cell {
         }
     }
 
-    // Interrupting the process cancels its job; everything else goes on.
+    // Makes an interrupt of the process cancel its job; everything else goes on.
     pub fn prepare() {
         unsafe extern "C" {
             fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
@@ -142,6 +142,6 @@ mod partita_cell {
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 
-    // The last expression's value, shown as the direct evaluator shows it.
+    // Shows the last expression's value as the direct evaluator does.
     pub(crate) use ::partita::mime_of as show;
 }

@@ -1,4 +1,5 @@
-/// Takes evcxr's commands, which stand before all code, off a cell whose lines stay where they are.
+/// Splits evcxr's commands, which come before all code, from the cell's code. The lines of the code stay
+/// where they are.
 pub fn without_commands(cell: &str) -> (String, String) {
     let (mut commands, mut code) = (String::new(), String::new());
     let mut in_code = false;

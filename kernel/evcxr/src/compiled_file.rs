@@ -6,11 +6,11 @@ use partita_interpreter::source::{CellSource, Role, SourceFile};
 use partita_interpreter::state::Items;
 use partita_interpreter::toolchain::{Diagnostic, Span};
 
-/// What evcxr calls the file it compiles.
+/// The name of the file that evcxr compiles.
 const NAME: &str = "src/lib.rs";
 
-/// The file that evcxr made of a program and everything it keeps, with what of it came from which
-/// cell: evcxr's own account of positions knows neither earlier cells nor our rewriting.
+/// The file that evcxr made of a program and everything it keeps, with the cell that each part came from.
+/// evcxr's own positions cover neither earlier cells nor our rewriting.
 pub struct CompiledFile {
     text: String,
     stretches: Vec<Stretch>,
@@ -25,7 +25,8 @@ struct Stretch {
 }
 
 impl CompiledFile {
-    /// Finds the pieces of `program`, made of `cell`, and the items of earlier cells in `text`.
+    /// Locates in `text` the pieces of `program`, which was made from `cell`, and the items of earlier
+    /// cells.
     pub fn new(text: String, program: &Program, cell: &Arc<CellSource>, earlier: &Items) -> Self {
         let generated = generated(&text);
         let mut found = Self { text, stretches: Vec::new(), files: vec![generated] };
@@ -52,18 +53,18 @@ impl CompiledFile {
         found
     }
 
-    /// The cells, as the files that translated diagnostics point into.
+    /// The cells, as the files that translated diagnostics refer to.
     pub fn files(&self) -> &[SourceFile] {
         &self.files
     }
 
-    /// Leads the places of a diagnostic back to the cells.
+    /// Moves the positions of a diagnostic back to the cells.
     pub fn translate(&self, diagnostic: &mut Diagnostic) {
         diagnostic.spans.iter_mut().for_each(|span| self.translate_span(span));
         diagnostic.children.iter_mut().for_each(|child| self.translate(child));
     }
 
-    /// The cell and its line that stand on `line` of the file, both 1-based.
+    /// The cell and its line for `line` of the file, both 1-based.
     pub fn line(&self, file: &str, line: u32) -> Option<(&Arc<CellSource>, u32)> {
         if file != NAME {
             return None;
@@ -72,7 +73,7 @@ impl CompiledFile {
         let start: usize = self.text.split_inclusive('\n').take(line).map(str::len).sum();
         let text = self.text[start..].lines().next()?;
         let end = start + text.len();
-        // A piece may begin in the middle of its line.
+        // A piece may begin in the middle of a line.
         let stretch =
             self.stretches.iter().find(|stretch| stretch.here.start < end && start < stretch.here.end)?;
         let at = start.max(stretch.here.start) - stretch.here.start + stretch.original;
@@ -100,7 +101,7 @@ impl CompiledFile {
         }
     }
 
-    /// Where `wanted` stands on lines of its own.
+    /// Where `wanted` occupies whole lines.
     fn whole_lines(&self, wanted: &str, after: usize) -> Option<usize> {
         let places = self.text[after..].match_indices(wanted).map(|(at, _)| at + after);
         places.into_iter().find(|at| {
@@ -116,7 +117,7 @@ impl CompiledFile {
         }
     }
 
-    /// Finds a piece that evcxr has taken apart, because it does not parse, line by line.
+    /// Locates, line by line, a piece that evcxr has taken apart because it does not parse.
     fn lines(&mut self, piece: &str, file: usize, original: usize) {
         let (mut after, mut offset) = (0, 0);
         for line in piece.split_inclusive('\n') {
@@ -147,7 +148,8 @@ impl CompiledFile {
     }
 }
 
-/// The file as generated code: what its lines are for, where ours or evcxr's keep a variable.
+/// The file as generated code, with a description of the lines in which our code or evcxr's keeps a
+/// variable.
 fn generated(text: &str) -> SourceFile {
     let mut file = SourceFile::new(NAME, None);
     for line in text.split_inclusive('\n') {

@@ -4,25 +4,25 @@ use std::ops::Range;
 use super::program::Program;
 use partita_interpreter::source::{Binding, Split};
 
-/// What the line begins with that shows a variable's type; the rest of it is in [`Composer::check`].
+/// The start of the line that reveals a variable's type; [`Composer::check`] writes the rest.
 pub const PROBE: &str = "partita_cell::probe::<";
 
-/// A cell's two programs: one to check, from which the types of its variables are read, and one to
-/// run, in which they are written out because evcxr's rust-analyzer cannot see `partita`.
+/// A cell's two programs. One is only checked, to find the types of its variables. The other is run; it
+/// spells those types out, because evcxr's rust-analyzer cannot see `partita`.
 ///
-/// The statements run in a closure of ours, so that every way out of them is ours to report; what they
-/// bind is handed to evcxr as the closure's result.
+/// The statements run in a closure of ours, so that we see every way out of them. Their bindings are
+/// returned to evcxr as the closure's result.
 pub struct Composer<'a> {
     cell: &'a str,
     split: &'a Split,
-    /// Variables of earlier cells that this one moves out.
+    /// Variables of earlier cells that this one moves.
     pub moved: BTreeSet<String>,
-    /// Variables of this cell that cannot outlive it, and why.
+    /// Variables of this cell that cannot outlive it, with the reason.
     pub unkept: BTreeMap<String, &'static str>,
 }
 
 impl<'a> Composer<'a> {
-    /// Takes the cell, and what it was split into.
+    /// Takes the cell and its parts.
     pub fn new(cell: &'a str, split: &'a Split) -> Self {
         Self { cell, split, moved: BTreeSet::new(), unkept: BTreeMap::new() }
     }
@@ -39,21 +39,21 @@ impl<'a> Composer<'a> {
         });
         program.ours(".map(|_| ())\n};");
         for name in &self.moved {
-            // evcxr asks after the cell for every variable it had before.
+            // After the cell, evcxr asks for every variable it had before.
             program.ours(&format!("let {name} = ();"));
         }
         program
     }
 
-    /// The variables that the check found types for. The others are not reached: the cell leaves
-    /// before, on every way through it.
+    /// The variables whose types the check found. The others are never reached: every path through the
+    /// cell leaves before them.
     pub fn typed(&self, found: &BTreeMap<usize, String>) -> Vec<(Binding, String)> {
         let kept = self.kept().enumerate();
         kept.filter_map(|(number, variable)| Some((variable.clone(), found.get(&number)?.clone()))).collect()
     }
 
-    /// The program to run. `shadowed` are variables of earlier cells whose names the cell binds to
-    /// values that it does not leave behind.
+    /// The program to run. `shadowed` are variables of earlier cells whose names the cell rebinds to
+    /// values that it does not keep.
     pub fn run(&self, typed: &[(Binding, String)], shadowed: &[String]) -> Program {
         let mut program = self.items();
         let names: String = typed.iter().map(|(variable, _)| format!("{}, ", variable.name)).collect();
@@ -65,7 +65,7 @@ impl<'a> Composer<'a> {
         });
         program.ours("});");
         for (variable, type_name) in typed {
-            // evcxr reads a type only where it stands alone with its variable.
+            // evcxr only reads a type that stands alone with its variable.
             let mutable = if variable.mutable { "mut " } else { "" };
             program.ours(&format!("let {mutable}{0}: {type_name} = {0};", variable.name));
         }
@@ -75,7 +75,7 @@ impl<'a> Composer<'a> {
         program
     }
 
-    /// The variables that are to outlive the cell.
+    /// The variables that outlive the cell.
     pub fn kept(&self) -> impl Iterator<Item = &Binding> {
         self.split.bindings.iter().filter(|binding| !self.unkept.contains_key(&binding.name))
     }
@@ -111,7 +111,7 @@ impl<'a> Composer<'a> {
         program.ours("})");
     }
 
-    /// What is left of the cell without attributes, items and value.
+    /// The rest of the cell without attributes, items and value.
     fn statements(&self) -> Vec<Range<usize>> {
         let items = self.split.items.iter().map(|item| &item.range);
         let mut elsewhere: Vec<&Range<usize>> =
@@ -129,8 +129,8 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// Makes evcxr forget a variable: it keeps none that the cell moves, and shadowed ones neither. The
-/// shadow is of a type that is moved, which the variable's own need not be.
+/// Code that makes evcxr forget a variable: evcxr keeps no variable that the cell moves. The variable is
+/// shadowed first by one whose type is certain to be moved.
 pub fn forget(name: &str) -> String {
     format!("let {name} = ::std::string::String::new(); ::std::mem::drop({name});\n")
 }

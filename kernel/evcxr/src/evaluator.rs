@@ -29,11 +29,11 @@ const DESCRIPTION: Description = Description {
     own_commands: &["clear", "dep", "doc", "env", "explain", "opt", "t", "timing", "type", "version"],
     reads_unknown_commands: true,
     has_bridge: false,
-    help: "This is the evcxr evaluator: its own commands (`:dep`, `:opt`, `:type`, `:explain` and others) reach it; \
-           those about DataFrames and jobs need the direct one.",
+    help: "This is the evcxr evaluator. Its own commands (`:dep`, `:opt`, `:type`, `:explain` and others) are \
+           available; commands about DataFrames and jobs need the direct evaluator.",
 };
 
-/// How often a cell is checked before its errors count as its own.
+/// How often a cell is checked before its errors are taken as its own.
 const ATTEMPTS: usize = 8;
 
 /// Runs cells with evcxr.
@@ -55,11 +55,11 @@ struct Checked<'a> {
 }
 
 impl EvcxrEvaluator {
-    /// Starts evcxr; ready for the first cell when this returns. `program` is started as evaluation
-    /// process and as compiler: its `main` begins with [`run_if_child`](super::run_if_child).
+    /// Starts evcxr; the first cell can run when this returns. `program` is started both as evaluation
+    /// process and as compiler, so its `main` must begin with [`run_if_child`](super::run_if_child).
     ///
     /// # Errors
-    /// When the library is missing, evcxr does not start or cells cannot be linked.
+    /// When the library is missing, evcxr does not start, or cells cannot be linked.
     pub fn start(program: &Path, background: OutputSender) -> Result<Self, EvcxrError> {
         let session = Session::start(program, &background)?;
         Ok(Self {
@@ -113,7 +113,7 @@ impl EvcxrEvaluator {
         Ok((!bundle.is_empty()).then_some(bundle))
     }
 
-    /// Checks the cell until nothing but success or its own errors is left.
+    /// Checks the cell, corrects it, and repeats until it passes or only its own errors remain.
     fn check<'a>(&mut self, source: &'a Arc<CellSource>, split: &'a Split) -> Result<Checked<'a>, CellError> {
         let mut composer = Composer::new(&source.code, split);
         let mut items = self.items.clone();
@@ -212,8 +212,8 @@ impl EvcxrEvaluator {
         }
     }
 
-    /// Drops the variables whose types the cell defines anew: for the running program the new type is
-    /// the old one, with another layout.
+    /// Drops the variables whose types the cell redefines: to the running program the new type is the old
+    /// one, with another layout.
     fn drop_outdated(
         &mut self,
         changes: &Changes,
@@ -232,7 +232,7 @@ impl EvcxrEvaluator {
         Ok(())
     }
 
-    /// The compiler's word on text that does not parse.
+    /// The compiler's message about text that does not parse.
     fn not_rust(&mut self, source: &Arc<CellSource>) -> CellError {
         let mut program = Program::default();
         program.cells(&source.code, 0..source.code.len());
@@ -246,7 +246,7 @@ impl EvcxrEvaluator {
         }
     }
 
-    /// What the compiler says of a program, in terms of cells.
+    /// The compiler's messages about a program, in terms of cells.
     fn diagnose(
         &mut self,
         program: &Program,
@@ -268,7 +268,8 @@ impl EvcxrEvaluator {
         Ok(CompiledFile::new(text, program, source, &self.items))
     }
 
-    /// What passed the check and was refused even so: in code of ours or evcxr's.
+    /// The error for a program that passed the check but failed to compile. The fault is in our code or
+    /// evcxr's.
     fn refused(
         &mut self,
         said: &[CompilationError],
@@ -314,7 +315,7 @@ impl EvcxrEvaluator {
         self.session.as_mut().ok_or_else(|| errors::trouble(SHUT_DOWN))
     }
 
-    /// Why the evaluation process did not see the cell to its end; evcxr has started another.
+    /// Why the evaluation process ended before the cell. evcxr has already started another.
     fn ended(&mut self, error: Error) -> CellError {
         let Error::SubprocessTerminated(how) = error else {
             return errors::trouble(&error.to_string());
@@ -334,7 +335,7 @@ impl Evaluator for EvcxrEvaluator {
         self.interrupts.begin();
         let result = self.evaluate(cell, outputs);
         self.interrupts.end();
-        // Positions were kept for this cell alone.
+        // Positions are kept for one cell only.
         proc_macro2::extra::invalidate_current_thread_spans();
         match result {
             Ok(bundle) => Outcome::Finished(bundle),
@@ -352,7 +353,7 @@ impl Evaluator for EvcxrEvaluator {
     }
 
     fn messenger(&self) -> Messenger {
-        // Its child has no bridge.
+        // evcxr's child process has no bridge.
         Arc::new(|_| {})
     }
 
@@ -371,7 +372,7 @@ impl Evaluator for EvcxrEvaluator {
 
     fn shutdown(&mut self) {
         if let Some(session) = self.session.take() {
-            // evcxr waits for its process, which may be in a cell.
+            // evcxr waits for its process, which may be running a cell.
             self.interrupts.kill();
             drop(session);
         }
@@ -395,7 +396,7 @@ fn diagnostics(said: &[CompilationError], file: &CompiledFile) -> Vec<Diagnostic
     read.collect()
 }
 
-/// An error of evcxr's own, which has no place.
+/// An error of evcxr's own, without a position.
 fn plain(error: &CompilationError) -> Diagnostic {
     Diagnostic {
         message: error.message(),
@@ -407,6 +408,6 @@ fn plain(error: &CompilationError) -> Diagnostic {
 }
 
 fn say(outputs: &OutputSender, stream: Stream, text: String) {
-    // The front end may have gone; the cell runs all the same.
+    // The front end may have gone; the cell runs anyway.
     let _ = outputs.blocking_send(Output::Text { stream, text });
 }

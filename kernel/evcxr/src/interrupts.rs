@@ -9,11 +9,11 @@ use partita_interpreter::{Interrupter, Output, OutputSender};
 /// How long a cell may take to return after its job was cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-const STUCK: &str = "The cell does not return: it is not in a job that could be cancelled. Interrupt once more to \
+const STUCK: &str = "The cell does not return: it is not running a job that could be cancelled. Interrupt once more to \
 end the evaluation process; that loses all variables.\n";
 
-/// What an interrupt means: before the cell runs it does not get to run; while it runs its job is
-/// cancelled, and only when that did not help the process is ended.
+/// What an interrupt does. Before the cell runs, it prevents the run. While the cell runs, it cancels the
+/// job; only if that does not help, a second one ends the process.
 #[derive(Clone)]
 pub struct Interrupts {
     shared: Arc<(Mutex<State>, Condvar)>,
@@ -39,7 +39,7 @@ enum Phase {
 }
 
 impl Interrupts {
-    /// Nothing is going on yet. The handle follows evcxr's process through restarts.
+    /// The idle state. The handle follows evcxr's process through restarts.
     pub fn new(process: Arc<Mutex<std::process::Child>>) -> Self {
         Self { shared: Arc::default(), process }
     }
@@ -50,34 +50,34 @@ impl Interrupts {
         *state = State { phase: Phase::Preparing, cell: state.cell + 1, ..State::default() };
     }
 
-    /// The cell runs; notices go to `outputs`.
+    /// The cell starts to run; notices go to `outputs`.
     pub fn running(&self, outputs: &OutputSender) {
         self.lock().phase = Phase::Running(outputs.clone());
     }
 
-    /// The cell is over.
+    /// The cell has ended.
     pub fn end(&self) {
         self.lock().phase = Phase::Idle;
         self.shared.1.notify_all();
     }
 
-    /// Whether this cell was asked to stop.
+    /// Whether this cell was interrupted.
     pub fn asked(&self) -> bool {
         self.lock().asked
     }
 
-    /// Whether this cell's process was ended by an interrupt.
+    /// Whether an interrupt ended this cell's process.
     pub fn killed(&self) -> bool {
         self.lock().killed
     }
 
-    /// Ends the process, whatever it does.
+    /// Ends the process, whatever it is doing.
     pub fn kill(&self) {
-        // A process that has ended already is what was wanted.
+        // A process that has already ended needs no signal.
         let _ = self.process.lock().unwrap_or_else(PoisonError::into_inner).kill();
     }
 
-    /// For front ends.
+    /// The handle for front ends.
     pub fn interrupter(&self) -> Interrupter {
         let interrupts = self.clone();
         Arc::new(move || interrupts.interrupt())
@@ -97,8 +97,8 @@ impl Interrupts {
                 self.cancel();
                 if first {
                     let (interrupts, outputs, cell) = (self.clone(), outputs.clone(), state.cell);
-                    // Without the thread there is no notice, and a second interrupt has no effect; the
-                    // first one was sent all the same.
+                    // Without the thread there is no notice and a second interrupt has no effect, but the
+                    // first one has been sent.
                     let _ = thread::Builder::new()
                         .name("interrupt".into())
                         .spawn(move || interrupts.watch(cell, &outputs));
@@ -108,16 +108,16 @@ impl Interrupts {
         state.asked = true;
     }
 
-    /// The cells' half of this is `partita_cell::prepare`.
+    /// Sends the signal that `partita_cell::prepare` handles in the cell.
     fn cancel(&self) {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(pid) = i32::try_from(process.id()) {
-            // SAFETY: the process is ours and, while the handle is locked, not reaped.
+            // SAFETY: the process is ours and is not reaped while the handle is locked.
             unsafe { libc::kill(pid, libc::SIGINT) };
         }
     }
 
-    /// Waits whether the cell returns, and says so if it does not.
+    /// Waits for the cell to return and prints a notice if it does not.
     fn watch(&self, cell: u64, outputs: &OutputSender) {
         let until = Instant::now() + PATIENCE;
         let mut state = self.lock();

@@ -1,12 +1,12 @@
-//! The evcxr evaluator: drives evcxr's `CommandContext` for notebooks written for it, and as the
-//! oracle the direct evaluator is tested against.
+//! The evcxr evaluator. It drives evcxr's `CommandContext` for notebooks written for evcxr, and is the
+//! oracle that the direct evaluator is tested against.
 //!
-//! evcxr keeps items and variables, compiles with cargo and runs what it compiled; it stays blind to
-//! `partita`, which a compiler `wrapper` adds to its cells behind its back, so it neither
-//! builds Polars nor analyses it. What it does not report (the types it cannot see, panics, `?`
-//! errors, unfinished lines of text) the cells say themselves: `compose` rewrites them so, and
-//! `cell_side.rs` is their half. What the compiler's errors and types mean for a cell is read as the
-//! direct evaluator reads it. How a cell is split and how front ends show outcomes is not here.
+//! evcxr keeps items and variables, compiles with cargo and runs the result. It never sees `partita`: the
+//! compiler `wrapper` adds it to cells, so evcxr neither builds Polars nor analyses it. Cells report
+//! themselves what evcxr does not (types it cannot see, panics, `?` errors, unfinished lines of text):
+//! `compose` rewrites them for that, and `cell_side.rs` is their half. Compiler errors and types are
+//! interpreted as in the direct evaluator. How cells are split and how front ends show outcomes is not
+//! here.
 
 mod commands;
 mod compiled_file;
@@ -23,8 +23,8 @@ mod wrapper;
 pub use evaluator::EvcxrEvaluator;
 pub use session::EvcxrError;
 
-/// Takes over if this process was started as evcxr's evaluation process or as its compiler; else
-/// returns. `main` begins with it.
+/// If this process was started as evcxr's evaluation process or as its compiler, takes over and does not
+/// return. Call it first in `main`.
 pub fn run_if_child() {
     wrapper::hook();
     evcxr::runtime_hook();

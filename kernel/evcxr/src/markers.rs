@@ -2,11 +2,11 @@ use std::collections::HashMap;
 
 use partita_bridge::{CellOutcome, MimeBundle, Panic};
 
-/// Ends what a cell prints, on each stream; text before it on the same line had no newline.
+/// Ends a cell's text on each stream. Text before it on the same line had no newline.
 pub const END_OF_TEXT: &str = "\u{0}partita-end";
 
-/// Reads how the cell ended out of evcxr's content messages, as `cell_side.rs` writes them. `None`
-/// when the cell did not say, which no cell of ours does while its process lives.
+/// Reads the cell's end from evcxr's content messages, which `cell_side.rs` writes. `None` if the cell
+/// reported nothing, which happens only if its process has ended.
 pub fn outcome(content: &HashMap<String, String>) -> Option<CellOutcome> {
     if content.contains_key("finished") {
         let mut bundle = MimeBundle::default();
@@ -32,8 +32,8 @@ pub fn outcome(content: &HashMap<String, String>) -> Option<CellOutcome> {
     (!texts.is_empty()).then_some(CellOutcome::Failed(texts))
 }
 
-/// evcxr's messages keep neither an empty first line nor a carriage return, so values travel on one
-/// line with these three escaped.
+/// evcxr's messages lose an empty first line and carriage returns, so values travel on one line with
+/// these three characters escaped.
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();

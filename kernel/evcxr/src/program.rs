@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-/// Text for the compiler made of the person's code and ours. Pieces of the cell stand on lines of their
-/// own, so that they are found again in the file that evcxr makes of it.
+/// Source for the compiler, made of the person's code and ours. Pieces of the cell occupy lines of their
+/// own, so that they can be found in the file that evcxr makes of it.
 #[derive(Debug, Default)]
 pub struct Program {
     text: String,
@@ -14,12 +14,12 @@ impl Program {
         &self.text
     }
 
-    /// The pieces of the cell in it, as bytes of the cell, in the order they stand here.
+    /// The pieces of the cell in it, as byte ranges of the cell, in the order of this text.
     pub fn pieces(&self) -> &[Range<usize>] {
         &self.pieces
     }
 
-    /// Adds lines of ours.
+    /// Adds lines of our own.
     pub fn ours(&mut self, text: &str) {
         self.text.push_str(text);
         self.text.push('\n');

@@ -15,10 +15,10 @@ use partita_interpreter::toolchain::{WarmBuild, WarmBuildError};
 /// Why the evcxr evaluator cannot be started or restarted.
 #[derive(Debug, Error)]
 pub enum EvcxrError {
-    /// evcxr itself.
-    #[error("evcxr does not start: {0}")]
+    /// evcxr failed.
+    #[error("cannot start evcxr: {0}")]
     Start(String),
-    /// The code behind every cell does not compile.
+    /// The code that precedes every cell does not compile.
     #[error(
         "cells cannot be linked to {}: {message}; if the compiler has changed since, build partita with it again",
         library.display()
@@ -29,28 +29,28 @@ pub enum EvcxrError {
         /// The compiler's first message.
         message: String,
     },
-    /// There is nothing to link cells to.
+    /// There is no library to link cells to.
     #[error(transparent)]
     WarmBuild(#[from] WarmBuildError),
-    /// A path goes through an environment variable and is not UTF-8.
+    /// A path must pass through an environment variable but is not UTF-8 or has a colon.
     #[error("{} cannot be used: the path is not UTF-8 or has a colon in it; move it", .0.display())]
     Path(PathBuf),
-    /// No room for temporary files.
+    /// There is no room for temporary files.
     #[error("cannot make a directory for cells: {0}")]
     Directory(#[from] std::io::Error),
 }
 
-/// evcxr with what it was started with.
+/// evcxr and what it was started with.
 pub struct Session {
     pub context: CommandContext,
     pub streams: EvalContextOutputs,
     mir: PathBuf,
     library: PathBuf,
-    // Last: its files are in use until the context is gone.
+    // Dropped last: the context uses its files.
     _directory: tempfile::TempDir,
 }
 
-/// What stands before the first cell. evcxr keeps both for all later ones.
+/// The code before the first cell. evcxr keeps both lines for all later cells.
 const PRELUDE: &str = concat!(
     "#![allow(dead_code, unused_imports, unused_variables, unused_mut, unused_assignments, unused_parens, \
      unused_macros, unused_labels, unreachable_code, private_interfaces, private_bounds, improper_ctypes, \
@@ -62,13 +62,13 @@ const PRELUDE: &str = concat!(
 );
 
 impl Session {
-    /// Starts evcxr and prepares it for cells. `program` is started as evaluation process and as
-    /// compiler wrapper: its `main` begins with [`run_if_child`](super::run_if_child).
+    /// Starts evcxr and prepares it for cells. `program` is started both as evaluation process and as
+    /// compiler wrapper, so its `main` must begin with [`run_if_child`](super::run_if_child).
     pub fn start(program: &Path, outputs: &OutputSender) -> Result<Self, EvcxrError> {
         let warm = WarmBuild::locate(program)?;
         let directory = tempfile::Builder::new()
             .prefix("partita-evcxr-")
-            // Cells and their data are the person's own.
+            // Only the person may read cells and their data.
             .permissions(Permissions::from_mode(0o700))
             .tempdir()?;
         let mir = directory.path().join("check.mir");
@@ -86,7 +86,7 @@ impl Session {
         for (name, path) in wrapper::environment(program, &linked, &mir) {
             state.set_build_env(name, path.to_str().ok_or_else(|| EvcxrError::Path(path.to_owned()))?);
         }
-        // The optimised code is in the library; a cell's own is to be there soon.
+        // The library is optimised already; cells should compile quickly.
         state.set_opt_level("0").map_err(|error| EvcxrError::Start(error.to_string()))?;
         eval.eval_with_state("", state).map_err(|error| EvcxrError::Start(error.to_string()))?;
         let context = CommandContext::with_eval_context(eval);
@@ -95,7 +95,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Puts in place what every cell needs: once at the start and after evcxr has been cleared.
+    /// Runs what every cell needs: once at the start, and after evcxr was cleared.
     pub fn prepare(&mut self, outputs: &OutputSender) -> Result<(), EvcxrError> {
         let context = &mut self.context;
         forward_during(&self.streams, outputs, || context.execute(PRELUDE), |_| false)
@@ -103,14 +103,14 @@ impl Session {
             .map_err(|error| EvcxrError::Link { library: self.library.clone(), message: error.to_string() })
     }
 
-    /// The MIR that the last check left.
+    /// The MIR of the last check.
     pub fn mir(&self) -> std::io::Result<String> {
         std::fs::read_to_string(&self.mir)
     }
 }
 
-/// The evaluation process gets its libraries, and a process group of its own: Ctrl-C in a terminal is
-/// the front end's to handle.
+/// Gives the evaluation process its libraries and a process group of its own, because the front end
+/// handles Ctrl-C in a terminal.
 fn isolate(command: &mut Command, library: &Path) -> Result<(), EvcxrError> {
     use std::os::unix::process::CommandExt;
     let variable = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };

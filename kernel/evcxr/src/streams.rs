@@ -8,13 +8,13 @@ use partita_bridge::Stream;
 use super::markers::END_OF_TEXT;
 use partita_interpreter::{Output, OutputSender};
 
-/// How long the end of a stream is waited for once a cell has ended. Only a cell that closed the
-/// stream makes anybody wait.
+/// How long to wait for the end of a stream after a cell has ended. The wait lasts only if the cell
+/// closed the stream.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs `work` and sends what the evaluation process prints meanwhile. `said_end` tells whether the
-/// cell ran to the point where it marks the end of its text; what it printed is then sent to the last
-/// character before this returns.
+/// Runs `work` and meanwhile forwards what the evaluation process prints. `said_end` tells whether the
+/// cell reached the point where it marks the end of its text; if so, all its text has been sent when this
+/// returns.
 pub fn forward_during<T: Send>(
     streams: &EvalContextOutputs,
     outputs: &OutputSender,
@@ -25,7 +25,7 @@ pub fn forward_during<T: Send>(
     thread::scope(|scope| {
         scope.spawn(move || Forwarder::new(streams, outputs).run(&finish));
         let result = work();
-        // The forwarder only ends on this message, so it is there to receive it.
+        // The forwarder ends only on this message, so it is there to receive it.
         let _ = finished.send(said_end(&result));
         result
     })
@@ -85,7 +85,7 @@ impl<'a> Forwarder<'a> {
             None => format!("{line}\n"),
         };
         if !text.is_empty() {
-            // The front end may have gone; the cell runs on all the same.
+            // The front end may have gone; the cell goes on anyway.
             let _ = self.outputs.blocking_send(Output::Text { stream, text });
         }
     }
@@ -104,7 +104,7 @@ mod tests {
         let work = || {
             stdout_sender.send("one".to_owned()).unwrap();
             stdout_sender.send(format!("two{END_OF_TEXT}")).unwrap();
-            // stderr comes through a pipe of its own and may be later than the cell's end.
+            // stderr has a pipe of its own and may arrive after the cell's end.
             thread::spawn(move || stderr_sender.send(format!("late{END_OF_TEXT}")).unwrap());
         };
         forward_during(&EvalContextOutputs { stdout, stderr }, &sender, work, |()| true);

@@ -6,8 +6,8 @@ use quote::quote;
 
 /// The types of the variables passed to `partita_cell::probe`, by the number in the call.
 ///
-/// MIR says them fully qualified where it declares the call's argument. Neither the compiler's messages
-/// (which shorten paths) nor rust-analyzer (which does not see `partita`) would do.
+/// MIR prints them fully qualified where it declares the call's argument. The compiler's messages shorten
+/// paths, and rust-analyzer does not see `partita`, so neither would do.
 pub fn probed(mir: &str) -> BTreeMap<usize, String> {
     let mut types = BTreeMap::new();
     let mut locals: HashMap<&str, &str> = HashMap::new();
@@ -41,10 +41,10 @@ fn probe_call(line: &str) -> Option<(usize, &str)> {
     Some((number, argument.rsplit(' ').next()?))
 }
 
-/// The type as it can stand in a `let`, a function's parameters and a call's generics alike: with the
-/// lifetimes that the compiler leaves out written as `'static`, the only ones a stored variable can have.
+/// The type in a form that is valid in a `let`, in a function's parameters and in a call's generics:
+/// lifetimes that the compiler leaves out become `'static`, the only one that a stored variable can have.
 pub fn writable(printed: &str) -> String {
-    // What has no tokens has no way to be written either; the compiler then says so.
+    // Text that is not tokens cannot be written as a type; the compiler then reports it.
     let tokens = printed.parse::<TokenStream>().map(with_static_lifetimes);
     tokens.map_or_else(|_| printed.to_owned(), |tokens| tokens.to_string())
 }
@@ -57,7 +57,7 @@ fn with_static_lifetimes(tokens: TokenStream) -> TokenStream {
         let is_function =
             matches!(&token, TokenTree::Ident(name) if FUNCTIONS.iter().any(|known| name == known));
         match token {
-            // A function's signature: an omitted lifetime in it is any lifetime.
+            // In a function's signature an omitted lifetime means any lifetime.
             TokenTree::Group(group) if after_function => {
                 written.extend([TokenTree::Group(group)]);
                 copy_return_type(&mut tokens, &mut written);
@@ -83,7 +83,7 @@ fn with_static_lifetimes(tokens: TokenStream) -> TokenStream {
 
 const FUNCTIONS: [&str; 4] = ["fn", "Fn", "FnMut", "FnOnce"];
 
-/// Copies `-> T` as it stands.
+/// Copies `-> T` unchanged.
 fn copy_return_type(tokens: &mut Peekable<impl Iterator<Item = TokenTree>>, written: &mut TokenStream) {
     let mut brackets = 0;
     let mut arrow = 0;

@@ -2,16 +2,16 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Path of the shared library of `partita` that cells link; its presence makes this process a
-/// compiler wrapper.
+/// The path of `partita`'s shared library, which cells link. If it is set, this process is a compiler
+/// wrapper.
 const LIBRARY: &str = "PARTITA_CELL_LIBRARY";
-/// Directory of the crates behind the library.
+/// The directory of the library's dependencies.
 const DEPENDENCIES: &str = "PARTITA_CELL_DEPENDENCIES";
 /// The sysroot of cells.
 const SYSROOT: &str = "PARTITA_CELL_SYSROOT";
-/// Where a check of a cell leaves its MIR, from which the variables' types are read.
+/// Where a check of a cell writes its MIR, which has the types of the variables.
 const MIR: &str = "PARTITA_CELL_MIR";
-/// The crate that evcxr makes of every cell.
+/// The name of the crate that evcxr makes of every cell.
 const CELL_CRATE: &str = "ctx";
 
 /// What a cell is linked against.
@@ -19,15 +19,14 @@ const CELL_CRATE: &str = "ctx";
 pub struct Linked {
     /// The shared library of `partita`, with the standard library inside.
     pub library: PathBuf,
-    /// The directory with the crates its metadata names.
+    /// The directory with the crates that its metadata names.
     pub dependencies: PathBuf,
-    /// A sysroot without a shared standard library, which would be a second one.
+    /// A sysroot without a shared standard library, which would be a second copy.
     pub sysroot: PathBuf,
 }
 
-/// The environment that makes cargo run `program` in rustc's place for evcxr's cells. evcxr itself,
-/// and with it its rust-analyzer, learns nothing of `partita`: it would re-examine every crate it sees
-/// at every cell.
+/// The environment that makes cargo run `program` instead of rustc for evcxr's cells. evcxr itself and
+/// its rust-analyzer must not see `partita`: they would re-examine every crate at every cell.
 pub fn environment<'a>(
     program: &'a Path,
     linked: &'a Linked,
@@ -42,7 +41,8 @@ pub fn environment<'a>(
     ]
 }
 
-/// Runs rustc with what a cell needs, if cargo started this process for that; then does not return.
+/// If cargo started this process as a compiler wrapper, runs rustc with what a cell needs and does not
+/// return.
 pub fn hook() {
     let Some(library) = std::env::var_os(LIBRARY) else { return };
     let mut arguments = std::env::args_os().skip(1);

@@ -18,13 +18,13 @@ use crate::{
     timing::{Settings, Timing},
 };
 
-/// Why an evaluator could not be started. The text says what to do.
+/// Why an evaluator could not be started. The message says what to do.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The evaluator's own reason.
     #[error(transparent)]
     Evaluator(Box<dyn std::error::Error + Send + Sync>),
-    /// The operating system gave no thread, or does not know this program's path.
+    /// The operating system provided no thread, or does not know this program's path.
     #[error("cannot start the evaluator: {0}")]
     System(#[from] std::io::Error),
 }
@@ -61,7 +61,7 @@ impl Shared {
         messenger(message);
     }
 
-    /// The variables as they were when the last cell ended.
+    /// The variables after the last cell.
     pub(crate) fn variables(&self) -> Vec<Variable> {
         lock(&self.variables).clone()
     }
@@ -123,7 +123,7 @@ impl ActiveEvaluator {
         let mut timing = self.evaluator.timing().unwrap_or_default();
         timing.close(began.elapsed());
         if settings.timing {
-            // A front end that has stopped listening misses it.
+            // The front end may have stopped reading; then nobody misses the line.
             let _ =
                 outputs.blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
         }
@@ -131,7 +131,7 @@ impl ActiveEvaluator {
         outcome
     }
 
-    /// Asks the evaluation process.
+    /// Runs a command in the evaluation process.
     pub(crate) fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome {
         let outcome = guarded(|| self.evaluator.command(command, outputs));
         self.publish();
@@ -154,7 +154,7 @@ impl ActiveEvaluator {
         self.evaluator.processor_time()
     }
 
-    /// Puts a new evaluator in the old one's place.
+    /// Replaces the evaluator with a new one.
     pub(crate) fn restart(&mut self) -> Result<(), StartError> {
         self.evaluator.shutdown();
         self.evaluator = (self.factory)()?;
@@ -170,27 +170,27 @@ impl ActiveEvaluator {
         self.evaluator.shutdown();
     }
 
-    /// Shows other threads what the cells have left.
+    /// Publishes the state that cells have left to other threads.
     fn publish(&self) {
         *lock(&self.shared.variables) = self.evaluator.variables();
         self.shared.completer.update(self.evaluator.snapshot());
     }
 }
 
-/// A panic of ours costs the cell its outcome, and not the session its variables.
+/// Turns a panic of Partita itself into a failed cell, so that the session keeps its variables.
 pub(crate) fn guarded(run: impl FnOnce() -> Outcome) -> Outcome {
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let said = payload.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
         let message = format!(
-            "Partita itself failed over this cell ({said}); write it another way, and please report it. \
+            "Partita itself failed on this cell ({said}); write it differently, and please report it. \
              Variables and items are kept"
         );
         Outcome::Failed(CellError { name: "InternalError".into(), traceback: vec![message.clone()], message })
     })
 }
 
-/// A panic while a lock was held leaves plain data behind, still good to read.
+/// The data behind these locks stays valid after a panic, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

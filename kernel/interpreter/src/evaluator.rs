@@ -8,10 +8,10 @@ use crate::{
     timing::{Settings, Timing},
 };
 
-/// One cell as the person wrote it.
+/// One cell as it was written.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// The execution count, which positions in errors name: `cell 3, line 2`.
+    /// The execution count, used for positions in errors: `cell 3, line 2`.
     pub number: u32,
     /// The source.
     pub code: String,
@@ -19,31 +19,31 @@ pub struct Cell {
     pub viewer: Viewer,
 }
 
-/// Why a cell did not finish, as Jupyter splits it.
+/// Why a cell failed, split up as Jupyter expects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellError {
     /// Short kind: `CompileError`, `Panic`, `Error`, `Interrupted`, `EvaluationProcessDied`.
     pub name: String,
-    /// One line that says what happened.
+    /// What happened, in one line.
     pub message: String,
-    /// The whole rendering, with ANSI colours, one entry a line.
+    /// The full rendering with ANSI colours, one entry per line.
     pub traceback: Vec<String>,
 }
 
 /// How a cell ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It ran to its end; the last expression's value, if it has one.
+    /// It ran to the end. Holds the value of the last expression, if there is one.
     Finished(Option<MimeBundle>),
-    /// It did not.
+    /// It failed.
     Failed(CellError),
 }
 
-/// Asks a running cell to stop; callable from any thread while [`Evaluator::run`] blocks.
+/// Asks the running cell to stop. Can be called from any thread while [`Evaluator::run`] blocks.
 pub type Interrupter = Arc<dyn Fn() + Send + Sync>;
 
-/// Carries a message that belongs to no cell, or answers a running one, to the evaluation process;
-/// callable from any thread. What nobody is there to read is lost.
+/// Sends the evaluation process a message that belongs to no cell, or one that answers a running cell.
+/// Can be called from any thread. Messages that nobody reads are lost.
 pub type Messenger = Arc<dyn Fn(&ToEvaluation) + Send + Sync>;
 
 /// What commands have to know about an evaluator.
@@ -62,57 +62,58 @@ pub struct Description {
     pub help: &'static str,
 }
 
-/// Something that can run cells. One thread owns it and calls [`run`](Self::run) one cell at a time.
+/// Runs cells. One thread owns it and calls [`run`](Self::run) for one cell at a time.
 pub trait Evaluator: Send {
     /// What it is, for commands.
     fn description(&self) -> &'static Description;
 
-    /// Runs a cell to its end, sending outputs as they come. Never panics for a bad cell, and leaves
-    /// the evaluator ready for the next one.
+    /// Runs a cell to its end and sends its outputs as they arrive. Never panics on a bad cell, and
+    /// leaves the evaluator ready for the next one.
     fn run(&mut self, cell: &Cell, outputs: &OutputSender) -> Outcome;
 
-    /// Runs a command on what the cells have left, without a compiler, as [`run`](Self::run) runs a
-    /// cell.
+    /// Runs a command on the state that cells have left, without a compiler. Otherwise like
+    /// [`run`](Self::run).
     fn command(&mut self, command: &Command, outputs: &OutputSender) -> Outcome;
 
-    /// How the cells from now on are to be run; an evaluator does of it what it can.
+    /// Sets how later cells are run. An evaluator applies the settings that it supports.
     fn configure(&mut self, _settings: Settings) {}
 
-    /// Where the last cell's time went, if the evaluator knows.
+    /// Where the time of the last cell went, if the evaluator knows.
     fn timing(&self) -> Option<Timing> {
         None
     }
 
-    /// A handle that speaks to the evaluation process, also after it was started anew.
+    /// A handle that sends messages to the evaluation process. It stays valid after a restart.
     fn messenger(&self) -> Messenger;
 
-    /// A handle that interrupts whatever runs.
+    /// A handle that interrupts the running cell.
     fn interrupter(&self) -> Interrupter;
 
-    /// A handle that ends whatever runs, at once and for good; [`shutdown`](Self::shutdown) follows.
+    /// A handle that ends the running cell at once and for good. [`shutdown`](Self::shutdown) must
+    /// follow.
     fn terminator(&self) -> Interrupter {
         self.interrupter()
     }
 
-    /// The variables in the store after the last cell.
+    /// The variables kept after the last cell.
     fn variables(&self) -> Vec<Variable>;
 
-    /// The items that cells have defined and that later ones see, as a notice calls them.
+    /// The items that cells have defined and later cells can see, worded as in notices.
     fn items(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// What it works with, for a person who asks: the compiler, the library.
+    /// What the evaluator runs on, as shown to people: the compiler, the library.
     fn facts(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// Processor time that the evaluation process has used since it started, if that is known.
+    /// The processor time that the evaluation process has used since it started, if known.
     fn processor_time(&self) -> Option<Duration> {
         None
     }
 
-    /// What completion may know of what the cells have left.
+    /// What completion knows about the state that cells have left.
     fn snapshot(&self) -> Snapshot;
 
     /// Ends the evaluation process.

@@ -16,7 +16,7 @@ use crate::{
     timing::{Optimisation, Settings, Timing},
 };
 
-/// The parser of cells is recursive.
+/// Stack of the evaluator's thread; the cell parser is recursive.
 const STACK_BYTES: usize = 256 << 20;
 
 enum Request {
@@ -26,8 +26,8 @@ enum Request {
     Shutdown,
 }
 
-/// What front ends talk to: owns the evaluator and its thread. Cheap to clone; when the last clone
-/// goes, the evaluation process ends and its files are removed.
+/// What front ends use: it owns the evaluator and its thread. Cheap to clone. When the last clone is
+/// dropped, the evaluation process ends and its files are removed.
 #[derive(Clone)]
 pub struct Interpreter {
     requests: mpsc::UnboundedSender<Request>,
@@ -35,7 +35,7 @@ pub struct Interpreter {
     owner: Arc<Owner>,
 }
 
-/// Ends the thread with the last clone of the interpreter.
+/// Ends the thread when the last clone of the interpreter is dropped.
 struct Owner {
     requests: mpsc::UnboundedSender<Request>,
     shared: Arc<Shared>,
@@ -44,11 +44,11 @@ struct Owner {
 
 impl Owner {
     fn shutdown(&self) {
-        // A send error means that the thread is gone already.
+        // A send error means that the thread has already ended.
         let _ = self.requests.send(Request::Shutdown);
         self.shared.terminate();
         if let Some(handle) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // A panic in it has been reported by the hook.
+            // The hook has already reported a panic in it.
             let _ = handle.join();
         }
     }
@@ -80,7 +80,7 @@ impl Interpreter {
         Ok(Self { requests, shared, owner: Arc::new(owner) })
     }
 
-    /// Runs a cell to its end; cells asked for meanwhile wait their turn.
+    /// Runs a cell to its end. Cells submitted meanwhile are queued.
     pub async fn execute(&self, cell: Cell, outputs: OutputSender) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         if self.requests.send(Request::Run { cell, outputs, reply }).is_err() {
@@ -89,7 +89,7 @@ impl Interpreter {
         outcome.await.unwrap_or_else(|_| gone())
     }
 
-    /// Runs a command in turn with the cells.
+    /// Runs a command, queued with the cells.
     pub async fn command(&self, command: Command, outputs: OutputSender) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         if self.requests.send(Request::Command { command, outputs, reply }).is_err() {
@@ -98,17 +98,18 @@ impl Interpreter {
         outcome.await.unwrap_or_else(|_| gone())
     }
 
-    /// Passes on a comm's message from the front end, whether a cell runs or not.
+    /// Forwards a comm message from the front end, whether a cell runs or not.
     pub fn comm(&self, comm: Comm) {
         self.shared.send(&ToEvaluation::Comm(comm));
     }
 
-    /// Answers [`Output::InputRequest`](crate::Output::InputRequest): the line, or why there is none.
+    /// Answers [`Output::InputRequest`](crate::Output::InputRequest) with the line, or with the reason
+    /// why there is none.
     pub fn input(&self, line: Result<String, String>) {
         self.shared.send(&ToEvaluation::Input(line));
     }
 
-    /// [`execute`](Self::execute) for front ends without a tokio runtime on this thread.
+    /// [`execute`](Self::execute) for front ends whose thread has no tokio runtime.
     pub fn execute_blocking(&self, cell: Cell, outputs: OutputSender) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         if self.requests.send(Request::Run { cell, outputs, reply }).is_err() {
@@ -117,13 +118,13 @@ impl Interpreter {
         outcome.blocking_recv().unwrap_or_else(|_| gone())
     }
 
-    /// Asks the running cell to stop: first its job, with every variable kept; a second time, if it
-    /// did not, the evaluation process. Nothing happens when no cell runs.
+    /// Asks the running cell to stop. The first call cancels its job and keeps every variable; if the
+    /// cell goes on, a second call ends the evaluation process. Does nothing when no cell runs.
     pub fn interrupt(&self) {
         self.shared.interrupt();
     }
 
-    /// Forgets everything: variables, items, imports. Waits for the running cell; interrupt it first.
+    /// Drops all variables, items and imports. Waits for the running cell, so interrupt that first.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -135,54 +136,54 @@ impl Interpreter {
         done.await.unwrap_or(Ok(()))
     }
 
-    /// Ends the evaluation process, in the middle of a cell if need be, and waits until it is gone
-    /// and its files are removed. Cells asked for later fail.
+    /// Ends the evaluation process, even in the middle of a cell, and waits until it has gone and its
+    /// files are removed. Cells submitted later fail.
     pub fn shutdown(&self) {
         self.owner.shutdown();
     }
 
-    /// The variables as they were when the last cell ended.
+    /// The variables after the last cell.
     pub fn variables(&self) -> Vec<Variable> {
         self.shared.variables()
     }
 
-    /// What could stand at byte `cursor` of `code`. Does not wait for a running cell, but may call
-    /// the compiler, and so blocks for about a tenth of a second.
+    /// The completions at byte `cursor` of `code`. Does not wait for a running cell, but may call the
+    /// compiler and so block for about a tenth of a second.
     pub fn complete(&self, code: &str, cursor: usize) -> Completions {
         self.shared.completer.complete(code, cursor)
     }
 
-    /// What the name at byte `cursor` of `code` is: its signature, then its docs, as `text/plain` and
-    /// `text/markdown`. Blocks as [`complete`](Self::complete) does.
+    /// Describes the name at byte `cursor` of `code`: its signature, then its docs, as `text/plain` and
+    /// `text/markdown`. Blocks like [`complete`](Self::complete).
     pub fn inspect(&self, code: &str, cursor: usize) -> Option<MimeBundle> {
         self.shared.completer.inspect(code, cursor)
     }
 
-    /// The type of an expression as a cell would see it, without running it. Blocks as
-    /// [`complete`](Self::complete) does.
+    /// The type that an expression has in a cell, without running it. Blocks like
+    /// [`complete`](Self::complete).
     ///
     /// # Errors
-    /// What the compiler says against the expression.
+    /// The compiler's error, when the expression is not valid.
     pub fn type_of(&self, expression: &str) -> Result<String, String> {
         self.shared.completer.type_of(expression)
     }
 
-    /// How cells are run.
+    /// The settings for running cells.
     pub fn settings(&self) -> Settings {
         self.shared.settings()
     }
 
-    /// Whether each cell from now on is followed by a line that says where its time went.
+    /// Sets whether each later cell is followed by a line that says where its time went.
     pub fn set_timing(&self, on: bool) {
         self.shared.change_settings(|settings| settings.timing = on);
     }
 
-    /// How the cells from now on are optimised.
+    /// Sets how later cells are optimised.
     pub fn set_optimisation(&self, optimisation: Optimisation) {
         self.shared.change_settings(|settings| settings.optimisation = optimisation);
     }
 
-    /// Where the time of the last cell went; `None` before the first.
+    /// Where the time of the last cell went; `None` before the first cell.
     pub fn last_timing(&self) -> Option<Timing> {
         self.shared.timing()
     }
@@ -193,7 +194,7 @@ fn serve(mut evaluator: ActiveEvaluator, mut requests: mpsc::UnboundedReceiver<R
         match request {
             Request::Run { cell, outputs, reply } => {
                 let outcome = guarded(|| commands::execute(&mut evaluator, &cell, &outputs));
-                // The front end may have stopped waiting; the cell ran all the same.
+                // The front end may have stopped waiting; the cell has run anyway.
                 let _ = reply.send(outcome);
             }
             Request::Command { command, outputs, reply } => {

@@ -1,6 +1,6 @@
-//! From a cell's text to its outcome, with outputs on the way. Front ends see [`Interpreter`] alone; behind
-//! it stands one [`Evaluator`], which a factory makes: `direct` here, or another crate's. Jupyter, the
-//! terminal and Polars are not known here.
+//! Runs cells: from a cell's text to its outcome, with outputs on the way. Front ends use [`Interpreter`]
+//! only; behind it is one [`Evaluator`], which a factory makes: `direct` of this crate, or another one. This
+//! crate knows nothing of Jupyter, the terminal or Polars.
 //!
 //! Each module uses those below it and none above:
 //!

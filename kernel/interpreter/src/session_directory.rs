@@ -11,50 +11,50 @@ use tempfile::TempDir;
 
 const PREFIX: &str = "partita-";
 
-/// Held locked for as long as the kernel lives, however it ends.
+/// Locked for as long as the kernel lives, however it ends.
 const LOCK_FILE: &str = "session.lock";
 
-/// A session's directory: cells on their way through the compiler, the evaluation process's spilled
-/// data. It goes with the session; one whose kernel was killed is removed by a later kernel.
+/// A session's directory: files of cells being compiled, and data that the evaluation process spills. It
+/// is removed with the session. If the kernel was killed, a later kernel removes it.
 pub struct SessionDirectory {
     directory: TempDir,
     _lock: File,
 }
 
 impl SessionDirectory {
-    /// Makes one, and removes those that were abandoned.
+    /// Creates a session's directory and removes abandoned ones.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn create() -> io::Result<Self> {
         let place = env::temp_dir();
-        // Cells and their data are the person's own.
+        // Only the person may read cells and their data.
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&place)?;
-        // The lock has its name only once it is locked, so that nobody finds it open.
+        // The lock gets its name only once it is locked, so that nobody finds it unlocked.
         let unlocked = directory.path().join("lock");
         let lock = File::create_new(&unlocked)?;
         lock.lock()?;
         fs::rename(unlocked, directory.path().join(LOCK_FILE))?;
-        // Nobody waits for it, and without it a directory stays a while longer.
+        // Nobody waits for this. Without the thread, an abandoned directory stays a while longer.
         let _ = thread::Builder::new().name("sweep".into()).spawn(move || sweep(&place));
         Ok(Self { directory, _lock: lock })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
 }
 
-/// Removes the directories of this user's sessions whose kernel is gone.
+/// Removes the directories of this user's sessions whose kernel has ended.
 fn sweep(place: &Path) {
     let Ok(entries) = fs::read_dir(place) else { return };
     for entry in entries.flatten() {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
-            // Should it fail, the next kernel tries again.
+            // If this fails, the next kernel tries again.
             let _ = remove_if_abandoned(&entry.path());
         }
     }
@@ -63,7 +63,7 @@ fn sweep(place: &Path) {
 fn remove_if_abandoned(directory: &Path) -> io::Result<()> {
     // SAFETY: the call has no arguments and cannot fail.
     let user = unsafe { libc::geteuid() };
-    // Not by way of a link that somebody else put there.
+    // Do not follow a link that somebody else may have placed there.
     let metadata = fs::symlink_metadata(directory)?;
     if !metadata.is_dir() || metadata.uid() != user {
         return Ok(());
@@ -71,7 +71,7 @@ fn remove_if_abandoned(directory: &Path) -> io::Result<()> {
     let lock = File::open(directory.join(LOCK_FILE))?;
     match lock.try_lock() {
         Ok(()) => fs::remove_dir_all(directory),
-        // Its kernel lives, or another one is removing it.
+        // Its kernel is alive, or another kernel is removing it.
         Err(_) => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr, time::Duration};
 
-/// What a person has set about how cells are run. It outlives a restart.
+/// A person's settings for running cells. They survive a restart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Whether each cell is followed by a line that says where its time went.
@@ -9,13 +9,13 @@ pub struct Settings {
     pub optimisation: Optimisation,
 }
 
-/// How much work the compiler puts into a cell's speed.
+/// How much effort the compiler spends on a cell's speed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Optimisation {
-    /// Cells with loops of their own are optimised, others answer sooner.
+    /// Optimise cells that have loops of their own; the others start sooner.
     #[default]
     Auto,
-    /// This level for every cell: 0 or 1 or 2 or 3.
+    /// This level, 0 to 3, for every cell.
     Level(u8),
 }
 
@@ -26,7 +26,7 @@ impl FromStr for Optimisation {
         match text {
             "auto" => Ok(Self::Auto),
             "0" | "1" | "2" | "3" => Ok(Self::Level(text.as_bytes()[0] - b'0')),
-            other => Err(format!("there is no optimisation `{other}`; choose auto, 0, 1, 2 or 3")),
+            other => Err(format!("unknown optimisation level `{other}`; choose auto, 0, 1, 2 or 3")),
         }
     }
 }
@@ -40,31 +40,32 @@ impl fmt::Display for Optimisation {
     }
 }
 
-/// A stretch of a cell's way.
+/// A phase of a cell's execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// The cell is taken apart and a crate written around it.
+    /// Splitting the cell and generating a crate around it.
     Split,
-    /// Attempts that the compiler refused: for what the cell moves or cannot keep, or for good.
+    /// Compilations that failed: because of what the cell moves or cannot keep, or because the cell is
+    /// wrong.
     Probe,
-    /// The compiler, until the cell is known to be right.
+    /// The compiler, until the cell is known to be valid.
     Check,
     /// The compiler, from there to machine code.
     Codegen,
     /// The linker.
     Link,
-    /// The shared object is loaded into the evaluation process.
+    /// Loading the shared object into the evaluation process.
     Load,
     /// The cell's own code.
     Run,
-    /// Its value is turned into what is shown.
+    /// Turning the value into what is shown.
     Display,
-    /// What is left: messages, bookkeeping.
+    /// The rest: messages, bookkeeping.
     Rest,
 }
 
 impl Phase {
-    /// As `:timing` prints it.
+    /// The name that `:timing` prints.
     pub fn name(self) -> &'static str {
         match self {
             Self::Split => "split",
@@ -83,16 +84,16 @@ impl Phase {
 /// Where a cell's time went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// From the cell's arrival to its outcome.
+    /// From the arrival of the cell to its outcome.
     pub total: Duration,
-    /// Its stretches, in order; those that took no time are left out.
+    /// The phases, in order, without those that took no time.
     pub phases: Vec<(Phase, Duration)>,
-    /// The optimisation level that it ran with, if a compiler of ours compiled it.
+    /// The optimisation level, if Partita called the compiler.
     pub level: Option<u8>,
 }
 
 impl Timing {
-    /// Adds to a phase.
+    /// Adds time to a phase.
     pub fn add(&mut self, phase: Phase, time: Duration) {
         match self.phases.iter_mut().find(|(known, _)| *known == phase) {
             Some((_, sum)) => *sum += time,
@@ -105,7 +106,7 @@ impl Timing {
         self.phases.iter().find(|(known, _)| *known == phase).map_or(Duration::ZERO, |(_, time)| *time)
     }
 
-    /// Closes the account: what no phase has taken is the rest.
+    /// Sets the total; time that belongs to no phase becomes [`Phase::Rest`].
     pub fn close(&mut self, total: Duration) {
         self.total = total;
         let known: Duration = self.phases.iter().map(|(_, time)| *time).sum();
@@ -113,7 +114,8 @@ impl Timing {
     }
 }
 
-/// One line: `0.172 s: split 1 ms, rustc check 60 ms, rustc codegen 64 ms, link 31 ms, load 2 ms, run 9 ms, display 1 ms; opt 0`.
+/// One line: `0.172 s: split 1 ms, rustc check 60 ms, rustc codegen 64 ms, link 31 ms, load 2 ms, run 9
+/// ms, display 1 ms; opt 0`.
 impl fmt::Display for Timing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:.3} s", self.total.as_secs_f64())?;
@@ -129,7 +131,7 @@ impl fmt::Display for Timing {
     }
 }
 
-/// Two digits that mean something: `0.4 ms`, `31 ms`, `1240 ms`.
+/// Two significant digits: `0.4 ms`, `31 ms`, `1240 ms`.
 struct Milliseconds(Duration);
 
 impl fmt::Display for Milliseconds {

@@ -1,5 +1,5 @@
-//! What people type is not always Rust. Taking a cell apart and asking whether it is whole gives an
-//! answer for any text, on the small stacks of the threads that ask.
+//! What people type is not always Rust. Splitting a cell and checking whether it is complete must give an
+//! answer for any text, even on the small stacks of the threads that ask.
 
 use partita_interpreter::{
     Completeness, is_complete,
@@ -7,7 +7,7 @@ use partita_interpreter::{
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 
-/// The same cases on every run, and no files with failures left in the tree.
+/// The same cases on every run, and no files with failures in the tree.
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
@@ -17,7 +17,7 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
-/// Tokens, and pieces of tokens, that open what others close.
+/// Tokens and parts of tokens that open what others close.
 const PIECES: [&str; 58] = [
     "let",
     "mut",
@@ -89,7 +89,7 @@ fn ask(code: &str) {
         let ranges =
             split.items.iter().map(|item| &item.range).chain(&split.value).chain(&split.inner_attributes);
         for range in ranges {
-            // Every position is on a character's border, or this panics.
+            // Every position is at a character boundary, or this panics.
             std::hint::black_box(&code[range.clone()]);
         }
     }
@@ -150,7 +150,7 @@ fn what_nests_without_end_neither_overflows_a_stack_nor_hangs() {
         nested("mod m { ", "", "}"),
         nested("match 1 { _ => ", "1", "}"),
     ];
-    // A thread as the front ends have them.
+    // A thread as the front ends use it.
     std::thread::Builder::new()
         .stack_size(2 << 20)
         .spawn(move || cells.iter().for_each(|code| drop(is_complete(code))))

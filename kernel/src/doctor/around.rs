@@ -1,4 +1,4 @@
-//! What is good to have, and room to work in.
+//! Checks of optional programs, and of free disk space and memory.
 
 use std::{
     env,
@@ -34,14 +34,14 @@ pub fn pictures() -> Vec<Check> {
             return vec![Check::missing(NAME, "this terminal shows plots in coarse blocks", advice)];
         }
         Way::Files => {
-            let advice = "plots are shown in a terminal, or in Jupyter";
-            return vec![Check::missing(NAME, "this is no terminal; plots are written to files", advice)];
+            let advice = "use a terminal or Jupyter to see plots";
+            return vec![Check::missing(NAME, "this is not a terminal; plots are written to files", advice)];
         }
     };
-    vec![Check::good(NAME, format!("this terminal has the {protocol} protocol"))]
+    vec![Check::good(NAME, format!("this terminal supports the {protocol} protocol"))]
 }
 
-/// The daemon and its compose plugin.
+/// The Docker daemon and its compose plugin.
 pub fn docker() -> Vec<Check> {
     const NAME: &str = "docker";
     const NEED: &str = "only clusters in containers need it: https://docs.docker.com/engine/install";
@@ -79,7 +79,7 @@ pub fn docker() -> Vec<Check> {
     }]
 }
 
-/// A Spark that could be talked to.
+/// An Apache Spark installation.
 pub fn spark() -> Vec<Check> {
     const NAME: &str = "spark";
     const NEED: &str = "only comparisons with Spark need it: Java 17 and `pip install pyspark`";
@@ -88,7 +88,7 @@ pub fn spark() -> Vec<Check> {
         return vec![Check::missing(NAME, "there is no `spark-submit` on the PATH or in SPARK_HOME", NEED)];
     };
     let Some(java) = find("java") else {
-        let found = format!("{} is there, but no `java`", submit.display());
+        let found = format!("{} exists, but `java` is missing", submit.display());
         return vec![Check::missing(NAME, found, NEED)];
     };
     vec![match ask(&java, &["-version"], LIMIT) {
@@ -100,7 +100,7 @@ pub fn spark() -> Vec<Check> {
     }]
 }
 
-/// Room for the crates of `:dep`.
+/// Disk space for the crates of `:dep`.
 pub fn disk() -> Vec<Check> {
     const NAME: &str = "disk";
     let Some(cache) = dependencies::cache_root() else {
@@ -110,14 +110,14 @@ pub fn disk() -> Vec<Check> {
     let Some(free) = cache.ancestors().find_map(free_bytes) else {
         return vec![Check::missing(
             NAME,
-            format!("{} cannot be looked at", cache.display()),
-            "check that it can be read",
+            format!("{} cannot be read", cache.display()),
+            "check its permissions",
         )];
     };
     let used = size(&cache);
     let found = format!("{} free, {} used by crates in {}", bytes(free), bytes(used), cache.display());
     if free < LITTLE_DISK {
-        let advice = format!("make room; {} may be deleted while no kernel runs", cache.display());
+        let advice = format!("free disk space; {} may be deleted while no kernel runs", cache.display());
         return vec![Check::missing(NAME, found, advice)];
     }
     vec![Check::good(NAME, found)]
@@ -138,7 +138,7 @@ pub fn memory() -> Vec<Check> {
     vec![Check::good(NAME, found)]
 }
 
-/// Linux says it; elsewhere nothing is said.
+/// The available memory; `None` on systems other than Linux.
 fn available_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -148,8 +148,8 @@ fn available_memory() -> Option<u64> {
 
 fn free_bytes(path: &Path) -> Option<u64> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    // SAFETY: all zeros are a valid `statvfs`, which the call fills in for a path that is text with an
-    // end.
+    // SAFETY: all zeros are a valid `statvfs`, and the path is a text with a terminating zero. The call
+    // fills the struct in.
     let (done, found) = unsafe {
         let mut found: libc::statvfs = std::mem::zeroed();
         (libc::statvfs(path.as_ptr(), &raw mut found) == 0, found)
@@ -158,7 +158,7 @@ fn free_bytes(path: &Path) -> Option<u64> {
     done.then(|| u64::from(found.f_bavail) * u64::from(found.f_frsize))
 }
 
-/// What lies in a directory, each file once: sets of crates share files by links.
+/// The size of a directory, counting each file once: sets of crates share files by hard links.
 fn size(directory: &Path) -> u64 {
     let mut seen = std::collections::HashSet::new();
     let mut waiting = vec![directory.to_owned()];

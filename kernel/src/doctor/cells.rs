@@ -1,4 +1,4 @@
-//! What running cells needs.
+//! Checks of what cells need to run.
 
 use std::{
     env,
@@ -14,13 +14,13 @@ use super::{
 use crate::evaluators::EvaluatorKind;
 use partita_interpreter::{Cell, Outcome, Viewer, toolchain::WarmBuild};
 
-/// How long the first cell may take, on a machine that does much else.
+/// How long the first cell may take on a busy machine.
 const CELL_LIMIT: Duration = Duration::from_secs(60);
 
 const RUSTUP: &str = "install Rust from https://rustup.rs, and put `rustc` on the PATH";
 const REBUILD: &str = "run `make build` in Partita's checkout";
 
-/// The compiler, by itself.
+/// The compiler itself.
 pub fn toolchain() -> Vec<Check> {
     const NAME: &str = "toolchain";
     let Some(rustc) = find("rustc") else {
@@ -36,7 +36,7 @@ pub fn toolchain() -> Vec<Check> {
     }]
 }
 
-/// What links each cell.
+/// The linker that links each cell.
 pub fn linker() -> Vec<Check> {
     const NAME: &str = "linker";
     const INSTALL: &str =
@@ -73,8 +73,8 @@ pub fn warm_build() -> Vec<Check> {
             let seconds = CELL_LIMIT.as_secs();
             Check::broken(
                 CELL,
-                format!("1 + 1 was not answered within {seconds} seconds"),
-                "look for what else keeps this machine busy",
+                format!("a cell with 1 + 1 did not end within {seconds} seconds"),
+                "check what else keeps this machine busy",
             )
         }
     };
@@ -93,7 +93,7 @@ fn first_cell() -> Result<(Duration, Duration), String> {
     interpreter.shutdown();
     match outcome {
         Outcome::Finished(Some(bundle)) if bundle.get("text/plain") == Some("2") => Ok((ready, answered)),
-        Outcome::Finished(other) => Err(format!("1 + 1 is said to be {other:?}")),
+        Outcome::Finished(other) => Err(format!("1 + 1 returned {other:?}")),
         Outcome::Failed(error) => Err(format!("1 + 1 fails: {}", error.message)),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether Jupyter is there, and would start this kernel.
+//! Checks whether Jupyter is installed and would start this kernel.
 
 use std::{env, path::Path};
 
@@ -10,9 +10,9 @@ use crate::install;
 
 const JUPYTER: &str = "jupyter";
 const KERNEL: &str = "kernelspec";
-const INSTALL: &str = "run `partita install` (`partita install --help` says where it can go)";
+const INSTALL: &str = "run `partita install` (`partita install --help` lists the places)";
 
-/// The program, and the kernelspecs of ours.
+/// The Jupyter program and Partita's kernelspecs.
 pub fn jupyter() -> Vec<Check> {
     vec![program(), kernelspec()]
 }
@@ -21,7 +21,11 @@ fn program() -> Check {
     const GET: &str =
         "`make lab` installs JupyterLab into an environment of its own; or `pip install jupyterlab`";
     let Some(jupyter) = find("jupyter") else {
-        return Check::missing(JUPYTER, "there is no `jupyter` on the PATH; the terminal needs none", GET);
+        return Check::missing(
+            JUPYTER,
+            "there is no `jupyter` on the PATH; the terminal does not need it",
+            GET,
+        );
     };
     match ask(&jupyter, &["--version"], LIMIT) {
         Answer::Said(versions) => {
@@ -41,7 +45,7 @@ fn program() -> Check {
 fn kernelspec() -> Check {
     let specs = install::installed();
     let Ok(this) = env::current_exe() else {
-        return Check::missing(KERNEL, "the path of this program cannot be found", INSTALL);
+        return Check::missing(KERNEL, "cannot find the path of this program", INSTALL);
     };
     let this = this.canonicalize().unwrap_or(this);
     let Some((directory, argv)) = specs.first() else {

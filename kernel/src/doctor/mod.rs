@@ -1,6 +1,6 @@
-//! `partita doctor`: says what of everything Partita uses is there, and what to do about the rest. A
-//! probe looks at one thing (`cells`: what running cells needs; `jupyter`; `around`: what is good to
-//! have) and gives [`Check`]s; each has bounded time, because what it looks at may hang. `process` runs
+//! `partita doctor` checks everything that Partita uses and says what to do about the rest. A probe
+//! examines one thing (`cells`: what cells need to run; `jupyter`; `around`: what is optional) and
+//! returns [`Check`]s. Each probe has a time limit, because what it examines may hang. `process` runs
 //! other programs within a limit.
 
 mod around;
@@ -12,27 +12,27 @@ use std::{fmt::Write, io, thread};
 
 use serde::Serialize;
 
-/// What was found out about one thing.
+/// The result for one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at.
+    /// The thing examined.
     pub name: &'static str,
-    /// How it is.
+    /// Its state.
     pub state: State,
-    /// What was found, in one line.
+    /// The finding, in one line.
     pub found: String,
-    /// What to do, unless all is well.
+    /// What to do about it, unless all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
 
-/// How something is.
+/// The state of a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// As it should be.
     Good,
-    /// Cells run, but something that is good to have is not there.
+    /// Cells run, but something optional is missing.
     Missing,
     /// Cells cannot run.
     Broken,
@@ -52,7 +52,7 @@ impl Check {
     }
 }
 
-/// Looks at everything, all at once, and gives the findings in a fixed order.
+/// Runs all probes at once and returns the results in a fixed order.
 pub fn examine() -> Vec<Check> {
     let probes: [fn() -> Vec<Check>; 9] = [
         cells::toolchain,
@@ -76,7 +76,7 @@ pub fn is_well(checks: &[Check]) -> bool {
     checks.iter().all(|check| check.state != State::Broken)
 }
 
-/// Looks at everything and prints the findings; returns whether cells can run.
+/// Runs all probes and prints the results. Returns whether cells can run.
 ///
 /// # Errors
 /// When nothing can be printed.
@@ -92,7 +92,7 @@ pub fn run(json: bool) -> io::Result<bool> {
     Ok(well)
 }
 
-/// One line for each, names aligned, and what to do below those that want something done.
+/// One line per check with names aligned, and advice below those that need action.
 fn render(checks: &[Check]) -> String {
     let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -102,7 +102,7 @@ fn render(checks: &[Check]) -> String {
             State::Missing => "\x1b[33m!\x1b[0m",
             State::Broken => "\x1b[31m✗\x1b[0m",
         };
-        // A string takes what is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{mark} {:width$}  {}", check.name, check.found);
         if let Some(advice) = &check.advice {
             let _ = writeln!(text, "  {:width$}  → {advice}", "");

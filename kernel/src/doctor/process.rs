@@ -9,24 +9,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a program may take to say its version.
+/// How long a program may take to print its version.
 pub const LIMIT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// How a program that was asked something behaved.
+/// What happened when a program was asked something.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It said this, on both streams, the first first.
+    /// Its output: standard output, then standard error.
     Said(String),
-    /// It failed, and said this.
+    /// It failed with this output.
     Failed(String),
     /// It could not be started.
     NotStarted(String),
-    /// It took too long, and was ended.
+    /// It took too long and was killed.
     Silent,
 }
 
-/// Runs a program until it ends or the limit is reached; then it and what it has started are ended.
+/// Runs a program. At the limit, it and everything it has started are killed.
 pub fn ask(program: &Path, arguments: &[&str], limit: Duration) -> Answer {
     let started = Command::new(program)
         .args(arguments)
@@ -48,13 +48,13 @@ pub fn ask(program: &Path, arguments: &[&str], limit: Duration) -> Answer {
             _ => {
                 // SAFETY: the group was made for this child, which is reaped only below.
                 unsafe { libc::kill(-child.id().cast_signed(), libc::SIGKILL) };
-                // It was just killed; there is nothing to learn from how it ended.
+                // It was just killed; its status tells nothing.
                 let _ = child.wait();
                 return Answer::Silent;
             }
         }
     };
-    // What it has left running may hold the pipes open.
+    // Programs that it has left running may hold the pipes open.
     let text: Vec<String> = heard
         .iter()
         .map(|heard| heard.recv_timeout(until.saturating_duration_since(Instant::now())).unwrap_or_default())
@@ -68,24 +68,24 @@ fn listen(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> 
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut stream) = stream {
-            // Half an answer is better than none.
+            // A partial answer is better than none.
             let _: io::Result<usize> = stream.read_to_end(&mut bytes);
         }
-        // Whoever asked may have stopped waiting.
+        // The caller may have stopped waiting.
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receiver
 }
 
-/// Does `work` on a thread of its own; `None` when it takes longer than the limit. It goes on then, and
-/// ends with the program.
+/// Does `work` on a thread of its own. Returns `None` if it takes longer than the limit; the work then
+/// continues until the program ends.
 pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(work()));
     receiver.recv_timeout(limit).ok()
 }
 
-/// The program of this name that a shell would run.
+/// The program that a shell would run for this name.
 pub fn find(program: &str) -> Option<PathBuf> {
     let runs = |path: &PathBuf| {
         path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)

@@ -10,27 +10,27 @@ use serde_json::{Map, Value};
 
 use super::front_end::FrontEnd;
 
-/// Comms a front end may have open at once.
+/// How many comms a front end may have open at once.
 const MAX_OPEN: usize = 4096;
 
 /// The target of widgets.
 const WIDGETS: &str = "jupyter.widget";
 
-/// The comms that are open, by id. What they are for is known to the cells and to the front end's code;
-/// here it is known where they lead.
+/// The open comms, by id. The cells and the front end's code know what they are for; this module only
+/// knows where they lead.
 #[derive(Clone, Default)]
 pub struct Comms {
-    /// Held while a message is passed on: one that follows its comm's opening on another task's way must
-    /// not be told before it.
+    /// Held while a message is passed on: a message that follows the opening of its comm through another
+    /// task must not overtake it.
     passing: Arc<Mutex<()>>,
     open: Arc<Mutex<HashMap<String, Open>>>,
 }
 
 struct Open {
     target: String,
-    /// The header of what the front end said last on it.
+    /// The header of the front end's last message on it.
     heard: Option<Header>,
-    /// The header of its question for the state, until that is answered.
+    /// The header of the front end's request for the state, until it is answered.
     asked: Option<Header>,
 }
 
@@ -41,7 +41,7 @@ impl Open {
 }
 
 impl Comms {
-    /// What is open; only what `target` names if it names one.
+    /// The open comms, limited to those of `target` if one is given.
     pub fn info(&self, target: Option<&str>) -> CommInfoReply {
         let open = self.lock();
         let wanted = open.iter().filter(|(_, open)| target.is_none_or(|target| target == open.target));
@@ -51,8 +51,8 @@ impl Comms {
         CommInfoReply { comms, ..CommInfoReply::default() }
     }
 
-    /// Notes what a message of the front end opens or closes, and returns it as the evaluation process
-    /// gets it. `None` for what is no comm's message, or one of a comm that is not open.
+    /// Records what a front end's message opens or closes, and returns the message for the evaluation
+    /// process. `None` if it is not a comm message, or if its comm is not open.
     fn incoming(&self, request: &JupyterMessage) -> Option<Comm> {
         let mut open = self.lock();
         let (id, action, data) = match &request.content {
@@ -86,13 +86,13 @@ impl Comms {
         })
     }
 
-    /// Notes what a message of the evaluation process opens or closes, and returns it as the front end
-    /// gets it.
+    /// Records what a message of the evaluation process opens or closes, and returns the message for the
+    /// front end.
     pub fn outgoing(&self, comm: Comm, parent: Option<&JupyterMessage>) -> JupyterMessage {
         let Comm { id, action, data, metadata, buffers } = comm;
         let (comm_id, data) = (CommId(id.clone()), object(&data));
-        // A widget's echo, and its answer to who asked for its state, are told apart from other news by the
-        // message they name as their cause.
+        // The parent message distinguishes a widget's echo, and its answer to a request for its state,
+        // from other updates.
         let heard = match method(&data) {
             Some("echo_update") => self.lock().get(&id).and_then(|open| open.heard.clone()),
             Some("update") => self.lock().get_mut(&id).and_then(|open| open.asked.take()),
@@ -118,8 +118,8 @@ impl Comms {
         message
     }
 
-    /// Nothing is open any more; what is to be said of each comm that was. Widgets are told, and not closed:
-    /// a page would take them away, with what they show.
+    /// Closes everything here, and returns the messages about it for the front end. Widgets get a message
+    /// but are not closed: the page would remove them and what they show.
     pub fn close_all(&self) -> Vec<JupyterMessageContent> {
         let ended = std::mem::take(&mut *self.lock()).into_iter().map(|(id, open)| {
             let comm_id = CommId(id);
@@ -138,7 +138,7 @@ impl Comms {
         CommClose { comm_id: id.clone(), data: Map::new() }
     }
 
-    /// Whether a message is one of a comm that is open.
+    /// Whether a message belongs to an open comm.
     pub fn has(&self, request: &JupyterMessage) -> bool {
         match &request.content {
             JupyterMessageContent::CommMsg(CommMsg { comm_id, .. })
@@ -154,7 +154,7 @@ impl Comms {
     }
 }
 
-/// What a widget's message is.
+/// The `method` of a widget's message.
 fn method(data: &Map<String, Value>) -> Option<&str> {
     data.get("method").and_then(Value::as_str)
 }
@@ -163,7 +163,7 @@ fn object(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// Passes a comm's message on to the evaluation process.
+/// Passes a comm message on to the evaluation process.
 pub async fn deliver(front_end: &FrontEnd, request: &JupyterMessage) {
     let passed_on = {
         let _in_turn = front_end.comms.passing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,9 +172,9 @@ pub async fn deliver(front_end: &FrontEnd, request: &JupyterMessage) {
     if passed_on {
         return;
     }
-    tracing::debug!("shell: `{}` for a comm that nobody has", request.header.msg_type);
+    tracing::debug!("shell: `{}` for an unknown comm", request.header.msg_type);
     if let JupyterMessageContent::CommOpen(open) = &request.content {
-        // The protocol's answer to a target nobody here has.
+        // The protocol's answer to an unknown target.
         let close = front_end.comms.close(&open.comm_id);
         front_end.publisher.publish(close, Some(request)).await;
     }

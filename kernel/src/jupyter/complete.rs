@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 use super::mime::media;
 use partita_interpreter::{Completeness, Completions, Interpreter};
 
-/// Says whether the code can be run as it stands.
+/// Whether the code can be run as it is.
 pub fn is_complete(request: &IsCompleteRequest) -> IsCompleteReply {
     match partita_interpreter::is_complete(&request.code) {
         Completeness::Complete => IsCompleteReply::complete(),
@@ -15,7 +15,7 @@ pub fn is_complete(request: &IsCompleteRequest) -> IsCompleteReply {
     }
 }
 
-/// Completes what stands before the cursor.
+/// Completes the name before the cursor.
 pub fn complete(request: &CompleteRequest, interpreter: &Interpreter) -> CompleteReply {
     reply(
         &request.code,
@@ -25,7 +25,7 @@ pub fn complete(request: &CompleteRequest, interpreter: &Interpreter) -> Complet
 
 fn reply(code: &str, found: &Completions) -> CompleteReply {
     let (start, end) = (characters(code, found.start), characters(code, found.end));
-    // JupyterLab shows kind and signature beside each name when it finds them here.
+    // JupyterLab shows kind and signature beside each name if it finds them here.
     let described = found.items.iter().map(|item| {
         json!({
             "text": item.text,
@@ -46,7 +46,7 @@ fn reply(code: &str, found: &Completions) -> CompleteReply {
     }
 }
 
-/// Describes what stands at the cursor.
+/// Describes the name at the cursor.
 pub fn inspect(request: &InspectRequest, interpreter: &Interpreter) -> InspectReply {
     match interpreter.inspect(&request.code, byte_position(&request.code, request.cursor_pos)) {
         Some(bundle) => InspectReply { found: true, data: media(&bundle), ..InspectReply::default() },
@@ -54,7 +54,7 @@ pub fn inspect(request: &InspectRequest, interpreter: &Interpreter) -> InspectRe
     }
 }
 
-/// The protocol counts characters (Unicode code points), Rust bytes.
+/// The protocol counts characters (Unicode code points), Rust counts bytes.
 fn byte_position(code: &str, characters: usize) -> usize {
     code.char_indices().nth(characters).map_or(code.len(), |(at, _)| at)
 }

@@ -8,14 +8,14 @@ use super::front_end::FrontEnd;
 use super::info::kernel_info_reply;
 use super::sockets::{Received, reply};
 
-/// The target by which a page that comes, or comes again, asks for the widgets there are.
+/// The target with which a page that is opened or reloaded asks for the existing widgets.
 const WIDGET_CONTROL: &str = "jupyter.widget.control";
 
-/// Passes requests on to the shell, but for those that need not wait for the cell that runs there: the
-/// messages of open comms, or a widget could not stop what it shows; questions about the code that the
-/// person writes meanwhile; and what a page asks when it comes, which would show nothing until the cell has
-/// ended. A comm is opened in turn, because a cell before it may say who answers; the one by which a page
-/// asks for widgets is answered by the library.
+/// Queues requests for the shell, except those that must not wait for the running cell: messages of open
+/// comms (otherwise a widget could not stop what it shows), questions about the code that the person is
+/// writing, and what a page asks when it is opened (otherwise it would show nothing until the cell has
+/// ended). Opening a comm is queued, because an earlier cell may define who answers; only the comm by
+/// which a page asks for widgets is answered by the library at once.
 pub async fn divert(
     mut received: mpsc::Receiver<Received>,
     shell: mpsc::Sender<Received>,
@@ -25,8 +25,8 @@ pub async fn divert(
     while let Some(received) = received.recv().await {
         match received {
             Ok(request) if front_end.comms.has(&request) || asks_for_widgets(&request) => {
-                // A page that comes with the kernel asks for the timelines that its notebook has saved, of which
-                // the library knows. What it asks next is asked of what opens here.
+                // A page that is opened together with the kernel asks for the timelines saved in its
+                // notebook, which the library knows. Its next questions go to what is opened here.
                 if asks_for_widgets(&request) {
                     front_end.worker.up().await;
                 }
@@ -50,7 +50,7 @@ pub async fn divert(
     }
 }
 
-/// The same way out, for two tasks.
+/// Duplicates the sender for a second task.
 pub fn share(replies: &RouterSendConnection) -> RouterSendConnection {
     let RouterSendConnection { socket, mac, session_id } = replies;
     RouterSendConnection { socket: socket.clone(), mac: mac.clone(), session_id: session_id.clone() }
@@ -78,7 +78,7 @@ async fn cell_runs(front_end: &FrontEnd) -> bool {
         .is_some_and(|running| matches!(running.content, JupyterMessageContent::ExecuteRequest(_)))
 }
 
-/// Answers a question that no cell has to be waited for; `None` for what is none.
+/// Answers a question that does not have to wait for a cell; `None` for other requests.
 pub async fn answer(front_end: &FrontEnd, request: &JupyterMessage) -> Option<JupyterMessage> {
     let worker = &front_end.worker;
     let answer = match &request.content {
@@ -100,13 +100,13 @@ pub async fn answer(front_end: &FrontEnd, request: &JupyterMessage) -> Option<Ju
     Some(answer)
 }
 
-/// The request is done; the kernel is as busy as it was.
+/// Ends the request and restores the kernel's status.
 async fn settle(front_end: &FrontEnd, request: &JupyterMessage) {
-    // Held until the end: a cell that ends meanwhile says so after it.
+    // Held to the end, so that a cell that ends meanwhile publishes its status afterwards.
     let running = front_end.running.lock().await;
     front_end.publisher.publish(Status::idle(), Some(request)).await;
     if let Some(running) = &*running {
-        // Front ends take the last status for the kernel's.
+        // Front ends take the last status as the kernel's.
         front_end.publisher.publish(Status::busy(), Some(running)).await;
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use jupyter_protocol::ConnectionInfo;
 use thiserror::Error;
 
-/// The one signature scheme of the protocol's reference implementation.
+/// The only signature scheme of the protocol's reference implementation.
 const SIGNATURE_SCHEME: &str = "hmac-sha256";
 
 /// Why a connection file cannot be used.
@@ -18,10 +18,10 @@ pub enum ConnectionFileError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         reason: io::Error,
     },
-    /// It is not JSON, or lacks something.
+    /// It is not JSON, or something is missing.
     #[error(
         "connection file {path} is malformed: {reason}; it must be a JSON object with `ip`, `transport`, \
          `key`, `signature_scheme` and the five ports, as Jupyter writes it: start the kernel from \
@@ -30,10 +30,10 @@ pub enum ConnectionFileError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What does not fit, and where.
+        /// What is wrong, and where.
         reason: serde_json::Error,
     },
-    /// It asks for signatures this kernel cannot make.
+    /// It asks for signatures that this kernel cannot make.
     #[error(
         "connection file {path} asks for the signature scheme `{scheme}`; only `{SIGNATURE_SCHEME}` is \
          supported: set `signature_scheme` of Jupyter's session to it", path = path.display()
@@ -41,7 +41,7 @@ pub enum ConnectionFileError {
     SignatureScheme {
         /// The file.
         path: PathBuf,
-        /// The scheme it names.
+        /// The requested scheme.
         scheme: String,
     },
 }
@@ -52,7 +52,7 @@ pub fn read(path: &Path) -> Result<ConnectionInfo, ConnectionFileError> {
         .map_err(|reason| ConnectionFileError::Unreadable { path: path.to_owned(), reason })?;
     let info: ConnectionInfo = serde_json::from_str(&text)
         .map_err(|reason| ConnectionFileError::Malformed { path: path.to_owned(), reason })?;
-    // Without a key nothing is signed, and the scheme does not matter.
+    // Without a key nothing is signed, so the scheme does not matter.
     if !info.key.is_empty() && info.signature_scheme != SIGNATURE_SCHEME {
         return Err(ConnectionFileError::SignatureScheme {
             path: path.to_owned(),

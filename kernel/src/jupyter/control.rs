@@ -9,11 +9,11 @@ use super::iopub::Publisher;
 use super::lifetime::LifetimeEvent;
 use super::sockets::{WhenFull, accept, read_requests, refuse, reply};
 
-/// Control requests that may wait; beyond that the socket is not read.
+/// How many control requests may wait; beyond that the socket is not read.
 const QUEUE: usize = 64;
 
-/// Answers the control socket, which must work while a cell runs and floods the front end: nothing
-/// here waits for a cell or for room on iopub.
+/// Answers the control socket. It must work while a cell runs and floods the front end, so nothing here
+/// waits for a cell or for room on iopub.
 pub async fn serve(
     control: KernelControlConnection,
     publisher: Publisher,
@@ -42,7 +42,7 @@ async fn answer(
             reply(replies, kernel_info_reply(request)).await;
         }
         JupyterMessageContent::InterruptRequest(_) => {
-            // The receiver is gone only when the kernel ends, and then nothing is left to stop.
+            // The receiver is dropped only when the kernel ends; then there is nothing left to stop.
             let _ = lifetime.send(LifetimeEvent::Interrupt).await;
             reply(replies, InterruptReply::new().as_child_of(request)).await;
         }
@@ -50,7 +50,7 @@ async fn answer(
             let answer = ShutdownReply { restart: shutdown.restart, status: ReplyStatus::Ok, error: None };
             reply(replies, answer.as_child_of(request)).await;
             publisher.publish_if_room(answer, request);
-            let _ = lifetime.send(LifetimeEvent::Leave("a front end asked for it")).await;
+            let _ = lifetime.send(LifetimeEvent::Leave("a front end requested it")).await;
         }
         _ => refuse("control", request, replies).await,
     }

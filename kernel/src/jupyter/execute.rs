@@ -17,14 +17,15 @@ use super::sockets::{Received, reply};
 use partita_interpreter::{Cell, CellError, Outcome};
 
 /// After a failure, how long the socket must be quiet before the queue counts as complete. Front ends
-/// send "run all" in one go; the failed cell's reply waits, so none of it answers that reply.
+/// send "run all" in one go. The failed cell's reply is held back, so none of the queue is a response to
+/// it.
 const ABORT_WINDOW: Duration = Duration::from_millis(10);
-/// Requests taken from the queue after a failure, at most.
+/// The maximum number of requests taken from the queue after a failure.
 const ABORT_LIMIT: usize = 1024;
 
 impl Shell {
-    /// Runs a cell and replies. After a failure that is to stop what follows, returns the requests
-    /// that waited behind it.
+    /// Runs a cell and replies. After a failure that must stop the following cells, returns the requests
+    /// that were queued behind it.
     pub(super) async fn execute(
         &mut self,
         request: &Arc<JupyterMessage>,
@@ -114,7 +115,7 @@ impl Shell {
         Forwarder::new(&self.front_end, Some(request), manner).until(&mut outputs, running).await
     }
 
-    /// Evaluates what the front end wants to know besides; their outputs are not shown.
+    /// Evaluates the front end's `user_expressions`; their outputs are not shown.
     async fn expressions(
         &self,
         request: &JupyterMessage,
@@ -138,9 +139,9 @@ impl Shell {
         results
     }
 
-    /// Replies to a cell that is not run because one before it failed.
+    /// Replies to a cell that is not run because an earlier one failed.
     pub(super) async fn abort(&mut self, request: &JupyterMessage) {
-        // The typed reply has an execution count, which would number a cell that never ran.
+        // The typed reply has an execution count, but this cell never ran.
         let content = json!({"status": "aborted"});
         let answer = UnknownMessage { msg_type: "execute_reply".to_owned(), content };
         reply(&mut self.replies, answer.as_child_of(request)).await;

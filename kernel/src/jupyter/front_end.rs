@@ -8,14 +8,15 @@ use super::iopub::Publisher;
 use super::stdin::Questions;
 use super::worker::Worker;
 
-/// The ways between the evaluation process and the front end: what is shown, asked and said on comms.
+/// The channels between the evaluation process and the front end: for outputs, for questions to the
+/// person, and for comms.
 #[derive(Clone)]
 pub struct FrontEnd {
     pub publisher: Publisher,
     pub questions: Questions,
     pub comms: Comms,
     pub worker: Worker,
-    /// The request that is being handled. Whoever publishes a status holds it: the last status
-    /// published is what front ends show.
+    /// The request being handled. Locked by whoever publishes a status, because front ends show the last
+    /// status published.
     pub running: Arc<Mutex<Option<Arc<JupyterMessage>>>>,
 }

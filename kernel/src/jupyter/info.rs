@@ -3,14 +3,14 @@ use jupyter_protocol::{
 };
 use serde_json::{Value, json};
 
-/// The protocol version this kernel speaks.
+/// The supported version of the protocol.
 pub const PROTOCOL_VERSION: &str = "5.4";
 
 /// The answer to a `kernel_info_request`.
 pub fn kernel_info_reply(request: &JupyterMessage) -> JupyterMessage {
     let mut content = serde_json::to_value(kernel_info()).unwrap_or_default();
     if let Value::Object(content) = &mut content {
-        // The typed reply does not know it: neither a debugger nor subshells.
+        // The typed reply lacks this field. There is neither a debugger nor subshells.
         content.insert("supported_features".to_owned(), json!([]));
     }
     UnknownMessage { msg_type: "kernel_info_reply".to_owned(), content }.as_child_of(request)

@@ -6,10 +6,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::sockets::{PATIENCE, WhenFull, stamped, within};
 
-/// Messages waiting for the socket; whoever publishes more waits.
+/// How many messages may wait for the socket; beyond that, publishers wait.
 const QUEUE: usize = 256;
-/// How long a message waits for a front end that has let one pass already: a cell that prints much
-/// must not wait its patience out for each.
+/// How long a message waits for a front end that has missed one already: a cell that prints much must not
+/// wait at full length for each.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
 enum Item {
@@ -24,14 +24,14 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes, as a consequence of `parent` if there is one.
+    /// Publishes content, with `parent` as its cause if there is one.
     pub async fn publish(&self, content: impl Into<JupyterMessageContent>, parent: Option<&JupyterMessage>) {
         self.publish_message(JupyterMessage::new(content, parent)).await;
     }
 
-    /// Publishes a whole message: one with metadata or buffers.
+    /// Publishes a complete message, which may have metadata or buffers.
     pub async fn publish_message(&self, message: JupyterMessage) {
-        // The receiver is gone only when the kernel ends.
+        // The receiver is dropped only when the kernel ends.
         let _ = self.queue.send(Item::Message(Box::new(addressed(message)))).await;
     }
 
@@ -43,7 +43,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes a status, and says what to do when the queue is full.
+    /// Publishes a status; `when_full` says what to do when the queue is full.
     pub async fn publish_status(&self, status: Status, parent: &JupyterMessage, when_full: WhenFull) {
         match when_full {
             WhenFull::Wait => self.publish(status, Some(parent)).await,
@@ -60,7 +60,7 @@ impl Publisher {
     }
 }
 
-/// On a publishing socket the first frame is a topic, not the address of who asked.
+/// On a publishing socket the first frame is a topic, not the address of a client.
 fn addressed(message: JupyterMessage) -> JupyterMessage {
     let topic = message.message_type().to_owned().into_bytes();
     stamped(message).with_zmq_identities(vec![topic.into()])
@@ -92,7 +92,7 @@ pub fn start(mut socket: KernelIoPubXPubConnection) -> Publisher {
                         within(patience, "iopub_welcome", socket.send(welcome)).await;
                     }
                     Ok(SubscriptionEvent::Unsubscribe(_)) => {}
-                    // A front end that left in the middle of something.
+                    // The front end left in the middle of something.
                     Err(error) => tracing::debug!("iopub: {error}"),
                 },
             }
@@ -101,7 +101,7 @@ pub fn start(mut socket: KernelIoPubXPubConnection) -> Publisher {
     Publisher { queue }
 }
 
-/// A publisher without a socket, and what was published.
+/// A publisher without a socket, and what was published through it.
 #[cfg(test)]
 pub fn recorded() -> (Publisher, impl FnMut() -> Vec<JupyterMessage>) {
     let (queue, mut items) = mpsc::channel(QUEUE);

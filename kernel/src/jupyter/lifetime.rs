@@ -4,19 +4,19 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// How often the parent is looked for.
+/// How often the parent is checked.
 const PARENT_POLL: Duration = Duration::from_secs(1);
 
-/// What the world asks of the whole kernel.
+/// A request to the whole kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LifetimeEvent {
     /// Stop the running cell.
     Interrupt,
-    /// End, for the reason given.
+    /// End, for this reason.
     Leave(&'static str),
 }
 
-/// Watches signals and the parent process. Whoever holds the sender may ask too.
+/// Watches signals and the parent process. Other parts can send requests through the returned sender.
 pub fn watch() -> anyhow::Result<(mpsc::Sender<LifetimeEvent>, mpsc::Receiver<LifetimeEvent>)> {
     let (sender, events) = mpsc::channel(8);
     let signals = [
@@ -41,21 +41,21 @@ pub fn watch() -> anyhow::Result<(mpsc::Sender<LifetimeEvent>, mpsc::Receiver<Li
             while parent.is_alive() {
                 tokio::time::sleep(PARENT_POLL).await;
             }
-            let _ = sender.send(LifetimeEvent::Leave("the process that started the kernel is gone")).await;
+            let _ = sender.send(LifetimeEvent::Leave("the process that started the kernel has ended")).await;
         });
     }
     Ok((sender, events))
 }
 
-/// The process without which this kernel has nobody to serve.
+/// The process that this kernel serves; without it the kernel ends.
 #[derive(Debug, PartialEq, Eq)]
 struct Parent {
     pid: libc::pid_t,
-    /// Whether it is our parent in the system's sense too; a launcher may stand between.
+    /// Whether it is also our parent to the system; a launcher may be in between.
     direct: bool,
 }
 
-/// Jupyter names itself in `JPY_PARENT_PID`, unless the kernel is to outlive it.
+/// Jupyter sets `JPY_PARENT_PID` to its own id, unless the kernel is meant to outlive it.
 fn parent_to_watch(variable: Option<&str>) -> Option<Parent> {
     let pid: libc::pid_t = variable?.trim().parse().ok().filter(|pid| *pid > 1)?;
     Some(Parent { pid, direct: pid == parent_pid() })
@@ -63,11 +63,11 @@ fn parent_to_watch(variable: Option<&str>) -> Option<Parent> {
 
 impl Parent {
     fn is_alive(&self) -> bool {
-        // A dead parent that nobody has waited for still has its number, but we have another parent.
+        // A dead parent that was not reaped still has its id, but we then have another parent.
         if self.direct && parent_pid() != self.pid {
             return false;
         }
-        // SAFETY: signal 0 is never delivered; the call only says whether the process exists.
+        // SAFETY: signal 0 is never delivered; the call only tells whether the process exists.
         let answer = unsafe { libc::kill(self.pid, 0) };
         answer == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
     }

@@ -2,8 +2,8 @@ use jupyter_protocol::{Media, MediaType};
 use partita_bridge::MimeBundle;
 use serde_json::Value;
 
-/// A bundle as the protocol has it: JSON types as JSON, everything else as text (binary types are
-/// base64 already).
+/// Converts a bundle to the protocol's form: JSON types as JSON, everything else as text (binary types
+/// are base64 already).
 pub fn media(bundle: &MimeBundle) -> Media {
     let content = bundle.data.iter().map(|(mime, text)| MediaType::Other((mime.clone(), value(mime, text))));
     Media { content: content.collect() }

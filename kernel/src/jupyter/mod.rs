@@ -1,9 +1,9 @@
-//! The kernel as Jupyter sees it: five ZeroMQ sockets, the messaging protocol on them, displays,
-//! history, and the life of the process. Cells go to the interpreter and come back as outcomes; what
-//! a cell is and how it runs is not known here. `connection_file` and `sockets` reach the front end,
-//! `iopub` and `outputs` publish, `stdin` asks the person, `comms` carries what widgets say, `shell`,
-//! `execute` and `complete` answer requests, `concurrent_requests` and `control` those that do not wait for the cell that
-//! runs, `worker` owns the interpreter's thread, `lifetime` says when to leave.
+//! The Jupyter kernel: five ZeroMQ sockets with the messaging protocol, displays, history, and the life
+//! of the process. Cells are passed to the interpreter and come back as outcomes; this module does not
+//! know what a cell is or how it runs. `connection_file` and `sockets` connect to the front end, `iopub`
+//! and `outputs` publish, `stdin` asks the person, `comms` carries widget messages, `shell`, `execute`
+//! and `complete` answer requests, `concurrent_requests` and `control` answer those that do not wait for the running
+//! cell, `worker` owns the interpreter's thread, `lifetime` decides when to end.
 
 mod comms;
 mod complete;
@@ -39,27 +39,27 @@ use shell::Shell;
 use sockets::Sockets;
 use worker::Worker;
 
-/// How long the sockets stay open after the last message, so that what was sent also leaves.
+/// How long the sockets stay open after the last message, so that it is actually sent.
 const LINGER: Duration = Duration::from_millis(100);
-/// Requests a front end may have waiting; beyond that its socket is not read.
+/// How many requests of a front end may wait; beyond that its socket is not read.
 const REQUEST_QUEUE: usize = 1024;
-/// Whether a cell is complete is asked of a parser that is recursive.
+/// Stack for the parser that checks whether a cell is complete; it is recursive.
 const STACK_BYTES: usize = 64 << 20;
 
-/// What `partita kernel` was asked for.
+/// The options of `partita kernel`.
 #[derive(Debug, Clone)]
 pub struct KernelOptions {
-    /// The connection file Jupyter wrote.
+    /// The connection file written by Jupyter.
     pub connection_file: PathBuf,
-    /// Which evaluator runs the cells.
+    /// The evaluator that runs the cells.
     pub evaluator: EvaluatorKind,
 }
 
-/// Serves one kernel until it is told to shut down or its parent is gone.
+/// Serves one kernel until it receives a shutdown request or its parent has ended.
 ///
 /// # Errors
-/// When the connection file cannot be used or a socket cannot be bound. Nothing a front end sends
-/// afterwards ends the kernel with an error.
+/// When the connection file cannot be used or a socket cannot be bound. After that, nothing that a front
+/// end sends ends the kernel with an error.
 pub fn run(options: &KernelOptions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -14,23 +14,25 @@ use super::mime::media;
 use super::shell::LastParent;
 use partita_interpreter::{Output, Viewer};
 
-/// How long text may wait for more text before it is shown.
+/// How long text may wait for more text before it is published.
 const COALESCE: Duration = Duration::from_millis(20);
-/// Text beyond this is sent at once. Front ends redraw on each message, and servers cap their rate.
+/// Text beyond this size is published at once. Front ends redraw on each message, and servers limit the
+/// rate.
 const MAX_STREAM_BYTES: usize = 64 << 10;
 
-/// Outputs on their way from a cell to the front end; beyond that the cell is slowed.
+/// How many outputs may be on their way from a cell to the front end; beyond that the cell is slowed
+/// down.
 pub const OUTPUT_QUEUE: usize = 256;
 
-/// Pages a cell can have; more are shown among its outputs.
+/// How many pages a cell can have; further ones are shown among its outputs.
 const MAX_PAGES: usize = 16;
 
-const NO_CELL: &str = "no cell runs that the front end could ask for";
-const NO_INPUT: &str = "the front end said that it takes no input for this cell (`allow_stdin` is false), as when a \
+const NO_CELL: &str = "no cell is running, so the front end cannot ask for input";
+const NO_INPUT: &str = "the front end takes no input for this cell (`allow_stdin` is false), as when a \
 notebook runs without a person";
 
-/// Publishes what arrives while no cell runs, as a consequence of the last cell. A task of its own,
-/// so that nothing ever waits for it behind a running cell.
+/// Publishes what arrives while no cell runs, with the last cell as its cause. This is a task of its own,
+/// so that nothing waits for it behind a running cell.
 pub async fn forward_background(
     mut outputs: mpsc::Receiver<Output>,
     front_end: FrontEnd,
@@ -38,7 +40,7 @@ pub async fn forward_background(
 ) {
     while let Some(first) = outputs.recv().await {
         let parent = last_parent.borrow().clone();
-        // Long enough for text to gather; then everything that has.
+        // Wait long enough for text to accumulate, then send all of it.
         let wait = tokio::time::sleep(COALESCE);
         let mut forwarder = Forwarder::new(&front_end, parent.as_deref(), Manner::BACKGROUND);
         forwarder.forward(first).await;
@@ -46,22 +48,22 @@ pub async fn forward_background(
     }
 }
 
-/// What is done with the outputs of a request.
+/// How the outputs of a request are handled.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     /// Nothing is shown.
     pub silent: bool,
-    /// Why the person cannot be asked, if so.
+    /// The reason why the person cannot be asked for input, if there is one.
     refuses_input: Option<&'static str>,
-    /// Pages are collected for the reply; without one they are shown.
+    /// Whether pages are collected for a reply; without a reply they are shown.
     has_reply: bool,
 }
 
 impl Manner {
-    /// Of what comes while no cell runs.
+    /// For what arrives while no cell runs.
     const BACKGROUND: Self = Self { silent: false, refuses_input: Some(NO_CELL), has_reply: false };
 
-    /// Who sees the outputs. A front end that takes no input has no person before it.
+    /// Who sees the outputs. If a front end takes no input, nobody is in front of it.
     pub fn viewer(self) -> Viewer {
         match (self.silent, self.refuses_input) {
             (true, _) => Viewer::Terminal,
@@ -70,13 +72,14 @@ impl Manner {
         }
     }
 
-    /// Of what a request makes.
+    /// For the outputs of a request.
     pub fn of_request(silent: bool, allows_input: bool) -> Self {
         Self { silent, refuses_input: (!allows_input).then_some(NO_INPUT), has_reply: true }
     }
 }
 
-/// Publishes outputs as consequences of one request, text in few messages instead of one a line.
+/// Publishes outputs with one request as their cause, merging text into few messages instead of one per
+/// line.
 pub struct Forwarder<'a> {
     front_end: &'a FrontEnd,
     parent: Option<&'a JupyterMessage>,
@@ -92,13 +95,13 @@ struct Pending {
 }
 
 impl<'a> Forwarder<'a> {
-    /// Nothing is pending at first.
+    /// Creates a forwarder; nothing is pending yet.
     pub fn new(front_end: &'a FrontEnd, parent: Option<&'a JupyterMessage>, manner: Manner) -> Self {
         Self { front_end, parent, manner, pending: None, pages: Vec::new() }
     }
 
-    /// Forwards until `done` is ready, and everything sent before that. Returns what `done` came to and
-    /// the pages for the reply.
+    /// Forwards until `done` is ready, including everything sent before that. Returns the result of
+    /// `done` and the pages for the reply.
     pub async fn until<T>(
         mut self,
         outputs: &mut mpsc::Receiver<Output>,
@@ -131,7 +134,7 @@ impl<'a> Forwarder<'a> {
 
     async fn forward(&mut self, output: Output) {
         match output {
-            // Of no cell's outputs, but of the state that the front end's code shares with the cells'.
+            // This is not a cell's output but state shared between the front end's code and the cells.
             Output::Comm(comm) => {
                 self.flush().await;
                 let message = self.front_end.comms.outgoing(comm, self.parent);
@@ -169,12 +172,12 @@ impl<'a> Forwarder<'a> {
         }
     }
 
-    /// Asks the person, or tells the cell why not.
+    /// Asks the person, or sends the cell the reason why not.
     async fn ask(&mut self, prompt: String, password: bool) {
         let FrontEnd { publisher, questions, worker, .. } = self.front_end;
         match (self.manner.refuses_input, self.parent) {
             (None, Some(parent)) => {
-                // What was printed before the question is to be seen with it.
+                // Show what was printed before the question along with it.
                 self.flush().await;
                 publisher.flush().await;
                 questions.ask(parent, prompt, password).await;
@@ -230,7 +233,7 @@ mod tests {
         Output::Text { stream, text: text.to_owned() }
     }
 
-    /// Type and content of what is published for outputs that are all there when the cell ends.
+    /// The types and contents of what is published for outputs that are all present when the cell ends.
     async fn published(outputs: Vec<Output>, silent: bool) -> Vec<(String, Value)> {
         let parent = JupyterMessage::from(ExecuteRequest::new(String::new()));
         let (publisher, mut published) = iopub::recorded();

@@ -18,14 +18,14 @@ pub struct Shell {
     pub(super) replies: RouterSendConnection,
     pub(super) front_end: FrontEnd,
     pub(super) history: History,
-    /// Cells run and counted so far.
+    /// The number of cells run and counted so far.
     pub(super) count: u32,
     pub(super) last_parent: watch::Sender<Option<Arc<JupyterMessage>>>,
     lifetime: mpsc::Sender<LifetimeEvent>,
 }
 
 impl Shell {
-    /// A shell that has run nothing.
+    /// A shell that has run nothing yet.
     pub fn new(
         replies: RouterSendConnection,
         front_end: FrontEnd,
@@ -36,7 +36,7 @@ impl Shell {
         (Self { replies, front_end, history, count: 0, last_parent, lifetime }, receiver)
     }
 
-    /// Serves until the queue closes.
+    /// Serves until the queue is closed.
     pub async fn serve(mut self, mut requests: mpsc::Receiver<Received>) {
         while let Some(received) = requests.recv().await {
             let Some(request) = self.accept(received).await else { continue };
@@ -51,8 +51,8 @@ impl Shell {
         accept("shell", received, &mut self.replies, (&self.front_end.publisher, WhenFull::Wait)).await
     }
 
-    /// Handles one request; what comes back waited behind a cell that failed and is to be handled
-    /// without `queue`. Without one, cells are aborted instead of run.
+    /// Handles one request. Returns the requests that were queued behind a failed cell, which must then
+    /// be handled with `queue` set to `None`; that aborts cells instead of running them.
     async fn handle(
         &mut self,
         request: &Arc<JupyterMessage>,
@@ -97,12 +97,12 @@ impl Shell {
             | JupyterMessageContent::CommClose(_) => {
                 return comms::deliver(&self.front_end, request).await;
             }
-            // Before protocol 5.4 shutdown came here.
+            // Before protocol 5.4, shutdown requests came on this socket.
             JupyterMessageContent::ShutdownRequest(shutdown) => {
                 let restart = shutdown.restart;
                 let answer = ShutdownReply { restart, status: ReplyStatus::Ok, error: None };
                 reply(&mut self.replies, answer.as_child_of(request)).await;
-                let _ = self.lifetime.send(LifetimeEvent::Leave("a front end asked for it")).await;
+                let _ = self.lifetime.send(LifetimeEvent::Leave("a front end requested it")).await;
                 return;
             }
             _ => return refuse("shell", request, &mut self.replies).await,

@@ -20,10 +20,10 @@ use zeromq::{SocketRecv, ZmqError};
 
 use super::iopub::Publisher;
 
-/// How long one message may wait for a front end that does not read.
+/// How long a message may wait for a front end that does not read.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The kernel's five sockets, bound.
+/// The kernel's five bound sockets.
 pub struct Sockets {
     pub shell: KernelShellConnection,
     pub control: KernelControlConnection,
@@ -33,12 +33,12 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Binds all five.
+    /// Binds all five sockets.
     pub async fn bind(info: &ConnectionInfo, file: &Path) -> anyhow::Result<Self> {
         let session = uuid::Uuid::new_v4().to_string();
         let why = |socket: &str, endpoint: String| {
             format!(
-                "the {socket} socket cannot be bound to {endpoint}, as connection file {} asks; \
+                "cannot bind the {socket} socket to {endpoint}, as connection file {} requires; \
                  if another process holds the port, start the kernel from Jupyter again",
                 file.display()
             )
@@ -63,26 +63,26 @@ impl Sockets {
     }
 }
 
-/// Why there is no message.
+/// Why a message could not be received.
 #[derive(Debug, Error)]
 pub enum ReceiveError {
-    /// The socket itself failed.
+    /// The socket failed.
     #[error("socket: {0}")]
     Socket(#[from] ZmqError),
-    /// The frames are not a message signed with our key: nobody to answer.
+    /// The frames are not a message signed with our key, so nobody can be answered.
     #[error("not a signed Jupyter message: {0}")]
     Untrusted(#[from] RuntimeError),
-    /// Properly signed, but header or metadata are not JSON as the protocol has it.
+    /// The message is properly signed, but its header or metadata do not follow the protocol.
     #[error("malformed message: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// Properly signed and addressed, but the content does not fit its type. The message inside has
-    /// the header to answer to and its content as it came.
-    #[error("content does not fit its message type: {0}")]
+    /// The message is properly signed and addressed, but its content does not match its type. It is
+    /// included, so that it can be answered, with its content unchanged.
+    #[error("content does not match its message type: {0}")]
     Content(#[source] serde_json::Error, Box<JupyterMessage>),
 }
 
-/// Receives one message. `Connection::read` would do, were it not for requests that clients send in
-/// practice and strict types refuse, and for telling who sent the content that is refused.
+/// Receives one message. `Connection::read` is not enough: clients send requests that its strict types
+/// reject, and it does not return the sender of rejected content.
 pub async fn receive(connection: &mut RouterRecvConnection) -> Result<JupyterMessage, ReceiveError> {
     let raw = RawMessage::from_multipart(connection.socket.recv().await?, &connection.mac)?;
     decode(raw)
@@ -110,7 +110,8 @@ fn decode(raw: RawMessage) -> Result<JupyterMessage, ReceiveError> {
     }
 }
 
-/// `jupyter_client` leaves out what the protocol gives a default to; the typed requests want it all.
+/// Adds the defaults that the protocol defines and `jupyter_client` leaves out; the typed requests
+/// require every field.
 fn with_defaults(msg_type: &str, mut content: Value) -> Value {
     let defaults = match msg_type {
         "execute_request" => json!({"silent": false, "store_history": true}),
@@ -132,20 +133,20 @@ fn with_defaults(msg_type: &str, mut content: Value) -> Value {
     content
 }
 
-/// What status messages do when iopub's queue is full.
+/// What a status message does when iopub's queue is full.
 #[derive(Debug, Clone, Copy)]
 pub enum WhenFull {
-    /// They wait for room.
+    /// It waits for room.
     Wait,
-    /// They are left out: who publishes must not wait.
+    /// It is dropped, because the publisher must not wait.
     Skip,
 }
 
-/// What a request reader passes on.
+/// What a reader of requests passes on.
 pub type Received = Result<JupyterMessage, ReceiveError>;
 
-/// Takes a request out of what was received. The rest is logged and, where somebody waits for an
-/// answer, refused: nothing a peer sends ends the kernel.
+/// Returns the request in what was received. Everything else is logged, and answered with an error if
+/// somebody waits for a reply. Nothing that a peer sends ends the kernel.
 pub async fn accept(
     socket: &str,
     received: Received,
@@ -159,7 +160,7 @@ pub async fn accept(
             tracing::warn!("{socket}: `{kind}` refused: {error}");
             publisher.publish_status(Status::busy(), &request, when_full).await;
             if let Some(kind) = kind.strip_suffix("_request") {
-                let evalue = format!("the content of `{kind}_request` does not fit the protocol: {error}");
+                let evalue = format!("the content of `{kind}_request` does not follow the protocol: {error}");
                 let content = json!({
                     "status": "error", "ename": "InvalidRequest", "evalue": evalue, "traceback": [],
                 });
@@ -170,7 +171,7 @@ pub async fn accept(
             None
         }
         Err(ReceiveError::Untrusted(RuntimeError::VerifyError(_))) => {
-            tracing::warn!("{socket}: a message whose signature was not made with our key is ignored");
+            tracing::warn!("{socket}: ignored a message that is not signed with our key");
             None
         }
         Err(error) => {
@@ -180,13 +181,13 @@ pub async fn accept(
     }
 }
 
-/// Answers a request that this kernel does not know: whoever sent it may wait for a reply. Other
-/// messages are logged.
+/// Answers a request that this kernel does not know, because its sender may wait for a reply. Other
+/// messages are only logged.
 pub async fn refuse(socket: &str, request: &JupyterMessage, replies: &mut RouterSendConnection) {
     let kind = &request.header.msg_type;
-    tracing::warn!("{socket}: `{kind}` is not known here");
+    tracing::warn!("{socket}: unknown message type `{kind}`");
     if let JupyterMessageContent::DebugRequest(DebugRequest { content }) = &request.content {
-        // The debugger's own protocol inside Jupyter's.
+        // The debugger's own protocol, inside Jupyter's.
         let content = json!({
             "type": "response", "success": false, "request_seq": content["seq"],
             "command": content["command"], "message": "this kernel has no debugger",
@@ -200,7 +201,7 @@ pub async fn refuse(socket: &str, request: &JupyterMessage, replies: &mut Router
     }
 }
 
-/// Reads requests into a bounded queue, for as long as somebody takes them.
+/// Reads requests into a bounded queue, until the queue's receiver is dropped.
 pub async fn read_requests(mut connection: RouterRecvConnection, requests: mpsc::Sender<Received>) {
     loop {
         let received = receive(&mut connection).await;
@@ -209,20 +210,20 @@ pub async fn read_requests(mut connection: RouterRecvConnection, requests: mpsc:
             return;
         }
         if pause {
-            // A socket that keeps failing must not keep a core busy.
+            // A socket that keeps failing must not occupy a core.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
 
-/// Sends a reply to whoever asked; a front end that is gone or does not read is no reason to stop.
+/// Sends a reply. A front end that has gone or does not read does not stop the kernel.
 pub async fn reply(connection: &mut RouterSendConnection, message: JupyterMessage) {
     let kind = message.header.msg_type.clone();
     within(PATIENCE, &kind, connection.send(stamped(message))).await;
 }
 
-/// Awaits a send, for as long as `patience` at most, and logs if it came to nothing. Whether the front
-/// end took what was sent.
+/// Awaits a send for at most `patience` and logs a failure. Returns whether the front end took the
+/// message.
 pub async fn within(
     patience: Duration,
     kind: &str,
@@ -236,7 +237,7 @@ pub async fn within(
     false
 }
 
-/// Puts our protocol version and name into a header made by the protocol crate.
+/// Sets the protocol version and our name in a header made by the protocol crate.
 pub fn stamped(mut message: JupyterMessage) -> JupyterMessage {
     super::info::PROTOCOL_VERSION.clone_into(&mut message.header.version);
     "partita".clone_into(&mut message.header.username);

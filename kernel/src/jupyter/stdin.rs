@@ -8,35 +8,35 @@ use tokio::sync::mpsc;
 use super::sockets::{PATIENCE, ReceiveError, receive, stamped, within};
 use super::worker::Worker;
 
-/// Questions on their way; a cell asks one at a time.
+/// How many questions may be queued; a cell asks one at a time.
 const QUEUE: usize = 8;
 
 /// Asks the person for input, on the stdin socket of the front end that sent the request.
 #[derive(Clone)]
 pub struct Questions {
     queue: mpsc::Sender<JupyterMessage>,
-    /// The id of the question that is open.
+    /// The id of the open question.
     open: Arc<Mutex<Option<String>>>,
 }
 
 impl Questions {
-    /// Asks in the name of `request`. The answer goes to the cell by itself.
+    /// Asks on behalf of `request`. The answer is passed to the cell automatically.
     pub async fn ask(&self, request: &JupyterMessage, prompt: String, password: bool) {
         let question = stamped(InputRequest { prompt, password }.as_child_of(request));
         *self.lock() = Some(question.header.msg_id.clone());
-        // The receiver is gone only when the kernel ends.
+        // The receiver is dropped only when the kernel ends.
         let _ = self.queue.send(question).await;
     }
 
-    /// Nobody waits for an answer any more.
+    /// Drops the open question; nobody waits for an answer any more.
     pub fn forget(&self) {
         self.lock().take();
     }
 
-    /// Closes the question that a message answers, if it is open.
+    /// Closes the open question if the message answers it. Returns whether it does.
     fn close(&self, answer: &JupyterMessage) -> bool {
         let mut open = self.lock();
-        // Some front ends do not say what they answer; those that do may answer an old question.
+        // Some front ends do not say which question they answer. Those that do may answer an old one.
         let stale = answer.parent_header.as_ref().is_some_and(|parent| {
             parent.msg_type == "input_request" && open.as_deref() != Some(parent.msg_id.as_str())
         });
@@ -48,7 +48,7 @@ impl Questions {
     }
 }
 
-/// Starts the tasks that own the socket: one sends questions, one takes the answers.
+/// Starts the tasks that own the socket: one sends questions, one receives answers.
 pub fn start(stdin: KernelStdinConnection, worker: &Worker) -> Questions {
     let (sending, receiving) = stdin.split();
     let (queue, queued) = mpsc::channel(QUEUE);
@@ -80,7 +80,7 @@ async fn take(mut socket: RouterRecvConnection, questions: Questions, worker: Wo
     loop {
         match receive(&mut socket).await {
             Ok(message) if !questions.close(&message) => {
-                tracing::warn!("{} on stdin answers no open question", message.header.msg_type);
+                tracing::warn!("{} on stdin does not answer an open question", message.header.msg_type);
             }
             Ok(message) => match message.content {
                 JupyterMessageContent::InputReply(reply) if reply.status == ReplyStatus::Ok => {
@@ -88,7 +88,7 @@ async fn take(mut socket: RouterRecvConnection, questions: Questions, worker: Wo
                 }
                 JupyterMessageContent::InputReply(reply) => {
                     let why = reply.error.map_or_else(|| "no reason given".to_owned(), |error| error.evalue);
-                    worker.input(Err(format!("the front end could not ask: {why}")));
+                    worker.input(Err(format!("the front end could not ask for input: {why}")));
                 }
                 _ => worker.input(Err(format!(
                     "the front end answered with `{}` instead of a line",
@@ -104,7 +104,7 @@ async fn take(mut socket: RouterRecvConnection, questions: Questions, worker: Wo
     }
 }
 
-/// Questions that nobody is asked, and those that were to be asked.
+/// Questions whose queue nobody serves, and the queue's receiving end.
 #[cfg(test)]
 pub fn recorded() -> (Questions, mpsc::Receiver<JupyterMessage>) {
     let (queue, queued) = mpsc::channel(QUEUE);
@@ -142,7 +142,7 @@ mod tests {
         questions.forget();
         questions.ask(&request, "new".into(), false).await;
         assert!(!questions.close(&answer(Some(&old))));
-        // jupyter_client's blocking client names no question.
+        // jupyter_client's blocking client does not name the question.
         assert!(questions.close(&answer(None)));
     }
 }

@@ -10,25 +10,25 @@ use partita_interpreter::{Cell, CellError, Interpreter, Outcome, OutputSender, S
 
 /// How long the evaluation process may take to end. Jupyter kills a kernel after five seconds.
 const END_PATIENCE: Duration = Duration::from_secs(4);
-/// How often a cell that still runs is interrupted. The first time cancels its job; what it takes to
-/// end a cell that does not listen is the evaluator's to decide.
+/// How often a cell that still runs is interrupted. The first interrupt cancels its job; the evaluator
+/// decides how to end a cell that ignores it.
 const INTERRUPT_PERIOD: Duration = Duration::from_millis(100);
 
-/// The interpreter, started in the background. While it starts, the front end is answered already;
-/// if it cannot start, the cells say why, where the person looks, and each tries again.
+/// The interpreter, started in the background. The front end is answered while it starts. If it cannot
+/// start, each cell reports the reason and tries again.
 #[derive(Clone)]
 pub struct Worker {
     kind: EvaluatorKind,
     background: OutputSender,
     interpreter: Arc<OnceCell<Interpreter>>,
-    /// Whether the first try to start it has ended, whichever way.
+    /// Whether the first attempt to start it has ended, successfully or not.
     tried: watch::Receiver<bool>,
-    /// The kernel is leaving; nothing is started any more.
+    /// The kernel is ending; nothing may be started.
     leaving: Arc<AtomicBool>,
 }
 
 impl Worker {
-    /// Begins to start the interpreter.
+    /// Starts the interpreter in the background.
     pub fn start(kind: EvaluatorKind, background: OutputSender) -> Self {
         let (ended, tried) = watch::channel(false);
         let worker = Self { kind, background, interpreter: Arc::default(), tried, leaving: Arc::default() };
@@ -51,20 +51,20 @@ impl Worker {
         Self { kind: EvaluatorKind::Direct, background, interpreter: Arc::default(), tried, leaving }
     }
 
-    /// Waits until whom comms lead to is up, or turned out not to start.
+    /// Waits until the process that comms lead to is ready, or has failed to start.
     pub async fn up(&self) {
-        // evcxr takes its time, and has nobody to lead to.
+        // evcxr takes long to start and has no comms.
         if !self.kind.has_comms() {
             return;
         }
-        // An error says that the task is gone that tries: with the runtime.
+        // An error means that the starting task is gone, along with the runtime.
         let _ = self.tried.clone().wait_for(|tried| *tried).await;
     }
 
     async fn interpreter(&self) -> Result<&Interpreter, StartError> {
         let start = || async {
             if self.leaving.load(Ordering::SeqCst) {
-                return Err(std::io::Error::other("the kernel is leaving").into());
+                return Err(std::io::Error::other("the kernel is shutting down").into());
             }
             let (kind, background) = (self.kind, self.background.clone());
             tokio::task::spawn_blocking(move || kind.start(background))
@@ -93,14 +93,14 @@ impl Worker {
         }
     }
 
-    /// Passes a comm's message on. Whether there is anybody who may know the comm.
+    /// Passes a comm message on. Returns whether the process may know the comm.
     pub fn comm(&self, comm: Comm) -> bool {
-        // evcxr's process has no connection of ours.
+        // evcxr's process has no connection to us.
         if !self.kind.has_comms() {
             return false;
         }
         let Some(interpreter) = self.interpreter.get() else { return false };
-        // The process reads at once, unless it has stopped altogether.
+        // The process reads at once, unless it is stopped altogether.
         tokio::task::block_in_place(|| interpreter.comm(comm));
         true
     }
@@ -112,8 +112,8 @@ impl Worker {
         }
     }
 
-    /// Asks the interpreter something that may call the compiler, but does not wait for a cell; the
-    /// default while the interpreter is not up yet.
+    /// Asks the interpreter something that may call the compiler but does not wait for a cell. Returns
+    /// the default while the interpreter is starting.
     pub async fn ask<T: Default + Send + 'static>(
         &self,
         question: impl FnOnce(&Interpreter) -> T + Send + 'static,
@@ -126,8 +126,8 @@ impl Worker {
         })
     }
 
-    /// Ends the evaluation process, whatever it does. If it is just being started, that is waited for:
-    /// left alone it would stay behind, with its files.
+    /// Ends the evaluation process, whatever it is doing. If it is just starting, waits for that first:
+    /// otherwise the process and its files would be left behind.
     pub async fn end(&self) {
         self.leaving.store(true, Ordering::SeqCst);
         if tokio::time::timeout(END_PATIENCE, self.end_what_was_started()).await.is_err() {
@@ -136,7 +136,7 @@ impl Worker {
     }
 
     async fn end_what_was_started(&self) {
-        // An error says that nothing was started.
+        // An error means that nothing was started.
         let Ok(interpreter) = self.interpreter().await.cloned() else { return };
         let ending = interpreter.clone();
         let ended = tokio::task::spawn_blocking(move || ending.shutdown());

@@ -1,6 +1,6 @@
-//! The terminal front end: reads cells in an editor or from a pipe, shows their text, values, pictures,
-//! errors and running jobs, asks for input, interrupts. What a cell means is the interpreter's matter,
-//! and Jupyter is not known here.
+//! The terminal front end. It reads cells in an editor or from a pipe, shows their text, values,
+//! pictures, errors and running jobs, asks for input, and interrupts. The interpreter knows what a cell
+//! means; Jupyter is not known here.
 
 mod editor;
 mod leave;
@@ -18,17 +18,17 @@ use std::io::IsTerminal;
 use crate::evaluators::EvaluatorKind;
 pub use pictures::Way;
 
-/// What the REPL is started with.
+/// The options of the REPL.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReplOptions {
-    /// Which evaluator runs the cells.
+    /// The evaluator that runs the cells.
     pub evaluator: EvaluatorKind,
-    /// Whether colours are not wanted.
+    /// Whether colours are turned off.
     pub no_color: bool,
 }
 
 impl ReplOptions {
-    /// Whether what is printed may have colours: somebody sees them, and nobody asked for none.
+    /// Whether output may have colours: it goes to a terminal, and nobody has turned colours off.
     fn colour(self) -> bool {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -36,11 +36,11 @@ impl ReplOptions {
     }
 }
 
-/// Runs cells from standard input until it ends or the person leaves. A terminal gets a line editor;
-/// anything else is read to its end and run cell by cell.
+/// Runs cells from standard input until it ends or the person leaves. On a terminal it uses a line
+/// editor; other input is read to its end and run cell by cell.
 ///
 /// # Errors
-/// When the evaluator cannot be started, and with piped input when a cell fails.
+/// When the evaluator cannot be started. With piped input, also when a cell fails.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
     console::set_colors_enabled(options.colour());
     if std::io::stdin().is_terminal() { terminal::run(options) } else { piped::run(options) }

@@ -9,12 +9,12 @@ use crate::run::script::{self, Piece};
 use partita_interpreter::commands;
 use partita_interpreter::{Outcome, Output};
 
-/// Runs everything on standard input, cell by cell; stops at the first that fails.
+/// Runs standard input cell by cell and stops at the first failure.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
     let mut source = String::new();
     std::io::stdin().read_to_string(&mut source).context("cannot read cells from standard input")?;
     let (mut session, mut idle_outputs) = Session::start(options, false)?;
-    // Nobody waits for what comes between cells, but threads that ask would wait for ever.
+    // Outputs between cells are ignored, but threads that ask for input would wait for ever.
     let interpreter = session.interpreter.clone();
     thread::spawn(move || {
         while let Some(output) = idle_outputs.blocking_recv() {

@@ -9,40 +9,40 @@ use super::pager;
 use super::pictures::{Picture, Pictures};
 use partita_interpreter::{CellError, Output};
 
-/// A line that is longer than this before it ends is taken for ended.
+/// A longer line counts as ended.
 const LONGEST_OPEN_LINE: usize = 16 << 10;
 
-/// Puts outputs on the standard streams, above the picture of the running jobs if there is one. Write
-/// errors are ignored: they mean that nobody reads, and the cell runs all the same.
+/// Prints outputs to the standard streams, above the view of running jobs if there is one. Write errors
+/// are ignored: they mean that nobody reads, and the cell goes on.
 pub struct Printer {
     pictures: Pictures,
-    /// Whether stdout is a terminal: what was printed can then be replaced.
+    /// Whether stdout is a terminal, in which printed text can be replaced.
     terminal: bool,
-    /// Whether stderr is the terminal too: errors then have colours.
+    /// Whether stderr is a terminal too; errors then have colours.
     shared: bool,
     /// Whether errors and values may have colours.
     colour: bool,
-    /// The running jobs, where they can be shown.
+    /// The view of running jobs, if it can be shown.
     live: Option<LiveView>,
-    /// What was printed of a line and not ended yet.
+    /// The part of the current line that was printed but not ended.
     open_line: String,
     last_display: Option<Shown>,
-    /// Rows that the cell has printed; `None` after a picture, whose rows nobody knows.
+    /// The rows that the cell has printed; `None` after a picture, whose height is unknown.
     rows: Option<usize>,
-    /// The cell's output goes when there is new.
+    /// Whether the next output replaces the cell's earlier ones.
     clear_next: bool,
     /// Texts for the pager when the cell has ended.
     pages: Vec<MimeBundle>,
 }
 
-/// The display printed last, while nothing came after it.
+/// The display printed last, as long as nothing follows it.
 struct Shown {
     id: String,
     rows: usize,
 }
 
 impl Printer {
-    /// A printer for this process's streams. `interactive` if a person sits there.
+    /// A printer for this process's streams. `interactive` means that a person is present.
     pub fn new(interactive: bool, colour: bool) -> Self {
         let terminal = io::stdout().is_terminal();
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
@@ -74,17 +74,17 @@ impl Printer {
             Output::Page(bundle) => self.pages.push(bundle),
             Output::Events { session, events } => self.events(session, &events),
             Output::ProcessEnded => self.forget_jobs(),
-            // A terminal has no front end's code to talk to; who asks for input is answered elsewhere.
+            // A terminal has no front-end code for comms; requests for input are answered elsewhere.
             Output::Comm(_) | Output::InputRequest { .. } => {}
         }
     }
 
-    /// Whether [`refresh`](Self::refresh) is to be called as time goes by.
+    /// Whether [`refresh`](Self::refresh) should be called periodically.
     pub fn is_live(&self) -> bool {
         self.live.as_ref().is_some_and(LiveView::is_running)
     }
 
-    /// Draws the running jobs anew.
+    /// Redraws the running jobs.
     pub fn refresh(&mut self) {
         let Some(live) = &mut self.live else { return };
         if !live.is_due() {
@@ -92,7 +92,7 @@ impl Printer {
             return;
         }
         if !live.is_shown() && !self.open_line.is_empty() {
-            // From here on the picture shows the line.
+            // From here on the view shows the line.
             let width = usize::from(Term::stdout().size().1);
             let fits = measure_text_width(&self.open_line) < width;
             let _ = write_all(io::stdout(), if fits { "\r\x1b[K" } else { "\n" });
@@ -103,7 +103,7 @@ impl Printer {
         live.draw(&self.open_line);
     }
 
-    /// Takes the running jobs off the screen until they are drawn again.
+    /// Removes the running jobs from the screen until they are next drawn.
     pub fn hide_jobs(&mut self) {
         if let Some(live) = &mut self.live
             && live.is_shown()
@@ -120,7 +120,7 @@ impl Printer {
         }
     }
 
-    /// The cell has ended: its jobs are no longer shown, and what is for the pager is.
+    /// The cell has ended: stops showing its jobs and shows its texts for the pager.
     pub fn end_cell(&mut self) {
         self.forget_jobs();
         for page in std::mem::take(&mut self.pages) {
@@ -152,13 +152,13 @@ impl Printer {
         self.last_display = None;
     }
 
-    /// Prints text of the REPL's own.
+    /// Prints text of the REPL itself.
     fn note(&mut self, text: &str) {
         self.line_start();
         self.text(Stream::Stdout, text);
     }
 
-    /// Ends the line a cell left open, so that a prompt stands on its own.
+    /// Ends a line that a cell has left open, so that the prompt starts on a new one.
     pub fn line_start(&mut self) {
         if !self.open_line.is_empty() {
             self.put(Stream::Stdout, "\n");
@@ -174,7 +174,7 @@ impl Printer {
         self.last_display = None;
     }
 
-    /// Writes text where it belongs.
+    /// Writes text to its stream.
     fn put(&mut self, stream: Stream, text: &str) {
         let visible = stream == Stream::Stdout || self.shared;
         if !visible || !self.live.as_ref().is_some_and(LiveView::is_shown) {
@@ -193,7 +193,7 @@ impl Printer {
         }
     }
 
-    /// Adds to the open line; returns the lines that are whole now.
+    /// Adds to the open line and returns the lines that are now complete.
     fn take_lines(&mut self, text: &str) -> String {
         self.open_line.push_str(text);
         let end = match self.open_line.rfind('\n') {
@@ -214,7 +214,7 @@ impl Printer {
         if !summaries.is_empty() {
             let text = summaries.join("\n") + "\n";
             if live.is_shown() {
-                // Above the line that the cell has open, which the picture shows.
+                // Print above the cell's open line, which the view shows.
                 live.suspend(|| write_to(Stream::Stdout, &text));
                 self.rows = self.rows.map(|rows| rows + summaries.len());
                 self.last_display = None;
@@ -260,7 +260,7 @@ impl Printer {
         }
     }
 
-    /// Makes room for an update in place, where the terminal still shows the old state last.
+    /// Makes room for an update in place if the old state is still the last thing on the terminal.
     fn erase(&mut self, id: &str) {
         if let Some(shown) = self.last_display.take_if(|shown| shown.id == id) {
             self.take_back(shown.rows);
@@ -273,7 +273,7 @@ impl Printer {
         }
     }
 
-    /// Takes what the cell has printed off the screen, as far as it has not scrolled away.
+    /// Removes what the cell has printed from the screen, as far as it has not scrolled away.
     fn clear(&mut self) {
         if let Some(rows) = self.rows {
             self.line_start();
@@ -306,7 +306,7 @@ fn saved(path: &std::path::Path) -> String {
     format!("plot saved to {}", path.display())
 }
 
-/// Rows of a terminal `width` columns wide that the text takes.
+/// The number of rows that the text takes in a terminal of `width` columns.
 pub fn rows(text: &str, width: usize) -> usize {
     text.lines().map(|line| measure_text_width(line).div_ceil(width.max(1)).max(1)).sum()
 }

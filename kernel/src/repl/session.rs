@@ -14,28 +14,29 @@ use super::settings::Without;
 use super::{ReplOptions, editor};
 use partita_interpreter::{Cell, Interpreter, Outcome, Output, Viewer};
 
-/// How many outputs may wait to be printed before the cell waits.
+/// How many outputs may be queued for printing; beyond that the cell waits.
 const WAITING_OUTPUTS: usize = 256;
 
-/// What a cell is told that asks for input where nobody sits.
-pub const NO_INPUT: &str = "standard input is the script itself; run it in a terminal to be asked";
+/// The error for a cell that asks for input when nobody is present.
+pub const NO_INPUT: &str = "standard input is the script itself; run it in a terminal to enter input";
 
-/// A started interpreter and what shows its outputs.
+/// A running interpreter and the printer of its outputs.
 pub struct Session {
     pub interpreter: Interpreter,
     pub printer: Printer,
     runtime: Runtime,
     interrupts: Signal,
     next_cell: u32,
-    /// Whether a person sits there, who can be asked.
+    /// Whether a person is present who can be asked.
     interactive: bool,
 }
 
 impl Session {
-    /// Starts the evaluator; `interactive` if a person sits there. Outputs that come while no cell runs are received on the second value.
+    /// Starts the evaluator. `interactive` means that a person is present. Outputs that arrive while no
+    /// cell runs are received on the second value.
     pub fn start(options: ReplOptions, interactive: bool) -> anyhow::Result<(Self, mpsc::Receiver<Output>)> {
         let (background, idle_outputs) = mpsc::channel(WAITING_OUTPUTS);
-        // One of its own: this one waits for signals while the other stands still between cells.
+        // A runtime of its own: it waits for signals while the other one is idle between cells.
         let leaving = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let leave_signals = {
             let _inside = leaving.enter();
@@ -54,7 +55,7 @@ impl Session {
         Ok((session, idle_outputs))
     }
 
-    /// The number the next cell gets.
+    /// The number of the next cell.
     pub fn next_cell(&self) -> u32 {
         self.next_cell
     }
@@ -63,7 +64,7 @@ impl Session {
     pub fn run(&mut self, code: &str) -> Outcome {
         let cell = Cell { number: self.next_cell, code: code.to_owned(), viewer: Viewer::Terminal };
         self.next_cell += 1;
-        // What is typed meanwhile comes to the next prompt, and not into the picture of the jobs.
+        // Input typed meanwhile goes to the next prompt and is not echoed into the view of the jobs.
         let _quiet = self.interactive.then(|| Without::modes(libc::STDIN_FILENO, libc::ECHO));
         let Self { interpreter, printer, runtime, interrupts, interactive, .. } = self;
         let outcome = runtime.block_on(async {
@@ -72,7 +73,7 @@ impl Session {
             redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut running = pin!(interpreter.execute(cell, sender));
             loop {
-                // Outputs last: a cell that prints without end must not hide an interrupt.
+                // Outputs last: a cell that prints without end must not block an interrupt.
                 tokio::select! {
                     biased;
                     Some(()) = interrupts.recv() => interpreter.interrupt(),
@@ -102,7 +103,7 @@ impl Session {
     }
 }
 
-/// Gives a cell the line it wants, or says why there is none.
+/// Gives a cell its line of input, or the reason why there is none.
 fn answer(interpreter: &Interpreter, printer: &mut Printer, interactive: bool, prompt: &str, password: bool) {
     if !interactive {
         interpreter.input(Err(NO_INPUT.into()));
@@ -117,7 +118,7 @@ fn answer(interpreter: &Interpreter, printer: &mut Printer, interactive: bool, p
             Err("the input was interrupted by Ctrl-C".into())
         }
         Err(ReadlineError::Eof) => Err("the input was ended by Ctrl-D".into()),
-        Err(error) => Err(format!("no input can be read from this terminal: {error}")),
+        Err(error) => Err(format!("cannot read input from this terminal: {error}")),
     });
 }
 

@@ -1,13 +1,13 @@
 use std::os::fd::RawFd;
 
-/// A terminal's settings at some moment.
+/// A terminal's settings at one moment.
 pub struct Settings {
     descriptor: RawFd,
     settings: libc::termios,
 }
 
 impl Settings {
-    /// Those of now; `None` if the descriptor is of no terminal.
+    /// The current settings; `None` if the descriptor is not a terminal.
     pub fn now(descriptor: RawFd) -> Option<Self> {
         // SAFETY: all zeros are a valid `termios`, which the call fills in if there is a terminal.
         unsafe {
@@ -16,18 +16,18 @@ impl Settings {
         }
     }
 
-    /// Makes them hold again.
+    /// Restores the settings.
     pub fn restore(&self) {
-        // SAFETY: these are settings that the terminal had. One that is gone needs none.
+        // SAFETY: these are settings that the terminal had. A terminal that has closed needs none.
         unsafe { libc::tcsetattr(self.descriptor, libc::TCSANOW, &raw const self.settings) };
     }
 }
 
-/// Local modes (`ECHO`, `ICANON`) switched off until this is dropped.
+/// Keeps local modes (`ECHO`, `ICANON`) off until it is dropped.
 pub struct Without(Settings);
 
 impl Without {
-    /// Switches them off; `None` if there is no terminal.
+    /// Turns the modes off; `None` if there is no terminal.
     pub fn modes(descriptor: RawFd, modes: libc::tcflag_t) -> Option<Self> {
         let before = Settings::now(descriptor)?;
         let mut changed = before.settings;

@@ -10,7 +10,7 @@ use super::editor::{self, History, LineEditor};
 use super::session::Session;
 use partita_interpreter::{Interpreter, Outcome, Output, commands};
 
-/// The interactive loop: read a cell, run it, until Ctrl-D or `:quit`.
+/// The interactive loop: reads and runs cells until Ctrl-D or `:quit`.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {
     let mut editor = editor::new(options.colour()).context("cannot use this terminal")?;
     let mut history = History::of_user();
@@ -48,19 +48,19 @@ fn banner() -> String {
     let slots = thread::available_parallelism().map_or(1, usize::from);
     format!(
         "Partita {}: Rust cells on partitioned data, {slots} slot{} here.\n\
-         :help says what there is, Tab completes, Ctrl-R searches, Ctrl-D leaves.",
+         :help lists the commands, Tab completes, Ctrl-R searches, Ctrl-D leaves.",
         env!("CARGO_PKG_VERSION"),
         if slots == 1 { "" } else { "s" }
     )
 }
 
-/// Prints above the prompt what arrives while none runs: text of threads that a cell left behind.
+/// Prints above the prompt what arrives while no cell runs: text of threads that a cell has left running.
 fn print_between_cells(
     editor: &mut LineEditor,
     interpreter: Interpreter,
     mut outputs: mpsc::Receiver<Output>,
 ) {
-    // A terminal that cannot do this shows such text not at all; the channel must be read even so.
+    // If the terminal does not support this, the text is not shown, but the channel must still be read.
     let mut above = editor.create_external_printer().ok();
     thread::spawn(move || {
         while let Some(output) = outputs.blocking_recv() {
@@ -71,7 +71,7 @@ fn print_between_cells(
                 }
                 Output::Page(bundle) => format!("{}\n", bundle.get("text/plain").unwrap_or_default()),
                 Output::InputRequest { .. } => {
-                    interpreter.input(Err("no cell runs, and the prompt is for the next one".into()));
+                    interpreter.input(Err("no cell is running, and the prompt is for the next one".into()));
                     continue;
                 }
                 Output::ClearOutput { .. } | Output::Events { .. } => continue,

@@ -1,8 +1,8 @@
-//! Cells without a person: a script, a notebook, or code from the command line, run to its end or to
-//! the first error, which is the program's own failure then. `script` cuts a file into cells (the REPL
-//! does the same with what is piped into it), `notebook` reads and writes notebooks, `record` keeps
-//! what their cells put out, `printer` says it on the standard streams, `runner` runs one cell after
-//! the other. What a cell means is the interpreter's matter.
+//! Runs a script, a notebook, or code from the command line without a person, to its end or to the first
+//! error, which makes the program fail. `script` splits a file into cells (the REPL uses it for piped
+//! input), `notebook` reads and writes notebooks, `record` keeps the outputs of their cells, `printer`
+//! prints to the standard streams, `runner` runs the cells. What a cell means is the interpreter's
+//! matter.
 
 mod notebook;
 mod positions;
@@ -25,14 +25,14 @@ use runner::Runner;
 use crate::evaluators::EvaluatorKind;
 use partita_interpreter::{Outcome, commands};
 
-/// What `partita run` was asked for.
+/// The options of `partita run`.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// The script or notebook; `-` is a script on standard input.
     pub file: PathBuf,
-    /// Where the executed notebook goes.
+    /// Where to write the executed notebook.
     pub output: Option<PathBuf>,
-    /// What runs the cells.
+    /// The evaluator that runs the cells.
     pub evaluator: EvaluatorKind,
 }
 
@@ -72,7 +72,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         if commands::is_quit(&piece.code) {
             break;
         }
-        // So many lines further down, the compiler counts as the file does.
+        // The blank lines make the compiler count lines as in the file.
         let code = format!("{}{}", "\n".repeat(piece.line - 1), piece.code);
         if let Outcome::Failed(error) = runner.run(number, &code, Some(&positions), None) {
             bail!("{} failed: {}", positions.cell(number), error.message);
@@ -81,8 +81,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs pieces of code one after the other, as cells of one session, and says whether all of them ran
-/// to their end. Why one did not has been printed then.
+/// Runs pieces of code one after the other, as cells of one session. Returns whether all of them
+/// succeeded; errors have been printed by then.
 ///
 /// # Errors
 /// When the evaluator cannot be started.
@@ -102,7 +102,7 @@ fn run_notebook(options: &RunOptions) -> anyhow::Result<()> {
     let mut notebook = Notebook::parse(&text).with_context(|| format!("cannot run {name}"))?;
     let cells = notebook.prepare();
     let output = options.output.as_deref().map(std::path::absolute).transpose()?;
-    // As Jupyter does it: a notebook's paths count from where it lies.
+    // As in Jupyter, a notebook's paths are relative to its own directory.
     if let Some(directory) = options.file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         env::set_current_dir(directory).with_context(|| format!("cannot work in {}", directory.display()))?;
     }

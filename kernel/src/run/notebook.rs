@@ -5,46 +5,46 @@ use thiserror::Error;
 
 use super::record::Record;
 
-/// A notebook file. What it has besides code cells is kept as it is.
+/// A notebook file. Everything besides code cells is kept unchanged.
 pub struct Notebook {
     content: Value,
     displays: Vec<(String, usize, usize)>,
 }
 
-/// A code cell to be run.
+/// A code cell to run.
 pub struct CodeCell {
-    /// Its place among all cells.
+    /// Its index among all cells.
     pub index: usize,
     /// Its source.
     pub code: String,
-    /// Whether it is there to show an error.
+    /// Whether it is meant to show an error.
     pub may_fail: bool,
 }
 
-/// Why a file is no notebook for this kernel.
+/// Why a file is not a notebook for this kernel.
 #[derive(Debug, Error)]
 pub enum NotebookError {
-    /// Not JSON.
+    /// It is not JSON.
     #[error("it is not a notebook: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// JSON, but no notebook.
+    /// It is JSON, but not a notebook.
     #[error("it is not a notebook: it has no list of cells")]
     NoCells,
-    /// From before 2014.
+    /// The format is from before 2014.
     #[error(
-        "it is in notebook format {0}, and only 4 can be run; `jupyter nbconvert --to notebook` converts it"
+        "it has notebook format {0}, but only format 4 can be run; convert it with `jupyter nbconvert --to notebook`"
     )]
     Format(Value),
-    /// Another language.
+    /// It is for another language.
     #[error("it is a {0} notebook; cells here are Rust")]
     Language(String),
 }
 
 impl Notebook {
-    /// Reads a notebook.
+    /// Parses a notebook.
     ///
     /// # Errors
-    /// When it is none, or one of another language.
+    /// When it is not a notebook, or one for another language.
     pub fn parse(text: &str) -> Result<Self, NotebookError> {
         let content: Value = serde_json::from_str(text)?;
         match &content["nbformat"] {
@@ -67,8 +67,8 @@ impl Notebook {
         }
     }
 
-    /// The code cells in order, without those tagged `skip-execution`. The outputs of earlier runs are
-    /// removed: what the file has afterwards is of this run.
+    /// The code cells in order, without those tagged `skip-execution`. Removes the outputs of earlier
+    /// runs, so that the file shows this run only.
     pub fn prepare(&mut self) -> Vec<CodeCell> {
         let mut code_cells = Vec::new();
         for (index, cell) in self.content["cells"].as_array_mut().into_iter().flatten().enumerate() {
@@ -88,14 +88,14 @@ impl Notebook {
         code_cells
     }
 
-    /// What takes the outputs of the cell at `index`, which is the `number`th to run.
+    /// The recorder for the outputs of the cell at `index`, which is the `number`th to run.
     pub fn record(&mut self, index: usize, number: u32) -> Record<'_> {
         let cells = self.content["cells"].as_array_mut().map_or(&mut [][..], Vec::as_mut_slice);
         cells[index]["execution_count"] = number.into();
         Record { cells, index, number, displays: &mut self.displays, clear: false }
     }
 
-    /// Writes the notebook as Jupyter would, whole or not at all.
+    /// Writes the notebook as Jupyter does, atomically.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -1,5 +1,5 @@
-//! Where in a script a cell is. The interpreter names places by cell (`cell 3, line 2`), because it
-//! knows no files; who runs a file wants to hear of the file.
+//! Maps positions in cells to positions in a script. The interpreter names cells (`cell 3, line 2`),
+//! because it knows no files; the person who runs a file wants the file's lines.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use partita_interpreter::CellError;
 
 const CELL: &str = "cell ";
 
-/// The cells of one script.
+/// The positions of the cells of one script.
 pub struct Positions {
     name: String,
     first_lines: Vec<usize>,
 }
 
 impl Positions {
-    /// The script's name and the line each of its cells begins with.
+    /// Takes the script's name and the first line of each of its cells.
     pub fn new(name: &str, first_lines: Vec<usize>) -> Self {
         Self { name: name.to_owned(), first_lines }
     }
@@ -28,8 +28,8 @@ impl Positions {
         }
     }
 
-    /// The same error, with places in the script. Lines within a cell count from the head of the file
-    /// already, because cells are handed over that way.
+    /// The same error, with positions in the script. Lines within a cell already count from the start of
+    /// the file, because cells are passed on that way.
     pub fn translate(&self, error: &CellError) -> CellError {
         CellError {
             name: error.name.clone(),
@@ -38,8 +38,8 @@ impl Positions {
         }
     }
 
-    /// `cell 3:14:5` is `lesson.rs:14:5`, `cell 3, line 14` is `lesson.rs, line 14`, and a `cell 3`
-    /// without a line gets that of its beginning.
+    /// Turns `cell 3:14:5` into `lesson.rs:14:5`, `cell 3, line 14` into `lesson.rs, line 14`, and a
+    /// `cell 3` without a line into the line where it begins.
     pub fn translate_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut translated = String::new();
         let mut rest = text;
@@ -70,7 +70,7 @@ impl Positions {
     }
 }
 
-/// `text` without the colour at its end, which would look like a letter.
+/// `text` without the colour code at its end, whose last character would look like a letter.
 fn without_colour(text: &str) -> &str {
     match text.rsplit_once("\x1b[") {
         Some((before, code)) if code.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';') == "m" => {

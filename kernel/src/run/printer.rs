@@ -10,10 +10,10 @@ use partita_bridge::{MimeBundle, Stream};
 use super::positions::Positions;
 use partita_interpreter::{CellError, Output};
 
-/// Puts what cells put out on the standard streams. Colours are taken out where nobody would see them:
-/// off a terminal, or as NO_COLOR and CLICOLOR say. Write errors mean that nobody reads.
+/// Prints the outputs of cells to the standard streams. Colours are removed if the stream is not a
+/// terminal, or as NO_COLOR and CLICOLOR say. Write errors are ignored: they mean that nobody reads.
 pub struct Printer {
-    /// On stderr, and only where that is a terminal.
+    /// On stderr, and only if that is a terminal.
     progress: ProgressBar,
     /// Displays that were updated since they were printed.
     updated: BTreeMap<String, String>,
@@ -21,7 +21,7 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// A printer that says which of `cells` cells runs.
+    /// A printer that shows which of `cells` cells is running.
     pub fn new(cells: usize) -> Self {
         let progress = if cells > 1 {
             ProgressBar::new(u64::try_from(cells).unwrap_or(u64::MAX))
@@ -40,12 +40,12 @@ impl Printer {
         self.progress.set_position(number.into());
     }
 
-    /// One output of the running cell.
+    /// Prints one output of the running cell.
     pub fn output(&mut self, output: &Output, positions: Option<&Positions>) {
         match output {
             Output::Text { stream: Stream::Stdout, text } => self.stdout(text),
             Output::Text { stream: Stream::Stderr, text } => {
-                // The interpreter's own notices name places; other text has no business doing so.
+                // The interpreter's own notices contain positions; other text is left alone.
                 let text = match positions {
                     Some(positions) if text.contains("\x1b[") => positions.translate_text(text),
                     _ => text.into(),
@@ -54,7 +54,7 @@ impl Printer {
             }
             Output::Display { bundle, .. } => self.bundle(bundle),
             Output::UpdateDisplay { id, bundle } => {
-                // A pipe cannot take back what it has; only the last state counts.
+                // Text in a pipe cannot be replaced, so only the last state is printed.
                 self.updated.insert(id.clone(), plain(bundle));
             }
             Output::Page(bundle) => self.bundle(bundle),
@@ -66,20 +66,20 @@ impl Printer {
         }
     }
 
-    /// The value of a cell's last expression.
+    /// Prints the value of a cell's last expression.
     pub fn value(&mut self, bundle: &MimeBundle) {
         self.end_of_cell();
         self.bundle(bundle);
     }
 
-    /// What a cell has left to print.
+    /// Prints what is left of a cell's outputs.
     pub fn end_of_cell(&mut self) {
         for text in std::mem::take(&mut self.updated).into_values() {
             self.line(&text);
         }
     }
 
-    /// Why a cell failed.
+    /// Prints why a cell failed.
     pub fn error(&mut self, error: &CellError) {
         self.end_of_cell();
         self.end_line();
@@ -90,12 +90,12 @@ impl Printer {
         self.stderr(&format!("{}\n", text.trim_end()));
     }
 
-    /// What a cell asks for, where the person types the answer.
+    /// Prints a cell's prompt for input.
     pub fn prompt(&mut self, prompt: &str) {
         self.stderr(prompt);
     }
 
-    /// Ends a line that a cell left open.
+    /// Ends a line that a cell has left open.
     pub fn end_line(&mut self) {
         if self.open_line {
             self.stdout("\n");

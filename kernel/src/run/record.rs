@@ -3,17 +3,17 @@ use serde_json::{Map, Value, json};
 
 use partita_interpreter::{Outcome, Output};
 
-/// What one cell of a notebook puts out, in the notebook's own format.
+/// Records the outputs of one cell of a notebook, in the notebook's own format.
 pub struct Record<'a> {
-    /// The cells of the whole notebook: a display may be updated by a later cell.
+    /// All cells of the notebook, because a later cell may update a display.
     pub cells: &'a mut [Value],
-    /// Which cell runs.
+    /// The index of the running cell.
     pub index: usize,
     /// Its execution count.
     pub number: u32,
-    /// Which outputs have which display id, as cell and output.
+    /// The displays by id, each with the indexes of its cell and output.
     pub displays: &'a mut Vec<(String, usize, usize)>,
-    /// Whether the next output takes the place of all before it.
+    /// Whether the next output replaces all earlier ones.
     pub clear: bool,
 }
 
@@ -40,7 +40,7 @@ impl Record<'_> {
             }
             Output::ClearOutput { wait: true } => self.clear = true,
             Output::ClearOutput { wait: false } => self.clear_now(),
-            // A pager is a person's; the rest is no output.
+            // A pager needs a person; the rest is not output.
             Output::Comm(_)
             | Output::InputRequest { .. }
             | Output::Page(_)
@@ -107,7 +107,7 @@ impl Record<'_> {
     }
 }
 
-/// Text as notebooks keep it: one entry a line, each with its end.
+/// Text as notebooks store it: one entry per line, with its line end.
 fn lines(text: &str) -> Value {
     text.split_inclusive('\n').collect::<Vec<_>>().into()
 }

@@ -11,21 +11,21 @@ use super::{positions::Positions, printer::Printer, record::Record};
 use crate::evaluators::EvaluatorKind;
 use partita_interpreter::{Cell, Interpreter, Outcome, Output, Viewer};
 
-/// How many outputs may wait to be printed before the cell waits.
+/// How many outputs may be queued for printing; beyond that the cell waits.
 const WAITING_OUTPUTS: usize = 256;
 
-/// A started interpreter and what shows its outputs.
+/// A running interpreter and the printer of its outputs.
 pub struct Runner {
     interpreter: Interpreter,
     printer: Printer,
     runtime: Runtime,
     interrupts: Signal,
-    /// Whether standard input is the cells' to read.
+    /// Whether cells may read standard input.
     input: bool,
 }
 
 impl Runner {
-    /// Starts the evaluator for so many cells.
+    /// Starts the evaluator for this many cells.
     pub fn start(evaluator: EvaluatorKind, cells: usize, input: bool) -> anyhow::Result<Self> {
         let (background, mut idle_outputs) = mpsc::channel(WAITING_OUTPUTS);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -38,7 +38,7 @@ impl Runner {
             )
         };
         let interpreter = evaluator.start(background).context("cannot start the evaluator")?;
-        // Nobody waits for what comes after the last cell, but a full channel would stop the evaluator.
+        // What comes after the last cell is ignored, but a full channel would stop the evaluator.
         thread::spawn(move || while idle_outputs.blocking_recv().is_some() {});
         let ending = interpreter.clone();
         runtime.spawn(async move {
@@ -54,7 +54,7 @@ impl Runner {
         Ok(Self { interpreter, printer: Printer::new(cells), runtime, interrupts, input })
     }
 
-    /// Runs one cell, shows its outputs as they come and then its value or error, and keeps them in
+    /// Runs one cell, shows its outputs as they come and then its value or error, and adds them to
     /// `record`. Ctrl-C interrupts it.
     pub fn run(
         &mut self,
@@ -63,7 +63,7 @@ impl Runner {
         positions: Option<&Positions>,
         mut record: Option<&mut Record<'_>>,
     ) -> Outcome {
-        // What is recorded is looked at later.
+        // What is recorded is viewed later.
         let viewer = if record.is_some() { Viewer::Document } else { Viewer::Terminal };
         let cell = Cell { number, code: code.to_owned(), viewer };
         let Self { interpreter, printer, runtime, interrupts, input } = self;
@@ -118,10 +118,10 @@ impl Drop for Runner {
     }
 }
 
-/// A cell that asks gets a line of standard input.
+/// Answers a cell's question with a line of standard input.
 fn answer(interpreter: &Interpreter, prompt: &str, password: bool, input: bool, printer: &mut Printer) {
     if password {
-        let why = "a password cannot be typed unseen here; run the cells in the REPL or in Jupyter";
+        let why = "a password cannot be typed hidden here; run the cells in the REPL or in Jupyter";
         return interpreter.input(Err(why.to_owned()));
     }
     if !input {
@@ -129,7 +129,7 @@ fn answer(interpreter: &Interpreter, prompt: &str, password: bool, input: bool, 
     }
     printer.prompt(prompt);
     let interpreter = interpreter.clone();
-    // On a thread of its own: Ctrl-C must reach the cell while nobody types.
+    // On a thread of its own, so that Ctrl-C reaches the cell while nobody types.
     thread::spawn(move || {
         let mut line = String::new();
         let read = match io::stdin().read_line(&mut line) {

@@ -1,8 +1,8 @@
-//! Cutting a script into cells.
+//! Splits a script into cells.
 
 use partita_interpreter::{Completeness, commands::begins_with_command, is_complete};
 
-/// A stretch of a script that is run as one cell.
+/// A part of a script that is run as one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// Its lines.
@@ -11,9 +11,9 @@ pub struct Piece {
     pub line: usize,
 }
 
-/// Cuts a script into cells: a cell ends with the first line that completes it, unless the next line
-/// goes on from it (it is indented, or begins with what cannot begin a statement). A first line that
-/// names an interpreter (`#!`) is none of them.
+/// Splits a script into cells. A cell ends with the first line that completes it, unless the next line
+/// continues it (it is indented, or begins with something that cannot begin a statement). A first line
+/// that names an interpreter (`#!`) is skipped.
 pub fn cut(source: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut open = String::new();
@@ -42,13 +42,14 @@ pub fn cut(source: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Crates asked for one after the other are had together.
+/// Whether `line` is a `:dep` that follows others: crates requested in a row are added together.
 fn asks_on(open: &str, line: &str) -> bool {
     let asks = |line: &str| line.starts_with(":dep ");
     asks(line) && open.lines().all(asks)
 }
 
-/// Whether `line` goes on from what is open; after code a `%` or a `?` does, after a command it is one.
+/// Whether `line` continues what is open. After code, a `%` or a `?` continues it; after a command, they
+/// begin a new one.
 fn goes_on_after(open: &str, line: &str) -> bool {
     let only_commands = open.lines().all(begins_with_command);
     let command = line.starts_with("%%") || only_commands && begins_with_command(line);

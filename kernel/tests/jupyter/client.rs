@@ -21,15 +21,15 @@ use jupyter_zmq_client::{
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-/// A guard against waiting for ever, far beyond what anything takes.
+/// A guard against waiting for ever, far beyond any normal duration.
 const GUARD: Duration = Duration::from_secs(120);
 
-/// Awaits, and says what never came.
+/// Awaits, and reports what never came.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(GUARD, future).await.unwrap_or_else(|_| panic!("{what}: not within {GUARD:?}"))
 }
 
-/// A running kernel and a front end connected to it. The process is killed when this is dropped.
+/// A running kernel and a front end connected to it. The process is killed on drop.
 pub struct Kernel {
     pub process: Child,
     pub info: ConnectionInfo,
@@ -46,7 +46,7 @@ impl Kernel {
         Self::start_with(Transport::TCP, &[]).await
     }
 
-    /// Starts over, with other ports, if somebody else took one meanwhile.
+    /// Starts over with other ports if another process took one meanwhile.
     pub async fn start_with(transport: Transport, environment: &[(&str, String)]) -> Self {
         loop {
             if let Some(kernel) = within("start", Self::try_start(&transport, environment)).await {
@@ -70,7 +70,7 @@ impl Kernel {
             let mut iopub = create_client_iopub_connection(&info, "", &session).await.unwrap();
             let welcome = iopub.read().await.unwrap();
             assert!(matches!(welcome.content, JupyterMessageContent::IoPubWelcome(_)), "{welcome:?}");
-            // The same identity on both: the kernel asks whoever sent the cell.
+            // The same identity on both sockets: the kernel asks the client that sent the cell.
             let stdin = create_client_stdin_connection_with_identity(&info, &session, identity.clone());
             let stdin = stdin.await.unwrap();
             let shell =
@@ -93,7 +93,7 @@ impl Kernel {
         id
     }
 
-    /// The reply to a request; replies come in the order of the requests.
+    /// The reply to a request. Replies come in the order of the requests.
     pub async fn reply(&mut self, id: &str) -> JupyterMessageContent {
         let reply = within("reply", self.shell.read()).await.unwrap();
         assert_eq!(parent_id(&reply), Some(id));
@@ -107,7 +107,7 @@ impl Kernel {
         }
     }
 
-    /// What a request led to on iopub, between its busy and its idle.
+    /// The messages on iopub caused by a request, between its busy and its idle.
     pub async fn published(&mut self, id: &str) -> Vec<JupyterMessageContent> {
         assert_eq!(state(&self.next_published(id).await), Some(ExecutionState::Busy));
         let mut published = Vec::new();
@@ -120,7 +120,7 @@ impl Kernel {
         }
     }
 
-    /// The next message on iopub for the request. Only requests on control may be busy in between.
+    /// The next message on iopub for the request. Only control requests may be busy in between.
     pub async fn next_published(&mut self, id: &str) -> JupyterMessageContent {
         loop {
             let message = within("iopub", self.iopub.read()).await.unwrap();
@@ -131,7 +131,7 @@ impl Kernel {
         }
     }
 
-    /// Runs a cell and returns reply and outputs.
+    /// Runs a cell and returns its reply and outputs.
     pub async fn run(&mut self, code: &str) -> (ExecuteReply, Vec<JupyterMessageContent>) {
         self.execute(ExecuteRequest::new(code.to_owned())).await
     }
@@ -153,7 +153,7 @@ impl Kernel {
         data["text/plain"].as_str().unwrap().to_owned()
     }
 
-    /// The next message on iopub that `wanted` is true of; others are passed over.
+    /// The next message on iopub that satisfies `wanted`; others are skipped.
     pub async fn publishes(
         &mut self,
         what: &str,
@@ -184,10 +184,10 @@ impl Kernel {
     }
 }
 
-/// `partita kernel`, without the environment's say in who its parent is.
+/// `partita kernel`, without the environment's setting of its parent.
 pub fn kernel_command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_partita"));
-    // Nor with the history of whoever runs the tests.
+    // Without the history of the person who runs the tests.
     command.arg("kernel").env_remove("JPY_PARENT_PID").env("PARTITA_HISTORY", "");
     command
 }
@@ -200,8 +200,8 @@ pub async fn connection_file(directory: &TempDir) -> PathBuf {
     file
 }
 
-/// Ports outside of the range that systems give out by themselves, and never the same ones twice here: a
-/// port of that range may belong to another test's connection before the kernel listens there.
+/// Ports outside the range that systems assign automatically, and never the same ones twice: a port of
+/// that range could belong to another test's connection before the kernel listens on it.
 async fn free_ports(ip: IpAddr, count: usize) -> Vec<tokio::net::TcpListener> {
     static NEXT: LazyLock<AtomicU32> =
         LazyLock::new(|| AtomicU32::new(uuid::Uuid::new_v4().as_fields().0 % 15_000));
@@ -256,7 +256,7 @@ pub fn state(content: &JupyterMessageContent) -> Option<ExecutionState> {
     }
 }
 
-/// The text of the stream messages, neighbours of the same stream joined.
+/// The text of the stream messages, with neighbours of the same stream joined.
 pub fn streams(outputs: &[JupyterMessageContent]) -> Vec<(&'static str, String)> {
     let mut streams: Vec<(&'static str, String)> = Vec::new();
     for content in outputs {

@@ -1,4 +1,4 @@
-//! Comms between cells and a front end's code, both ways.
+//! Comms between cells and a front end's code, in both directions.
 
 use jupyter_protocol::{
     CommClose, CommId, CommInfoRequest, CommMsg, CommOpen, ExecuteRequest, ExecutionState, JupyterMessage,
@@ -19,7 +19,7 @@ impl Kernel {
         request
     }
 
-    /// Runs a cell that opens a comm; the comm's opening.
+    /// Runs a cell that opens a comm and returns the opening message.
     async fn opens(&mut self, code: &str) -> (CommOpen, JupyterMessage) {
         let id = self.send(ExecuteRequest::new(code.into())).await;
         let message = self
@@ -106,7 +106,7 @@ async fn a_target_that_a_cell_registers_answers_the_front_end_and_an_unknown_one
     assert_eq!(kernel.said().await.0.data["sum"], 42);
     kernel.send(open("2", "no.such.target")).await;
     kernel.closed(&CommId("2".into())).await;
-    // What panics while it opens is closed too, and the process lives.
+    // A comm that panics while it opens is closed as well, and the process survives.
     let Value::Object(data) = json!({"a": "text"}) else { unreachable!() };
     kernel.send(CommOpen { data, ..open("3", "adder") }).await;
     kernel.closed(&CommId("3".into())).await;
@@ -133,7 +133,7 @@ async fn a_message_is_delivered_while_a_cell_runs_and_the_kernel_still_shows_as_
         let parent = parent_id(&published).unwrap().to_owned();
         statuses.push((parent, state(&published.content).unwrap()));
     }
-    // Front ends take the last status for the kernel's.
+    // Front ends take the last status as the kernel's.
     let ended =
         statuses.iter().position(|status| *status == (message.clone(), ExecutionState::Idle)).unwrap();
     assert_eq!(statuses[ended + 1], (cell.clone(), ExecutionState::Busy));
@@ -173,7 +173,8 @@ async fn messages_that_come_before_the_first_callback_wait_for_it() {
     kernel.comm_msg(&open.comm_id, json!({"n": 1}), &[]).await;
     let code = "let echo = comm.clone(); comm.on_message(move |message| echo.send(message).unwrap());";
     let id = kernel.send(ExecuteRequest::new(code.into())).await;
-    // Whether it waited or came later, and whether the answer comes before the cell's end or after it.
+    // The cell may wait or the message may come later, and the answer may come before or after the cell's
+    // end.
     assert_eq!(kernel.said().await.0.data["n"], 1);
     assert_eq!(kernel.execute_reply(&id).await.status, ReplyStatus::Ok);
 }
@@ -236,7 +237,7 @@ async fn messages_that_a_slow_callback_leaves_no_room_for_are_lost_and_that_is_s
     for _ in 0..1200 {
         kernel.comm_msg(&open.comm_id, json!({}), &[]).await;
     }
-    // The bridge is not held up meanwhile, and the callback returns from now on.
+    // The bridge is not blocked meanwhile, and the callback returns from now on.
     let id = kernel.send(ExecuteRequest::new("drop(go);".into())).await;
     kernel
         .publishes(

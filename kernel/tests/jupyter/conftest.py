@@ -1,4 +1,4 @@
-"""What all tests of the kernel in Jupyter share."""
+"""Fixtures that all tests of the kernel in Jupyter share."""
 
 import os
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def no_history_of_whoever_runs_the_tests(tmp_path_factory):
-    """Cells of the tests do not end up among the person's, nor the other way round."""
+    """Separates the tests' cells from the user's history."""
     os.environ["PARTITA_HISTORY"] = str(tmp_path_factory.mktemp("history") / "history.jsonl")

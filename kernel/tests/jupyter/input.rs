@@ -1,4 +1,4 @@
-//! A cell that asks the person for a line.
+//! A cell that asks the person for a line of input.
 
 use jupyter_protocol::{
     ExecuteReply, ExecuteRequest, InputReply, InputRequest, JupyterMessage, JupyterMessageContent as Content,
@@ -8,7 +8,7 @@ use jupyter_protocol::{
 use crate::client::{Kernel, within};
 
 impl Kernel {
-    /// Starts a cell for which the person may be asked.
+    /// Starts a cell that is allowed to ask.
     async fn start_asking(&mut self, code: &str) -> String {
         let request = ExecuteRequest { allow_stdin: true, ..ExecuteRequest::new(code.into()) };
         self.send(request).await
@@ -52,7 +52,7 @@ async fn a_cell_asks_whoever_ran_it_and_goes_on_with_the_line() {
     kernel.answer("Ada Lovelace", Some(&message)).await;
     let (question, _) = kernel.question().await;
     assert_eq!((question.prompt.as_str(), question.password), ("Password: ", true));
-    // jupyter_client's own clients do not name what they answer.
+    // jupyter_client's own clients do not name the question that they answer.
     kernel.answer("", None).await;
     let (reply, outputs) = kernel.ended(&id).await;
     assert_eq!(reply.status, ReplyStatus::Ok, "{:?}", reply.error);

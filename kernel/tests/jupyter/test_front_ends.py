@@ -1,4 +1,4 @@
-"""Front ends that people use, each driven as they use it, against the installed kernel `partita`."""
+"""Drives the front ends that people use, as people use them, against the installed kernel `partita`."""
 
 import re
 import shlex
@@ -12,12 +12,12 @@ import nbformat
 import pytest
 import zmq
 
-# A guard against waiting for ever, far beyond what anything takes.
+# The longest wait in seconds, far longer than anything takes.
 GUARD = 300
 
 
 class Terminal:
-    """A program in a terminal of its own, typed to and read as a person does."""
+    """A program in a terminal of its own, driven by keys and read from the screen as a person would."""
 
     def __init__(self, *command):
         self.name = f"partita-{uuid.uuid4().hex}"
@@ -53,7 +53,7 @@ class Terminal:
 
 @pytest.fixture
 def console():
-    """`jupyter console`; a slow machine is not to make it give up asking what is complete."""
+    """`jupyter console`, with a timeout long enough for a slow machine when it asks whether a cell is complete."""
     patience = f"--ZMQTerminalInteractiveShell.kernel_is_complete_timeout={GUARD}"
     command = [sys.executable, "-m", "jupyter_console", "--kernel", "partita"]
     terminal = Terminal(*command, "--no-confirm-exit", patience)

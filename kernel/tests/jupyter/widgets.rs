@@ -1,4 +1,4 @@
-//! The timeline under a cell that runs a job, as a front end's widget manager gets it.
+//! The timeline under a cell that runs a job, as a front end's widget manager receives it.
 
 use jupyter_protocol::{CommId, CommOpen, ExecuteRequest, JupyterMessageContent as Content, ReplyStatus};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ impl Seen {
     }
 }
 
-/// The kinds of events in batches, with how often each is there.
+/// The kinds of events in batches, with their counts.
 fn counted(batches: &Value) -> Vec<(String, usize)> {
     let mut counts: Vec<(String, usize)> = Vec::new();
     let rows = batches.as_array().into_iter().flatten().flat_map(|batch| batch[2].as_array().unwrap());
@@ -82,7 +82,7 @@ impl Kernel {
         (reply.status, Seen::of(&outputs), outputs)
     }
 
-    /// What a page that comes later is told of all models.
+    /// What a page that is opened later receives for all models.
     pub async fn states(&mut self) -> Value {
         let id = CommId(format!("control-{}", rand_id()));
         self.send(CommOpen {
@@ -105,7 +105,7 @@ impl Kernel {
         said.data["states"].clone()
     }
 
-    /// Says something on a comm.
+    /// Sends a message on a comm.
     pub async fn say(&mut self, id: &CommId, data: Value) {
         let Value::Object(data) = data else { panic!("an object") };
         self.send(jupyter_protocol::CommMsg { comm_id: id.clone(), data }).await;
@@ -131,7 +131,7 @@ async fn a_cell_that_runs_a_job_gets_a_timeline_without_asking_and_a_picture_tha
     assert_eq!(display[VIEW]["model_id"], id);
     assert!(display["text/plain"].as_str().unwrap().contains("Running"), "{display}");
 
-    // Every message is numbered, and together with the first state they are the job.
+    // Every message is numbered, and together with the first state they make up the job.
     let numbers: Vec<u64> = seen.told.iter().map(|(_, told)| told["number"].as_u64().unwrap()).collect();
     let first = state["state"]["number"].as_u64().unwrap();
     assert_eq!(numbers, (first + 1..=first + numbers.len() as u64).collect::<Vec<_>>());
@@ -145,7 +145,7 @@ async fn a_cell_that_runs_a_job_gets_a_timeline_without_asking_and_a_picture_tha
     let svg = update["image/svg+xml"].as_str().unwrap();
     assert!(svg.starts_with("<svg") && svg.contains("slot 1") && svg.contains("group_by"), "{svg}");
 
-    // The modules travel once.
+    // The modules are sent once.
     let (_, seen, _) = kernel.watched(LONG).await;
     assert_eq!(seen.models.len(), 1);
 }
@@ -261,7 +261,7 @@ async fn the_timeline_can_be_switched_off_by_a_cell_and_by_the_environment() {
 }
 
 impl Kernel {
-    /// Says what a person's move of a control says.
+    /// Sends the message that moving a control causes.
     async fn moves(&mut self, id: &str, state: Value) {
         self.say(&CommId(id.to_owned()), json!({"method": "update", "state": state, "buffer_paths": []}))
             .await;
@@ -316,7 +316,7 @@ async fn moving_a_control_runs_the_closure_again_while_no_cell_runs() {
     let (panel, state) = of("VBoxModel");
     assert_eq!(state["children"].as_array().unwrap().len(), 3 + 1 + 1, "controls, timeline, outputs");
     assert_eq!(seen.displays[0][VIEW]["model_id"], json!(panel));
-    // It has run once when the cell ends, and that stays in the notebook.
+    // It has run once when the cell ends, and that output stays in the notebook.
     let kept = &seen.updates[0];
     assert!(kept["text/plain"].as_str().unwrap().contains("1000 rows in 3 by hash"), "{kept}");
     assert!(kept["text/html"].as_str().unwrap().contains("partitions = 3"), "{kept}");
@@ -326,7 +326,7 @@ async fn moving_a_control_runs_the_closure_again_while_no_cell_runs() {
     kernel.moves(&dropdown, json!({"index": 1})).await;
     kernel.outputs_are(&outputs, &["begun 8\n", "1000 rows in 8 by range"]).await;
 
-    // A panic is told below the controls, and the next move works.
+    // A panic is shown below the controls, and the next move works.
     kernel.moves(&toggle, json!({"value": true})).await;
     kernel
         .publishes("the panic", |content| match content {
@@ -339,11 +339,11 @@ async fn moving_a_control_runs_the_closure_again_while_no_cell_runs() {
     kernel.moves(&toggle, json!({"value": false})).await;
     kernel.outputs_are(&outputs, &["begun 8\n", "1000 rows in 8 by range"]).await;
 
-    // A page that comes later finds the controls where they stand, and what they have led to.
+    // A page that is opened later finds the controls in their current state, with their outputs.
     let states = kernel.states().await;
     assert_eq!(states[&slider]["state"]["value"], 8);
     assert_eq!(texts(&states[&outputs]["state"]["outputs"]), ["begun 8\n", "1000 rows in 8 by range"]);
-    // What the page says is not believed beyond the range.
+    // A value from the page is clamped to the range.
     kernel.moves(&slider, json!({"value": 1_000_000})).await;
     kernel.outputs_are(&outputs, &["begun 64\n", "1000 rows in 64 by range"]).await;
     assert_eq!(kernel.value("1 + 1").await, "2", "cells still run");

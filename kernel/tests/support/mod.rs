@@ -1,4 +1,4 @@
-//! Runs scripts of cells in a real interpreter and says where the outcome is not the expected one.
+//! Runs scripts of cells in a real interpreter and reports outcomes that differ from the expected ones.
 
 // Each test binary uses its part.
 #![allow(dead_code)]
@@ -10,23 +10,23 @@ use tokio::sync::mpsc;
 
 /// What a cell is expected to do.
 pub enum Expect {
-    /// Ends with this `text/plain`.
+    /// Ends with exactly this `text/plain`.
     Value(&'static str),
     /// Ends with a value whose `text/plain` contains this.
     Shows(&'static str),
     /// Ends without a value.
     Nothing,
-    /// Ends without a value and a word.
+    /// Ends without a value and without text.
     Quiet,
     /// Prints exactly this to standard output, and has no value.
     Prints(&'static str),
-    /// Ends without a value and says this on standard error.
+    /// Ends without a value and prints this to standard error.
     Notes(&'static str),
     /// Fails with an error of this name, whose rendering contains each of these.
     Fails(&'static str, &'static [&'static str]),
 }
 
-/// What a cell did.
+/// The result of a cell.
 pub struct Done {
     pub outcome: Outcome,
     pub outputs: Vec<Output>,
@@ -63,7 +63,7 @@ impl Notebook {
         Self { interpreter, cells: 0 }
     }
 
-    /// Begins anew in the same session, with evcxr's command for it.
+    /// Starts afresh in the same session, with evcxr's command for it.
     pub fn clear(&mut self) {
         let done = self.run(":clear");
         assert_eq!(done.outcome, Outcome::Finished(None));
@@ -74,7 +74,7 @@ impl Notebook {
         self.run_watching(code, |_| {})
     }
 
-    /// Runs a cell and shows each output to `watch` as it comes.
+    /// Runs a cell and passes each output to `watch` as it comes.
     pub fn run_watching(&mut self, code: &str, mut watch: impl FnMut(&Output)) -> Done {
         self.cells += 1;
         let cell = Cell { number: self.cells, code: code.to_owned(), viewer: Viewer::Terminal };

@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use partita_engine::EventStream;
+
 use super::{Event, JobReport};
 
 /// Jobs whose events are kept for [`EventBus::report`]; older ones are forgotten.
@@ -18,7 +20,8 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(0);
 
 /// Hands every session's events to `sink` from now on, on the thread that emits them; the first call
 /// holds.
-pub(crate) fn send_to(sink: Sink) {
+#[doc(hidden)]
+pub fn send_to(sink: Sink) {
     let _ = SINK.set(sink);
 }
 
@@ -91,5 +94,19 @@ impl EventBus {
     pub fn reports(&self) -> Vec<JobReport> {
         let jobs = self.jobs.lock().unwrap_or_else(|e| e.into_inner());
         jobs.iter().map(|events| JobReport::from_events(events)).collect()
+    }
+}
+
+impl EventStream for EventBus {
+    fn now(&self) -> Duration {
+        Self::now(self)
+    }
+
+    fn emit(&self, event: Event) {
+        Self::emit(self, event);
+    }
+
+    fn listen(&self, listener: Box<dyn Fn(&Event) + Send + Sync>) {
+        Self::listen(self, listener);
     }
 }

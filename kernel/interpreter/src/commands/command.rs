@@ -8,14 +8,14 @@ use crate::{
     output::OutputSender,
 };
 
-/// What may stand after a command.
+/// What may follow a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
     /// Nothing.
     Nothing,
     /// The rest of the line.
     Line,
-    /// Lines up to one that ends in `;`, an empty one, or the next command.
+    /// Lines up to one that ends in `;`, an empty line, or the next command.
     Query,
     /// The rest of the cell, as Rust.
     Code,
@@ -23,22 +23,22 @@ pub enum Takes {
 
 /// One command.
 pub struct Entry {
-    /// What follows the `:`.
+    /// The name after the `:`.
     pub name: &'static str,
     /// Other names for it.
     pub aliases: &'static [&'static str],
-    /// What can stand after it, as `:help` writes it; `[…]` may be left out.
+    /// Its arguments as `:help` writes them; `[…]` is optional.
     pub arguments: &'static str,
-    /// What it does, in a line.
+    /// What it does, in one line.
     pub help: &'static str,
-    /// How far it reaches.
+    /// What text belongs to it.
     pub takes: Takes,
-    /// What it does; `None` if the evaluator itself reads it at the head of a cell.
+    /// The function that runs it; `None` if the evaluator reads it at the start of a cell.
     pub(super) run: Option<fn(Context<'_>) -> Answer>,
 }
 
 impl Entry {
-    /// The command with its arguments, as it is written: `:jobs [NUMBER]`.
+    /// The command and its arguments: `:jobs [NUMBER]`.
     pub fn usage(&self) -> String {
         format!(":{} {}", self.name, self.arguments).trim_end().to_owned()
     }
@@ -50,20 +50,20 @@ impl Entry {
 
 /// One command of a cell.
 pub struct Step {
-    /// As it was written: `:vars`, `%%sql`, `?`.
+    /// As written: `:vars`, `%%sql`, `?`.
     pub word: String,
-    /// What it means; `None` if nothing has that name.
+    /// The command; `None` if there is none of that name.
     pub entry: Option<&'static Entry>,
-    /// Where its argument stands.
+    /// The position of its argument.
     pub argument: Range<usize>,
-    /// Whether it is a `%%` that takes the whole cell.
+    /// Whether it is a `%%` command, which takes the whole cell.
     pub whole_cell: bool,
 }
 
-/// What a command answers.
+/// A command's answer.
 pub(super) type Answer = Result<Option<MimeBundle>, CellError>;
 
-/// What a command has to work with.
+/// The context in which a command runs.
 pub(crate) struct Context<'a> {
     pub(super) evaluator: &'a mut ActiveEvaluator,
     pub(super) outputs: &'a OutputSender,
@@ -74,7 +74,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// What stands after the command's name.
+    /// The text after the command's name.
     pub(super) fn argument(&self) -> &str {
         self.cell.code[self.step.argument.clone()].trim()
     }
@@ -92,7 +92,7 @@ pub(super) fn unknown(table: &[Entry], word: &str) -> CellError {
     let known = table.iter().flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases));
     let meant = partita_bridge::nearest(name, known.copied().filter(|known| known.len() > 1));
     let hint = meant.map(|meant| format!("; did you mean `{mark}{meant}`?")).unwrap_or_default();
-    refuse(format!("there is no command `{word}`{hint} `:help` says which there are"))
+    refuse(format!("there is no command `{word}`{hint} (`:help` lists the commands)"))
 }
 
 /// The error of a command that cannot do what was asked.
@@ -102,7 +102,7 @@ pub(super) fn refuse(message: impl Into<String>) -> CellError {
     CellError { name: "CommandError".into(), message, traceback }
 }
 
-/// What a command that runs something answers with.
+/// Turns the outcome of a command that runs code into its answer.
 pub(super) fn answer(outcome: Outcome) -> Answer {
     match outcome {
         Outcome::Finished(bundle) => Ok(bundle),
@@ -110,7 +110,7 @@ pub(super) fn answer(outcome: Outcome) -> Answer {
     }
 }
 
-/// `code` with a space for every character in `ranges`; lines and columns stay.
+/// `code` with a space for every character in `ranges`. Lines and columns stay the same.
 pub(super) fn blank(code: &str, ranges: &[Range<usize>]) -> String {
     let hidden = |index: usize| ranges.iter().any(|range| range.contains(&index));
     code.char_indices().map(|(index, c)| if hidden(index) && c != '\n' { ' ' } else { c }).collect()

@@ -11,16 +11,16 @@ use crate::{
 const NO_EVALUATOR: Description =
     Description { name: "", own_commands: &[], reads_unknown_commands: false, has_bridge: false, help: "" };
 
-/// Says whether `code` is a whole cell: every bracket, string and comment closed, and no statement
-/// cut off in the middle. Most commands (`:help`) are one line and always whole.
+/// Tells whether `code` is a complete cell: all brackets, strings and comments are closed and no
+/// statement is cut off. Most commands (`:help`) are one line and always complete.
 pub fn is_complete(code: &str) -> Completeness {
     with_commands(code).unwrap_or_else(|| source::is_complete(code))
 }
 
-/// [`is_complete`] for a cell with commands; `None` if it has none.
+/// [`is_complete`] for a cell with commands; `None` if it has no commands.
 fn with_commands(code: &str) -> Option<Completeness> {
     let more = Completeness::Incomplete { indent: String::new() };
-    // `name?` is complete either way.
+    // `name?` is complete in either reading.
     let parsed = parse(code, &NO_EVALUATOR, |_| true)?;
     if parsed.code.is_some() {
         return Some(source::is_complete(&blank(code, &parsed.commands)));
@@ -30,7 +30,7 @@ fn with_commands(code: &str) -> Option<Completeness> {
     Some(match last.entry.map(|entry| entry.takes) {
         Some(Takes::Code) if argument.trim().is_empty() && last.whole_cell => more,
         Some(Takes::Code) => source::is_complete(argument),
-        // A query has no brackets that must close: a `;` or an empty line ends it.
+        // A query has no brackets that must close; a `;` or an empty line ends it.
         Some(Takes::Query) if last.whole_cell => {
             let body = argument.split_once('\n').map_or("", |(_, body)| body);
             let left_open = body.trim().is_empty() || !body.ends_with('\n');

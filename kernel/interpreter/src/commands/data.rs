@@ -2,48 +2,50 @@ use partita_bridge::Command;
 
 use super::command::{Answer, Context, answer, refuse};
 
-/// A query over the variables.
+/// Runs a query over the variables.
 pub fn sql(context: Context<'_>) -> Answer {
     let (into, query) = target(context.argument(), context.step.whole_cell);
     if query.is_empty() {
-        return Err(refuse("there is no query; for instance `:sql SELECT * FROM trips LIMIT 10`"));
+        return Err(refuse("the query is missing; try `:sql SELECT * FROM trips LIMIT 10`"));
     }
     if let Some(name) = &into
         && syn::parse_str::<syn::Ident>(name).is_err()
     {
-        return Err(refuse(format!("`{name}` cannot be the name of a variable; choose another")));
+        return Err(refuse(format!("`{name}` is not a valid variable name; choose another")));
     }
     let command = Command::Sql { query: query.to_owned(), into };
     answer(context.evaluator.command(&command, context.outputs))
 }
 
-/// The plan of a variable.
+/// Shows the plan of a variable.
 pub fn explain(context: Context<'_>) -> Answer {
     let command = Command::Explain { variable: context.argument().to_owned() };
     answer(context.evaluator.command(&command, context.outputs))
 }
 
-/// The jobs that ran, or one of them.
+/// Lists the jobs that ran, or shows one of them.
 pub fn jobs(context: Context<'_>) -> Answer {
     let job = match context.argument() {
         "" => None,
         number => Some(number.parse().map_err(|_| {
-            refuse(format!("`:jobs` takes a job's number, and `{number}` is none; `:jobs` alone lists them"))
+            refuse(format!(
+                "`:jobs` takes a job number, but `{number}` is not one; `:jobs` alone lists the jobs"
+            ))
         })?),
     };
     answer(context.evaluator.command(&Command::Jobs { job }, context.outputs))
 }
 
-/// What runs tasks.
+/// Shows what runs tasks.
 pub fn workers(context: Context<'_>) -> Answer {
     answer(context.evaluator.command(&Command::Workers, context.outputs))
 }
 
-/// With these a query begins, and no name.
+/// Words that begin a query and cannot be a name.
 const STARTS: [&str; 9] = ["SELECT", "WITH", "FROM", "SHOW", "VALUES", "TABLE", "EXPLAIN", "CREATE", "DROP"];
 
-/// Splits `name = SELECT …` (or `name << SELECT …`, as JupySQL has it), and for a whole cell also a
-/// name alone on the first line.
+/// Splits `name = SELECT …` (or `name << SELECT …`, JupySQL's notation) into name and query. In a whole
+/// cell the name may also stand alone on the first line.
 fn target(text: &str, whole_cell: bool) -> (Option<String>, &str) {
     let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);

@@ -14,7 +14,7 @@ use crate::{
 /// Runs a cell: its commands here, its code in the evaluator.
 pub(crate) fn execute(evaluator: &mut ActiveEvaluator, cell: &Cell, outputs: &OutputSender) -> Outcome {
     let variables = evaluator.variables();
-    // `name?` is Rust where the variable can fail, and a question everywhere else.
+    // `name?` is Rust if the variable's type has `?`, and a question about the name otherwise.
     let can_fail = |name: &str| {
         let types = ["Result<", "Option<", "Poll<", "ControlFlow<"];
         variables.iter().any(|variable| {
@@ -30,7 +30,7 @@ pub(crate) fn execute(evaluator: &mut ActiveEvaluator, cell: &Cell, outputs: &Ou
         let context = Context { evaluator, outputs, cell, step, table: TABLE };
         let answered = match step.entry {
             Some(Entry { run: Some(run), .. }) => check(&context).and_then(|()| run(context)),
-            Some(Entry { name, .. }) => Err(refuse(format!("`{}` is written `:{name}`", step.word))),
+            Some(Entry { name, .. }) => Err(refuse(format!("`{}` is spelled `:{name}`", step.word))),
             None => Err(unknown(TABLE, &step.word)),
         };
         match answered {
@@ -47,10 +47,10 @@ pub(crate) fn execute(evaluator: &mut ActiveEvaluator, cell: &Cell, outputs: &Ou
     }
 }
 
-/// Shows the answer of a command that is not the cell's last.
+/// Shows the answer of a command that is not the last one of the cell.
 fn show(answer: Option<MimeBundle>, outputs: &OutputSender) {
     if let Some(bundle) = answer {
-        // The front end may have gone; the cell runs all the same.
+        // The front end may have gone; the cell runs anyway.
         let _ = outputs.blocking_send(Output::Display { id: None, bundle });
     }
 }
@@ -60,12 +60,12 @@ fn check(context: &Context<'_>) -> Result<(), CellError> {
     let given = !context.argument().is_empty();
     match entry.takes {
         Takes::Nothing if given => Err(refuse(format!(
-            "`:{}` takes nothing after it, but there is `{}`",
+            "`:{}` takes no argument, but got `{}`",
             entry.name,
             context.argument().lines().next().unwrap_or_default()
         ))),
         Takes::Line | Takes::Query | Takes::Code if !given && entry.needs_argument() => {
-            Err(refuse(format!("`:{}` needs something after it: {}", entry.name, entry.usage())))
+            Err(refuse(format!("`:{}` needs an argument: {}", entry.name, entry.usage())))
         }
         _ => Ok(()),
     }

@@ -3,12 +3,12 @@ use partita_bridge::{MimeBundle, Table};
 use super::command::{Answer, Context, Entry, find, unknown};
 
 const NOTES: &str = "\
-A cell is Rust; a last expression without `;` is shown. `use partita::prelude::*;` is in effect.
-Commands stand before the code of a cell. `%%sql` and `%%time` on a cell's first line take all of it.
-An interrupt (Ctrl-C) cancels the running job and keeps every variable; a second one, if the cell does
-not end, ends the evaluation process.";
+A cell is Rust. A last expression without `;` is shown. `use partita::prelude::*;` is in effect.
+Commands go before the code of a cell. `%%sql` and `%%time` on the first line apply to the whole cell.
+An interrupt (Ctrl-C) cancels the running job and keeps all variables. If the cell does not end, a
+second one ends the evaluation process.";
 
-/// The table of commands, or one of them.
+/// Shows the table of commands, or one command.
 pub fn help(context: Context<'_>) -> Answer {
     let wanted = context.argument();
     if !wanted.is_empty() {

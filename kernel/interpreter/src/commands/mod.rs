@@ -1,8 +1,8 @@
-//! Commands: lines that begin with `:` and cells that begin with `%%`. They work the same in every
-//! front end, because the interpreter sees them before the evaluator does: `parse` takes them off a
-//! cell, `table` says which there are, `execute` runs them, and each answers as a cell would. What a
-//! command is about is asked elsewhere: the variables' rows and jobs of the evaluation process, types and
-//! docs of `completion`. Commands that an evaluator has of its own pass through to it.
+//! Commands: lines that begin with `:` and cells that begin with `%%`. They work the same in every front
+//! end, because the interpreter handles them before the evaluator does. `parse` takes them off a cell,
+//! `table` lists them, `execute` runs them, and each answers as a cell would. The answers come from
+//! elsewhere: rows of variables and jobs from the evaluation process, types and docs from `completion`.
+//! An evaluator's own commands are passed on to it.
 
 mod command;
 mod completeness;

@@ -8,16 +8,17 @@ use crate::evaluator::Description;
 
 /// A cell with its commands taken off.
 pub struct Parsed {
-    /// The commands that are answered here, in order.
+    /// The commands that Partita runs, in order.
     pub steps: Vec<Step>,
-    /// Where commands stand, those that the evaluator reads itself among them.
+    /// The positions of all commands, including those that the evaluator reads itself.
     pub commands: Vec<Range<usize>>,
-    /// What is left for the evaluator. The commands are blank in it, so that positions stay.
+    /// The code left for the evaluator. The commands are blanked out, so that positions stay the same.
     pub code: Option<String>,
 }
 
-/// Takes the commands off a cell: those before the first line of code. `None` if there are none. Those that
-/// the evaluator reads itself stay in the code. `can_fail` says of a variable that a `?` behind it is Rust's.
+/// Takes the commands off a cell: those before the first line of code. Returns `None` if there are none.
+/// Commands that the evaluator reads itself stay in the code. `can_fail` tells whether a variable's type has
+/// `?`, so that a `?` after it is Rust's.
 pub fn parse(code: &str, evaluator: &Description, can_fail: impl Fn(&str) -> bool) -> Option<Parsed> {
     if let Some(step) = asks_about(code, can_fail) {
         return Some(Parsed { steps: vec![step], commands: Vec::new(), code: None });
@@ -78,7 +79,7 @@ pub fn begins_with_command(text: &str) -> bool {
     mark(text.trim_start()).is_some()
 }
 
-/// What makes a line a command.
+/// The mark that makes a line a command.
 fn mark(line: &str) -> Option<&'static str> {
     // `::path` is Rust.
     let colon = line.starts_with(':') && !line.starts_with("::");
@@ -86,7 +87,7 @@ fn mark(line: &str) -> Option<&'static str> {
     marks.into_iter().find(|(mark, fits)| *fits && line.starts_with(mark)).map(|(mark, _)| mark)
 }
 
-/// `name?`, with nothing else in the cell.
+/// Parses `name?` that stands alone in the cell.
 fn asks_about(code: &str, can_fail: impl Fn(&str) -> bool) -> Option<Step> {
     let text = code.trim();
     let name = text.strip_suffix("??").or_else(|| text.strip_suffix('?'))?;
@@ -110,7 +111,7 @@ fn line_end(code: &str, from: usize) -> usize {
     code[from..].find('\n').map_or(code.len(), |length| from + length)
 }
 
-/// Where a query that begins on the line which ends at `end` is over.
+/// The end of a query whose first line ends at `end`.
 fn query_end(code: &str, mut end: usize) -> usize {
     let mut begin = code[..end].rfind('\n').map_or(0, |newline| newline + 1);
     while end < code.len() && !code[begin..end].trim_end().ends_with(';') {
@@ -142,7 +143,7 @@ mod tests {
 
     type Steps = Vec<(String, String)>;
 
-    /// The commands with their arguments, and the code left.
+    /// The commands with their arguments, and the remaining code.
     fn parsed(code: &str, evaluator: &Description) -> Option<(Steps, Option<String>)> {
         let parsed = parse(code, evaluator, |name| name == "fallible")?;
         let steps = parsed

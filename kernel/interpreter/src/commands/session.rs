@@ -5,7 +5,7 @@ use partita_bridge::{Command, MimeBundle, Table};
 
 use super::command::{Answer, Context, answer, refuse};
 
-/// The variables.
+/// Lists the variables.
 pub fn variables(context: Context<'_>) -> Answer {
     let mut variables = context.evaluator.variables();
     if variables.is_empty() {
@@ -20,7 +20,7 @@ pub fn variables(context: Context<'_>) -> Answer {
     Ok(Some(table.bundle("")))
 }
 
-/// What this kernel and its evaluation process are made of.
+/// Describes this kernel and its evaluation process.
 pub fn environment(context: Context<'_>) -> Answer {
     let description = context.evaluator.description();
     let mut table = Table::new(["kernel", ""]);
@@ -48,11 +48,11 @@ pub fn environment(context: Context<'_>) -> Answer {
     Ok(Some(MimeBundle::text(both("text/plain", "\n\n")).with("text/html", both("text/html", ""))))
 }
 
-/// The environment's variables that are Partita's.
+/// Partita's environment variables.
 fn settings() -> Vec<(String, String)> {
     let own = env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
-        // What is secret stays so in a notebook that is passed on.
+        // Secrets must not end up in a notebook that is shared.
         let secret = ["TOKEN", "SECRET", "PASSWORD", "KEY"].iter().any(|word| name.contains(word));
         let value = if secret { "(set)".to_owned() } else { value.to_string_lossy().into_owned() };
         name.starts_with("PARTITA_").then_some((name, value))
@@ -62,14 +62,14 @@ fn settings() -> Vec<(String, String)> {
     own
 }
 
-/// Begins anew.
+/// Starts afresh.
 pub fn reset(context: Context<'_>) -> Answer {
     let variables =
         context.evaluator.variables().into_iter().map(|variable| format!("`{}`", variable.name)).collect();
     let items = context.evaluator.items();
     context.evaluator.restart().map_err(|error| refuse(error.to_string()))?;
     let text = match (listed("variable", variables), listed("item", items)) {
-        (None, None) => "nothing had been kept; the evaluation process is a new one".to_owned(),
+        (None, None) => "there was nothing to forget; the evaluation process is new".to_owned(),
         (Some(one), None) | (None, Some(one)) => format!("forgotten: {one}"),
         (Some(variables), Some(items)) => format!("forgotten: {variables}; {items}"),
     };
@@ -85,9 +85,9 @@ fn listed(noun: &str, names: Vec<String>) -> Option<String> {
     (!names.is_empty()).then(|| format!("{} {noun}{s} ({shown}{more})", names.len()))
 }
 
-/// Front ends that can end do so before they ask here.
+/// Front ends that can end do so before they get here.
 pub fn quit(_context: Context<'_>) -> Answer {
     Ok(Some(MimeBundle::text(
-        "the notebook's kernel is ended by the front end: Kernel ▸ Shut Down Kernel in JupyterLab, Ctrl-D in a console",
+        "the front end ends a notebook's kernel: Kernel ▸ Shut Down Kernel in JupyterLab, Ctrl-D in a console",
     )))
 }

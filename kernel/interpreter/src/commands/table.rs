@@ -3,29 +3,29 @@ use super::{
     data, help, inspect, session, timing,
 };
 
-/// All commands, in the order `:help` has them.
+/// All commands, in the order of `:help`.
 pub fn all() -> &'static [Entry] {
     TABLE
 }
 
-/// The names that can follow a `:`, without it.
+/// The names that can follow a `:`, without the `:`.
 pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|entry| entry.name)
 }
 
-/// Whether the cell asks a front end that has an end of its own to leave.
+/// Whether the cell asks a front end that can end to do so.
 pub fn is_quit(cell: &str) -> bool {
     let name = cell.trim().strip_prefix(':').and_then(|name| find(TABLE, name)).map(|entry| entry.name);
     name == Some("quit")
 }
 
-/// Every command. A new one is a line here and a function.
+/// Every command. A new command is a line here and a function.
 pub(super) static TABLE: &[Entry] = &[
     Entry {
         name: "help",
         aliases: &["h", "?"],
         arguments: "[COMMAND]",
-        help: "what can be typed here",
+        help: "lists the commands",
         takes: Takes::Line,
         run: Some(help::help),
     },
@@ -33,7 +33,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "vars",
         aliases: &[],
         arguments: "",
-        help: "the variables: name, type, memory",
+        help: "lists the variables: name, type, memory",
         takes: Takes::Nothing,
         run: Some(session::variables),
     },
@@ -41,7 +41,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "type",
         aliases: &["t"],
         arguments: "EXPRESSION",
-        help: "the type of an expression, which is not run",
+        help: "shows the type of an expression without running it",
         takes: Takes::Line,
         run: Some(inspect::type_of),
     },
@@ -49,7 +49,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "doc",
         aliases: &[],
         arguments: "NAME",
-        help: "what a name is: signature and docs (also `?NAME` and `NAME?`)",
+        help: "shows the signature and docs of a name (also `?NAME` and `NAME?`)",
         takes: Takes::Line,
         run: Some(inspect::doc),
     },
@@ -57,7 +57,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "sql",
         aliases: &[],
         arguments: "[NAME =] SELECT …",
-        help: "SQL over the DataFrames, LazyFrames and Datasets; NAME keeps the result",
+        help: "runs SQL over DataFrames, LazyFrames and Datasets; NAME keeps the result",
         takes: Takes::Query,
         run: Some(data::sql),
     },
@@ -65,7 +65,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "explain",
         aliases: &[],
         arguments: "NAME",
-        help: "the plan of a LazyFrame or Dataset; nothing is run",
+        help: "shows the plan of a LazyFrame or Dataset without running it",
         takes: Takes::Line,
         run: Some(data::explain),
     },
@@ -73,7 +73,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "jobs",
         aliases: &[],
         arguments: "[NUMBER]",
-        help: "the last jobs of all sessions; one of them whole",
+        help: "lists the last jobs of all sessions, or shows one in full",
         takes: Takes::Line,
         run: Some(data::jobs),
     },
@@ -81,7 +81,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "workers",
         aliases: &[],
         arguments: "",
-        help: "what runs tasks: slots, and what their caches hold",
+        help: "lists the workers: their slots and what their caches hold",
         takes: Takes::Nothing,
         run: Some(data::workers),
     },
@@ -89,7 +89,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "time",
         aliases: &[],
         arguments: "CODE",
-        help: "runs the code after it, to the end of the cell, and says how long it took",
+        help: "runs the rest of the cell and says how long it took",
         takes: Takes::Code,
         run: Some(timing::time),
     },
@@ -105,7 +105,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "opt",
         aliases: &[],
         arguments: "[auto|0|1|2|3]",
-        help: "how much cells are optimised; `auto` does it where they have loops",
+        help: "sets how much cells are optimised; `auto` optimises those with loops",
         takes: Takes::Line,
         run: Some(timing::opt),
     },
@@ -113,7 +113,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "dep",
         aliases: &[],
         arguments: "CRATE = \"VERSION\"",
-        help: "a crate for the cells, as `[dependencies]` in a Cargo.toml has it",
+        help: "adds a crate for the cells, written as in `[dependencies]` of a Cargo.toml",
         takes: Takes::Line,
         run: None,
     },
@@ -121,7 +121,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "env",
         aliases: &["version"],
         arguments: "",
-        help: "versions, directories, memory, settings",
+        help: "shows versions, directories, memory and settings",
         takes: Takes::Nothing,
         run: Some(session::environment),
     },
@@ -129,7 +129,7 @@ pub(super) static TABLE: &[Entry] = &[
         name: "reset",
         aliases: &["clear"],
         arguments: "",
-        help: "forgets every variable and item, and starts afresh",
+        help: "drops all variables and items and starts afresh",
         takes: Takes::Nothing,
         run: Some(session::reset),
     },

@@ -5,7 +5,7 @@ use partita_bridge::{MimeBundle, Stream};
 use super::command::{Answer, Context, answer, blank, refuse};
 use crate::{evaluator::Cell, output::Output, timing::Phase};
 
-/// Runs the code and says how long it took.
+/// Runs the code and reports how long it took.
 pub fn time(context: Context<'_>) -> Answer {
     let Context { evaluator, outputs, cell, step, .. } = context;
     let command = 0..step.argument.start;
@@ -26,12 +26,12 @@ pub fn time(context: Context<'_>) -> Answer {
         text.push_str(&format!("; CPU {}", shown(after.saturating_sub(before))));
     }
     text.push('\n');
-    // The front end may have gone; the cell ran all the same.
+    // The front end may have gone; the cell runs anyway.
     let _ = outputs.blocking_send(Output::Text { stream: Stream::Stdout, text });
     answer(outcome)
 }
 
-/// Says or sets whether every cell is timed.
+/// Shows or sets whether every cell is timed.
 pub fn timing(context: Context<'_>) -> Answer {
     let settings = context.evaluator.shared().settings();
     let timing = match context.argument() {
@@ -44,7 +44,7 @@ pub fn timing(context: Context<'_>) -> Answer {
     Ok(Some(MimeBundle::text(format!("timing is {}", if timing { "on" } else { "off" }))))
 }
 
-/// Says or sets how cells are optimised.
+/// Shows or sets how cells are optimised.
 pub fn opt(context: Context<'_>) -> Answer {
     let settings = context.evaluator.shared().settings();
     let optimisation = match context.argument() {

@@ -19,7 +19,8 @@ use crate::{
     state::{Snapshot, types},
 };
 
-/// Answers for one interpreter. The evaluator's thread hands it a [`Snapshot`] after every cell.
+/// Answers completion requests for one interpreter. The evaluator's thread passes it a [`Snapshot`] after
+/// every cell.
 pub struct Completer {
     executable: PathBuf,
     snapshot: Mutex<Arc<Snapshot>>,
@@ -27,12 +28,12 @@ pub struct Completer {
 }
 
 impl Completer {
-    /// A completer for the build beside `executable`; it is looked for when it is needed.
+    /// A completer for the build beside `executable`, which is located when it is first needed.
     pub fn new(executable: PathBuf) -> Self {
         Self { executable, snapshot: Mutex::default(), engine: OnceLock::new() }
     }
 
-    /// From now on, this is what the cells have left.
+    /// Replaces the snapshot of the state that cells have left.
     pub fn update(&self, snapshot: Snapshot) {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
@@ -54,18 +55,18 @@ impl Completer {
         self.engine().and_then(Engine::index)
     }
 
-    /// What could stand at byte `cursor` of `code`.
+    /// The completions at byte `cursor` of `code`.
     pub fn complete(&self, code: &str, cursor: usize) -> Completions {
         let place = Place::before(code, cursor);
         let mut items: Vec<Completion> = Vec::new();
-        // Everything is no help.
+        // A list of every name would not help.
         if !(place.word.is_empty() && place.context == Context::Name) {
             items = self.found(code, &place, place.word).into_iter().map(Found::completion).collect();
         }
         Completions { start: place.start, end: place.end, items }
     }
 
-    /// What could stand at a place and begins with `prefix`.
+    /// What can stand at a place and begins with `prefix`.
     fn found(&self, code: &str, place: &Place<'_>, prefix: &str) -> Vec<Found> {
         let snapshot = self.snapshot();
         if place.context == Context::Nothing {
@@ -100,8 +101,8 @@ impl Completer {
         }
     }
 
-    /// What stands at byte `cursor` of `code`: its signature, then its docs, as `text/plain` and
-    /// `text/markdown`. Between the parentheses of a call, what is called.
+    /// Describes the name at byte `cursor` of `code`: its signature, then its docs, as `text/plain` and
+    /// `text/markdown`. Between the parentheses of a call it describes the function called.
     pub fn inspect(&self, code: &str, cursor: usize) -> Option<MimeBundle> {
         let place = Place::around(code, cursor);
         if place.word.is_empty() {
@@ -128,17 +129,17 @@ impl Completer {
         Some(render(&signature, &one.owner, &docs))
     }
 
-    /// The type of an expression, as people write it.
+    /// The type of an expression, written as people write it.
     ///
     /// # Errors
-    /// What the compiler says against the expression.
+    /// The compiler's error, when the expression is not valid.
     pub fn type_of(&self, expression: &str) -> Result<String, String> {
         let snapshot = self.snapshot();
         if let Some(variable) = snapshot.variable(expression.trim()) {
             return Ok(variable.shown.clone());
         }
         let Some(engine) = self.engine() else {
-            return Err("there is no compiler to ask; a cell says why".to_owned());
+            return Err("no compiler was found; run a cell to see why".to_owned());
         };
         engine.prober.type_of(&snapshot, expression).map(|ty| types::short(&ty))
     }
@@ -155,8 +156,8 @@ fn render(signature: &str, owner: &str, docs: &str) -> MimeBundle {
     MimeBundle::text(plain).with("text/markdown", markdown)
 }
 
-/// The source of the items in the cell that is being written. The name that is not finished yet is
-/// taken out, and if the rest still is no Rust, each item is looked at for itself.
+/// The source of the items in the cell being written. The unfinished name is taken out. If the rest is
+/// still not valid Rust, each item is parsed separately.
 fn items_of_cell(code: &str, place: &Place<'_>) -> Vec<String> {
     let blanks = " ".repeat(place.end - place.start);
     let without = format!("{}{blanks}{}", &code[..place.start], &code[place.end..]);
@@ -170,7 +171,7 @@ fn items_of_cell(code: &str, place: &Place<'_>) -> Vec<String> {
     pieces(code, &tokens).into_iter().filter(|piece| syn::parse_str::<syn::Item>(piece).is_ok()).collect()
 }
 
-/// What stands between the ends of blocks and statements at the top of a cell.
+/// The text between the ends of blocks and statements at the top level of a cell.
 fn pieces(code: &str, tokens: &[Token<'_>]) -> Vec<String> {
     let mut pieces = Vec::new();
     let (mut depth, mut start) = (0_usize, 0);
@@ -191,8 +192,8 @@ fn pieces(code: &str, tokens: &[Token<'_>]) -> Vec<String> {
     pieces
 }
 
-/// Names that the code before the cursor binds, by `let`, `for`, as parameters or in patterns. Scopes
-/// are not followed: a name too many does little harm.
+/// Names that the code before the cursor binds, by `let`, `for`, as parameters or in patterns. Scopes are
+/// ignored: an extra name does little harm.
 fn locals(before: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let Some(tokens) = text::tokens(before) else { return names };
@@ -242,7 +243,7 @@ mod tests {
     use super::*;
     use crate::state::VisibleVariable;
 
-    /// Without a build: what is known of names and words alone.
+    /// Without a build: knows only names and keywords.
     fn completer() -> Completer {
         let variable = |name: &str, ty: &str| VisibleVariable {
             name: name.to_owned(),

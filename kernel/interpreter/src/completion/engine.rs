@@ -12,10 +12,10 @@ use super::{
 };
 use crate::toolchain::WarmBuild;
 
-/// The first argument that makes this binary make the index and nothing else.
+/// The first argument that makes this binary build the index and exit.
 const CHILD_ARGUMENT: &str = "make-index";
 
-/// What answers rest on besides the cells: the compiler and the index.
+/// What answers are based on besides the cells: the compiler and the index.
 pub struct Engine {
     /// Asks the compiler.
     pub prober: Prober,
@@ -27,13 +27,14 @@ pub struct Engine {
 enum IndexState {
     Unknown,
     Open(Arc<Index>),
-    /// Another process makes it.
+    /// Another process is building it.
     Making,
     Failed,
 }
 
 impl Engine {
-    /// For `build`, or else the one beside `executable`; nothing if there is none, as cells then say.
+    /// An engine for `build`, or else for the build beside `executable`. `None` if there is none; cells
+    /// then say why.
     pub fn new(executable: &Path, build: Option<&WarmBuild>) -> Option<Self> {
         let build = build.cloned().or_else(|| WarmBuild::locate(executable).ok())?;
         let prober = Prober::new(build.clone()).ok()?;
@@ -41,7 +42,8 @@ impl Engine {
         Some(Self { prober, build, executable, index: Mutex::new(IndexState::Unknown) })
     }
 
-    /// The index, if it was made; if not, it is being made from now on, and this answers later.
+    /// The index, if it exists. If not, starts building it in the background and returns `None` until it
+    /// is ready.
     pub fn index(self: &Arc<Self>) -> Option<Arc<Index>> {
         let mut state = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {
@@ -63,7 +65,7 @@ impl Engine {
         None
     }
 
-    /// In a process of its own, because it needs memory for a while, and may take its time.
+    /// Builds the index in a process of its own, because that takes memory for a while and is not urgent.
     fn make(&self) {
         let made = Command::new(&self.executable)
             .arg(CHILD_ARGUMENT)
@@ -82,7 +84,7 @@ impl Engine {
         let state = match opened {
             Ok(index) => IndexState::Open(Arc::new(index)),
             Err(error) => {
-                tracing::warn!("completion does without the index of names: {error}");
+                tracing::warn!("completion has no index of names: {error}");
                 IndexState::Failed
             }
         };
@@ -90,14 +92,13 @@ impl Engine {
     }
 }
 
-/// Makes the index if this binary was started for that, and does not return then. Call it first thing
-/// in `main`.
+/// If this binary was started to build the index, builds it and does not return. Call it first in `main`.
 pub fn run_if_child() {
     let mut arguments = env::args_os().skip(1);
     if arguments.next().is_none_or(|argument| argument != CHILD_ARGUMENT) {
         return;
     }
-    // SAFETY: it only changes how this process is scheduled.
+    // SAFETY: this only changes how the process is scheduled.
     unsafe { libc::nice(5) };
     let executable = arguments.next().map_or_else(|| env::current_exe().unwrap_or_default(), PathBuf::from);
     process::exit(match make_index(&executable) {
@@ -109,11 +110,11 @@ pub fn run_if_child() {
     });
 }
 
-/// Makes the index of the build beside `executable`, unless it is there, and says where it is. Takes
-/// about half a minute.
+/// Builds the index of the build beside `executable`, unless it exists, and returns its path. Takes about
+/// half a minute.
 ///
 /// # Errors
-/// When there is no build, or rustdoc fails. Completion then does without.
+/// When there is no build or rustdoc fails. Completion then works without an index.
 pub fn make_index(executable: &Path) -> anyhow::Result<PathBuf> {
     Ok(index::ensure(&WarmBuild::locate(executable)?)?)
 }

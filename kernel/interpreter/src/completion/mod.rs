@@ -1,10 +1,11 @@
-//! What could stand at the cursor, and what the name under it is: names with their kinds, signatures
-//! and docs. Everything is answered from a [`Snapshot`](crate::state::Snapshot) of what the cells have left, so also while a
-//! cell runs. Front ends turn the answers into messages or menus; nothing here knows them.
+//! Completion and inspection: what can stand at the cursor, and what the name under it is, with kinds,
+//! signatures and docs. All answers come from a [`Snapshot`](crate::state::Snapshot) of the state that cells have left, so they
+//! are available while a cell runs. Front ends turn the answers into messages or menus; nothing here
+//! knows them.
 //!
-//! `text` finds out what can stand at the cursor. For what stands behind a dot, `probe` asks the
-//! compiler for the type of what stands before it. `names` says what there is: the person's items
-//! (`user`) and everything else (`index`). Without compiler or index, less is known, and that is all.
+//! `text` finds out what kind of name can stand at the cursor. After a dot, `probe` asks the compiler for
+//! the type before it. `names` knows all names: the person's items (`user`) and everything else
+//! (`index`). Without compiler or index the answers are incomplete, but nothing fails.
 
 mod completer;
 mod engine;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use completer::Completer;
 pub use engine::{make_index, run_if_child};
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// A variable of an earlier cell or of this one.
@@ -41,7 +42,7 @@ pub enum Kind {
     Union,
     /// A trait.
     Trait,
-    /// A type alias, an associated or a primitive type.
+    /// A type alias, an associated type or a primitive type.
     Type,
     /// A module or crate.
     Module,
@@ -56,7 +57,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As front ends name it; JupyterLab has an icon for most.
+    /// The name that front ends use; JupyterLab has icons for most.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Variable => "variable",
@@ -78,25 +79,25 @@ impl Kind {
     }
 }
 
-/// One thing that could stand at the cursor.
+/// One thing that can stand at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
     /// What to insert.
     pub text: String,
     /// What it is.
     pub kind: Kind,
-    /// How it is declared, on one line: `fn lazy(self) -> LazyFrame`, or a variable's type.
+    /// Its declaration on one line: `fn lazy(self) -> LazyFrame`, or the type of a variable.
     pub signature: Option<String>,
     /// The first sentence of its docs.
     pub summary: Option<String>,
 }
 
-/// What could stand at the cursor, best first, and what it would replace.
+/// What can stand at the cursor, best first, and the text it replaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Completions {
     /// First byte of the text that a completion replaces.
     pub start: usize,
-    /// The byte after the last.
+    /// The byte after the last one.
     pub end: usize,
     /// The completions.
     pub items: Vec<Completion>,

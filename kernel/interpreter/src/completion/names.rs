@@ -10,12 +10,12 @@ use super::{
 };
 use crate::state::Snapshot;
 
-/// How often a type is dereferenced at most.
+/// How many times a type is dereferenced at most.
 const DEREFERENCES: usize = 8;
-/// Pages read for the signatures of one answer.
+/// How many pages are read for the signatures of one answer.
 const SIGNATURES: usize = 256;
 
-/// Types that give what their first type argument has.
+/// Types that have the members of their first type argument.
 const POINTERS: [&str; 12] = [
     "Arc",
     "Box",
@@ -31,7 +31,8 @@ const POINTERS: [&str; 12] = [
     "RwLockReadGuard",
 ];
 
-/// The traits of std's prelude, whose methods need no import; the first are those people call.
+/// The traits of std's prelude, whose methods need no import. The first [`CALLED`] are those that people
+/// call.
 const TRAITS: [&str; 25] = [
     "Clone",
     "DoubleEndedIterator",
@@ -61,22 +62,22 @@ const TRAITS: [&str; 25] = [
 ];
 const CALLED: usize = 10;
 
-/// Where std's prelude has its types from.
+/// The modules that std's prelude takes its types from.
 const TYPES: [&str; 5] =
     ["std::boxed::Box", "std::option::Option", "std::result::Result", "std::string::String", "std::vec::Vec"];
 
-/// Something that was found, before it is an answer.
+/// A result before it becomes an answer.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The name and all about it.
+    /// The name and everything about it.
     pub member: Member,
-    /// Where it is from: the header of an `impl`, or a path.
+    /// Its origin: the header of an `impl`, or a path.
     pub owner: String,
-    /// Better ones are smaller.
+    /// Smaller is better.
     rank: (u8, usize),
 }
 
-/// All names there are: the person's, and those of the index if there is one.
+/// All known names: the person's, and those of the index if there is one.
 pub struct Names<'a> {
     snapshot: &'a Snapshot,
     user: UserItems,
@@ -84,7 +85,7 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// The names that the cells left, and those of the cell that is being written.
+    /// Collects the names that cells have left and those of the cell being written.
     pub fn new(snapshot: &'a Snapshot, index: Option<&'a Index>, cell: &[String]) -> Self {
         let mut user = UserItems::default();
         for source in snapshot.item_sources().iter().chain(cell) {
@@ -93,7 +94,8 @@ impl<'a> Names<'a> {
         Self { snapshot, user, index }
     }
 
-    /// Fields and methods of a type, with those it has by dereferencing, best first, each name once.
+    /// Fields and methods of a type, including those reached by dereferencing, best first, each name
+    /// once.
     pub fn members(&self, ty: &str) -> Vec<Found> {
         let mut found = Vec::new();
         if let Some(ty) = parse_type(ty) {
@@ -163,12 +165,12 @@ impl<'a> Names<'a> {
             if let Some((path, _, page)) = self.page(&path, &[Kind::Trait]) {
                 self.add_groups(&path, &page.groups, level, true, found);
             }
-            // Every iterator can be made into one, and so on.
+            // What all implementers have: every iterator has `IntoIterator`, and so on.
             self.add_type("", level, found);
         }
     }
 
-    /// Adds what a type has itself; gives what its page says it dereferences to.
+    /// Adds the type's own members. Returns what it dereferences to according to its page.
     fn add_type(&self, path: &str, level: usize, found: &mut Vec<Found>) -> Option<String> {
         let kinds = [Kind::Struct, Kind::Enum, Kind::Union, Kind::Type];
         let mut target = None;
@@ -219,7 +221,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Whether a trait's methods can be called without a word.
+    /// Whether a trait's methods can be called without an import.
     fn in_scope(&self, path: &str) -> bool {
         let name = path.rsplit("::").next().unwrap_or(path);
         let known = |path: &str| self.index.is_some_and(|index| !index.at(path).is_empty());
@@ -237,7 +239,7 @@ impl<'a> Names<'a> {
         self.user.imports.iter().any(|(import, meaning)| import == "*" && meaning == module)
     }
 
-    /// What a path as the compiler writes it, or a name, leads to.
+    /// The page of a name, or of a path as the compiler writes it.
     fn page(&self, path: &str, kinds: &[Kind]) -> Option<(String, Kind, Page)> {
         let own = path.strip_prefix("cells::").unwrap_or(path);
         if let Some((kind, page)) = self.user.pages.get(own).filter(|(kind, _)| kinds.contains(kind)) {
@@ -255,7 +257,7 @@ impl<'a> Names<'a> {
         Some((entry.path.clone(), entry.kind, index.page(entry)?))
     }
 
-    /// The full path that names lead to, as a cell would resolve them.
+    /// The full path of a name, resolved as in a cell.
     fn resolve(&self, names: &[String]) -> Option<String> {
         let (first, rest) = names.split_first()?;
         let index_has = |path: &str| self.index.is_some_and(|index| !index.at(path).is_empty());
@@ -287,7 +289,7 @@ impl<'a> Names<'a> {
         Some(twin.filter(|twin| !index_has(&path) && index_has(twin)).unwrap_or(path))
     }
 
-    /// What stands inside a module, or belongs to a type, and begins with `prefix`.
+    /// What is inside a module, or belongs to a type, and begins with `prefix`.
     pub fn inside(&self, names: &[String], prefix: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let Some(path) = self.resolve(names) else {
@@ -316,7 +318,7 @@ impl<'a> Names<'a> {
             }
             members.retain(|one| one.member.kind != Kind::Field);
             for one in &mut members {
-                // Behind a path, functions are what people look for.
+                // After a path, people mostly look for functions.
                 let order = [Kind::Variant, Kind::Constant, Kind::Function];
                 let place = order.iter().position(|kind| *kind == one.member.kind).unwrap_or(order.len());
                 one.rank.1 = place;
@@ -336,7 +338,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Every name in scope that begins with `prefix`: variables, items, imports, preludes, words.
+    /// Every name in scope that begins with `prefix`: variables, items, imports, preludes, keywords.
     pub fn names(&self, locals: &BTreeSet<String>, prefix: &str) -> Vec<Found> {
         let mut found = Vec::new();
         for local in locals {
@@ -393,7 +395,7 @@ impl<'a> Names<'a> {
 }
 
 impl Found {
-    /// As an answer.
+    /// Converts it to an answer.
     pub fn completion(self) -> Completion {
         let Member { name, kind, signature, docs } = self.member;
         let signature = signature.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -422,7 +424,7 @@ fn described(name: &str, kind: Kind, page: &Page, owner: &str) -> Found {
     one
 }
 
-/// Best first, each name once; what its author marked as internal comes last.
+/// Best first, each name once. What its author marked as internal comes last.
 fn sorted(mut found: Vec<Found>) -> Vec<Found> {
     found.sort_by(|one, other| {
         let key = |one: &Found| (one.member.name.starts_with('_'), one.rank);
@@ -433,7 +435,7 @@ fn sorted(mut found: Vec<Found>) -> Vec<Found> {
     found
 }
 
-/// Reads a type as the compiler writes it in its messages, where closures stand in braces.
+/// Parses a type as the compiler prints it in its messages, where closures are in braces.
 fn parse_type(text: &str) -> Option<Type> {
     let mut plain = String::new();
     let mut rest = text;

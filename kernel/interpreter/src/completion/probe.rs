@@ -18,26 +18,26 @@ use crate::{
     toolchain::{Diagnostic, HEAD, IMPORTS, WarmBuild},
 };
 
-/// Answers kept, so that every further letter of a name costs nothing.
+/// How many answers are kept, so that each further letter of a name is free.
 const REMEMBERED: usize = 64;
 const LABEL: &str = "this expression has type `";
-/// What a probe calls the items of the cell itself.
+/// The path of the cell's own items in a probe.
 const INSIDE: &str = "__partita_probe::";
 
-/// What a probe calls the reference to the expression.
+/// The name of the reference to the expression in a probe.
 const PROBED: &str = "__partita_probed";
 
-/// Asks the compiler for the type of an expression. The one that waits for the next cell has the answer soonest:
-/// it writes the types of all variables into its MIR. But what it is asked has to be right from end to end.
-/// If it is not, another one is asked: `let () = &(expression);` is a type error that names the type, whatever
-/// else is wrong around it. Nothing is run.
+/// Asks the compiler for the type of an expression, without running anything. First it asks the spare
+/// compiler, which is fastest: it writes the types of all variables into its MIR, but needs code that is
+/// valid to the end. If the code is not, it starts another compiler on `let () = &(expression);`, a type
+/// error that names the type whatever else is wrong around it.
 pub struct Prober {
     build: WarmBuild,
     directory: TempDir,
     answers: Mutex<VecDeque<(u64, Answer)>>,
 }
 
-/// The type, or the compiler's first complaint.
+/// The type, or the compiler's first error.
 type Answer = Result<String, String>;
 
 impl Prober {
@@ -47,18 +47,18 @@ impl Prober {
         Ok(Self { build, directory, answers: Mutex::default() })
     }
 
-    /// The type of the expression that ends `before`, from byte `start` on, with everything before it
-    /// in scope.
+    /// The type of the expression that begins at byte `start` and ends `before`, with everything in front
+    /// of it in scope.
     pub fn type_at(&self, snapshot: &Snapshot, before: &str, start: usize) -> Option<String> {
         let expression = &before[start..];
         let prefix = tokens(&before[..start])?;
         let whole = Body { before: &before[..start], expression, closing: &closing(&prefix) };
         let found = self.ask(snapshot, &whole).ok();
-        // A statement before it may be no Rust at all.
+        // A statement in front of it may not be valid Rust.
         found.or_else(|| self.type_of(snapshot, expression).ok())
     }
 
-    /// The type of an expression that stands on its own.
+    /// The type of an expression that stands alone.
     pub fn type_of(&self, snapshot: &Snapshot, expression: &str) -> Answer {
         self.ask(snapshot, &Body { before: "", expression, closing: "" })
     }
@@ -108,7 +108,7 @@ impl Prober {
                 "--diagnostic-width=1000000",
                 "-Cmetadata=partita",
             ])
-            // Whole paths; without it the compiler also searches all of Polars to shorten them.
+            // Print full paths. Without this the compiler also searches all of Polars to shorten them.
             .arg("-Ztrim-diagnostic-paths=no")
             .env("RUSTC_BOOTSTRAP", "1")
             .arg(format!("--out-dir={}", self.directory.path().display()))
@@ -119,7 +119,7 @@ impl Prober {
     }
 }
 
-/// The type, from the compiler that waits; nothing if there is none, or something is wrong with the text.
+/// The type from the spare compiler; `None` if there is none or the code is not valid.
 fn ask_spare(snapshot: &Snapshot, body: &Body<'_>) -> Option<String> {
     let compiler = snapshot.compiler.as_ref()?;
     let question = format!("let {PROBED} = ::std::hint::black_box(&({}\n)); loop {{}}", body.expression);
@@ -129,14 +129,15 @@ fn ask_spare(snapshot: &Snapshot, body: &Body<'_>) -> Option<String> {
     Some(plain(ty))
 }
 
-/// A type as the compiler prints that of a reference to a value, as the person would write the value's.
+/// Turns the compiler's printed type of a reference into the type of the value, as a person would write
+/// it.
 fn plain(ty: &str) -> String {
     let ty = ty.strip_prefix('&').unwrap_or(ty).replace(INSIDE, "");
-    // What a number becomes when nothing else decides.
+    // The types that numbers get when nothing else decides.
     ty.replace("{integer}", "i32").replace("{float}", "f64")
 }
 
-/// A file that goes when this does.
+/// A file that is removed on drop.
 struct Removed(PathBuf);
 
 impl Drop for Removed {
@@ -156,14 +157,14 @@ fn read(stderr: &str, at: usize, succeeded: bool) -> Answer {
         }
     }
     if succeeded {
-        // It fits the pattern.
+        // The expression's type fits the pattern.
         return Ok("()".to_owned());
     }
     let said = diagnostics.iter().find(|diagnostic| diagnostic.is_error());
-    Err(said.map_or_else(|| "the compiler did not say its type".to_owned(), |error| error.message.clone()))
+    Err(said.map_or_else(|| "the compiler did not report the type".to_owned(), |error| error.message.clone()))
 }
 
-/// An expression with the statements before it, and with what they left open closed.
+/// An expression, the statements before it, and the text that closes what they leave open.
 struct Body<'a> {
     before: &'a str,
     expression: &'a str,
@@ -171,7 +172,7 @@ struct Body<'a> {
 }
 
 impl Body<'_> {
-    /// The statements with `question` in the expression's place, and where that begins.
+    /// The statements with `question` in place of the expression, and the position where it begins.
     fn with(&self, question: &str) -> (String, usize) {
         // A loop that does not end has any type.
         let mut text = format!("{} loop {{ ", self.before);
@@ -181,8 +182,9 @@ impl Body<'_> {
     }
 }
 
-/// What is to be compiled behind the imports that cells have, and where the expression's parentheses begin in
-/// it. `question` asks for the type of the expression, whose last line may end in a comment.
+/// The source to compile after the cells' imports, and the position in it where the expression's
+/// parentheses begin. `question` asks for the type of the expression, whose last line may end in a
+/// comment.
 fn source(snapshot: &Snapshot, body: &Body<'_>, question: &str) -> (String, usize) {
     let (statements, begins) = body.with(question);
     let parentheses = begins + question.find("&(").unwrap_or(0);
@@ -209,15 +211,15 @@ fn source(snapshot: &Snapshot, body: &Body<'_>, question: &str) -> (String, usiz
     (text, at)
 }
 
-/// What closes everything that `tokens` leave open, when an expression has come after them.
+/// The text that closes everything that `tokens` leave open, after an expression has followed them.
 fn closing(tokens: &[Token<'_>]) -> String {
-    /// A pair of brackets that is open.
+    /// An open pair of brackets.
     #[derive(Default)]
     struct Level {
         close: &'static str,
-        /// `if`, `match`, `while` or `for` whose block has not begun.
+        /// An `if`, `match`, `while` or `for` whose block has not begun.
         head: bool,
-        /// A `let` that wants its semicolon.
+        /// A `let` without its semicolon yet.
         binding: bool,
     }
     let mut levels = vec![Level::default()];

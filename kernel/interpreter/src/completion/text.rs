@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use ra_ap_rustc_lexer::{DocStyle, FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 
-/// A token of the code, as rustc's lexer cuts it; spaces and comments are none.
+/// A token as rustc's lexer produces it, without spaces and comments.
 #[derive(Debug, Clone, Copy)]
 pub struct Token<'a> {
     /// What it is.
@@ -24,7 +24,7 @@ impl Token<'_> {
     }
 }
 
-/// The tokens of `code`; nothing when it ends inside a string or a comment.
+/// The tokens of `code`; `None` if it ends inside a string or a comment.
 pub fn tokens(code: &str) -> Option<Vec<Token<'_>>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -62,19 +62,19 @@ fn is_terminated(kind: LiteralKind) -> bool {
 /// What can stand at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Context {
-    /// Nothing that is known beforehand: a string, a comment, the name of something new.
+    /// Nothing that can be known in advance: a string, a comment, the name of something new.
     Nothing,
     /// A name in scope.
     Name,
     /// A field or method of the expression in this range.
     Member(Range<usize>),
-    /// A name inside what these names lead to.
+    /// A name inside what this path leads to.
     Path(Vec<String>),
-    /// The same in a `use`; nothing leads anywhere yet if it is empty.
+    /// The same in a `use`. Empty at the start of the path.
     Import(Vec<String>),
 }
 
-/// A name in the code, perhaps an empty one, and what can stand there. Positions are bytes.
+/// A name in the code, possibly empty, and what can stand there. Positions are bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Place<'a> {
     /// Where the name begins.
@@ -113,13 +113,12 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Whether a name may contain this.
+/// Whether a name may contain this character.
 pub fn is_name(c: char) -> bool {
     c == '_' || c.is_alphanumeric()
 }
 
-/// The position in the list of the call whose parentheses are still open at the end of `tokens`: the
-/// name before them.
+/// The index of the name of the call whose parentheses are still open at the end of `tokens`.
 pub fn open_call(tokens: &[Token<'_>]) -> Option<usize> {
     let mut closed = 0;
     for (index, token) in tokens.iter().enumerate().rev() {
@@ -142,7 +141,7 @@ pub fn open_call(tokens: &[Token<'_>]) -> Option<usize> {
 
 const NEW_NAMES: [&str; 9] = ["fn", "struct", "enum", "trait", "mod", "type", "const", "static", "union"];
 
-/// Words after which no value and no type is complete.
+/// Words that cannot end a value or a type.
 pub const KEYWORDS: &[&str] = &[
     "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false",
     "fn", "for", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub", "ref", "return",
@@ -162,7 +161,7 @@ fn context(tokens: &[Token<'_>], end: usize) -> Context {
                 None => Context::Nothing,
             }
         }
-        // `pair.0.` is a name, a dot and a number that ends in a dot.
+        // `pair.0.` is lexed as a name, a dot and a number that ends in a dot.
         TokenKind::Literal { .. } if last.text.ends_with('.') => {
             let field = before.is_some_and(|token| token.kind == TokenKind::Dot);
             match field.then(|| receiver(tokens, tokens.len() - 2)).flatten() {
@@ -179,7 +178,7 @@ fn context(tokens: &[Token<'_>], end: usize) -> Context {
     }
 }
 
-/// What leads to the end of an unfinished `use`: `use a::{b, c::` gives `a`, `c`.
+/// The path to the end of an unfinished `use`: `use a::{b, c::` gives `a`, `c`.
 fn import(tokens: &[Token<'_>]) -> Option<Vec<String>> {
     let start = tokens.iter().rposition(|token| token.is("use"))?;
     let mut path: Vec<String> = Vec::new();
@@ -200,7 +199,7 @@ fn import(tokens: &[Token<'_>]) -> Option<Vec<String>> {
     ends_well.then_some(path)
 }
 
-/// The names of the path that ends before token `end`, which is `::`; generic arguments are left out.
+/// The names of the path that ends before token `end`, which is `::`. Generic arguments are left out.
 pub fn path_before(tokens: &[Token<'_>], end: usize) -> Vec<String> {
     let mut path = Vec::new();
     let mut at = end;
@@ -226,7 +225,7 @@ pub fn path_before(tokens: &[Token<'_>], end: usize) -> Vec<String> {
     path
 }
 
-/// Whether `::` stands before token `at`.
+/// Whether a `::` comes before token `at`.
 pub fn is_path_separator(tokens: &[Token<'_>], at: usize) -> bool {
     at >= 2 && tokens[at - 1].kind == TokenKind::Colon && tokens[at - 2].kind == TokenKind::Colon
 }
@@ -267,8 +266,8 @@ fn opening(tokens: &[Token<'_>], close: usize) -> Option<usize> {
     None
 }
 
-/// Where the expression begins that ends before token `end`, which is a dot: back over calls, indexing,
-/// `?`, paths and further dots.
+/// The start of the expression that ends before token `end`, which is a dot. Goes back over calls,
+/// indexing, `?`, paths and further dots.
 fn receiver(tokens: &[Token<'_>], end: usize) -> Option<usize> {
     let is_keyword = |token: &Token<'_>| {
         KEYWORDS.contains(&token.text) && !["self", "Self", "super", "crate", "await"].contains(&token.text)
@@ -383,7 +382,7 @@ mod tests {
         for code in ["1.", "\"a.", "// a.", "/* a.", "fn na", "'a'"] {
             assert_eq!(Place::before(code, code.len()).context, Context::Nothing, "{code}");
         }
-        // Where a range ends stands any expression.
+        // The end of a range can be any expression.
         assert_eq!(Place::before("0..", 3).context, Context::Name);
     }
 

@@ -10,19 +10,19 @@ use super::{
     index::{Group, Member, Page},
 };
 
-/// The person's own items, read from their source into what the index has for others.
+/// The person's own items, parsed from their source into the same form as the index.
 #[derive(Debug, Default)]
 pub struct UserItems {
     /// By name.
     pub pages: BTreeMap<String, (Kind, Page)>,
-    /// Each with the name of the type it is for; of a type parameter, `*`.
+    /// The `impl` blocks, each with the name of its type; `*` for a type parameter.
     pub impls: Vec<(String, Group)>,
-    /// Names of imports and what they mean; a glob has the name `*`.
+    /// The names of imports and what they refer to; a glob has the name `*`.
     pub imports: Vec<(String, String)>,
 }
 
 impl UserItems {
-    /// Adds the items of some source; what cannot be read is left out.
+    /// Adds the items of a source text. What cannot be parsed is skipped.
     pub fn add(&mut self, source: &str) {
         if let Ok(file) = syn::parse_str::<syn::File>(source) {
             for item in &file.items {
@@ -179,7 +179,7 @@ fn method(
     }
 }
 
-/// The name of the type that an `impl` is for, references left out.
+/// The name of the type that an `impl` is for, without references.
 fn head(ty: &Type) -> Option<String> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),

@@ -5,7 +5,7 @@ const PRIMITIVES: &[&str] = &[
     "u64", "u8", "usize",
 ];
 
-/// std's macros that people type most.
+/// std's most used macros.
 pub const MACROS: &[&str] = &[
     "assert",
     "assert_eq",
@@ -27,7 +27,7 @@ pub const MACROS: &[&str] = &[
     "writeln",
 ];
 
-/// What std's prelude brings into every cell, for when there is no index to say more.
+/// The names in std's prelude, for use without an index.
 const STANDARD: &[(&str, Kind)] = &[
     ("Box", Kind::Struct),
     ("Clone", Kind::Trait),
@@ -44,7 +44,7 @@ const STANDARD: &[(&str, Kind)] = &[
     ("Vec", Kind::Struct),
 ];
 
-/// Keywords, primitive types and the names that people type most.
+/// Keywords, primitive types and the most used names.
 pub fn all() -> impl Iterator<Item = (&'static str, Kind)> {
     let keywords = KEYWORDS.iter().map(|word| (*word, Kind::Keyword));
     let primitives = PRIMITIVES.iter().map(|word| (*word, Kind::Type));

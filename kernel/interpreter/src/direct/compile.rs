@@ -9,7 +9,7 @@ use crate::toolchain::{
 /// How much of a compilation is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Only whether it is right: nothing is run.
+    /// Only whether the cell is valid; nothing is run.
     Check,
     /// A shared object to run.
     Link,
@@ -18,10 +18,10 @@ pub enum Depth {
 /// Compiles cells in a directory of their own.
 pub struct Compiler {
     directory: PathBuf,
-    /// What links cells; without it, rustc does.
+    /// Links cells. Without it, rustc links.
     linker: Option<Linker>,
     spare: Arc<SpareCompiler>,
-    /// Whether there is a core on which the next one can start while this one works.
+    /// Whether there is a second core, on which the next compiler can start while this one works.
     has_second_core: bool,
 }
 
@@ -29,7 +29,7 @@ impl Compiler {
     /// A compiler that works in `directory`.
     ///
     /// # Errors
-    /// When what it needs there cannot be made.
+    /// When the files that it needs there cannot be created.
     pub fn new(build: WarmBuild, directory: PathBuf) -> Result<Self, WarmBuildError> {
         let has_second_core = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
         let linker = Linker::prepare(&build, &directory);
@@ -61,10 +61,10 @@ impl Compiler {
             && compilation.as_ref().is_ok_and(|compilation| compilation.not_linked)
             && !interrupts.asked()
         {
-            // Where libraries are in unusual places, the C compiler knows them.
+            // If libraries are in unusual places, the C compiler knows where.
             compilation = self.run(text, generated, depth, level, Product::Library, interrupts);
             if compilation.as_ref().is_ok_and(|compilation| compilation.succeeded) {
-                // It is not the cell that is at fault.
+                // The linker is at fault, not the cell.
                 self.linker = None;
                 self.spare.leave(Product::Library);
             }
@@ -76,7 +76,7 @@ impl Compiler {
         compilation
     }
 
-    /// One compiler's run, with the next cell's started beside it.
+    /// Runs one compiler and starts the next cell's beside it.
     fn run(
         &mut self,
         text: &str,
@@ -109,7 +109,7 @@ impl Compiler {
         &self.spare
     }
 
-    /// Checks that the library to compile against is the one that runs.
+    /// Checks that the library to compile against is the one that is loaded.
     ///
     /// # Errors
     /// When it was rebuilt.

@@ -1,6 +1,6 @@
-//! The calls that led to a panic, as the person knows them. The evaluation process sends addresses;
-//! their names are in the cell's shared object. Lines are not: the compiler would write them only with
-//! debug information, which makes every cell slower to compile to be read after the few that panic.
+//! The calls that led to a panic, in the person's terms. The evaluation process sends addresses; the
+//! names are in the cell's shared object. Line numbers are not: they need debug information, which would
+//! slow down the compilation of every cell for the sake of the few that panic.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -10,10 +10,10 @@ use partita_bridge::Frame;
 use super::generate::CELL_FUNCTION;
 use crate::state::Items;
 
-/// How many calls are told.
+/// How many calls are shown.
 const TOLD: usize = 12;
 
-/// One line a call, innermost first; a function that calls itself counts as one.
+/// One line per call, innermost first. Recursive calls in a row are one line.
 pub fn tell(frames: &[Frame], label: &str, items: &Items) -> Vec<String> {
     let mut names = Names::default();
     let calls = frames.iter().filter_map(|frame| names.of(frame));
@@ -31,7 +31,7 @@ fn describe(calls: impl Iterator<Item = String>, label: &str, items: &Items) -> 
             }
         };
         match lines.last_mut() {
-            // A cell's own code is one call, with the closures in it.
+            // The cell's own code counts as one call, including its closures.
             Some((last, times)) if *last == line => *times += usize::from(line != here),
             _ => lines.push((line, 1)),
         }
@@ -69,7 +69,7 @@ fn defined_in<'a>(path: &str, items: &'a Items) -> Option<&'a str> {
     Some(&item.cell.label)
 }
 
-/// The functions in shared objects: where each begins, and its name.
+/// The functions in shared objects: their start addresses and names.
 #[derive(Default)]
 struct Names {
     libraries: HashMap<std::path::PathBuf, Vec<(u64, String)>>,
@@ -83,14 +83,14 @@ impl Names {
         let index = functions.partition_point(|(start, _)| *start <= frame.address).checked_sub(1)?;
         let (_, name) = functions.get(index)?;
         let name = format!("{:#}", rustc_demangle::demangle(name));
-        // The others are instances of the library's generic functions.
+        // The rest are instances of the library's generic functions.
         (name.starts_with("cells::") || name.starts_with("<cells::") || name.starts_with(CELL_FUNCTION))
             .then_some(name)
     }
 }
 
 fn functions(library: &Path) -> Vec<(u64, String)> {
-    // Without names the panic is told without calls.
+    // Without names the panic is reported without calls.
     let Ok(data) = fs::read(library) else { return Vec::new() };
     let Ok(file) = object::File::parse(&*data) else { return Vec::new() };
     let mut functions: Vec<(u64, String)> = file

@@ -11,44 +11,43 @@ use crate::{
 pub struct CellPlan<'a> {
     /// The cell.
     pub cell: &'a Arc<CellSource>,
-    /// Its parts; `None` when only the compiler can say what is wrong with it.
+    /// Its parts; `None` if only the compiler can say what is wrong with it.
     pub split: Option<&'a Split>,
-    /// The items it sees, its own among them.
+    /// The items that it sees, including its own.
     pub items: &'a Items,
     /// The variables it may take.
     pub variables: &'a Variables,
-    /// Variables that do not outlive what it redefines: it cannot take them.
+    /// Variables that do not survive the cell's redefinitions, so the cell cannot take them.
     pub outdated: &'a [String],
-    /// Variables that it moves out, found on an earlier attempt.
+    /// Variables that it moves, found in an earlier attempt.
     pub moved: &'a BTreeSet<String>,
-    /// Names it binds but that cannot be kept, found on an earlier attempt.
+    /// Names it binds that cannot be kept, found in an earlier attempt.
     pub unkept: &'a BTreeSet<String>,
     /// Whether there are crates besides `partita`.
     pub dependencies: bool,
-    /// Distinguishes the symbols of this compilation.
+    /// Makes the symbols of this compilation unique.
     pub serial: u64,
 }
 
 /// The files of one compilation.
 pub struct Generated {
-    /// What the crate's root includes, first, and what that includes.
+    /// First the file that the crate's root includes, then the files that this one includes.
     pub files: Vec<SourceFile>,
-    /// The crate's own attributes, which stand in its root.
+    /// The crate's own attributes, which belong in its root.
     pub attributes: String,
     /// The function to call.
     pub symbol: String,
-    /// The names to be kept: `__kept_0` is the first.
+    /// The names to keep: `__kept_0` is the first.
     pub kept: Vec<String>,
     /// Statics that this crate defines, by index among the items, with their symbols.
     pub statics: Vec<(usize, String)>,
 }
 
-/// What the functions that cells become are called, before their number.
+/// The name of the function that a cell becomes, without its number.
 pub const CELL_FUNCTION: &str = "partita_cell_";
 
-/// Writes the crate for a cell. The person's text goes into files of its own, named as errors name
-/// them, with lines and columns unchanged; generated code stands in [`INCLUDED`] and after the cell's
-/// end.
+/// Writes the crate for a cell. The person's text goes into files of its own, named as in error messages,
+/// with lines and columns unchanged. Generated code is in [`INCLUDED`] and after the end of the cell.
 pub fn generate(plan: &CellPlan<'_>) -> Generated {
     let mut root = SourceFile::new(INCLUDED, None);
     let mut attributes = String::new();
@@ -57,7 +56,7 @@ pub fn generate(plan: &CellPlan<'_>) -> Generated {
         attributes.push('\n');
     }
     if plan.dependencies {
-        // Without it the compiler would link each crate into each cell.
+        // Without this line the compiler would link every crate into each cell.
         root.generate(&format!("extern crate {} as _;\n", dependencies::CRATE_NAME));
     }
     let mut files = Vec::new();
@@ -179,11 +178,11 @@ fn add_function(
     files.push(body_file(plan, split, body, kept));
 }
 
-/// The statements, in a block whose value is the cell's result.
+/// The statements, in a block whose value is the result of the cell.
 fn body_file(plan: &CellPlan<'_>, split: &Split, name: String, kept: &mut Vec<String>) -> SourceFile {
     let mut file = SourceFile::new(name, Some(Arc::clone(plan.cell)));
     if plan.split.is_none() && !lexes(&plan.cell.code) {
-        // The compiler gets no further than the brackets; ours would only be mistaken for the person's.
+        // The compiler stops at the brackets. Brackets of ours would be mistaken for the person's.
         file.copy(&plan.cell.code, 0);
         return file;
     }
@@ -219,7 +218,7 @@ fn body_file(plan: &CellPlan<'_>, split: &Split, name: String, kept: &mut Vec<St
         kept.push(name.clone());
         let text = format!("let __kept_{number} = ::partita::evaluation::Kept::new({name:?}, {name});\n");
         file.generate_for(Role::Keep(name.clone()), &text);
-        // A string takes what is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(keeps, "__p.keep(__kept_{number});");
     }
     file.generate(&keeps);
@@ -234,7 +233,7 @@ mod tests {
     use super::*;
     use crate::source::split_open_ended;
 
-    /// Pieces that hide brackets, quotes and characters of several bytes from one another.
+    /// Snippets that hide brackets, quotes and multi-byte characters from one another.
     const PIECES: [&str; 32] = [
         "let x = 1;",
         "let é = \"ü\";",

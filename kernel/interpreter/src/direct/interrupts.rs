@@ -14,18 +14,20 @@ use crate::{
 /// How long a cell may take to return after its job was cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the person is told about a cell that does not return.
+/// The notice about a cell that does not return.
 fn stuck(activity: Activity) -> String {
     let what = match activity {
-        Activity::Computes => "it computes, in a loop or a call of its own that does not look for interrupts",
+        Activity::Computes => {
+            "it computes, in a loop or a call of its own that does not check for interrupts"
+        }
         Activity::WaitsForOthers => {
-            "it waits for work on other threads that does not look for interrupts, such as a large Polars query of \
+            "it waits for work on other threads that does not check for interrupts, such as a large Polars query of \
              its own"
         }
         Activity::Waits => {
-            "it waits: in `std::thread::sleep`, for a lock, a channel, a program or the network"
+            "it waits: in `std::thread::sleep`, or for a lock, a channel, a program or the network"
         }
-        Activity::Unknown => "it is not in a job that could be cancelled",
+        Activity::Unknown => "it is not running a job that could be cancelled",
     };
     format!(
         "The cell does not return: {what}. It may still end by itself. Interrupt once more to end the evaluation \
@@ -33,8 +35,8 @@ fn stuck(activity: Activity) -> String {
     )
 }
 
-/// What an interrupt means depends on what is going on: while compiling it stops the compiler, while
-/// running it cancels the job, and only when that did not help it ends the process.
+/// What an interrupt does. While compiling, it stops the compiler. While running, it cancels the job;
+/// only if that does not help, a second one ends the process.
 #[derive(Clone)]
 pub struct Interrupts {
     state: Arc<(Mutex<State>, Condvar)>,
@@ -49,7 +51,7 @@ struct State {
     asked: bool,
     stuck: bool,
     killed: bool,
-    /// The kernel is leaving; nothing is started any more.
+    /// The kernel is shutting down; nothing may be started.
     closing: bool,
 }
 
@@ -62,7 +64,7 @@ enum Phase {
     Running(ProcessControl),
 }
 
-/// Ends the phase that it stands for.
+/// Ends its phase on drop.
 pub struct Watch<'a>(&'a Interrupts);
 
 impl Drop for Watch<'_> {
@@ -73,7 +75,7 @@ impl Drop for Watch<'_> {
 }
 
 impl Interrupts {
-    /// Nothing is going on yet; notices go to `outputs`.
+    /// The idle state; notices go to `outputs`.
     pub fn new(outputs: Outputs) -> Self {
         Self { state: Arc::default(), outputs }
     }
@@ -91,13 +93,13 @@ impl Interrupts {
         };
     }
 
-    /// The cell is over.
+    /// The cell has ended.
     pub fn end(&self) {
         self.lock().phase = Phase::Idle;
         self.state.1.notify_all();
     }
 
-    /// The compiler runs, as leader of process group `group`.
+    /// The compiler runs as leader of process group `group`.
     pub fn compiling(&self, group: i32) -> Watch<'_> {
         let mut state = self.lock();
         state.phase = Phase::Compiling(group);
@@ -107,8 +109,8 @@ impl Interrupts {
         Watch(self)
     }
 
-    /// Calls `start`, and the cell runs; `None` when it was asked to stop before. Nothing comes
-    /// between: an interrupt is either before the start or reaches what was started.
+    /// Calls `start` and marks the cell as running; `None` if the cell was interrupted before. This is
+    /// atomic: an interrupt comes either before the start or reaches the started cell.
     pub fn running(&self, start: impl FnOnce() -> ProcessControl) -> Option<Watch<'_>> {
         let mut state = self.lock();
         if state.asked {
@@ -118,22 +120,22 @@ impl Interrupts {
         Some(Watch(self))
     }
 
-    /// Whether this cell was asked to stop.
+    /// Whether this cell was interrupted.
     pub fn asked(&self) -> bool {
         self.lock().asked
     }
 
-    /// Whether this cell's process was ended by an interrupt.
+    /// Whether an interrupt ended this cell's process.
     pub fn killed(&self) -> bool {
         self.lock().killed
     }
 
-    /// Whether the kernel is leaving.
+    /// Whether the kernel is shutting down.
     pub fn closing(&self) -> bool {
         self.lock().closing
     }
 
-    /// Ends what runs, for good.
+    /// The handle that ends whatever runs, for good.
     pub fn terminator(&self) -> Interrupter {
         let interrupts = self.clone();
         Arc::new(move || {
@@ -150,7 +152,7 @@ impl Interrupts {
         })
     }
 
-    /// For front ends.
+    /// The handle for front ends.
     pub fn interrupter(&self) -> Interrupter {
         let interrupts = self.clone();
         Arc::new(move || interrupts.interrupt())
@@ -171,8 +173,8 @@ impl Interrupts {
                 control.interrupt();
                 if first {
                     let (interrupts, cell) = (self.clone(), state.cell);
-                    // Without the thread there is no notice, and a second interrupt has no effect;
-                    // the first one was sent all the same.
+                    // Without the thread there is no notice and a second interrupt has no effect, but the
+                    // first one has been sent.
                     let _ =
                         thread::Builder::new().name("interrupt".into()).spawn(move || interrupts.watch(cell));
                 }
@@ -181,7 +183,7 @@ impl Interrupts {
         state.asked = true;
     }
 
-    /// Waits whether the cell returns, and says so if it does not.
+    /// Waits for the cell to return and prints a notice if it does not.
     fn watch(&self, cell: u64) {
         let until = Instant::now() + PATIENCE;
         let mut state = self.lock();
@@ -200,7 +202,7 @@ impl Interrupts {
         let Phase::Running(control) = &state.phase else { return };
         let control = control.clone();
         drop(state);
-        // This takes a moment, in which the cell may end or be ended.
+        // This takes a moment, in which the cell may end.
         let activity = control.activity();
         let state = self.lock();
         if state.cell == cell && matches!(state.phase, Phase::Running(_)) && !state.killed {

@@ -1,17 +1,17 @@
-//! The direct evaluator: one `rustc` call a cell, against the `partita` library that was compiled
-//! once ([`WarmBuild`]). Here is the road of a cell: its items join those of earlier cells
-//! (`items`), a crate is written around it (`generate`), compiled (`compile`, by a `rustc` that was started
-//! before the cell came), run in the evaluation
-//! process (`run`), and what it changed is noted (`variables`). How well it is optimised, `heat` says.
+//! The direct evaluator: one `rustc` call per cell, against the `partita` library that was compiled once
+//! ([`WarmBuild`]). The path of a cell: its items join those of earlier cells (`items`), a crate is
+//! generated around it (`generate`) and compiled (`compile`, by a `rustc` started before the cell
+//! arrived), the result is run in the evaluation process (`run`), and its changes are recorded
+//! (`variables`). `opt_level` decides how much it is optimised.
 //!
-//! Rust decides what is right; two things it cannot know beforehand are found by trying. A variable
-//! that the cell moves out cannot be put back, and a borrow cannot outlive its cell: the compiler's
-//! error about the generated line says so (`blame`), and the cell is compiled again without the line.
-//! The same way an item of an earlier cell leaves that does not fit a redefinition.
+//! Rust decides what is valid. Two things cannot be known beforehand and are found by trying: a variable
+//! that the cell moves cannot be put back, and a borrow cannot outlive its cell. The compiler's error
+//! about the generated line shows it (`blame`), and the cell is compiled again without the line. An item
+//! of an earlier cell that does not match a redefinition is removed the same way.
 //!
-//! Variables are lent to the cell's body, which is a closure: what it only borrows or changes in
-//! place is put back however the body ends, by a panic or a `?` too; what it moves is the body's, and
-//! is gone with it.
+//! Variables are lent to the cell's body, which is a closure. What the body only borrows or changes in
+//! place is put back however the body ends, even by a panic or a `?`. What it moves belongs to the body
+//! and is gone with it.
 
 mod compile;
 pub mod dependencies;
@@ -63,31 +63,33 @@ const NOT_RUN: &str = "the cell was interrupted before it ran; nothing has chang
 /// Why the direct evaluator could not be started.
 #[derive(Debug, Error)]
 pub enum DirectError {
-    /// There is nothing to compile cells against.
+    /// There is no library to compile cells against.
     #[error(transparent)]
     WarmBuild(#[from] WarmBuildError),
-    /// There is no process to run them.
+    /// There is no process to run cells.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// The kernel and the library are of different versions.
-    #[error("this kernel is version {kernel}, but the partita library is {library}: install them together")]
+    /// The kernel and the library have different versions.
+    #[error(
+        "the kernel has version {kernel}, but the partita library has version {library}: install both from the same build"
+    )]
     OtherVersion {
-        /// The kernel's.
+        /// The kernel's version.
         kernel: &'static str,
-        /// The library's.
+        /// The library's version.
         library: String,
     },
-    /// A directory could not be made.
+    /// A directory could not be created.
     #[error("cannot prepare a directory for cells: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Partita's own evaluator. See the module's text.
+/// Partita's own evaluator. See the module docs.
 pub struct DirectEvaluator {
     build: WarmBuild,
     compiler: Compiler,
     executable: PathBuf,
-    /// `None` after it ended and could not be started again.
+    /// `None` if it has ended and could not be started again.
     process: Option<EvaluationProcess>,
     line: Line,
     outputs: Outputs,
@@ -95,24 +97,23 @@ pub struct DirectEvaluator {
     items: Items,
     variables: Variables,
     dependencies: Dependencies,
-    /// Variables to be dropped by the next cell that runs.
+    /// Variables that the next cell to run will drop.
     forget: BTreeSet<String>,
     labels: BTreeSet<String>,
-    /// Whether it was said that some statics begin anew in each cell.
+    /// Whether the notice about statics that start anew in each cell was shown.
     said_anew: bool,
     serial: u64,
     settings: Settings,
-    /// Where the time of the running cell, or of the last one, went.
+    /// Where the time of the running or last cell went.
     account: Timing,
-    // Last: the directory goes when everything that uses it is gone.
+    // Dropped last: everything else uses the directory.
     directory: SessionDirectory,
 }
 
 impl DirectEvaluator {
-    /// Finds the warm build beside `executable` and starts that as the evaluation process.
-    ///
+    /// Finds the warm build beside `executable` and starts `executable` as the evaluation process.
     /// # Errors
-    /// When the build is missing or does not fit, or the process does not come up.
+    /// When the build is missing or does not match, or the process does not start.
     pub fn start(executable: &Path, background: OutputSender) -> Result<Self, DirectError> {
         let build = WarmBuild::locate(executable)?;
         let directory = SessionDirectory::create()?;
@@ -137,7 +138,7 @@ impl DirectEvaluator {
             account: Timing::default(),
             directory,
         };
-        // It gets ready beside the evaluation process.
+        // The compiler starts up in parallel with the evaluation process.
         evaluator.compiler.spare().prepare();
         evaluator.spawn()?;
         Ok(evaluator)
@@ -194,7 +195,7 @@ impl DirectEvaluator {
         self.run_compiled(&source, split.as_ref(), ready, cell.viewer)
     }
 
-    /// Takes the `:dep` lines off a cell's head and does what they ask for. Lines keep their numbers.
+    /// Takes the `:dep` lines off the start of a cell and carries them out. Lines keep their numbers.
     fn read_dependencies(&mut self, code: String) -> Result<String, CellError> {
         let lines = dependencies::leading(&code);
         if lines.is_empty() {
@@ -238,7 +239,7 @@ impl DirectEvaluator {
         Ok(())
     }
 
-    /// Drops what does not fit what the cell redefines, and says so.
+    /// Drops what does not match the cell's redefinitions, and prints a notice.
     fn leave_behind(&mut self, label: &str, ready: &Ready) {
         if let Some(notice) = errors::left_behind(&ready.outdated, &ready.dropped) {
             self.outputs.text(Stream::Stderr, notice);
@@ -251,7 +252,7 @@ impl DirectEvaluator {
 
     fn label(&mut self, number: u32) -> String {
         let mut label = format!("cell {number}");
-        // Front ends count; should one not, files still need names of their own.
+        // Front ends count cells. If one does not, the files still need unique names.
         while !self.labels.insert(label.clone()) {
             label.push('\'');
         }
@@ -259,7 +260,7 @@ impl DirectEvaluator {
     }
 }
 
-/// Ends a cell, also one over which the evaluator panics.
+/// Ends a cell on drop, even if the evaluator panics.
 struct Over {
     outputs: Outputs,
     interrupts: Interrupts,
@@ -285,7 +286,7 @@ impl Evaluator for DirectEvaluator {
         let outcome = self.evaluate(cell).unwrap_or_else(Outcome::Failed);
         drop(over);
         self.compiler.spare().prepare();
-        // Positions were kept for this cell alone.
+        // Positions are kept for one cell only.
         proc_macro2::extra::invalidate_current_thread_spans();
         outcome
     }

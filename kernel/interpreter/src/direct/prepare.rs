@@ -1,6 +1,5 @@
-//! A cell on its way through the compiler, until what is wrong with it, if anything, is its own fault. Two
-//! things are found by trying, because only the compiler knows them: what the cell moves out, and what of it
-//! cannot be kept.
+//! Compiles a cell until any error left is the cell's own. What the cell moves, and which of its values
+//! cannot be kept, is found by trying, because only the compiler knows.
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
@@ -18,10 +17,10 @@ use crate::{
     toolchain::Compilation,
 };
 
-/// The level of cells with loops of their own.
+/// The optimisation level of cells with loops of their own.
 const OPTIMISED: u8 = 2;
 
-/// How often a cell is compiled before its errors count as its own.
+/// How often a cell is compiled before its errors are taken as its own.
 const ATTEMPTS: usize = 8;
 
 /// A cell that compiled.
@@ -29,7 +28,7 @@ pub(super) struct Ready {
     pub(super) compiled: Compilation,
     pub(super) generated: Generated,
     pub(super) items: Items,
-    /// Variables that go when it runs, because of what it redefines.
+    /// Variables that are dropped when it runs, because of what it redefines.
     pub(super) outdated: Vec<String>,
     pub(super) moved: BTreeSet<String>,
     pub(super) unkept: Vec<(String, &'static str)>,
@@ -38,7 +37,7 @@ pub(super) struct Ready {
 }
 
 impl DirectEvaluator {
-    /// Compiles until what is wrong, if anything, is the cell's own fault.
+    /// Compiles until any error left is the cell's own.
     pub(super) fn prepare(
         &mut self,
         source: &Arc<CellSource>,
@@ -127,7 +126,7 @@ impl DirectEvaluator {
         Err(errors::trouble("the cell was given up after too many attempts"))
     }
 
-    /// The optimisation level for a cell that sees these items.
+    /// The optimisation level of a cell that sees these items.
     fn level(&self, split: Option<&Split>, items: &Items) -> u8 {
         if let Optimisation::Level(level) = self.settings.optimisation {
             return level;

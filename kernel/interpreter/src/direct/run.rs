@@ -1,4 +1,4 @@
-//! A compiled cell, or a command, in the evaluation process, and what its end means for the items and
+//! Runs a compiled cell or a command in the evaluation process, and applies the result to the items and
 //! variables that later cells see.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::{
     timing::Phase,
 };
 
-/// The type of what a query leaves, as a cell writes it.
+/// The type of a query's result, as a cell writes it.
 const DATA_FRAME: &str = "partita::prelude::DataFrame";
 
 impl DirectEvaluator {
@@ -77,7 +77,7 @@ impl DirectEvaluator {
         } else {
             bound.iter().for_each(|name| self.variables.never_bound(name, label));
         }
-        // What the process has is what there is.
+        // What the process has is what counts.
         let lost: Vec<String> = self
             .variables
             .list()
@@ -139,7 +139,7 @@ impl DirectEvaluator {
         }
     }
 
-    /// Takes over what a cell that ran to its end has defined and bound.
+    /// Records what a cell that ran to its end has defined and bound.
     fn commit(&mut self, label: &str, split: Option<&Split>, ready: Ready) {
         self.items = ready.items;
         for (index, symbol) in ready.generated.statics {
@@ -159,12 +159,12 @@ impl DirectEvaluator {
                         self.forget.insert(name);
                     }
                 },
-                // Never reached by the cell, says the compiler; so nothing was stored.
+                // The compiler found that the cell never reaches it, so nothing was stored.
                 None => self.variables.remove(&name, format!("was never stored by {label}")),
             }
         }
         for (name, why) in ready.unkept {
-            // The name meant something else before; that value is shadowed now.
+            // The name had another value before, which is now shadowed.
             if self.variables.contains(&name) {
                 self.forget.insert(name.clone());
             }
@@ -172,7 +172,7 @@ impl DirectEvaluator {
         }
     }
 
-    /// The process ended in the middle of a cell: says so, and starts another.
+    /// The process ended in the middle of a cell: reports it and starts another.
     fn bury(&mut self, gone: &Gone) -> CellError {
         let killed = self.interrupts.killed();
         let lost = self.variables.clear("was lost with the evaluation process");

@@ -1,6 +1,6 @@
-//! One sentence for the errors that people meet in their first lessons, where the compiler says what is
-//! wrong but cannot know what a notebook or a column is. A row is the error's code, words that all
-//! stand in it, and the sentence; the first row that fits counts.
+//! One sentence of advice for errors that people meet in their first lessons. The compiler says what is
+//! wrong, but does not know what a notebook or a column is. A row has error codes, fragments that the
+//! error must contain, and the sentence; the first matching row is used.
 
 use crate::toolchain::Diagnostic;
 
@@ -17,21 +17,21 @@ const fn row(codes: &'static [&'static str], words: &'static [&'static str], adv
 const COMPARE: &str = "an `Expr` stands for a column whose values are not known yet, so it is compared by methods: \
 `col(\"a\").gt(lit(1))`, and `.gt_eq`, `.lt`, `.lt_eq`, `.eq`, `.neq` likewise";
 const LOGIC: &str = "conditions on columns are joined by methods: `a.and(b)`, `a.or(b)`, `a.not()`";
-const LAZY: &str = "expressions belong to a plan: begin it with `.lazy()`, and let `.collect()?` run it";
+const LAZY: &str = "expressions belong to a plan: begin it with `.lazy()` and run it with `.collect()?`";
 const COLLECT: &str =
     "a `LazyFrame` is a plan that has not run yet: `.collect()?` runs it and gives the `DataFrame`";
-const QUESTION_MARK: &str = "this call may fail, so it gives a `Result`: a `?` after it takes the value out, and ends \
+const QUESTION_MARK: &str = "this call may fail, so it returns a `Result`: a `?` after it takes the value out, and ends \
 the cell with the error if there is one";
-const OWNER: &str = "a value has one owner, and a move gives it away: lend it (`&name`), or give a copy away \
+const OWNER: &str = "a value has one owner, and a move gives it away: lend it (`&name`), or pass a copy \
 (`name.clone()`, which is cheap for frames and datasets)";
 const NUMBERS: &str = "Rust never converts numbers by itself: write the type you mean (`1.0`, `2u64`), or convert \
 (`x as f64`)";
-const MUTABLE: &str = "only what is bound with `let mut` can change; a variable of an earlier cell becomes so by \
+const MUTABLE: &str = "only what is bound with `let mut` can change; rebind a variable of an earlier cell with \
 `let mut name = name;`";
 
-/// In order: a row before another takes precedence.
+/// In order: earlier rows take precedence.
 const ROWS: &[Row] = &[
-    // Expressions against values.
+    // Expressions and values.
     row(&["E0369"], &["binary operation `&&`", "Expr`"], LOGIC),
     row(&["E0369"], &["binary operation", "cannot be applied to type `Expr`"], COMPARE),
     row(&["E0308"], &["expected `bool`, found `Expr`"], LOGIC),
@@ -41,14 +41,14 @@ const ROWS: &[Row] = &[
     row(&["E0277"], &["`Expr: AsRef<str>`"], LAZY),
     row(&["E0277"], &["PlSmallStr: From<Expr>`"], LAZY),
     row(&["E0308"], &["found `Expr`", "ChunkedArray<BooleanType>"], LAZY),
-    // Plans against frames.
+    // Plans and frames.
     row(&["E0599"], &["for struct `LazyFrame`"], COLLECT),
     row(&["E0308"], &["expected `DataFrame`, found `LazyFrame`"], COLLECT),
     row(&["E0599"], &["for struct `DataFrame`"], LAZY),
     row(
         &["E0308"],
         &["expected `LazyFrame`, found `DataFrame`"],
-        "a plan is wanted, not a finished frame: `.lazy()` makes one of it",
+        "this needs a plan, not a finished frame: `.lazy()` makes one from it",
     ),
     // Results and options.
     row(&["E0599"], &["for enum `Result<"], QUESTION_MARK),
@@ -63,12 +63,12 @@ const ROWS: &[Row] = &[
     row(
         &["E0277"],
         &["the `?` operator can only be used on `Result`s"],
-        "at a cell's top level `?` is for `Result`s; `.ok_or(\"what is missing\")?` makes one of an `Option`",
+        "at a cell's top level `?` is for `Result`s; `.ok_or(\"what is missing\")?` turns an `Option` into one",
     ),
     row(
         &["E0277"],
         &["the `?` operator can only be used in"],
-        "`?` hands the error to the caller, so the function must be able to return one: \
+        "`?` returns the error to the caller, so the function must be able to return one: \
          `-> Result<…, Box<dyn std::error::Error>>`, with `Ok(…)` around its last value",
     ),
     row(
@@ -79,7 +79,7 @@ const ROWS: &[Row] = &[
     row(
         &["E0308"],
         &["a cell's Result"],
-        "a cell is no function: write its value last, without `return` and without `;`",
+        "a cell is not a function: write its value last, without `return` and without `;`",
     ),
     // Ownership.
     row(&["E0382", "E0505"], &[], OWNER),
@@ -92,7 +92,7 @@ const ROWS: &[Row] = &[
     row(
         &["E0499", "E0502", "E0506"],
         &[],
-        "as long as a borrow is used, what it borrows from must stay as it is: finish with the one before the other, \
+        "while a borrow is in use, what it borrows from must not change: finish with the borrow first, \
          or work on a `.clone()`",
     ),
     row(
@@ -104,9 +104,9 @@ const ROWS: &[Row] = &[
     row(
         &["E0308"],
         &["expected `PlSmallStr`"],
-        "names inside Polars are of a type of their own: `\"name\".into()` makes one",
+        "Polars has a type of its own for names: `\"name\".into()` makes one",
     ),
-    row(&["E0308"], &["expected `Column`, found `Series`"], "`.into_column()` makes a column of a series"),
+    row(&["E0308"], &["expected `Column`, found `Series`"], "`.into_column()` turns a series into a column"),
     row(&["E0277"], &["cannot add", "to"], NUMBERS),
     row(&["E0277"], &["cannot subtract", "from"], NUMBERS),
     row(&["E0277"], &["cannot multiply", "by"], NUMBERS),
@@ -115,13 +115,13 @@ const ROWS: &[Row] = &[
     row(
         &["overflowing_literals", "arithmetic_overflow"],
         &[],
-        "the number does not fit its type; give it a larger one: `300u16`, `let n: u64 = …`",
+        "the number does not fit its type; use a larger type: `300u16`, `let n: u64 = …`",
     ),
     // The rest.
     row(
         &["E0308"],
         &["implicitly returns `()`"],
-        "a function gives its last expression, and a `;` after it throws that away",
+        "a function returns its last expression, and a `;` after it throws that away",
     ),
     row(
         &["E0728"],
@@ -131,7 +131,7 @@ const ROWS: &[Row] = &[
     row(
         &["E0282", "E0283", "E0284"],
         &[],
-        "the type cannot be guessed from here; write it: `let x: Vec<i32> = …`",
+        "the type cannot be inferred here; write it: `let x: Vec<i32> = …`",
     ),
     row(
         &["E0599"],
@@ -145,7 +145,7 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-/// What the compiler calls numbers.
+/// The compiler's names for numbers.
 const NUMBER_TYPES: [&str; 16] = [
     "i8",
     "i16",
@@ -165,7 +165,7 @@ const NUMBER_TYPES: [&str; 16] = [
     "floating-point number",
 ];
 
-/// The sentence for an error, if there is one.
+/// The advice for an error, if there is one.
 pub fn advice(error: &Diagnostic) -> Option<&'static str> {
     let said = everything(error);
     let code = error.code();
@@ -184,7 +184,7 @@ fn mixes_numbers(said: &str) -> bool {
     })
 }
 
-/// All that the compiler says about an error, a line each.
+/// Everything that the compiler says about an error, one line each.
 fn everything(error: &Diagnostic) -> String {
     let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
     let notes = error.children.iter().map(|child| child.message.as_str());

@@ -7,26 +7,26 @@ use crate::{
     toolchain::Diagnostic,
 };
 
-/// Whose fault an error is.
+/// What caused an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Blame {
-    /// The cell's own: the person must see it.
+    /// The cell itself: the person must see the error.
     Cell,
-    /// The cell moved this variable; it cannot be put back.
+    /// The cell moved this variable, so it cannot be put back.
     Moved(String),
-    /// What the cell bound under this name cannot be kept, and why.
+    /// The value that the cell bound to this name cannot be kept, with the reason.
     CannotKeep(String, &'static str),
     /// The type of this variable cannot be written.
     CannotTake(String),
-    /// An item of an earlier cell does not fit what this cell defines.
+    /// An item of an earlier cell does not match what this cell defines.
     Item(usize),
 }
 
 const BORROWS: &str = "it borrows from another value, and a borrow ends with its cell; own it (`.clone()`, \
 `.to_owned()`), or use it in the same cell";
 
-/// Says whose fault an error is: generated code that puts values into the store fails for values
-/// that are not there any more or must not outlive the cell.
+/// Finds the cause of an error. Generated code that stores values fails for values that were moved or
+/// must not outlive the cell.
 pub fn blame(error: &Diagnostic, files: &[SourceFile], items: &Items, current: &Arc<CellSource>) -> Blame {
     let roles: Vec<(&Role, bool)> = error
         .spans
@@ -36,7 +36,7 @@ pub fn blame(error: &Diagnostic, files: &[SourceFile], items: &Items, current: &
             Some((file.role(&(span.byte_start..span.byte_end))?, span.is_primary))
         })
         .collect();
-    // Keeping a borrow makes errors about its owner too; the borrower is the one mentioned aside.
+    // Keeping a borrow also causes errors about its owner. The borrower is the one in a secondary span.
     let mut keeps = roles.iter().filter_map(|(role, primary)| match role {
         Role::Keep(name) => Some((name, *primary)),
         _ => None,
@@ -54,7 +54,7 @@ pub fn blame(error: &Diagnostic, files: &[SourceFile], items: &Items, current: &
         (Some((Role::Keep(name), true)), "E0382" | "E0381") => {
             return Blame::CannotKeep(
                 name.clone(),
-                "the cell moved it on; clone it (`.clone()`) to keep it too",
+                "the cell moved it; clone it (`.clone()`) to keep it too",
             );
         }
         (Some((Role::Keep(name), true)), "E0277" | "E0310" | "E0161") => {
@@ -80,7 +80,7 @@ pub fn blame(error: &Diagnostic, files: &[SourceFile], items: &Items, current: &
     Blame::Cell
 }
 
-/// Errors about a borrow that outlives what it borrows from.
+/// Whether the error is about a borrow that outlives its owner.
 fn is_borrow(code: &str) -> bool {
     matches!(
         code,

@@ -1,6 +1,6 @@
-//! The compiler's messages as it would print them, had it compiled the cell alone. Its own rendering
-//! shows generated code and its positions; so the parts of a message are mapped back to the cells and
-//! rendered by the library that rustc's rendering lives in.
+//! Renders the compiler's messages as if the cell alone had been compiled. The compiler's own rendering
+//! shows generated code and its positions. So the parts of a message are mapped back to the cells and
+//! rendered by the library that rustc also uses.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -12,10 +12,10 @@ use crate::{
     toolchain::{Diagnostic, Span},
 };
 
-/// How many of the imports that would do are told.
+/// How many of the possible imports are shown.
 const IMPORTS_SHOWN: usize = 4;
 
-/// One message, with ANSI colours; `hints` are added as helps of our own.
+/// Renders one message with ANSI colours. `hints` are added as helps.
 pub fn render(diagnostic: &Diagnostic, files: &[SourceFile], hints: &[String]) -> String {
     let level = level(&diagnostic.level);
     let mut title = level.clone().primary_title(diagnostic.message.as_str());
@@ -28,9 +28,9 @@ pub fn render(diagnostic: &Diagnostic, files: &[SourceFile], hints: &[String]) -
     }
     let mut groups = Vec::new();
     for child in &diagnostic.children {
-        // Advice about generated code helps nobody.
+        // Advice about generated code is of no use,
         if !child.spans.is_empty() && places(&child.spans, files).is_empty() {
-            // Except that an import may stand anywhere.
+            // except for imports, which can go anywhere.
             if let Some(imports) = imports(child) {
                 main = main.element(Level::HELP.message(imports));
             }
@@ -60,7 +60,7 @@ pub fn render(diagnostic: &Diagnostic, files: &[SourceFile], hints: &[String]) -
     Renderer::styled().render(&groups)
 }
 
-/// Imports that the compiler proposes: `consider importing this struct: …`.
+/// The imports that the compiler proposes: `consider importing this struct: …`.
 fn imports(advice: &Diagnostic) -> Option<String> {
     let lines: Vec<&str> = advice
         .spans
@@ -82,14 +82,14 @@ pub fn is_about(diagnostic: &Diagnostic, label: &str, files: &[SourceFile]) -> b
 
 /// A span in a cell.
 pub struct Place<'a> {
-    /// The generated file that holds it.
+    /// The generated file that contains it.
     pub file: &'a SourceFile,
     /// Bytes in the cell.
     pub range: Range<usize>,
     span: &'a Span,
 }
 
-/// Where in a cell a span is; for one inside a library's macro, where the cell calls the macro.
+/// The position of a span in a cell. For a span inside a library's macro, the position of the macro call.
 pub fn place<'a>(span: &'a Span, files: &'a [SourceFile]) -> Option<Place<'a>> {
     let mut here = span;
     loop {
@@ -105,7 +105,7 @@ fn places<'a>(spans: &'a [Span], files: &'a [SourceFile]) -> Vec<Place<'a>> {
     spans.iter().filter_map(|span| place(span, files)).collect()
 }
 
-/// The spans in one cell, or one span in a file of a library.
+/// The spans in one cell, or one span in a library's file.
 struct Shown<'a> {
     path: &'a str,
     source: Cow<'a, str>,

@@ -1,4 +1,4 @@
-//! What a person is told when a cell did not finish.
+//! The error reports for cells that did not finish.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ const RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
 const DIM: &str = "\x1b[2m";
 
-/// How long the line is that stands for an error where there is room for one line.
+/// The maximum length of the one-line form of an error.
 const MESSAGE_CHARS: usize = 300;
 
 /// The error of a cell, with `details` below its headline.
@@ -33,7 +33,7 @@ pub fn cell_error(name: &str, message: String, details: &[String]) -> CellError 
     CellError { name: name.to_owned(), message: one_line(&message), traceback }
 }
 
-/// The first line that says something.
+/// The first line that is not empty.
 fn one_line(message: &str) -> String {
     let mut lines = message.lines().map(str::trim_end).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
@@ -44,35 +44,35 @@ fn one_line(message: &str) -> String {
     short
 }
 
-/// Something around the cell is wrong, not the cell.
+/// The cell is fine, but something around it failed.
 pub fn trouble(message: &str) -> CellError {
     cell_error("EvaluatorError", message.to_owned(), &[])
 }
 
-/// The loader refused the compiled cell.
+/// The loader rejected the compiled cell.
 pub fn not_loaded(why: &str) -> CellError {
     let Some(symbol) = undefined_symbol(why) else {
         return trouble(&format!("the cell could not be run: {why}"));
     };
     let name = format!("{:#}", rustc_demangle::demangle(symbol));
-    let message = format!("`{name}` is declared but nowhere defined");
+    let message = format!("`{name}` is declared but not defined anywhere");
     let help = format!(
-        "help: no library that is loaded has it. If `{name}` is in a C library, name that library above the \
+        "help: no loaded library defines it. If `{name}` is in a C library, name that library above the \
          `extern` block: `#[link(name = \"…\")]`. Nothing has run, and nothing has changed"
     );
     cell_error("CompileError", message, &[help])
 }
 
-/// The symbol that the loader did not find, in its words: `/tmp/cell.so: undefined symbol: name`.
+/// The symbol in the loader's message: `/tmp/cell.so: undefined symbol: name`.
 fn undefined_symbol(why: &str) -> Option<&str> {
     let (_, rest) = why.split_once("undefined symbol: ")?;
     rest.split([',', ' ']).next().filter(|symbol| !symbol.is_empty())
 }
 
-/// Brackets inside brackets, more than a compiler is made for.
+/// Brackets nest deeper than the compiler can handle.
 pub fn too_deep(depth: usize, deepest: usize) -> CellError {
     let message = format!(
-        "the brackets of this cell nest {depth} deep, and the compiler's stack does not reach much further than \
+        "the brackets of this cell nest {depth} deep, and the compiler's stack is not made for much more than \
          {deepest}: give the inner parts names of their own"
     );
     cell_error("CompileError", message, &[])
@@ -83,7 +83,7 @@ pub fn interrupted(message: &str) -> CellError {
     cell_error("Interrupted", message.to_owned(), &[])
 }
 
-/// The compiler refused the cell.
+/// The compiler rejected the cell.
 pub fn compile_error(
     messages: &CompilerMessages,
     blames: &[Blame],
@@ -103,7 +103,7 @@ pub fn compile_error(
     let mut given = BTreeSet::new();
     for diagnostic in &shown {
         let mut hints: Vec<String> = hint(diagnostic, variables).into_iter().collect();
-        // Once a cell is enough.
+        // Give each piece of advice once per cell.
         hints.extend(advice(diagnostic).filter(|advice| given.insert(*advice)).map(str::to_owned));
         traceback.extend(render(diagnostic, files, &hints).lines().map(str::to_owned));
         traceback.push(String::new());
@@ -120,11 +120,11 @@ pub fn compile_error(
     CellError { name: "CompileError".into(), message, traceback }
 }
 
-/// The compiler ended without an error of its own: it crashed, or the linker refused.
+/// The compiler ended without an error of its own: it crashed, or the linker failed.
 fn compiler_failed(messages: &CompilerMessages) -> CellError {
     let (message, details) = match &messages.ended_by {
         Some(signal) => (
-            format!("the compiler itself crashed over this cell (signal {signal}); nothing has changed"),
+            format!("the compiler itself crashed on this cell (signal {signal}); nothing has changed"),
             "help: it may have run out of stack or memory: write what is deeply nested or very long in \
              smaller pieces"
                 .to_owned(),
@@ -134,7 +134,7 @@ fn compiler_failed(messages: &CompilerMessages) -> CellError {
     cell_error("CompileError", message, &[details])
 }
 
-/// For a name that is not found: what became of the variable it once was.
+/// For a name that is not found: what happened to the variable of that name.
 fn hint(diagnostic: &Diagnostic, variables: &Variables) -> Option<String> {
     // E0423: the prelude has a module or type of that name.
     if !matches!(diagnostic.code(), "E0425" | "E0423") {
@@ -144,7 +144,7 @@ fn hint(diagnostic: &Diagnostic, variables: &Variables) -> Option<String> {
     quoted.find_map(|name| Some(format!("variable `{name}` {}", variables.why_absent(name)?)))
 }
 
-/// Warnings about this cell, rendered.
+/// The warnings about this cell, rendered.
 pub fn warnings(diagnostics: &[Diagnostic], label: &str, files: &[SourceFile]) -> Vec<String> {
     diagnostics
         .iter()
@@ -153,7 +153,7 @@ pub fn warnings(diagnostics: &[Diagnostic], label: &str, files: &[SourceFile]) -
         .collect()
 }
 
-/// What a redefinition made unusable.
+/// The notice about what a redefinition made unusable.
 pub fn left_behind(variables: &[String], items: &[String]) -> Option<String> {
     let mut notice = String::new();
     if !variables.is_empty() {
@@ -165,29 +165,29 @@ pub fn left_behind(variables: &[String], items: &[String]) -> Option<String> {
     }
     if !items.is_empty() {
         notice.push_str(&format!(
-            "removed, because they do not fit the new definitions: {}\n",
+            "removed, because they do not match the new definitions: {}\n",
             items.join(", ")
         ));
     }
     (!notice.is_empty()).then_some(notice)
 }
 
-/// A static that has an instance in each cell.
+/// The notice about a static that has an instance in each cell.
 pub fn begins_anew(name: &str) -> String {
     format!(
-        "note: {name} begins anew in every cell: only a `static` outside functions, modules and macros keeps its \
+        "note: {name} starts anew in every cell: only a `static` outside functions, modules and macros keeps its \
          value; move it there, or keep the value in a variable\n"
     )
 }
 
-/// A `?` left the cell.
+/// A `?` ended the cell.
 pub fn failure(chain: &[String], interrupted: bool) -> CellError {
     let causes: Vec<String> = chain.iter().skip(1).map(|cause| format!("  caused by: {cause}")).collect();
     let message = chain.first().cloned().unwrap_or_default();
     cell_error(if interrupted { "Interrupted" } else { "Error" }, message, &causes)
 }
 
-/// The cell panicked; `calls` is how it came there, a line each.
+/// The cell panicked. `calls` are the calls that led there, one per line.
 pub fn panic(panic: &Panic, source: &CellSource, items: &Items, calls: Vec<String>) -> CellError {
     let cells = items.kept.iter().map(|item| &*item.cell);
     let cell = std::iter::once(source).chain(cells).find(|cell| {
@@ -200,25 +200,26 @@ pub fn panic(panic: &Panic, source: &CellSource, items: &Items, calls: Vec<Strin
             let place = format!("  at {}, line {line}: ", cell.label);
             let column = usize::try_from(panic.column).unwrap_or_default().saturating_sub(1);
             let indent = text.chars().take_while(|c| c.is_whitespace()).count();
-            // Tabs and wide characters shift the mark a little; the line is right all the same.
+            // Tabs and wide characters shift the mark a little; the line is right anyway.
             let before = place.chars().count() + column.saturating_sub(indent);
             vec![format!("{place}{}", text.trim()), format!("{}{RED}^{PLAIN}", " ".repeat(before))]
         }
         None if panic.file.is_empty() => Vec::new(),
         None => vec![format!("  at {}, line {}", library_file(&panic.file), panic.line)],
     };
-    // Where the panic is says it all if the cell's own code called it.
+    // The position of the panic is enough if the cell's own code caused it.
     let said = cell.is_some() && calls.len() <= 1;
     details.extend(calls.into_iter().filter(|_| !said));
     cell_error("Panic", panic.message.clone(), &details)
 }
 
-/// What a cell that did not finish leaves behind. `lost` went with it, `unbound` it would have bound.
+/// What a cell that did not finish leaves behind. `lost` are the variables lost with it, `unbound` those
+/// it would have bound.
 pub fn survivors(kept: usize, lost: &[String], unbound: &[String]) -> Option<String> {
     let list = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let mut sentences = Vec::new();
     if !lost.is_empty() {
-        sentences.push(format!("Lost, because the cell had taken them over: {}.", list(lost)));
+        sentences.push(format!("Lost, because the cell had taken ownership: {}.", list(lost)));
     }
     match (kept, lost.is_empty()) {
         (0, _) => {}
@@ -231,8 +232,7 @@ pub fn survivors(kept: usize, lost: &[String], unbound: &[String]) -> Option<Str
     (!sentences.is_empty()).then(|| format!("{DIM}{}{PLAIN}", sentences.join(" ")))
 }
 
-/// The evaluation process ended under the cell. `lost` is every variable there was, each with the cell
-/// that made it.
+/// The evaluation process ended during the cell. `lost` is every variable, with the cell that made it.
 pub fn death(
     gone: &Gone,
     by_interrupt: bool,
@@ -247,14 +247,14 @@ pub fn death(
         let names: Vec<String> = lost.iter().map(|(name, cell)| format!("`{name}` ({cell})")).collect();
         details.push(format!("Lost: {}.", names.join(", ")));
         details.push(
-            "Items (functions, types, imports) are kept. To have the variables again, run the cells that made \
+            "Items (functions, types, imports) are kept. To get the variables back, run the cells that made \
              them."
                 .to_owned(),
         );
     }
     match not_restarted {
-        Some(why) => details.push(format!("It could not be started again: {why}")),
-        None => details.push("It was started again: the next cell runs.".to_owned()),
+        Some(why) => details.push(format!("It could not be restarted: {why}")),
+        None => details.push("It was restarted; you can run the next cell.".to_owned()),
     }
     let lost = if lost.is_empty() { "" } else { "; all variables are lost, items are kept" };
     if by_interrupt {
@@ -289,7 +289,7 @@ mod tests {
         let lost = ["a".to_owned()];
         let said = survivors(2, &lost, &["b".to_owned()]).unwrap();
         assert!(
-            said.contains("Lost, because the cell had taken them over: `a`. Every other variable"),
+            said.contains("Lost, because the cell had taken ownership: `a`. Every other variable"),
             "{said}"
         );
         assert!(said.contains("Not bound, because the cell did not finish: `b`."), "{said}");

@@ -1,9 +1,9 @@
-//! What the compiler says, without what a person did not write: the names of the code generated around
-//! a cell, and paths that are only there because two libraries have the same name for something.
+//! Cleans the compiler's messages of what the person did not write: the names in code generated around a
+//! cell, and long paths that are only there because two libraries share a name.
 
 use crate::toolchain::Diagnostic;
 
-/// Paths as the compiler writes them, and as people do; in this order.
+/// Paths as the compiler writes them and as people do. The order matters.
 const SHORTER: [(&str, &str); 7] = [
     ("partita::prelude::", ""),
     ("partita::evaluation::", ""),
@@ -14,7 +14,7 @@ const SHORTER: [(&str, &str); 7] = [
     ("Result<(), CellFailure>", "a cell's Result"),
 ];
 
-/// Names that only generated code has.
+/// Names that occur only in generated code.
 const GENERATED: [&str; 11] = [
     "CellFailure",
     "CellOutcome",
@@ -29,7 +29,7 @@ const GENERATED: [&str; 11] = [
     "mime_of",
 ];
 
-/// The same message for people.
+/// The message as shown to people.
 pub fn clean(diagnostic: &Diagnostic) -> Diagnostic {
     let mut clean = diagnostic.clone();
     clean.message = plainly(&clean.message);
@@ -41,7 +41,7 @@ pub fn clean(diagnostic: &Diagnostic) -> Diagnostic {
     clean
 }
 
-/// The remark adds nothing for who wrote the cell.
+/// Whether the remark says nothing useful to the author of the cell.
 fn is_noise(remark: &str) -> bool {
     remark.contains("on by default")
         || remark.contains("the full type name has been written")
@@ -55,7 +55,7 @@ fn plainly(text: &str) -> String {
     SHORTER.iter().fold(text.to_owned(), |text, (long, short)| replace_paths(&text, long, short))
 }
 
-/// A library's file without the place where somebody's cargo keeps it.
+/// A library's file name without the path of somebody's cargo directory.
 pub fn library_file(file: &str) -> &str {
     let after = |marker: &str| file.split_once(marker).map(|(_, rest)| rest);
     after("/registry/src/")
@@ -65,7 +65,7 @@ pub fn library_file(file: &str) -> &str {
         .unwrap_or(file)
 }
 
-/// Replaces `long` where it does not go on from another word: `xcells::` is no `cells::`.
+/// Replaces `long` where it begins a path: `xcells::` does not contain `cells::`.
 fn replace_paths(text: &str, long: &str, short: &str) -> String {
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;

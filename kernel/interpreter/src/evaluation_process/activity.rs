@@ -1,9 +1,9 @@
 use std::{fs, path::Path, thread, time::Duration};
 
-/// The name that the evaluation process gives the thread that runs cells.
+/// The name of the evaluation process's thread that runs cells.
 const CELL_THREAD: &str = "cell";
 
-/// How long the thread is watched.
+/// How long the thread is observed.
 const WATCHED: Duration = Duration::from_millis(200);
 
 /// What a cell that does not return is doing.
@@ -11,16 +11,16 @@ const WATCHED: Duration = Duration::from_millis(200);
 pub enum Activity {
     /// It computes.
     Computes,
-    /// It waits, and other threads of its process compute.
+    /// It waits while other threads of its process compute.
     WaitsForOthers,
     /// It waits, and nothing computes.
     Waits,
-    /// The system does not say.
+    /// The system does not tell.
     Unknown,
 }
 
 impl Activity {
-    /// Watches the process for a moment and says what its cell does.
+    /// Observes the process for a moment and tells what its cell does.
     pub(super) fn of(pid: i32) -> Self {
         let process = format!("/proc/{pid}");
         let Some(cell) = cell_thread(Path::new(&process)) else { return Self::Unknown };
@@ -31,8 +31,8 @@ impl Activity {
         Self::judge(after.0.saturating_sub(before.0), after.1.saturating_sub(before.1))
     }
 
-    /// From the processor time of the cell's thread and of the whole process; a tick is 10 ms, and one
-    /// may be anybody's.
+    /// Judges by the processor time of the cell's thread and of the whole process, in ticks of 10 ms. A
+    /// single tick may come from anything.
     fn judge(cell: u64, process: u64) -> Self {
         match (cell, process.saturating_sub(cell)) {
             (cell, others) if cell > 1 && cell >= others => Self::Computes,
@@ -52,7 +52,7 @@ fn cell_thread(process: &Path) -> Option<String> {
 }
 
 /// Processor time used, from a `stat` file: the fields `utime` and `stime`. The name before them may
-/// hold anything, and ends with the last bracket.
+/// contain anything and ends with the last bracket.
 fn ticks(stat: &str) -> Option<u64> {
     let text = fs::read_to_string(stat).ok()?;
     let (_, fields) = text.rsplit_once(')')?;

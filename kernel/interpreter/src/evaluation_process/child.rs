@@ -5,10 +5,10 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 /// The first argument that makes this binary an evaluation process.
 pub(super) const CHILD_ARGUMENT: &str = "evaluation-process";
 
-/// Becomes the evaluation process if this binary was started as one, and does not return then. Call
-/// it first thing in `main`.
+/// If this binary was started as an evaluation process, runs as one and does not return. Call it first in
+/// `main`.
 ///
-/// The kernel never links the `partita` library; its child loads it from the path it is given.
+/// The kernel never links the `partita` library; the child loads it from the path in its arguments.
 pub fn run_if_child() {
     let mut arguments = env::args_os().skip(1);
     if arguments.next().is_none_or(|argument| argument != CHILD_ARGUMENT) {
@@ -18,7 +18,7 @@ pub fn run_if_child() {
         Some(library) => evaluate(&library),
         None => {
             eprintln!(
-                "partita: {CHILD_ARGUMENT} is started by the kernel, with the path of the library to load"
+                "partita: only the kernel starts {CHILD_ARGUMENT}, with the path of the library to load"
             );
             2
         }
@@ -27,11 +27,11 @@ pub fn run_if_child() {
 }
 
 fn evaluate(path: &OsString) -> i32 {
-    // SAFETY: the kernel names the `partita` library, which has no initialisers of its own.
+    // SAFETY: the kernel passes the `partita` library, which has no initialisers of its own.
     let library = match unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) } {
         Ok(library) => library,
         Err(error) => {
-            eprintln!("partita: cannot load the library that cells run against: {error}");
+            eprintln!("partita: cannot load the library for cells: {error}");
             return 1;
         }
     };

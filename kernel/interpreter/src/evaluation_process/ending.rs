@@ -2,25 +2,25 @@ use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::ExitStatus}
 
 use partita_bridge::{LAST_WORDS_FILE, LastWords};
 
-/// What is known when a process has ended without having been asked to.
+/// What is known about a process that ended unexpectedly.
 pub(super) struct Traces<'a> {
-    /// How the system says it ended.
+    /// The exit status.
     pub(super) status: ExitStatus,
-    /// What it left for us.
+    /// What the process left in its directory.
     pub(super) last_words: Option<LastWords>,
-    /// The end of what it wrote to its standard error.
+    /// The end of its standard error.
     pub(super) stderr: &'a str,
-    /// Whether the system has ended a process for want of memory meanwhile.
+    /// Whether the system has meanwhile killed a process because memory ran out.
     pub(super) out_of_memory: bool,
 }
 
-/// What the process left in its directory.
+/// Reads what the process left in its directory.
 pub(super) fn last_words(directory: &Path) -> Option<LastWords> {
-    // A file that is missing or cut off says nothing.
+    // A file that is missing or cut off is ignored.
     LastWords::read(&fs::read_to_string(directory.join(LAST_WORDS_FILE)).ok()?)
 }
 
-/// How the process ended: what follows "the evaluation process".
+/// How the process ended. The text follows "the evaluation process".
 pub(super) fn describe(traces: &Traces<'_>) -> String {
     let status = traces.status;
     let panic = match &traces.last_words {
@@ -38,7 +38,7 @@ pub(super) fn describe(traces: &Traces<'_>) -> String {
                 "used memory that is not its own, at address {address} (SIGSEGV): `unsafe` code or a C library \
                  that the cell calls is wrong"
             ),
-            // Threads that cells start have no room left to say it.
+            // A thread that a cell started has no room left to report the overflow itself.
             _ => "ran out of stack in a thread that the cell started (SIGSEGV): a function calls itself without \
                   end or too deeply"
                 .into(),
@@ -50,30 +50,30 @@ pub(super) fn describe(traces: &Traces<'_>) -> String {
             (None, Some(panic)) => {
                 format!("aborted (SIGABRT), because a panic could not unwind; the panic was {panic}")
             }
-            (None, None) => "aborted (SIGABRT): the cell or a library it calls asked for it".into(),
+            (None, None) => "aborted (SIGABRT): the cell or a library that it calls requested this".into(),
         },
         (Some(libc::SIGKILL), _) if traces.out_of_memory => {
-            "was ended by the system because memory ran out (SIGKILL); work on fewer rows or columns at a time".into()
+            "was killed by the system because memory ran out (SIGKILL); work on fewer rows or columns at a time".into()
         }
         (Some(libc::SIGKILL), _) => "was killed from outside (SIGKILL); Partita did not do it, and the system does \
                                      not say that memory ran out"
             .into(),
         (Some(signal), _) => format!("was killed by signal {signal}"),
-        (None, Some(code)) => format!("left with exit code {code}: the cell called `std::process::exit({code})`"),
+        (None, Some(code)) => format!("ended with exit code {code}: the cell called `std::process::exit({code})`"),
         (None, None) => "ended".into(),
     }
 }
 
-/// The number in `memory allocation of 123 bytes failed`, with which Rust's allocator aborts.
+/// The number in `memory allocation of 123 bytes failed`, which Rust's allocator prints before it aborts.
 fn failed_allocation(stderr: &str) -> Option<&str> {
-    // The first: writing the backtrace may fail for the same reason.
+    // Take the first: writing the backtrace may fail for the same reason.
     let (_, rest) = stderr.split_once("memory allocation of ")?;
     let (bytes, _) = rest.split_once(" bytes failed")?;
     (!bytes.is_empty() && bytes.bytes().all(|byte| byte.is_ascii_digit())).then_some(bytes)
 }
 
-/// How often the system has ended a process for want of memory: on this machine, and in this group of
-/// processes with a limit of its own. `None` where the system does not count.
+/// How often the system has killed a process because memory ran out: on this machine and in this control
+/// group. `None` if the system does not count.
 pub(super) fn out_of_memory_kills() -> Option<u64> {
     let machine = fs::read_to_string("/proc/vmstat").ok().and_then(|text| counter(&text, "oom_kill"));
     let group = own_group().and_then(|text| counter(&text, "oom_kill"));
@@ -83,7 +83,7 @@ pub(super) fn out_of_memory_kills() -> Option<u64> {
     }
 }
 
-/// The memory events of this process's control group, in either version of the interface.
+/// The memory events of this process's control group, in version 1 or 2 of the interface.
 fn own_group() -> Option<String> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     groups.lines().find_map(|line| {

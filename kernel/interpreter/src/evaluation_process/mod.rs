@@ -1,6 +1,6 @@
-//! The process that runs cells: starting it (it is this very binary, started again, see
-//! [`run_if_child`]), talking to it over the bridge, carrying its outputs to whoever listens, and
-//! saying how it ended. What is in a cell is not known here.
+//! The process that runs cells. It is this very binary, started again (see [`run_if_child`]). This module
+//! starts it, talks to it over the bridge, forwards its outputs and describes how it ended. It does not
+//! know what is in a cell.
 
 mod activity;
 mod child;

@@ -10,11 +10,11 @@ use partita_bridge::Stream;
 
 use crate::output::{Output, OutputSender};
 
-/// How much of the end of a stream is remembered.
+/// How much of the end of a stream is kept.
 const TAIL_BYTES: usize = 16 << 10;
 
-/// Where the evaluation process's outputs go: to the running cell, or to the background while none
-/// runs. One for the life of an evaluator, so that a restarted process writes to the same place.
+/// Where the outputs of the evaluation process go: to the running cell, or to the background when none
+/// runs. An evaluator has one for its whole life, so that a restarted process writes to the same place.
 #[derive(Clone)]
 pub struct Outputs {
     target: Arc<Mutex<Target>>,
@@ -26,24 +26,24 @@ struct Target {
 }
 
 impl Outputs {
-    /// Outputs that go to `background` until a cell runs.
+    /// Creates it; outputs go to `background` until a cell runs.
     pub fn new(background: OutputSender) -> Self {
         Self { target: Arc::new(Mutex::new(Target { cell: None, background })) }
     }
 
-    /// From now on outputs belong to this cell, or to none.
+    /// Sets the cell that outputs belong to from now on, or none.
     pub fn set_cell(&self, cell: Option<OutputSender>) {
         lock(&self.target).cell = cell;
     }
 
-    /// Sends one output. A running cell waits for its reader; the background never waits, because
-    /// nothing could tell it to stop: what its reader has no room for is lost.
+    /// Sends one output. For a running cell this waits for the reader. For the background it never waits,
+    /// because nothing could interrupt it: what the reader has no room for is lost.
     pub fn send(&self, output: Output) {
         let (cell, background) = {
             let target = lock(&self.target);
             (target.cell.clone(), target.background.clone())
         };
-        // A receiver that is gone wants no output.
+        // A receiver that has gone wants no output.
         let _ = match cell {
             Some(cell) => cell.blocking_send(output).is_ok(),
             None => background.try_send(output).is_ok(),
@@ -56,17 +56,17 @@ impl Outputs {
     }
 }
 
-/// The process's own standard streams: what did not come over the bridge (`dbg!`, C code, the last
-/// words of a crash). Read as it comes by a thread each, and emptied by whoever needs to be sure
-/// that nothing is left.
+/// The standard streams of the process, for what does not come over the bridge (`dbg!`, C code, the last
+/// words of a crash). One thread per stream reads them as data arrives; [`drain`](Self::drain) empties
+/// them when the caller must be sure that nothing is left.
 pub(super) struct Pipes {
     pipes: Vec<Shared>,
     outputs: Outputs,
 }
 
 struct Shared {
-    /// Held while waiting for the pipe. A mutex alone is not fair: whoever has just released it may
-    /// take it again and again before the one that waits has woken up.
+    /// Held while waiting for the pipe. A mutex alone is not fair: a thread that has just released it may
+    /// take it again and again before a waiting thread wakes up.
     turn: Mutex<()>,
     pipe: Mutex<Pipe>,
 }
@@ -82,9 +82,9 @@ struct Pipe {
     source: Box<dyn Read + Send>,
     descriptor: i32,
     stream: Stream,
-    /// Bytes of a character whose rest has not come yet.
+    /// Bytes of a character whose rest has not arrived yet.
     partial: Vec<u8>,
-    /// The end of what came, at most [`TAIL_BYTES`] and a piece.
+    /// The end of the stream, at most [`TAIL_BYTES`] plus one read.
     tail: String,
     closed: bool,
 }
@@ -118,8 +118,8 @@ impl Pipes {
         Ok(pipes)
     }
 
-    /// Forwards everything that has been written so far, and no more: a program that a cell has
-    /// started may write without end.
+    /// Forwards everything written so far and no more, because a program started by a cell may write
+    /// without end.
     pub(super) fn drain(&self) {
         for pipe in &self.pipes {
             let mut pipe = pipe.take();
@@ -133,22 +133,22 @@ impl Pipes {
         }
     }
 
-    /// The end of what came on standard error: a process's last words may be among it.
+    /// The end of standard error, which may hold the process's last words.
     pub(super) fn last_stderr(&self) -> String {
         let stderr = self.pipes.iter().map(Shared::take).find(|pipe| pipe.stream == Stream::Stderr);
         stderr.map(|pipe| pipe.tail.clone()).unwrap_or_default()
     }
 
-    /// Forwards what one read yields, and says whether there may be more later. The lock is released
-    /// after each read, so that [`drain`](Self::drain) gets its turn.
+    /// Reads once and forwards the result. Returns whether more may come. The lock is released after each
+    /// read, so that [`drain`](Self::drain) gets its turn.
     fn read_some(&self, index: usize) -> bool {
         let mut pipe = self.pipes[index].take();
         self.forward(&mut pipe);
         !pipe.closed
     }
 
-    /// Reads once and forwards it under the pipe's lock, so that whoever has the lock knows that
-    /// nothing read is still on its way. Returns how many bytes there were.
+    /// Reads once and forwards under the pipe's lock: whoever holds the lock knows that nothing read is
+    /// still on its way. Returns the number of bytes.
     fn forward(&self, pipe: &mut Pipe) -> usize {
         let mut buffer = [0; 16 << 10];
         match pipe.source.read(&mut buffer) {
@@ -178,7 +178,7 @@ impl Pipe {
         self.partial.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.partial) {
             Ok(text) => text.len(),
-            // Cut off in the middle of a character: its rest comes with the next read.
+            // Cut off in the middle of a character; the rest comes with the next read.
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
             Err(_) => self.partial.len(),
         };
@@ -197,7 +197,7 @@ fn set_nonblocking(descriptor: i32) -> std::io::Result<()> {
     if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
-/// How much can be read now without waiting.
+/// How many bytes can be read now without waiting.
 fn waiting_bytes(descriptor: i32) -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: the request writes one `c_int`; the pipe that has the descriptor is open.
@@ -205,7 +205,7 @@ fn waiting_bytes(descriptor: i32) -> usize {
     if done == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
 }
 
-/// Waits until there is something to read, or the other end is gone.
+/// Waits until there is something to read or the other end has closed.
 fn wait_readable(descriptor: i32) -> bool {
     loop {
         let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };

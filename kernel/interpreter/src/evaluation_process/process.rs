@@ -29,7 +29,7 @@ use super::{
 };
 use crate::output::Output;
 
-/// How long a process may take to come up before it is given up.
+/// How long a process may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Why there is no evaluation process.
@@ -38,19 +38,19 @@ pub enum SpawnError {
     /// The operating system refused.
     #[error("cannot start the evaluation process: {0}")]
     Io(#[from] io::Error),
-    /// It started and ended at once.
+    /// The process ended while it was starting.
     #[error("the evaluation process ended while starting: {0}")]
     Ended(String),
-    /// It said nothing.
-    #[error("the evaluation process did not come up within {} seconds; the machine may be overloaded", START_LIMIT.as_secs())]
+    /// The process did not report in time.
+    #[error("the evaluation process did not start within {} seconds; the machine may be overloaded", START_LIMIT.as_secs())]
     Silent,
 }
 
-/// The evaluation process ended in the middle of its work, and how: `ran out of stack …`.
+/// How the evaluation process ended in the middle of its work: `ran out of stack …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gone(pub String);
 
-/// A running evaluation process. Dropping it ends it.
+/// A running evaluation process. Dropping it ends the process.
 pub struct EvaluationProcess {
     child: Child,
     control: ProcessControl,
@@ -58,17 +58,17 @@ pub struct EvaluationProcess {
     pipes: Arc<Pipes>,
     rustc: String,
     version: String,
-    /// How often the system had ended a process for want of memory when this one began.
+    /// The system's count of out-of-memory kills when this process started.
     out_of_memory_kills: Option<u64>,
-    // Last: the process writes there until it is gone.
+    // Dropped last: the process writes there until it has ended.
     spill: TempDir,
 }
 
 /// How a cell or command ended.
 pub struct Ended {
-    /// How.
+    /// The outcome.
     pub outcome: CellOutcome,
-    /// What is in the store.
+    /// The variables kept.
     pub variables: Vec<Variable>,
     /// Where a cell's time went.
     pub spent: Spent,
@@ -79,7 +79,7 @@ enum Answer {
     Done(Ended),
 }
 
-/// What other threads may do to the process while a cell runs.
+/// The operations that other threads may use while a cell runs.
 #[derive(Clone)]
 pub struct ProcessControl {
     socket: Arc<Mutex<UnixStream>>,
@@ -89,31 +89,31 @@ pub struct ProcessControl {
 impl ProcessControl {
     /// Asks the process to cancel its running job.
     pub fn interrupt(&self) {
-        // A process that is gone needs no interrupt.
+        // A process that has gone needs no interrupt.
         let _ = self.send(&ToEvaluation::Interrupt);
     }
 
-    /// Starts a compiled cell or a command; [`EvaluationProcess::finish`] has its end.
+    /// Starts a compiled cell or a command; [`EvaluationProcess::finish`] waits for its end.
     pub fn start(&self, work: &ToEvaluation) {
         if self.send(work).is_err() {
-            // It is gone or cannot be reached, and then the wait for the cell ends too.
+            // The process has gone or cannot be reached. Killing it also ends the wait for the cell.
             self.kill();
         }
     }
 
-    /// Ends the process at once, with the programs that its cells have started.
+    /// Kills the process at once, and the programs that its cells have started.
     pub fn kill(&self) {
         kill_group(self.pid);
     }
 
-    /// What the thread that runs cells is doing, as far as the system says.
+    /// What the thread that runs cells is doing, as far as the system tells.
     pub fn activity(&self) -> Activity {
         Activity::of(self.pid)
     }
 
-    /// Sends a message that belongs to no cell, or answers a running one.
+    /// Sends a message that belongs to no cell, or one that answers a running cell.
     pub fn tell(&self, message: &ToEvaluation) {
-        // A process that is gone, or ends with its cell, needs no message.
+        // A process that has gone, or ends with its cell, needs no message.
         let _ = self.send(message);
     }
 
@@ -123,11 +123,11 @@ impl ProcessControl {
 }
 
 impl EvaluationProcess {
-    /// Starts `executable` (this binary) as an evaluation process with `library` (the `partita`
-    /// library) in it. The socket is made in `directory`.
+    /// Starts `executable` (this binary) as an evaluation process that loads `library` (the `partita`
+    /// library). The socket is created in `directory`.
     ///
     /// # Errors
-    /// When it cannot be started or does not report within [`START_LIMIT`].
+    /// When the process cannot be started or does not report within [`START_LIMIT`].
     pub fn spawn(
         executable: &Path,
         library: &Path,
@@ -149,7 +149,7 @@ impl EvaluationProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A Ctrl-C in the terminal is the kernel's to handle.
+            // The kernel handles a Ctrl-C in the terminal.
             .process_group(0)
             .spawn()?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
@@ -158,7 +158,7 @@ impl EvaluationProcess {
         let socket = match accept(&listener, &mut child) {
             Ok(socket) => socket,
             Err(error) => {
-                // What it said last is on its stderr.
+                // Its last output is on its stderr.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(match read_all(stderr) {
@@ -167,7 +167,7 @@ impl EvaluationProcess {
                 });
             }
         };
-        // The name is needed no more once both ends have the socket.
+        // The name is not needed once both ends have the socket.
         let _ = std::fs::remove_file(&path);
         let pipes = Pipes::start(stdout, stderr, outputs.clone())?;
         let control = ProcessControl {
@@ -203,23 +203,23 @@ impl EvaluationProcess {
         }
     }
 
-    /// The compiler that built the library in it, as `rustc --version` prints it.
+    /// The compiler that built the loaded library, as `rustc --version` prints it.
     pub fn rustc(&self) -> &str {
         &self.rustc
     }
 
-    /// The version of the library in it.
+    /// The version of the loaded library.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Processor time of all its threads since it started.
+    /// Processor time of all threads since the process started.
     pub fn processor_time(&self) -> Option<Duration> {
         let mut clock: libc::clockid_t = 0;
         // SAFETY: all zeros are a valid `timespec`.
         let mut time: libc::timespec = unsafe { std::mem::zeroed() };
-        // SAFETY: both calls write to what they are given and nothing else. The child is not reaped
-        // while `self` is borrowed, so the id is its own.
+        // SAFETY: both calls write only to their arguments. The child is not reaped while `self` is
+        // borrowed, so the id is still its own.
         let known = unsafe {
             libc::clock_getcpuclockid(self.control.pid, &raw mut clock) == 0
                 && libc::clock_gettime(clock, &raw mut time) == 0
@@ -234,8 +234,7 @@ impl EvaluationProcess {
         self.control.clone()
     }
 
-    /// Waits for the end of the cell that was started; every output it made has been sent on when
-    /// this returns.
+    /// Waits for the end of the started cell. On return, all its outputs have been forwarded.
     ///
     /// # Errors
     /// When the process ends before the cell does.
@@ -250,7 +249,7 @@ impl EvaluationProcess {
     }
 
     fn ending(&mut self) -> Gone {
-        // The socket is closed; a process that lives on without it serves nobody.
+        // The socket is closed; without it the process is of no use.
         let status = match reap(&mut self.child) {
             Ok(Some(status)) => Ok(status),
             _ => self.wait_or_kill(),
@@ -279,13 +278,13 @@ impl EvaluationProcess {
         self.child.wait()
     }
 
-    /// Asks the process to leave and waits until it has.
+    /// Asks the process to exit and waits until it has.
     pub fn shutdown(&mut self) {
         if matches!(reap(&mut self.child), Ok(Some(_))) {
             return;
         }
         let _ = self.control.send(&ToEvaluation::Shutdown);
-        // It leaves at once, or is made to; either way it is reaped here.
+        // It exits at once or is killed; either way it is reaped here.
         let _ = self.wait_or_kill();
     }
 }
@@ -298,7 +297,7 @@ impl Drop for EvaluationProcess {
 
 fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes, outputs: &Outputs) {
     while let Ok(Some(message)) = read_frame(&mut socket) {
-        // What went to the standard streams before this message comes before it.
+        // Output on the standard streams from before this message must come before it.
         pipes.drain();
         let answer = match message {
             FromEvaluation::Text { stream, text } => {
@@ -342,11 +341,11 @@ fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes,
             return;
         }
     }
-    // Before the cell, if one runs, is told.
+    // Send this before a running cell gets its result.
     outputs.send(Output::ProcessEnded);
 }
 
-/// Waits for the child to dial, and gives up when it has ended instead.
+/// Waits for the child to connect. Fails if the child has ended instead.
 fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream, SpawnError> {
     listener.set_nonblocking(true)?;
     let started = std::time::Instant::now();
@@ -372,12 +371,12 @@ fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream, Spaw
 
 fn read_all(mut source: impl io::Read) -> String {
     let mut said = String::new();
-    // Half a sentence is better than none.
+    // A partial text is better than none.
     let _ = source.read_to_string(&mut said);
     said.trim().to_owned()
 }
 
-/// Cells name the library without a path; it is the one beside them that counts.
+/// Cells name the library without a path; this makes the loader find the one beside it first.
 fn search_path(library: &Path) -> io::Result<std::ffi::OsString> {
     let mut paths: Vec<PathBuf> = library.parent().map(Path::to_path_buf).into_iter().collect();
     if let Some(inherited) = env::var_os("LD_LIBRARY_PATH") {
@@ -386,13 +385,13 @@ fn search_path(library: &Path) -> io::Result<std::ffi::OsString> {
     env::join_paths(paths).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
-/// How the child ended, if it has. What its cells have started and left running goes with it: the
-/// child leads a group of its own.
+/// How the child ended, if it has. Also kills what its cells have started and left running: the child
+/// leads a process group of its own.
 fn reap(child: &mut Child) -> io::Result<Option<ExitStatus>> {
     // SAFETY: all zeros are a valid `siginfo_t`, and the call writes nothing else.
     let dead = unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
-        // Not yet reaped, it still holds its id, so that the group is certainly the right one.
+        // Until it is reaped the child holds its id, so this is certainly the right group.
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
         libc::waitid(libc::P_PID, child.id(), &raw mut info, flags) == 0 && info.si_pid() != 0
     };

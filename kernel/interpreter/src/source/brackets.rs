@@ -13,7 +13,7 @@ pub(super) enum Scan {
     Mismatched,
 }
 
-/// How deep brackets nest; also in text that is not Rust.
+/// The deepest nesting of brackets. Also works on text that is not Rust.
 pub(super) fn deepest(code: &str) -> usize {
     let mut deepest = 0;
     visit(code, |depth| deepest = deepest.max(depth));
@@ -25,8 +25,8 @@ pub(super) fn scan(code: &str) -> Scan {
     visit(code, |_| {})
 }
 
-/// Reads the text as the lexer does, because the lexer itself does not say what was open. `seen` is
-/// called with the depth at each byte.
+/// Scans the text as the lexer would, because the lexer does not report what was left open. Calls `seen`
+/// with the depth of each bracket.
 fn visit(code: &str, mut seen: impl FnMut(usize)) -> Scan {
     let bytes = code.as_bytes();
     let mut open = Vec::new();
@@ -88,7 +88,7 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// For a quote that opens a raw string (`r"`, `br##"`): how many `#` close it.
+/// If the quote opens a raw string (`r"`, `br##"`), the number of `#` that close it.
 fn raw_hashes(bytes: &[u8], quote: usize) -> Option<usize> {
     let before = &bytes[..quote];
     let hashes = before.iter().rev().take_while(|byte| **byte == b'#').count();
@@ -100,7 +100,7 @@ fn raw_hashes(bytes: &[u8], quote: usize) -> Option<usize> {
     (letter && !part_of_word).then_some(hashes)
 }
 
-/// A `'` begins a character or a lifetime; only the former can hide a bracket or a quote.
+/// A `'` begins a character or a lifetime; only a character can hide a bracket or a quote.
 fn after_quote(code: &str, at: usize) -> usize {
     let rest = &code[at..];
     let mut chars = rest.char_indices();

@@ -3,17 +3,17 @@ use super::{
     split,
 };
 
-/// Whether a front end should run what was typed or let the person go on.
+/// Whether a front end should run the input or let the person keep typing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completeness {
     /// It can be run.
     Complete,
-    /// Something is still open; `indent` is what the next line may begin with.
+    /// Something is still open; `indent` is the indentation of the next line.
     Incomplete {
-        /// Spaces.
+        /// The spaces to begin the line with.
         indent: String,
     },
-    /// No continuation makes it valid.
+    /// No continuation can make it valid.
     Invalid,
 }
 
@@ -28,22 +28,23 @@ pub fn is_complete(code: &str) -> Completeness {
         Scan::Closed => {}
     }
     if split::too_deep(code).is_some() {
-        // Running it says why it cannot be run.
+        // Running it reports what is wrong.
         return Completeness::Complete;
     }
     if !split::lexes(code) {
         return Completeness::Invalid;
     }
-    // What was parsed is taken down there too, by recursion like that which put it up.
+    // Drop the syntax tree on the large stack too: dropping recurses as deeply as parsing did.
     split::with_stack(code, || match split::split(code) {
         Ok(_) => Completeness::Complete,
         Err(error) if at_end(&error, code) => Completeness::Incomplete { indent: INDENT.into() },
-        // The compiler explains a syntax error better than a prompt that never runs.
+        // The compiler explains a syntax error better than a prompt that never runs the cell.
         Err(_) => Completeness::Complete,
     })
 }
 
-/// Whether the parser wanted more when the text was over: `let x =`, `a +`, `#[derive(Debug)]`.
+/// Whether the parser hit the end of the text while it expected more: `let x =`, `a +`,
+/// `#[derive(Debug)]`.
 fn at_end(error: &syn::Error, code: &str) -> bool {
     error.to_string().starts_with("unexpected end of input")
         && !code.trim_end().is_empty()

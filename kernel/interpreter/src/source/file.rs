@@ -1,35 +1,35 @@
 use std::{ops::Range, sync::Arc};
 
-/// A cell's text and what errors call it.
+/// A cell's text and its name in errors.
 #[derive(Debug)]
 pub struct CellSource {
     /// `cell 3`
     pub label: String,
-    /// As the person wrote it, lines ended by `\n`.
+    /// As written, with lines ended by `\n`.
     pub code: String,
 }
 
-/// What a stretch of generated code does; an error that touches it is about that variable.
+/// The purpose of a piece of generated code. An error that touches it is about that variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
-    /// Takes the variable out of the store: the type is written here.
+    /// Takes the variable out of the store. Its type is written here.
     Take(String),
     /// Puts a lent variable back.
     Restore(String),
-    /// Keeps what a `let` bound.
+    /// Keeps the value that a `let` bound.
     Keep(String),
     /// An import of an earlier cell, by its index among the kept items.
     Import(usize),
 }
 
-/// A file handed to the compiler: pieces of a cell, and generated code around them.
+/// A file for the compiler: pieces of a cell with generated code around them.
 #[derive(Debug, Default)]
 pub struct SourceFile {
     /// Its name, relative to the compiler's working directory.
     pub name: String,
     /// Its whole text.
     pub text: String,
-    /// The cell it has pieces of.
+    /// The cell that its pieces come from.
     pub cell: Option<Arc<CellSource>>,
     pieces: Vec<Piece>,
     roles: Vec<(Range<usize>, Role)>,
@@ -53,21 +53,21 @@ impl SourceFile {
         self.text.push_str(text);
     }
 
-    /// Adds generated code that is about one variable or import.
+    /// Adds generated code for one variable or import.
     pub fn generate_for(&mut self, role: Role, text: &str) {
         let start = self.text.len();
         self.text.push_str(text);
         self.roles.push((start..self.text.len(), role));
     }
 
-    /// Adds a stretch of the cell: `text` stands for its bytes from `original` on, with what does
-    /// not belong here blanked out.
+    /// Adds a piece of the cell. `text` corresponds to its bytes from `original` on, with everything
+    /// blanked that does not belong here.
     pub fn copy(&mut self, text: &str, original: usize) {
         self.pieces.push(Piece { here: self.text.len(), original, length: text.len() });
         self.text.push_str(text);
     }
 
-    /// Where a range of this file is in the cell; `None` for generated code.
+    /// The range of the cell that a range of this file comes from; `None` for generated code.
     pub fn original(&self, range: &Range<usize>) -> Option<Range<usize>> {
         let start = self.position(range.start, false);
         let end = if range.is_empty() { start } else { self.position(range.end, true) };
@@ -77,10 +77,10 @@ impl SourceFile {
         }
     }
 
-    /// The one piece of the cell that a range of generated code was put around: `&(` value `)`.
+    /// The single piece of the cell that a range of generated code surrounds: `&(` value `)`.
     fn around(&self, range: &Range<usize>) -> Option<Range<usize>> {
         if range.is_empty() {
-            // What is missing at the cell's end is missing after its last byte.
+            // Something missing at the end of the cell is missing after its last byte.
             let piece = self.pieces.iter().rfind(|piece| piece.here + piece.length == range.start)?;
             let end = piece.original + piece.length;
             return Some(end..end);
@@ -103,7 +103,7 @@ impl SourceFile {
             .map(|piece| piece.original + (at - piece.here))
     }
 
-    /// What the generated code at a range is for.
+    /// The purpose of the generated code at a range.
     pub fn role(&self, range: &Range<usize>) -> Option<&Role> {
         self.roles
             .iter()
@@ -112,12 +112,12 @@ impl SourceFile {
     }
 }
 
-/// `code` with every byte outside `kept` blanked, lines and byte positions unchanged.
+/// `code` with every byte outside `kept` blanked. Lines and byte positions stay the same.
 pub fn blank_all_but(code: &str, kept: &[Range<usize>]) -> String {
     blank(code, |at| !kept.iter().any(|range| range.contains(&at)))
 }
 
-/// `code` with every byte inside `removed` blanked, lines and byte positions unchanged.
+/// `code` with every byte inside `removed` blanked. Lines and byte positions stay the same.
 pub fn blank_out(code: &str, removed: &[Range<usize>]) -> String {
     blank(code, |at| removed.iter().any(|range| range.contains(&at)))
 }

@@ -11,22 +11,22 @@ use syn::{
 
 use super::brackets;
 
-/// A cell taken apart. Ranges are bytes of the source it was made from.
+/// A cell split into its parts. Ranges are bytes of its source.
 #[derive(Debug, Default)]
 pub struct Split {
     /// Items, in order.
     pub items: Vec<SplitItem>,
-    /// `#![…]` at the cell's head.
+    /// `#![…]` at the start of the cell.
     pub inner_attributes: Vec<Range<usize>>,
-    /// The names that top-level `let`s bind, each once, with whether the last `let` said `mut`.
+    /// The names that top-level `let`s bind, each once, and whether the last `let` said `mut`.
     pub bindings: Vec<Binding>,
-    /// The last expression, if its value is the cell's.
+    /// The last expression, if its value is the value of the cell.
     pub value: Option<Range<usize>>,
     /// Whether there is anything to run besides items.
     pub has_statements: bool,
-    /// Identifiers in the statements, those in format strings included.
+    /// Identifiers in the statements, including those in format strings.
     pub named: BTreeSet<String>,
-    /// What is not an item, in order.
+    /// Everything that is not an item, in order.
     pub statements: Vec<Stmt>,
     /// Whether the statements `.await` outside an async block of their own.
     pub awaits: bool,
@@ -37,7 +37,7 @@ pub struct Split {
 /// One item of a cell.
 #[derive(Debug, Clone)]
 pub struct SplitItem {
-    /// Where it stands.
+    /// Its position.
     pub range: Range<usize>,
     /// The item itself.
     pub item: Item,
@@ -52,10 +52,10 @@ pub struct Binding {
     pub mutable: bool,
 }
 
-/// Takes a cell apart.
+/// Splits a cell.
 ///
 /// # Errors
-/// When it is not Rust; the compiler's own message about it is better than this one.
+/// When the cell is not Rust. Prefer the compiler's own message to this one.
 pub fn split(code: &str) -> syn::Result<Split> {
     if too_deep(code).is_some() {
         return Err(syn::Error::new(proc_macro2::Span::call_site(), "brackets nest too deep"));
@@ -98,16 +98,16 @@ fn take_apart(code: &str) -> syn::Result<Split> {
     Ok(split)
 }
 
-/// How deep brackets may nest. The compiler recurses over them, on a stack of its own.
+/// The maximum nesting of brackets. The compiler recurses over them on a stack of its own.
 pub const DEEPEST: usize = 500;
 
-/// How deep the brackets of a cell nest, if that is too deep.
+/// How deep the brackets of a cell nest, if that is more than [`DEEPEST`].
 pub fn too_deep(code: &str) -> Option<usize> {
     let depth = brackets::deepest(code);
     (depth > DEEPEST).then_some(depth)
 }
 
-/// [`split`] for a cell that is run: it may leave out the `;` after a `let` that ends it.
+/// [`split`] for a cell that is to be run: the `;` after a final `let` may be missing.
 ///
 /// # Errors
 /// As [`split`].
@@ -121,13 +121,13 @@ pub fn split_open_ended(code: &str) -> syn::Result<Split> {
     })
 }
 
-/// Runs `parse` on a stack that cannot be too small: how deep a parser recurses is bounded by how many
-/// tokens there are, and a byte is at most one.
+/// Runs `parse` on a stack that is large enough. The recursion of a parser is bounded by the number of
+/// tokens, and a token has at least one byte.
 pub(super) fn with_stack<T>(code: &str, parse: impl FnOnce() -> T) -> T {
     const BYTES_A_TOKEN: usize = 4 << 10;
     const LEAST: usize = 4 << 20;
     const MOST: usize = 1 << 30;
-    // Reserved, not used: memory is taken as the stack grows.
+    // This reserves address space; memory is used only as the stack grows.
     stacker::grow(code.len().saturating_mul(BYTES_A_TOKEN).clamp(LEAST, MOST), parse)
 }
 
@@ -135,7 +135,7 @@ fn parse(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {
     Ok((input.call(Attribute::parse_inner)?, input.call(Block::parse_within)?))
 }
 
-/// Macros that make items although they look like statements.
+/// Macros that define items although they look like statements.
 const ITEM_MACROS: [&str; 2] = ["thread_local", "lazy_static"];
 
 fn as_item(statement: &Stmt) -> Option<Item> {
@@ -176,13 +176,13 @@ fn collect_bindings(pattern: &Pat, refutable: bool, bindings: &mut Vec<Binding>)
             }
             visit::visit_pat_ident(self, pattern);
         }
-        // A type or a guard inside the pattern binds nothing.
+        // A type or a guard inside a pattern binds nothing.
         fn visit_expr(&mut self, _: &'ast Expr) {}
     }
     Names { refutable, bindings }.visit_pat(pattern);
 }
 
-/// A static inside an item, or made by a macro, as a notice calls it.
+/// A static inside an item, or one made by a macro, worded as in notices.
 pub fn hidden_static(item: &Item) -> Option<String> {
     #[derive(Default)]
     struct Finder(Option<String>);
@@ -204,7 +204,7 @@ pub fn hidden_static(item: &Item) -> Option<String> {
     finder.0
 }
 
-/// Every identifier in `tokens`, at any depth, also where a format string names it: `{x}`.
+/// Collects every identifier in `tokens`, at any depth, and those that format strings name: `{x}`.
 pub fn collect_named(tokens: TokenStream, named: &mut BTreeSet<String>) {
     for token in tokens {
         match token {
@@ -222,7 +222,7 @@ fn collect_captures(literal: &str, named: &mut BTreeSet<String>) {
     if !literal.contains('"') {
         return;
     }
-    // `{x}`, `{x:?}`, and widths like `{x:>width$}`: more names than are meant do no harm.
+    // Covers `{x}`, `{x:?}` and widths like `{x:>width$}`. Finding too many names does no harm.
     for piece in literal.split('{').skip(1) {
         let inside = piece.split('}').next().unwrap_or(piece);
         for word in inside.split(|c: char| !(c.is_alphanumeric() || c == '_')) {
@@ -256,7 +256,7 @@ impl<'ast> Visit<'ast> for AwaitFinder {
     }
 }
 
-/// Whether brackets, strings and comments are all closed, as far as the compiler's lexer would say.
+/// Whether the compiler's lexer would find all brackets, strings and comments closed.
 pub fn lexes(code: &str) -> bool {
     too_deep(code).is_none() && with_stack(code, || TokenStream::from_str(code).is_ok())
 }

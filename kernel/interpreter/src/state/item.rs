@@ -1,5 +1,5 @@
-//! What an item of a cell is, as far as later cells must know: where it stands, what it is called,
-//! what it mentions, and what it decides about the layout of values.
+//! What later cells must know about an item: its position, its names, what it mentions, and what it
+//! decides about the layout of values.
 
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
@@ -14,15 +14,15 @@ use crate::source::{CellSource, SplitItem, collect_named};
 pub struct KeptItem {
     /// The cell that it was written in.
     pub cell: Arc<CellSource>,
-    /// Where in that cell.
+    /// Its range in that cell.
     pub range: Range<usize>,
-    /// Stretches inside that a later cell has redefined.
+    /// Parts of it that a later cell has redefined.
     pub holes: Vec<Range<usize>>,
-    /// What kind of item.
+    /// The kind of item.
     pub kind: Kind,
     /// The names it brings into scope.
     pub names: Vec<String>,
-    /// How long it may run when it is called.
+    /// How long it may run when called.
     pub hotness: Hotness,
     pub(super) key: String,
     pub(super) tokens: String,
@@ -30,49 +30,49 @@ pub struct KeptItem {
     pub(super) decides: Decides,
 }
 
-/// What an item decides about the layout of values, be it by way of other items.
+/// What an item decides about the layout of values, directly or through other items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Decides {
-    /// For these names; an impl's are those of its trait and type.
+    /// The names concerned; for an impl, those of its trait and type.
     pub(super) names: BTreeSet<String>,
-    /// By what: all of the item, but of an impl only associated types, constants and `const fn`s.
+    /// What decides: the whole item, but only the associated types, constants and `const fn`s of an impl.
     pub(super) tokens: String,
-    /// What that mentions.
+    /// The names mentioned there.
     pub(super) mentions: BTreeSet<String>,
-    /// Whether it is an enum, whose glob brings no types.
+    /// Whether it is an enum; a glob import of an enum brings no types.
     pub(super) is_enum: bool,
 }
 
 /// What matters about an item's kind.
 #[derive(Debug, Clone)]
 pub enum Kind {
-    /// One name of a `use`, written out on its own.
+    /// One name of a `use`, written out by itself.
     Use(String),
-    /// A `macro_rules!`; its scope is textual, so it stands before everything else.
+    /// A `macro_rules!`. Its scope is textual, so it comes before everything else.
     Macro,
-    /// A static, whose one instance lives in the process.
+    /// A static, which has one instance in the process.
     Static(Static),
-    /// Decides what values look like in memory: types, constants, and macros that may make them.
+    /// Decides the memory layout of values: types, constants, and macros that may define them.
     Layout,
-    /// Methods of a type, by name, each of which may be redefined.
+    /// Methods of a type, by name. Each can be redefined separately.
     InherentImpl(Vec<(String, Range<usize>)>),
     /// Functions and trait implementations.
     Code,
 }
 
-/// A static and where its one instance is.
+/// A static and the location of its one instance.
 #[derive(Debug, Clone)]
 pub struct Static {
     /// Its declaration up to the initial value: `pub static mut N: u32`.
     pub declaration: String,
     /// Whether reading it is unsafe.
     pub mutable: bool,
-    /// The symbol that the process has it under, once a cell that defines it has run.
+    /// Its symbol in the process, once a cell that defines it has run.
     pub symbol: Option<String>,
 }
 
 impl KeptItem {
-    /// Gives up the methods that `newer` defines for the same type; whether nothing is left.
+    /// Drops the methods that `newer` defines for the same type. Returns whether nothing is left.
     pub(super) fn yields_methods_to(&mut self, newer: &KeptItem) -> bool {
         let (Kind::InherentImpl(mine), Kind::InherentImpl(theirs)) = (&mut self.kind, &newer.kind) else {
             return false;
@@ -92,17 +92,17 @@ impl KeptItem {
         had > 0 && mine.is_empty()
     }
 
-    /// Whether there is a definition to compile before the process has it.
+    /// Whether it is a static that the process does not have yet, so its definition must be compiled.
     pub fn is_undefined_static(&self) -> bool {
         matches!(&self.kind, Kind::Static(Static { symbol: None, .. }))
     }
 
-    /// Whether it is `struct NAME;`, which a pattern means by its name.
+    /// Whether it is `struct NAME;`, which a pattern can match by name.
     pub fn is_unit_struct(&self, name: &str) -> bool {
         self.key == name && self.tokens.ends_with(&format!("struct {name} ;"))
     }
 
-    /// How a notice calls it.
+    /// The item as named in notices.
     pub fn describe(&self) -> String {
         match self.names.first() {
             Some(name) => format!("`{name}`"),
@@ -116,7 +116,7 @@ fn same_type(one: &str, other: &str) -> bool {
     one.split(" #").next() == other.split(" #").next()
 }
 
-/// The items that later cells see by one that a cell has: a `use` of several names is several.
+/// The items that later cells see for one item of a cell: a `use` of several names becomes several.
 pub(super) fn describe(cell: &Arc<CellSource>, split: &SplitItem) -> Vec<KeptItem> {
     let tokens = split.item.to_token_stream();
     let mut mentions = BTreeSet::new();
@@ -240,7 +240,7 @@ fn decided_by_impl(item: &syn::ItemImpl) -> Decides {
     decides
 }
 
-/// `thread_local! { static N: … }` makes `N`; any other macro may make what it mentions.
+/// `thread_local! { static N: … }` defines `N`; any other macro may define what it mentions.
 fn names_in_macro(mentions: &BTreeSet<String>, tokens: &str) -> Vec<String> {
     let words: Vec<&str> = tokens.split_whitespace().collect();
     let statics: Vec<String> = words

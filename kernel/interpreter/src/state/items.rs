@@ -1,5 +1,5 @@
-//! How the items of the cells so far change with each cell: which take the place of others, and what
-//! else means something new by that. What one item is, `item` says.
+//! How the items change with each cell: which items replace others, and which names change their meaning
+//! because of that. A single item is described in `item`.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,12 +9,11 @@ use super::{
 };
 use crate::source::{CellSource, SplitItem};
 
-/// What a cell changes about the names already there.
+/// What a cell changes about existing names.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Names whose meaning is no longer what it was, directly or through what they are made of; with
-    /// `dyn` among them when a type that was there before may have another layout now, because any
-    /// type may be behind a `dyn`.
+    /// Names whose meaning has changed, directly or through what they are made of. Includes `dyn` if the
+    /// layout of an existing type may have changed, because any type may be behind a `dyn`.
     pub affected: BTreeSet<String>,
 }
 
@@ -26,7 +25,7 @@ pub struct Items {
 }
 
 impl Items {
-    /// Adds a cell's items, replacing what they redefine.
+    /// Adds a cell's items. They replace what they redefine.
     pub fn add(&mut self, cell: &Arc<CellSource>, items: &[SplitItem]) -> Changes {
         let mut changes = Changes::default();
         let before: BTreeSet<String> = self
@@ -43,7 +42,7 @@ impl Items {
             let mut redecided = BTreeSet::new();
             self.kept.retain_mut(|old| {
                 if Arc::ptr_eq(&old.cell, cell) {
-                    // Twice in one cell is the compiler's to refuse.
+                    // The compiler rejects a second definition in one cell.
                     return true;
                 }
                 if old.key == item.key {
@@ -68,7 +67,7 @@ impl Items {
             });
             match &item.kind {
                 _ if same => {}
-                // A function takes over a variable's name, and nothing else.
+                // A function takes over a variable's name and nothing else.
                 Kind::Code => functions.extend(item.names.iter().cloned()),
                 _ => changes.affected.extend(item.names.iter().cloned()),
             }
@@ -81,7 +80,7 @@ impl Items {
             self.spread(&mut changes.affected, &globs);
         }
         changes.affected.extend(functions);
-        // A static of a type that changed begins anew.
+        // A static whose type has changed starts anew.
         for item in &mut self.kept {
             if let Kind::Static(item_static) = &mut item.kind
                 && item.mentions.iter().any(|name| changes.affected.contains(name))
@@ -92,7 +91,7 @@ impl Items {
         changes
     }
 
-    /// Takes out an item that does not fit what a cell has defined, and notes what was made with it.
+    /// Removes an item that does not match what a cell has defined, and records what depended on it.
     pub fn remove(&mut self, index: usize, changes: &mut Changes) -> KeptItem {
         let item = self.kept.remove(index);
         if !item.decides.names.is_empty() {
@@ -103,8 +102,8 @@ impl Items {
         item
     }
 
-    /// How hot code with these names gets by the functions of earlier cells, and of its own, that it may
-    /// call; and all the names that come up on the way.
+    /// How hot code with these names is, including functions of earlier cells and its own that it may
+    /// call. Also returns all names found on the way.
     pub fn hotness(&self, named: &BTreeSet<String>) -> (Hotness, BTreeSet<String>) {
         let mut named = named.clone();
         let mut hotness = Hotness::Cold;
@@ -130,7 +129,7 @@ impl Items {
         }
     }
 
-    /// The keys of the glob imports that may bring types.
+    /// The keys of glob imports that may bring types.
     fn globs(&self) -> BTreeSet<String> {
         let enums: BTreeSet<&String> =
             self.kept.iter().filter(|item| item.decides.is_enum).flat_map(|item| &item.names).collect();
@@ -142,8 +141,8 @@ impl Items {
         globs.filter(brings_types).map(|item| item.key.clone()).collect()
     }
 
-    /// Follows what a name's meaning depends on: a struct changes with its fields' types, and an
-    /// import with what it imports. `globs` are those that were there before.
+    /// Extends `affected` to everything that depends on it: a struct changes with the types of its
+    /// fields, and an import with what it imports. `globs` are the glob imports that existed before.
     fn spread(&self, affected: &mut BTreeSet<String>, globs: &BTreeSet<String>) {
         let local: BTreeSet<&String> = self.kept.iter().flat_map(|item| &item.names).collect();
         loop {
@@ -155,11 +154,11 @@ impl Items {
                     continue;
                 }
                 if globs.contains(&item.key) {
-                    // It may bring any name, and so be in any type.
+                    // It may bring any name, so it may affect any type.
                     let types = self.kept.iter().filter(|item| matches!(item.kind, Kind::Layout));
                     affected.extend(types.flat_map(|item| item.names.iter().cloned()));
                 }
-                // What is not from a cell stays what it is.
+                // Names that are not from cells do not change.
                 affected.extend(item.decides.names.iter().filter(|name| local.contains(name)).cloned());
             }
             if affected.len() == before {
@@ -168,7 +167,7 @@ impl Items {
         }
     }
 
-    /// The process that held the statics is gone: the next cell defines them anew.
+    /// The process that held the statics has ended; the next cell defines them anew.
     pub fn forget_statics(&mut self) {
         for item in &mut self.kept {
             if let Kind::Static(item) = &mut item.kind {

@@ -10,19 +10,19 @@ use syn::{
 
 use crate::source::collect_named;
 
-/// How long a piece of code may run by itself, as far as its text tells.
+/// How long a piece of code may run by itself, judged by its text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hotness {
-    /// No loop, or a short one, or one whose work is done by Polars, which is compiled already.
+    /// No loop, a short one, or one whose work is done by Polars, which is compiled already.
     #[default]
     Cold,
-    /// It goes through something once.
+    /// It iterates over something once.
     Warm,
-    /// Loops in loops, loops without a known end, recursion.
+    /// Nested loops, loops without a known end, recursion.
     Hot,
 }
 
-/// The names by which a cell plans Polars' work. To optimise such a cell takes a second and more,
+/// Names that a cell uses to plan work for Polars. Optimising such a cell takes more than a second,
 /// because what Polars inlines is optimised with it, and gains little.
 const PLANS: [&str; 22] = [
     "df",
@@ -49,7 +49,7 @@ const PLANS: [&str; 22] = [
     "map_partitions",
 ];
 
-/// Methods of iterators that call a closure for each element.
+/// Iterator methods that call a closure for each element.
 const ADAPTORS: [&str; 24] = [
     "map",
     "filter",
@@ -77,20 +77,20 @@ const ADAPTORS: [&str; 24] = [
     "partition",
 ];
 
-/// A loop of fewer rounds is not worth an optimiser.
+/// A loop with fewer rounds is not worth optimising.
 const SHORT: u64 = 1000;
 
-/// Whether code with these names in it plans Polars' work, be it by a variable among `variables`.
+/// Whether code with these names plans work for Polars, possibly through a variable among `variables`.
 pub fn plans(named: &BTreeSet<String>, variables: &BTreeSet<String>) -> bool {
     PLANS.iter().any(|name| named.contains(*name)) || !named.is_disjoint(variables)
 }
 
-/// Whether a variable of this type stands for a plan.
+/// Whether a variable of this type is a plan.
 pub fn is_plan(ty: &str) -> bool {
     ["LazyFrame", "LazyGroupBy", "Dataset", "Session", "Expr"].iter().any(|name| ty.contains(name))
 }
 
-/// Takes the temperature of code. `variables` are those that stand for plans.
+/// Judges statements. `variables` are those that are plans.
 pub fn of_statements<'a>(
     statements: impl IntoIterator<Item = &'a syn::Stmt>,
     variables: &BTreeSet<String>,
@@ -100,7 +100,7 @@ pub fn of_statements<'a>(
     finder.found
 }
 
-/// The same for an item, whose functions may call themselves.
+/// Judges an item, whose functions may be recursive.
 pub fn of_item(item: &syn::Item) -> Hotness {
     let variables = BTreeSet::new();
     let mut finder = Finder { variables: &variables, depth: 0, found: Hotness::Cold };
@@ -110,7 +110,7 @@ pub fn of_item(item: &syn::Item) -> Hotness {
 
 struct Finder<'a> {
     variables: &'a BTreeSet<String>,
-    /// How many loops are around.
+    /// How many loops surround the current place.
     depth: usize,
     found: Hotness,
 }
@@ -122,7 +122,7 @@ impl Finder<'_> {
         plans(&named, self.variables)
     }
 
-    /// A loop whose length is known only to itself counts for two.
+    /// Enters a loop. One of unknown length counts as two.
     fn enter(&mut self, body: TokenStream, endless: bool, inside: impl FnOnce(&mut Self)) {
         let cold = self.is_cold(body);
         if !cold {
@@ -185,10 +185,10 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         visit::visit_impl_item_fn(self, function);
     }
 
-    // `println!` and `vec!` take expressions; what else macros take cannot be known.
+    // `println!` and `vec!` take expressions. What other macros take is unknown.
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         if let Ok(arguments) = call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) {
-            // They live as long as the visit does, which keeps nothing of them.
+            // The expressions live as long as the visit, which keeps no reference to them.
             let mut inner = Finder { variables: self.variables, depth: self.depth, found: self.found };
             arguments.iter().for_each(|argument| inner.visit_expr(argument));
             self.found = inner.found;
@@ -196,7 +196,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 }
 
-/// What a chain of methods begins with.
+/// The start of a method chain.
 fn source(call: &ExprMethodCall) -> &Expr {
     let mut source = &*call.receiver;
     loop {
@@ -208,7 +208,7 @@ fn source(call: &ExprMethodCall) -> &Expr {
     }
 }
 
-/// Whether a loop over it has few rounds: a list written out, a range of small numbers.
+/// Whether a loop over it has few rounds: a list literal, or a range of small numbers.
 fn is_short(expr: &Expr) -> bool {
     match expr {
         Expr::Array(_) => true,

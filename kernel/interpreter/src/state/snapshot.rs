@@ -3,14 +3,14 @@ use std::sync::Arc;
 use super::{item::Kind, items::Items};
 use crate::{source::blank_out, toolchain::SpareCompiler};
 
-/// What the cells have left, as completion sees it. Made after every cell, and never changed.
+/// The state that cells have left, as completion sees it. Made after every cell and never changed.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// The variables in the store.
     pub variables: Vec<VisibleVariable>,
     /// The items that the next cell sees.
     pub items: Arc<Items>,
-    /// The cells' compilers, where one waits.
+    /// The compilers for cells, if a spare one is kept ready.
     pub compiler: Option<Arc<SpareCompiler>>,
 }
 
@@ -21,11 +21,11 @@ pub struct VisibleVariable {
     pub name: String,
     /// Its type, with paths that a cell can write.
     pub ty: String,
-    /// Its type as people say it.
+    /// Its type as people write it.
     pub shown: String,
     /// Whether it was bound `mut`.
     pub mutable: bool,
-    /// About how much memory its value holds, if that was found out.
+    /// Roughly how much memory its value uses, if known.
     pub bytes: Option<u64>,
 }
 
@@ -35,7 +35,7 @@ impl Snapshot {
         self.variables.iter().find(|variable| variable.name == name)
     }
 
-    /// The source of every item, macros first, whose scope is textual.
+    /// The source of every item. Macros come first, because their scope is textual.
     pub fn item_sources(&self) -> Vec<String> {
         let (mut macros, mut others) = (Vec::new(), Vec::new());
         for item in &self.items.kept {

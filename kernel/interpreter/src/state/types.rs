@@ -1,5 +1,5 @@
-//! Types as the compiler writes them: read from its MIR, shortened for people, and judged whether
-//! the next cell can write them.
+//! Types as the compiler prints them: read from its MIR, shortened for people, and checked whether the
+//! next cell can write them.
 
 use std::collections::HashMap;
 
@@ -48,7 +48,7 @@ pub fn type_of_local<'a>(mir: &'a str, name: &str) -> Option<&'a str> {
     None
 }
 
-/// Why a value of this type cannot be a variable of a later cell, if it cannot.
+/// The reason why a value of this type cannot become a variable of a later cell, if there is one.
 pub fn unwritable(ty: &str) -> Option<&'static str> {
     if ty.contains("{closure@") {
         Some("it holds a closure, whose type has no name; write a `fn`, or use it in the same cell")
@@ -69,7 +69,7 @@ pub fn unwritable(ty: &str) -> Option<&'static str> {
     }
 }
 
-/// `std::vec::Vec<partita::prelude::DataFrame>` as people say it: `Vec<DataFrame>`.
+/// Shortens `std::vec::Vec<partita::prelude::DataFrame>` to `Vec<DataFrame>`.
 pub fn short(ty: &str) -> String {
     let mut text = String::with_capacity(ty.len());
     let mut rest = ty;
@@ -92,7 +92,7 @@ pub fn short(ty: &str) -> String {
     text
 }
 
-/// The names at the head of each path in a type: what a cell's own items are called there.
+/// The first name of each path in a type, which is how a cell's own items appear there.
 pub fn heads(ty: &str) -> Vec<String> {
     fn walk(tokens: TokenStream, heads: &mut Vec<String>) {
         let mut after_colon = false;

@@ -13,15 +13,14 @@ pub struct Known {
     pub mutable: bool,
 }
 
-/// What the kernel knows about the variables in the evaluation process, and about those that are no
-/// longer there.
+/// What the kernel knows about the variables in the evaluation process, and about those that are gone.
 #[derive(Debug, Default)]
 pub struct Variables {
     known: BTreeMap<String, Known>,
-    /// What each value holds, as the evaluation process last said.
+    /// The size of each value, as last reported by the evaluation process.
     bytes: BTreeMap<String, u64>,
     absent: BTreeMap<String, String>,
-    /// The cell that bound each.
+    /// The cell that bound each variable.
     cells: BTreeMap<String, String>,
 }
 
@@ -31,20 +30,20 @@ impl Variables {
         self.known.iter().filter(|(name, _)| named.contains(*name)).collect()
     }
 
-    /// The cell `label` stored a variable.
+    /// Cell `label` has stored a variable.
     pub fn insert(&mut self, name: String, known: Known, label: &str) {
         self.absent.remove(&name);
         self.cells.insert(name.clone(), label.to_owned());
         self.known.insert(name, known);
     }
 
-    /// A variable is gone, and why: `was moved in cell 4`.
+    /// A variable is gone, with the reason: `was moved in cell 4`.
     pub fn remove(&mut self, name: &str, why: String) {
         self.known.remove(name);
         self.absent.insert(name.to_owned(), why);
     }
 
-    /// Everything is gone: the names, each with the cell that bound it.
+    /// All variables are gone. Returns their names, each with the cell that bound it.
     pub fn clear(&mut self, why: &str) -> Vec<(String, String)> {
         let mut gone = Vec::new();
         for name in std::mem::take(&mut self.known).into_keys() {
@@ -62,18 +61,17 @@ impl Variables {
         }
     }
 
-    /// How many there are.
+    /// The number of variables.
     pub fn count(&self) -> usize {
         self.known.len()
     }
 
-    /// Why a name that a cell asks for is not there, if it once was.
+    /// Why a variable that once existed is gone.
     pub fn why_absent(&self, name: &str) -> Option<&str> {
         self.absent.get(name).map(String::as_str)
     }
 
-    /// The variables whose values no longer fit what the cells' items say, or whose name an item
-    /// takes over.
+    /// The variables whose values no longer match the cells' items, or whose name an item takes over.
     pub fn outdated_by(&self, changes: &Changes) -> Vec<String> {
         self.known
             .iter()
@@ -85,7 +83,7 @@ impl Variables {
             .collect()
     }
 
-    /// The variables that stand for work of Polars still to be done.
+    /// The variables that are plans for Polars.
     pub fn plans(&self) -> BTreeSet<String> {
         let plans = self.known.iter().filter(|(_, known)| opt_level::is_plan(&known.ty));
         plans.map(|(name, _)| name.clone()).collect()
@@ -96,12 +94,12 @@ impl Variables {
         self.known.contains_key(name)
     }
 
-    /// Takes over what the process says its variables hold.
+    /// Updates the sizes that the process reports.
     pub fn sized(&mut self, stored: &[Variable]) {
         self.bytes = stored.iter().filter_map(|one| Some((one.name.clone(), one.bytes?))).collect();
     }
 
-    /// For completion.
+    /// The variables for completion.
     pub fn visible(&self) -> Vec<VisibleVariable> {
         let visible = |(name, known): (&String, &Known)| VisibleVariable {
             name: name.clone(),
@@ -113,7 +111,7 @@ impl Variables {
         self.known.iter().map(visible).collect()
     }
 
-    /// For people.
+    /// The variables for people.
     pub fn list(&self) -> Vec<Variable> {
         self.known
             .iter()

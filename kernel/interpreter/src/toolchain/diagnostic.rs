@@ -1,17 +1,17 @@
 use serde::Deserialize;
 
-/// One message of the compiler, as `--error-format=json` has it.
+/// A compiler message, as in `--error-format=json`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Diagnostic {
-    /// What it says.
+    /// The text.
     pub message: String,
     /// `E0382`, or a lint's name.
     pub code: Option<Code>,
     /// `error`, `warning`, `note`, `help`, `failure-note`.
     pub level: String,
-    /// The places it is about.
+    /// The places it refers to.
     pub spans: Vec<Span>,
-    /// Notes and helps that belong to it.
+    /// Notes and helps attached to it.
     pub children: Vec<Diagnostic>,
 }
 
@@ -25,21 +25,21 @@ pub struct Code {
 /// A place in a source file.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Span {
-    /// The file as the compiler was told it.
+    /// The file, as named to the compiler.
     pub file_name: String,
-    /// First byte in the file.
+    /// The first byte in the file.
     pub byte_start: usize,
-    /// Byte after the last.
+    /// The byte after the last one.
     pub byte_end: usize,
-    /// 1-based line of the first byte.
+    /// The line of the first byte, 1-based.
     pub line_start: usize,
-    /// The lines, for files we do not have.
+    /// The source lines, for files that we do not have.
     pub text: Vec<SpanText>,
-    /// Whether it is what the diagnostic points at.
+    /// Whether the diagnostic points here.
     pub is_primary: bool,
-    /// What is said about this place.
+    /// The text attached to this place.
     pub label: Option<String>,
-    /// What should stand there instead.
+    /// The proposed replacement.
     pub suggested_replacement: Option<String>,
     /// The macro call that this place came from.
     pub expansion: Option<Box<Expansion>>,
@@ -50,9 +50,9 @@ pub struct Span {
 pub struct SpanText {
     /// The line.
     pub text: String,
-    /// 1-based column of the first character meant.
+    /// The column of the first character, 1-based.
     pub highlight_start: usize,
-    /// 1-based column after the last.
+    /// The column after the last one, 1-based.
     pub highlight_end: usize,
 }
 
@@ -64,18 +64,18 @@ pub struct Expansion {
 }
 
 impl Diagnostic {
-    /// Whether the linker, and not the compiler, refused.
+    /// Whether the linker failed, not the compiler.
     pub fn is_linkers(&self) -> bool {
         self.is_error() && self.code.is_none() && self.message.starts_with("linking with")
     }
 
-    /// Whether it stops the compilation by itself (the closing summary does not count).
+    /// Whether it stops the compilation. The closing summary does not count.
     pub fn is_error(&self) -> bool {
         self.level.starts_with("error")
             && !(self.code.is_none() && self.message.starts_with("aborting due to"))
     }
 
-    /// Its code, or nothing.
+    /// Its code, or an empty text.
     pub fn code(&self) -> &str {
         self.code.as_ref().map_or("", |code| &code.code)
     }
@@ -86,9 +86,9 @@ impl Diagnostic {
 pub struct CompilerMessages {
     /// Its diagnostics, in order.
     pub diagnostics: Vec<Diagnostic>,
-    /// What is no diagnostic: a linker's failure, or its own.
+    /// Output that is not a message: a linker's failure, or the compiler's own.
     pub other: String,
-    /// The signal that ended it, if one did.
+    /// The signal that ended it, if any.
     pub ended_by: Option<i32>,
 }
 

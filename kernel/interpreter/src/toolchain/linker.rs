@@ -1,7 +1,8 @@
-//! How a cell's object file becomes a shared object. Left to rustc, the C compiler is started, which starts
-//! its `collect2`, which starts the linker, which reads all the symbols of `libpartita.so`: for the little
-//! that a cell is, that takes longer than compiling it. So the linker that came with rustc is started here,
-//! as soon as the object file is there, and without that library: the evaluation process has it in its
+//! Turns a cell's object file into a shared object. rustc would start the C compiler, which starts
+//! `collect2`, which starts the linker, which reads all symbols of `libpartita.so`. For a small cell that
+//! takes longer than compiling it. So this module starts the linker that comes with rustc as soon as the
+//! object file exists, without that library: the evaluation process has it in its global scope, where the
+//! loader resolves the symbols that the cell leaves undefined.
 //! global scope, and the loader finds in it what the cell leaves open.
 
 use std::{
@@ -14,16 +15,15 @@ use std::{
 
 use super::warm_build::WarmBuild;
 
-/// What a cell shows to later ones is what has a name of its own choice, such as its function and its
-/// statics. Everything else has the same name in each cell that has it, and may not be taken for another
-/// cell's.
+/// A cell exports only what has a name of its own choice, such as its function and its statics.
+/// Everything else may have the same name in several cells and must not be mistaken for another cell's.
 const EXPORTS: &str = "{ local: _ZN*; _R*; };\n";
 
-/// The libraries that rustc links for std on this system. The evaluation process has them loaded; they are
-/// named for the versions of their symbols.
+/// The libraries that rustc links for std on this system. The evaluation process has loaded them already;
+/// they are listed for the versions of their symbols.
 const SYSTEM: &[&str] = &["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"];
 
-/// The linker that came with rustc, with what is the same for every cell.
+/// The linker that comes with rustc, with the arguments that are the same for every cell.
 #[derive(Debug)]
 pub struct Linker {
     program: PathBuf,
@@ -32,8 +32,8 @@ pub struct Linker {
 }
 
 impl Linker {
-    /// Gets one ready in `directory`. `None` where rustc has no linker of its own, or the C compiler does not
-    /// say where the system's libraries are: there rustc links as it does everywhere.
+    /// Prepares a linker in `directory`. `None` if rustc has no linker of its own or the C compiler does
+    /// not report where the system's libraries are; rustc then links as usual.
     pub fn prepare(build: &WarmBuild, directory: &Path) -> Option<Self> {
         // Other systems have other linkers and conventions.
         if !build.host().ends_with("-linux-gnu") {
@@ -50,9 +50,9 @@ impl Linker {
         fs::write(&exports, EXPORTS).ok()?;
         let mut before: Vec<OsString> = ["-flavor", "gnu", "-shared", "--eh-frame-hdr", "--gc-sections"]
             .into_iter()
-            // What a cell defines is what it calls, also if an earlier one defined it otherwise.
+            // A cell calls its own definitions, even if an earlier cell defined the same name.
             .chain(["-Bsymbolic", "-znow", "-znoexecstack", "--hash-style=gnu"])
-            // A thread costs more than there is to do for it.
+            // The work is too small for a second thread.
             .chain(["--threads=1"])
             .map(OsString::from)
             .collect();
@@ -66,11 +66,11 @@ impl Linker {
         Some(Self { program, before, after })
     }
 
-    /// Links `object` into `library`, with `more` of its arguments, in process group `group`. What the cell
-    /// uses and nobody defines is found when it is loaded.
+    /// Links `object` into `library` in process group `group`, with the extra arguments `more`. Undefined
+    /// symbols are resolved when the cell is loaded.
     ///
     /// # Errors
-    /// When it cannot be run. That it refused is in its output.
+    /// When the linker cannot be run. A failure of the linker itself is in its output.
     pub fn link(&self, object: &Path, library: &Path, more: &[OsString], group: i32) -> io::Result<Output> {
         Command::new(&self.program)
             .args(&self.before)
@@ -86,8 +86,8 @@ impl Linker {
     }
 }
 
-/// Whether a text says to the compiler what else to link with: `#[link(name = "z")]`. Only rustc can do
-/// that. A text that merely looks so is linked by it too.
+/// Whether a text tells the compiler what else to link: `#[link(name = "z")]`. Only rustc can do that. A
+/// false positive only means that rustc links.
 pub fn asks_for_libraries(text: &str) -> bool {
     text.match_indices("link").any(|(at, word)| {
         let begins = !text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
@@ -98,7 +98,7 @@ pub fn asks_for_libraries(text: &str) -> bool {
     })
 }
 
-/// The directories in the C compiler's answer that are there.
+/// The existing directories in the C compiler's answer.
 fn library_directories(answer: &str) -> Vec<String> {
     let listed = answer.lines().find_map(|line| line.strip_prefix("libraries: =")).unwrap_or_default();
     let mut directories = Vec::new();

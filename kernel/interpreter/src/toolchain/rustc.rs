@@ -17,31 +17,31 @@ use super::{
     linker::Linker,
 };
 
-/// How cells are compiled, whatever their optimisation.
+/// How cells are compiled, at every optimisation level.
 ///
-/// All crates have one name and one `-C metadata`, so that an item that stands in two of them is one
-/// item to the type system. A cell means the same at every optimisation: what `cargo run --release`
-/// makes of it, without checks for overflow and without debug assertions.
+/// All crates have the same name and the same `-C metadata`, so that an item found in two of them is one
+/// item to the type system. A cell behaves the same at every level: like `cargo run --release`, without
+/// overflow checks and debug assertions.
 const FLAGS: &[&str] = &[
     "--crate-name=cells",
     "--crate-type=cdylib",
     "--edition=2024",
     "--error-format=json",
-    // Says when each file is written, and with that how far the compiler is.
+    // Reports when each file is written, which shows how far the compiler is.
     "--json=artifacts",
     "-Cmetadata=partita",
     "-Cdebuginfo=0",
     "-Cembed-bitcode=no",
     "-Cdebug-assertions=off",
     "-Coverflow-checks=off",
-    // The object file is one, and no pass over several follows.
+    // This gives a single object file, with no pass over several afterwards.
     "-Ccodegen-units=1",
 ];
 
-/// A compiler that has been started before there is a cell for it. All that cells have in common it
-/// has read when the cell comes: its own libraries, the metadata of `partita` and of all that it brings
-/// along. It waits where the crate's root includes [`INCLUDED`], which is its standard input, and goes
-/// on when that has been written and closed. When the kernel ends, it is closed too.
+/// A compiler started before there is a cell for it. By the time the cell arrives, it has read everything
+/// that cells have in common: its own libraries, and the metadata of `partita` and its dependencies. It
+/// stops where the crate's root includes [`INCLUDED`], which is its standard input, and goes on when that
+/// has been written and closed. When the kernel ends, the input is closed too.
 #[derive(Debug)]
 pub struct Rustc {
     process: Process,
@@ -51,26 +51,26 @@ pub struct Rustc {
     product: Product,
 }
 
-/// What a session's compilers have in common.
+/// What the compilers of a session have in common.
 pub struct Setup<'a> {
     /// The program.
     pub rustc: &'a Path,
     /// Its sysroot.
     pub sysroot: &'a Path,
-    /// Where it works.
+    /// Its working directory.
     pub directory: &'a Path,
 }
 
-/// What a compiler is to leave.
+/// What a compiler must produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Product {
-    /// An object file, for a linker of ours.
+    /// An object file, for our own linker.
     Object,
-    /// A shared object: the compiler links.
+    /// A shared object, linked by the compiler.
     Library,
 }
 
-/// The files that a compiler has written. They go with this value.
+/// The files that a compiler has written. They are removed on drop.
 #[derive(Debug)]
 pub struct Written {
     directory: TempDir,
@@ -91,20 +91,20 @@ impl Written {
     }
 }
 
-/// How a compilation ended.
+/// The compiler's results.
 #[derive(Debug)]
 pub struct Compilation {
-    /// Whether the compiler did what was asked.
+    /// Whether it succeeded.
     pub succeeded: bool,
     /// What it said.
     pub messages: CompilerMessages,
-    /// Whether the crate is right, but was not linked.
+    /// Whether the crate is valid but was not linked.
     pub not_linked: bool,
     /// The MIR of the crate.
     pub mir: String,
     /// The files it wrote.
     pub written: Written,
-    /// From the cell's text to knowing that it is right.
+    /// From the arrival of the cell's text until it was known to be valid.
     pub check: Duration,
     /// From there to machine code.
     pub codegen: Duration,
@@ -115,13 +115,13 @@ pub struct Compilation {
 /// How much of the compiler's work is needed.
 #[derive(Clone, Copy)]
 pub enum Until<'a> {
-    /// Only whether the crate is right.
+    /// Only whether the crate is valid.
     Checked,
     /// Its MIR and an object file.
     Generated,
-    /// A shared object, by the compiler's own means.
+    /// A shared object, linked by the compiler.
     Linked,
-    /// A shared object, made of the object file by this linker with these arguments.
+    /// A shared object, linked from the object file by this linker with these arguments.
     LinkedBy(&'a Linker, &'a [OsString]),
 }
 
@@ -131,8 +131,8 @@ struct Artifact {
 }
 
 impl Rustc {
-    /// Starts a compiler; `crates` are the arguments that lead it to what cells can name, `attributes` the
-    /// crate's own.
+    /// Starts a compiler. `crates` are the arguments with which it finds the crates that cells can name;
+    /// `attributes` are the crate's own.
     pub fn start(
         setup: &Setup<'_>,
         crates: &[OsString],
@@ -165,12 +165,12 @@ impl Rustc {
             .arg("--sysroot")
             .arg(setup.sysroot)
             .args(crates)
-            // What it leaves behind when it is stopped goes with its files.
+            // If it is stopped, its temporary files are removed with its other files.
             .env("TMPDIR", written.directory.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // A Ctrl-C in the terminal is the kernel's to handle; the linker goes with the compiler.
+            // The kernel handles a Ctrl-C in the terminal. The linker ends with the compiler.
             .process_group(0);
         end_with_kernel(&mut command);
         let mut child = command.spawn()?;
@@ -178,12 +178,12 @@ impl Rustc {
         Ok(Self { process: Process(child), stdin, stderr, written, product })
     }
 
-    /// Whether it still waits: the system may have ended it meanwhile.
+    /// Whether it is still waiting; the system may have ended it meanwhile.
     pub fn is_waiting(&mut self) -> bool {
         self.process.runs()
     }
 
-    /// What it leaves.
+    /// What it produces.
     pub fn product(&self) -> Product {
         self.product
     }
@@ -193,12 +193,12 @@ impl Rustc {
         self.process.group()
     }
 
-    /// Writes the text that it waits for, and reads what it says to the end, or as far as is needed.
+    /// Writes the text that it is waiting for and reads its messages to the end, or as far as needed.
     pub fn finish(mut self, text: &str, until: Until<'_>) -> io::Result<Compilation> {
         let began = Instant::now();
         if let Some(mut stdin) = self.stdin.take() {
             match stdin.write_all(text.as_bytes()) {
-                // It has ended early, and its last words say why.
+                // It has ended early; its last output says why.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
                 written => written?,
             }
@@ -211,7 +211,7 @@ impl Rustc {
                 said.receive(&String::from_utf8_lossy(&line), began);
                 enough = match until {
                     Until::Checked => said.checked.is_some(),
-                    // The file is whole, and nothing follows but the compiler's own tidying.
+                    // The file is complete; only the compiler's own cleanup follows.
                     Until::Generated | Until::LinkedBy(..) => said.generated.is_some(),
                     Until::Linked => false,
                 };
@@ -232,7 +232,7 @@ impl Rustc {
         let check = said.checked.unwrap_or(ended);
         let generated = said.generated.unwrap_or(ended).max(check);
         let mir = if right { fs::read_to_string(self.written.mir())? } else { String::new() };
-        // It may be large, and is needed no more.
+        // The file may be large and is not needed any more.
         let _ = fs::remove_file(self.written.object());
         let linkers = said.diagnostics.iter().any(Diagnostic::is_linkers);
         Ok(Compilation {
@@ -251,20 +251,20 @@ impl Rustc {
         })
     }
 
-    /// Waits for the process, or ends it if all that is needed is there.
+    /// Waits for the process, or kills it if everything needed is there.
     fn end(&mut self, enough: bool) -> io::Result<ExitStatus> {
         if enough {
             self.process.kill();
         }
         if let Some(mut stderr) = self.stderr.take() {
-            // The pipe has to be emptied for it to end.
+            // The pipe must be emptied for the process to end.
             io::copy(&mut stderr, &mut io::sink())?;
         }
         self.process.0.wait()
     }
 }
 
-/// A compiler's process, which leads a group of its own. It ends with this value.
+/// A compiler's process, which leads a group of its own. It is killed on drop.
 #[derive(Debug)]
 struct Process(Child);
 
@@ -287,7 +287,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         if self.runs() {
             self.kill();
-            // It was told to leave in a way that cannot be refused.
+            // It was sent a signal that cannot be ignored.
             let _ = self.0.wait();
         }
     }
@@ -302,7 +302,7 @@ struct Received {
 }
 
 impl Received {
-    /// Takes one line.
+    /// Reads one line.
     fn receive(&mut self, line: &str, began: Instant) {
         if let Ok(diagnostic) = serde_json::from_str::<Diagnostic>(line) {
             self.diagnostics.push(diagnostic);
@@ -322,13 +322,13 @@ impl Received {
     }
 }
 
-/// A compiler whose kernel was killed works for nobody.
+/// Ends the compiler when the kernel is killed.
 fn end_with_kernel(command: &mut Command) {
     #[cfg(target_os = "linux")]
     // SAFETY: the closure makes one system call, which may be made between `fork` and `exec`.
     unsafe {
         command.pre_exec(|| {
-            // Without it the compiler ends a little later, by itself.
+            // Without this the compiler ends by itself, a little later.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             Ok(())
         });

@@ -1,5 +1,5 @@
-//! The compiler that has been started before there is anything to compile. A cell takes it, and so does
-//! completion when it has to know a type; whoever takes it has the next one started.
+//! The spare compiler, started before there is anything to compile. A cell takes it, and so does
+//! completion when it needs a type. Taking it starts the next one.
 
 use std::{
     ffi::OsString,
@@ -26,13 +26,13 @@ pub struct ExtraCrates {
     pub linker_arguments: Vec<OsString>,
 }
 
-/// Starts a session's compilers, and keeps one waiting.
+/// Starts a session's compilers and keeps a spare one ready.
 #[derive(Debug)]
 pub struct SpareCompiler {
     build: WarmBuild,
     directory: PathBuf,
     sysroot: PathBuf,
-    /// Where the metadata of Partita's dependencies is.
+    /// The directory with the metadata of Partita's dependencies.
     metadata: PathBuf,
     state: Mutex<State>,
     starter: Sender<()>,
@@ -40,20 +40,20 @@ pub struct SpareCompiler {
 
 #[derive(Debug)]
 struct State {
-    /// The crates that were asked for.
+    /// The crates added with `:dep`.
     extra_crates: ExtraCrates,
     /// What the next cell needs.
     product: Product,
     next: Option<Rustc>,
-    /// The session is over.
+    /// The session has ended.
     closed: bool,
 }
 
 impl SpareCompiler {
-    /// For a session whose files are in `directory`. Nothing waits yet.
+    /// For a session whose files are in `directory`. There is no spare compiler yet.
     ///
     /// # Errors
-    /// When what compilers need there cannot be made.
+    /// When the files that compilers need there cannot be created.
     pub fn new(build: WarmBuild, directory: PathBuf, product: Product) -> Result<Arc<Self>, WarmBuildError> {
         let sysroot = build.make_sysroot(&directory)?;
         let metadata = build.make_metadata(&directory)?;
@@ -62,24 +62,25 @@ impl SpareCompiler {
         let (starter, asked) = mpsc::channel();
         let spare = Arc::new(Self { build, directory, sysroot, metadata, state, starter });
         let weak = Arc::downgrade(&spare);
-        // A compiler ends with the thread that started it, so that none outlives a kernel that is killed; those
-        // who want a completion come and go. Without the thread, cells start their compilers themselves.
+        // A compiler ends with the thread that started it, so that none outlives a kernel that is killed.
+        // Threads that ask for completions are short-lived, so this thread starts the compilers. Without
+        // it, cells start theirs themselves.
         let _ =
             thread::Builder::new().name("compilers".into()).spawn(move || start_when_asked(&asked, &weak));
         Ok(spare)
     }
 
-    /// What cells are compiled against.
+    /// The build that cells are compiled against.
     pub fn build(&self) -> &WarmBuild {
         &self.build
     }
 
-    /// What cells have for a sysroot.
+    /// The sysroot of cells.
     pub fn sysroot(&self) -> &Path {
         &self.sysroot
     }
 
-    /// What leads a compiler to the crates that cells can name.
+    /// The arguments with which a compiler finds the crates that cells can name.
     pub fn crates(&self) -> Vec<OsString> {
         self.crates_with(&self.lock())
     }
@@ -90,27 +91,27 @@ impl SpareCompiler {
         arguments
     }
 
-    /// Has the next one started, unless it is there.
+    /// Starts a spare compiler unless there is one.
     pub fn prepare(&self) {
-        // An error means that there is no thread, and the next cell waits a little longer.
+        // An error means that the thread has ended; the next cell then waits a little longer.
         let _ = self.starter.send(());
     }
 
-    /// Nobody changes what it is started with meanwhile.
+    /// Holds the lock, so that the arguments do not change meanwhile.
     fn start_next(&self) {
         let mut state = self.lock();
         if !state.closed && state.next.as_mut().is_none_or(|rustc| !rustc.is_waiting()) {
-            // What goes wrong will go wrong again, and be said, when there is a cell.
+            // An error here will occur again, and be reported, when there is a cell.
             state.next = self.launch(&self.crates_with(&state), 0, "", state.product).ok();
         }
     }
 
-    /// The one that waits, if it leaves `product`.
+    /// The spare compiler, if it produces `product`.
     pub fn take(&self, product: Product) -> Option<Rustc> {
         self.lock().next.take_if(|rustc| rustc.product() == product && rustc.is_waiting())
     }
 
-    /// Starts one for a crate of its own kind.
+    /// Starts a compiler for a crate with its own level and attributes.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -129,7 +130,7 @@ impl SpareCompiler {
         Rustc::start(&setup, crates, level, attributes, product)
     }
 
-    /// Compiles a text that is not to be run.
+    /// Compiles a text that will not be run.
     ///
     /// # Errors
     /// When there is no compiler.
@@ -144,25 +145,25 @@ impl SpareCompiler {
         said
     }
 
-    /// From now on cells find other crates besides Partita.
+    /// Sets the crates that later cells find besides Partita.
     pub fn depend_on(&self, extra_crates: ExtraCrates) {
         let mut state = self.lock();
-        // The one that waits was started with the old ones.
+        // The spare compiler was started with the old ones.
         (state.extra_crates, state.next) = (extra_crates, None);
     }
 
-    /// What the linker has to know of the crates that were asked for.
+    /// The linker's arguments for the crates added with `:dep`.
     pub fn linker_arguments(&self) -> Vec<OsString> {
         self.lock().extra_crates.linker_arguments.clone()
     }
 
-    /// From now on cells need something else of the compiler.
+    /// Sets what the compiler produces for later cells.
     pub fn leave(&self, product: Product) {
         let mut state = self.lock();
         (state.product, state.next) = (product, None);
     }
 
-    /// Ends the one that waits; there will be no other.
+    /// Ends the spare compiler for good.
     pub fn close(&self) {
         let mut state = self.lock();
         (state.closed, state.next) = (true, None);

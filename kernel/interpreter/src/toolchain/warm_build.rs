@@ -9,57 +9,57 @@ use std::{
 
 use thiserror::Error;
 
-/// Environment variable with a directory that holds `libpartita.so` and `deps/`.
+/// The environment variable for a directory that holds `libpartita.so` and `deps/`.
 pub const DIRECTORY_VARIABLE: &str = "PARTITA_WARM_BUILD";
 
-/// Why cells cannot be compiled here. Each says what to do.
+/// Why cells cannot be compiled here. The message says what to do.
 #[derive(Debug, Error)]
 pub enum WarmBuildError {
-    /// Nothing was built, or it is elsewhere.
+    /// The library was not built, or is elsewhere.
     #[error(
-        "the partita library is not in {0}: build it with `cargo build --release`, or name the directory that has \
-         it in {DIRECTORY_VARIABLE}"
+        "the partita library is not in {0}: build it with `cargo build --release`, or set {DIRECTORY_VARIABLE} to the \
+         directory that has it"
     )]
     Missing(String),
-    /// No compiler.
+    /// There is no compiler.
     #[error("cannot run `rustc`: {0}; cells need the Rust toolchain from https://rustup.rs on the PATH")]
     NoCompiler(io::Error),
-    /// A compiler that cannot be understood.
-    #[error("`rustc` answered something unexpected: {0}")]
+    /// The compiler's answer cannot be understood.
+    #[error("`rustc` gave an unexpected answer: {0}")]
     StrangeCompiler(String),
-    /// Built by one compiler, to be used with another.
+    /// The library was built by another compiler than the current one.
     #[error(
         "the partita library was built by `{built}`, but cells would be compiled by `{now}`: run \
          `cargo build --release` again, or select the old toolchain"
     )]
     OtherCompiler {
-        /// The compiler of the library.
+        /// The compiler that built the library.
         built: String,
-        /// The one on the PATH.
+        /// The compiler on the PATH.
         now: String,
     },
-    /// The library changed while the kernel was using it.
+    /// The library was rebuilt while the kernel was using it.
     #[error("Partita was rebuilt since this kernel started; restart the kernel")]
     Rebuilt,
-    /// A file could not be read or made.
+    /// A file could not be read or created.
     #[error("{what}: {error}")]
     Io {
-        /// What was tried.
+        /// What was attempted.
         what: String,
-        /// What happened.
+        /// The cause.
         error: io::Error,
     },
 }
 
-/// The `partita` library as a shared object, compiled once, with its dependencies' metadata and the
-/// compiler that made it: what every cell is compiled against.
+/// What every cell is compiled against: the `partita` library as a shared object, compiled once, with the
+/// metadata of its dependencies and the compiler that built it.
 #[derive(Debug, Clone)]
 pub struct WarmBuild {
     /// `libpartita.so`.
     pub library: PathBuf,
-    /// The metadata of its dependencies.
+    /// The directory of its dependencies' metadata.
     pub dependencies: PathBuf,
-    /// The compiler itself, not rustup's proxy, which costs time on every call.
+    /// The compiler itself. rustup's proxy would cost time on every call.
     pub rustc: PathBuf,
     version: String,
     sysroot: PathBuf,
@@ -78,7 +78,7 @@ impl WarmBuild {
     /// Finds the build: in the directory named by [`DIRECTORY_VARIABLE`], or beside `executable`.
     ///
     /// # Errors
-    /// When there is none, or no compiler to go with it.
+    /// When there is no build, or no compiler for it.
     pub fn locate(executable: &Path) -> Result<Self, WarmBuildError> {
         let directory = match env::var_os(DIRECTORY_VARIABLE) {
             Some(directory) => PathBuf::from(directory),
@@ -101,17 +101,17 @@ impl WarmBuild {
         Ok(Self { library, dependencies, rustc, version, sysroot, host, stamp })
     }
 
-    /// The compiler's version, as it says it.
+    /// The compiler's version, as it prints it.
     pub fn compiler(&self) -> &str {
         &self.version
     }
 
-    /// What the compiler calls this machine: `x86_64-unknown-linux-gnu`.
+    /// The compiler's name for this machine: `x86_64-unknown-linux-gnu`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Tells this build from others, also those that were in its place before.
+    /// Identifies this build, as opposed to earlier ones in the same place.
     pub fn identity(&self) -> String {
         let Stamp { inode, seconds, nanoseconds } = self.stamp;
         format!("{} {inode} {seconds}.{nanoseconds}", self.library.display())
@@ -120,7 +120,7 @@ impl WarmBuild {
     /// Checks that the library was built by the compiler that will compile the cells.
     ///
     /// # Errors
-    /// When it was another one.
+    /// When it was built by another one.
     pub fn check_compiler(&self, built: &str) -> Result<(), WarmBuildError> {
         if built == self.version {
             return Ok(());
@@ -145,13 +145,14 @@ impl WarmBuild {
         if own.is_file() { own } else { PathBuf::from("rustdoc") }
     }
 
-    /// The linker that comes with the compiler, if one does.
+    /// The linker that comes with the compiler, if there is one.
     pub fn bundled_linker(&self) -> Option<PathBuf> {
         let linker = self.sysroot.join("lib/rustlib").join(&self.host).join("bin/rust-lld");
         linker.is_file().then_some(linker)
     }
 
-    /// What machine code calls where the processor has no instruction: division of `u128` and the like.
+    /// The library of functions that machine code calls where the processor has no instruction, such as
+    /// division of `u128`.
     pub fn intrinsics(&self) -> Option<PathBuf> {
         let inside = self.sysroot.join("lib/rustlib").join(&self.host).join("lib");
         let mut files = fs::read_dir(inside).ok()?.flatten().map(|entry| entry.path());
@@ -173,17 +174,17 @@ impl WarmBuild {
         dependency_argument(&self.dependencies)
     }
 
-    /// Tells this build from all others, also from copies of it that were built again.
+    /// Identifies this build, as opposed to all others, including rebuilt copies.
     pub fn fingerprint(&self) -> String {
         let Stamp { seconds, nanoseconds, .. } = self.stamp;
         format!("{} {seconds}.{nanoseconds}", self.version)
     }
 
-    /// Makes a directory in `directory` with what cells need of the dependencies' files: their metadata. Where
-    /// whole libraries lie beside it, rustc opens and reads those too, which is a third of its start.
+    /// Makes a directory in `directory` with the metadata of the dependencies. If whole libraries were
+    /// beside it, rustc would open and read those too, which takes a third of its start-up time.
     ///
     /// # Errors
-    /// When links cannot be made.
+    /// When links cannot be created.
     pub fn make_metadata(&self, directory: &Path) -> Result<PathBuf, WarmBuildError> {
         let place = directory.join("metadata");
         let make = || -> io::Result<()> {
@@ -191,7 +192,7 @@ impl WarmBuild {
             for entry in fs::read_dir(&self.dependencies)? {
                 let path = entry?.path();
                 let needed = match path.extension().and_then(|extension| extension.to_str()) {
-                    // Metadata without a library is of another kind of build.
+                    // Metadata without a library belongs to another kind of build.
                     Some("rlib") => Some(path.with_extension("rmeta")).filter(|metadata| metadata.exists()),
                     Some(env::consts::DLL_EXTENSION) => None,
                     _ => continue,
@@ -213,12 +214,12 @@ impl WarmBuild {
         }
     }
 
-    /// Makes a sysroot for cells in `directory`: the compiler's own, without the shared standard
-    /// library. `libpartita.so` has the standard library inside; were a second one in sight, rustc
-    /// would want to link both and refuse.
+    /// Makes a sysroot for cells in `directory`: the compiler's own, without the shared standard library.
+    /// `libpartita.so` contains the standard library; with a second one in sight, rustc would try to link
+    /// both and fail.
     ///
     /// # Errors
-    /// When links cannot be made.
+    /// When links cannot be created.
     pub fn make_sysroot(&self, directory: &Path) -> Result<PathBuf, WarmBuildError> {
         let root = directory.join("sysroot");
         let make = || -> io::Result<()> {
@@ -248,14 +249,14 @@ impl WarmBuild {
     }
 }
 
-/// `-L` for crates in a directory that others bring along.
+/// The `-L` argument for a directory of indirect dependencies.
 pub fn dependency_argument(directory: &Path) -> OsString {
     let mut argument = OsString::from("-Ldependency=");
     argument.push(directory);
     argument
 }
 
-/// `target/release`, also for a test binary, which lives in its `deps`.
+/// `target/release`, even for a test binary, which is in its `deps`.
 fn profile_directory(executable: &Path) -> PathBuf {
     let directory = executable.parent().unwrap_or(Path::new("."));
     let directory =
@@ -273,8 +274,8 @@ fn newest_library(directory: &Path) -> Option<PathBuf> {
         .map(|(_, path)| path)
 }
 
-/// Asks in the library's directory: where the notebook lies, a `rust-toolchain.toml` may choose
-/// another compiler.
+/// Runs the compiler in the library's directory: in the notebook's directory, a `rust-toolchain.toml` may
+/// select another compiler.
 fn ask_compiler(directory: &Path, arguments: &[&str]) -> Result<String, WarmBuildError> {
     let mut command = Command::new("rustc");
     let output =

@@ -1,6 +1,6 @@
-//! What was run: in this session, and, from a file that all kernels of a person share, in earlier ones.
-//! Here requests are answered; how the file is kept is [`store`]'s. Where it cannot be kept, there is
-//! the history of this session, and the log says why.
+//! The history of this session and, from a file shared by all of a person's kernels, of earlier ones.
+//! This module answers requests; [`store`] keeps the file. If the file cannot be kept, only this
+//! session's history is available, and the log says why.
 
 mod store;
 
@@ -11,22 +11,22 @@ use jupyter_protocol::{HistoryEntry, HistoryReply, HistoryRequest};
 
 use store::{Line, Store};
 
-/// Cells of this session kept; the oldest go first.
+/// How many cells of this session are kept; the oldest are dropped first.
 const LIMIT: usize = 10_000;
-/// Cells that are longer are remembered by this session alone, and results are cut.
+/// Longer cells are kept in this session only, and longer results are cut.
 const MAX_INPUT_BYTES: usize = 256 << 10;
 const MAX_OUTPUT_BYTES: usize = 4 << 10;
-/// Cells that wait for the file to be free, at most.
+/// The maximum number of cells that wait until the file is free.
 const MAX_UNSAVED: usize = 64;
 
-/// The cells of this session, and the way to those of others.
+/// The cells of this session, and access to those of others.
 #[derive(Default)]
 pub struct History {
     lines: VecDeque<Line>,
     store: Option<Store>,
-    /// This session's number, once it has one in the file.
+    /// This session's number, once the file has assigned one.
     session: Option<usize>,
-    /// Cells for which the file was not free yet.
+    /// Cells that are not written yet because the file was in use.
     unsaved: Vec<Line>,
 }
 
@@ -64,13 +64,10 @@ impl History {
         match saved {
             Ok(()) => self.unsaved.clear(),
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                tracing::info!("the history is saved with a later cell: {error}");
+                tracing::info!("the history will be saved with a later cell: {error}");
             }
             Err(error) => {
-                tracing::warn!(
-                    "cells are not remembered after this session: {}: {error}",
-                    store.path().display()
-                );
+                tracing::warn!("cells are not kept after this session: {}: {error}", store.path().display());
                 self.store = None;
             }
         }
@@ -81,7 +78,7 @@ impl History {
         let (session, lines) = self.all();
         let (lines, output) = match request {
             HistoryRequest::Range { session: wanted, start, stop, output, .. } => {
-                // Not above 0, it counts back from the running one.
+                // 0 and below count back from the running session.
                 let wanted = i64::from(wanted.unwrap_or(0));
                 let wanted = if wanted > 0 { wanted } else { session as i64 + wanted };
                 let within = |line: &Line| {
@@ -98,14 +95,15 @@ impl History {
         HistoryReply::new(lines.into_iter().map(|line| entry(line, output)).collect())
     }
 
-    /// This session's number and all cells; those of this session come last, whatever ran beside it.
+    /// This session's number and all cells. Those of this session come last, whatever ran at the same
+    /// time.
     fn all(&self) -> (usize, Vec<Line>) {
         let mut lines = Vec::new();
         if let Some(store) = &self.store {
             match store.read() {
                 Ok(read) => lines = read,
                 Err(error) => {
-                    tracing::warn!("the history {} cannot be read: {error}", store.path().display())
+                    tracing::warn!("cannot read the history {}: {error}", store.path().display())
                 }
             }
         }
@@ -117,9 +115,9 @@ impl History {
     }
 }
 
-/// The lines that a pattern with `*`, `?` and `[…]` matches; of equal ones the latest, if asked.
+/// The lines that match a pattern with `*`, `?` and `[…]`. With `unique`, only the latest of equal lines.
 fn search(mut lines: Vec<Line>, pattern: &str, unique: bool) -> Vec<Line> {
-    // Many stars mean what one means, but for paths.
+    // Many stars mean the same as one, except in paths.
     let mut one_star = String::with_capacity(pattern.len());
     for c in pattern.chars() {
         if c != '*' || !one_star.ends_with('*') {

@@ -6,26 +6,26 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// Names the history's file; an empty one keeps none.
+/// The variable with the history file's name. If it is empty, no history is kept.
 const VARIABLE: &str = "PARTITA_HISTORY";
-/// How large the file may become. Then its older half goes.
+/// How large the file may become before its older half is dropped.
 const MAX_BYTES: u64 = 4 << 20;
-/// How long another kernel may take over its own lines.
+/// How long another kernel may take to write its lines.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A cell that was run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub session: usize,
-    /// Its execution count; 0 marks the beginning of a session.
+    /// The execution count; 0 marks the start of a session.
     pub number: usize,
     pub input: String,
     pub output: String,
 }
 
-/// The file in which cells outlive their kernel: one JSON object a line, at its end the newest. All
-/// kernels of a person write to it, each whole lines under a lock. The lock is a file of its own,
-/// because the history's is replaced when it becomes too large.
+/// The file in which cells outlive their kernel: one JSON object per line, newest last. All kernels of a
+/// person append whole lines to it under a lock. The lock is a file of its own, because the history file
+/// is replaced when it becomes too large.
 #[derive(Debug, Clone)]
 pub struct Store {
     path: PathBuf,
@@ -33,8 +33,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Where `PARTITA_HISTORY` says, or in the person's data directory. `None` if none is to be kept,
-    /// or there is no home.
+    /// The file named by `PARTITA_HISTORY`, or the one in the person's data directory. `None` if no
+    /// history is wanted or there is no home directory.
     pub fn of_this_person() -> Option<Self> {
         let path = match std::env::var_os(VARIABLE) {
             Some(path) if path.is_empty() => return None,
@@ -61,13 +61,13 @@ impl Store {
         Ok(session)
     }
 
-    /// Adds lines at the end.
+    /// Appends lines.
     pub fn append(&self, lines: &[Line]) -> io::Result<()> {
         let _lock = self.lock()?;
         self.append_locked(lines)
     }
 
-    /// Every cell there is, oldest session first.
+    /// All cells, oldest session first.
     pub fn read(&self) -> io::Result<Vec<Line>> {
         if !self.path.exists() {
             return Ok(Vec::new());
@@ -75,13 +75,13 @@ impl Store {
         let _lock = self.lock()?;
         let mut lines = self.read_locked()?;
         lines.retain(|line| line.number > 0);
-        // Sessions that ran side by side; within one the order is that of its cells.
+        // Sessions may have run at the same time. Within a session the order of its cells is kept.
         lines.sort_by_key(|line| line.session);
         Ok(lines)
     }
 
-    /// Lines that cannot be read are passed over: one kernel's last words do not cost the others
-    /// their history.
+    /// Skips lines that cannot be parsed: one kernel's broken line must not cost the others their
+    /// history.
     fn read_locked(&self) -> io::Result<Vec<Line>> {
         let mut text = Vec::new();
         match File::open(&self.path) {
@@ -118,7 +118,7 @@ impl Store {
         file.read_to_end(&mut text)?;
         // The first line is cut off in the middle.
         let start = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1);
-        // Made with permissions of the person's own, like what it replaces.
+        // Created with private permissions, like the file that it replaces.
         let mut shorter = tempfile::NamedTempFile::new_in(self.directory())?;
         shorter.write_all(&text[start..])?;
         shorter.persist(&self.path)?;
@@ -135,7 +135,7 @@ impl Store {
                 Ok(()) => return Ok(lock),
                 Err(TryLockError::Error(error)) => return Err(error),
                 Err(TryLockError::WouldBlock) if Instant::now() >= until => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "another kernel keeps it locked"));
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "another kernel has locked it"));
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
             }
@@ -147,7 +147,7 @@ impl Store {
     }
 }
 
-/// A kernel that was killed while it wrote left half a line.
+/// A kernel that was killed while writing left half a line.
 fn ends_with_newline(file: &mut File) -> io::Result<bool> {
     if file.metadata()?.len() == 0 {
         return Ok(true);
@@ -178,7 +178,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = store(&directory);
         let kernel = || {
-            // A loaded machine may make one wait longer than a kernel would.
+            // On a loaded machine this may wait longer than a kernel would.
             let insist = |act: &dyn Fn() -> io::Result<usize>| loop {
                 match act() {
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => {}

@@ -11,7 +11,7 @@ const COMMENT: &str = "90";
 const MACRO: &str = "34";
 const TYPE: &str = "36";
 const COMMAND: &str = "1;34";
-/// The bracket under the cursor and its other half.
+/// For the bracket under the cursor and its partner.
 const PAIR: &str = "1;4";
 
 const KEYWORDS: &[&str] = &[
@@ -25,8 +25,8 @@ const PRIMITIVES: &[&str] = &[
     "u64", "u8", "usize", "Self",
 ];
 
-/// The cell with its words in colour, as far as it has been typed: the compiler's lexer takes text
-/// that is not finished. With a cursor, the bracket at it and its other half are marked.
+/// The cell with syntax colours. It need not be complete: the compiler's lexer accepts unfinished text.
+/// With a cursor, the bracket at the cursor and its partner are marked.
 pub fn coloured(text: &str, cursor: Option<usize>) -> Cow<'_, str> {
     let tokens = tokens(text);
     let pair = cursor.and_then(|cursor| pair(&tokens, cursor));
@@ -39,7 +39,8 @@ pub fn coloured(text: &str, cursor: Option<usize>) -> Cow<'_, str> {
         };
         match colour {
             Some(colour) => {
-                // A colour ends with its line: what redraws lines one by one would lose it.
+                // A colour ends at the end of the line; code that redraws single lines would lose it
+                // otherwise.
                 for (line, part) in piece.split('\n').enumerate() {
                     if line > 0 {
                         result.push('\n');
@@ -59,7 +60,7 @@ type Piece = (TokenKind, Range<usize>);
 
 fn tokens(text: &str) -> Vec<Piece> {
     let mut at = 0;
-    // A command's mark and name are no Rust.
+    // A command's mark and name are not Rust.
     let mark = text.len() - text.trim_start().len();
     let command =
         text[mark..].starts_with("%%") || (text[mark..].starts_with(':') && !text[mark..].starts_with("::"));
@@ -90,7 +91,7 @@ fn colour(text: &str, tokens: &[Piece], index: usize, kind: TokenKind) -> Option
         }),
         TokenKind::Ident => {
             let next = tokens.get(index + 1).map(|(kind, _)| *kind);
-            // `a != b` is no macro.
+            // `a != b` is not a macro.
             let unequal = matches!(tokens.get(index + 2), Some((TokenKind::Eq, _)));
             if KEYWORDS.contains(&piece) {
                 Some(KEYWORD)
@@ -109,7 +110,7 @@ fn colour(text: &str, tokens: &[Piece], index: usize, kind: TokenKind) -> Option
     }
 }
 
-/// The bracket at the cursor, or just before it, and the one it belongs to, as indices of tokens.
+/// The bracket at the cursor or just before it, and its partner, as indices of tokens.
 fn pair(tokens: &[Piece], cursor: usize) -> Option<(usize, usize)> {
     let bracket = |at: usize| {
         tokens.iter().position(|(kind, range)| range.start == at && (closes(*kind) || opens(*kind).is_some()))
@@ -151,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// The coloured pieces of a text.
+    /// The coloured parts of a text.
     fn pieces(text: &str) -> Vec<(String, String)> {
         let shown = coloured(text, None).into_owned();
         shown
@@ -209,7 +210,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn colours_never_change_the_text(text in "\\PC{0,60}", cursor in 0..60usize) {
-            // The stripper would take an escape that was typed for ours.
+            // The stripper would mistake a typed escape for one of ours.
             let text = text.replace(['\u{1b}', '\u{9b}'], "");
             let shown = coloured(&text, Some(cursor));
             proptest::prop_assert_eq!(strip_ansi_codes(&shown), text.as_str());

@@ -5,16 +5,16 @@ use rustyline::completion::Pair;
 
 use partita_interpreter::{Completions, commands};
 
-/// Up to so many candidates are listed one a line, with how they are declared.
+/// Up to this many candidates are listed one per line, with their declarations.
 const LISTED_WHOLE: usize = 30;
 
-/// Wider lines are cut.
+/// Wider lines are cut off.
 const WIDEST: usize = 100;
 
-/// Signatures remembered for hints.
+/// How many signatures are remembered for hints.
 const REMEMBERED: usize = 2_000;
 
-/// The commands whose names begin with what stands before the cursor, if that is a command's.
+/// The commands that complete the word before the cursor, if it is a command.
 pub fn command(line: &str, pos: usize) -> Option<(usize, Vec<Pair>)> {
     let typed = line.get(..pos)?;
     let start = typed.len() - typed.trim_start().len();
@@ -35,7 +35,7 @@ pub fn command(line: &str, pos: usize) -> Option<(usize, Vec<Pair>)> {
     Some((start, pairs))
 }
 
-/// The completions as the editor lists them.
+/// The completions in the editor's form.
 pub fn candidates(found: Completions) -> Vec<Pair> {
     let whole = found.items.len() <= LISTED_WHOLE;
     let width = found.items.iter().map(|item| item.text.chars().count()).max().unwrap_or(0);
@@ -57,7 +57,7 @@ fn fitting(line: &str) -> String {
     truncate_str(line, usize::from(columns).saturating_sub(2).min(WIDEST), "…").into_owned()
 }
 
-/// Keeps how functions are declared, to show it while their arguments are typed.
+/// Remembers the declarations of functions, to show them while their arguments are typed.
 pub fn remember(signatures: &mut HashMap<String, String>, found: &Completions) {
     if signatures.len() > REMEMBERED {
         signatures.clear();
@@ -69,7 +69,7 @@ pub fn remember(signatures: &mut HashMap<String, String>, found: &Completions) {
     }
 }
 
-/// The declaration of the function whose arguments are about to be typed.
+/// The declaration of the function whose arguments come next.
 pub fn signature_at_end<'a>(signatures: &'a HashMap<String, String>, line: &str) -> Option<&'a String> {
     let before = line.strip_suffix('(')?;
     let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()?;

@@ -5,30 +5,30 @@ use std::path::{Path, PathBuf};
 
 use super::LineEditor;
 
-/// Cells kept; older ones go.
+/// The number of cells kept; older ones are dropped.
 pub const ENTRIES: usize = 10_000;
 
-/// The file that keeps cells from one session to the next, for nobody else to read. Every cell is
-/// written when it is entered: a session may end without notice.
+/// The file that keeps cells from one session to the next, readable only by its owner. Every cell is
+/// written when it is entered, because a session may end without notice.
 pub struct History {
     path: PathBuf,
-    /// Once it was said, it need not be said for every cell.
+    /// Whether a failure was reported; it is reported only once.
     broken: bool,
 }
 
 impl History {
-    /// The file in the person's data directory; `None` where there is no such directory.
+    /// The file in the person's data directory; `None` if there is no such directory.
     pub fn of_user() -> Option<Self> {
         Some(Self { path: dirs::data_dir()?.join("partita").join("history.txt"), broken: false })
     }
 
-    /// Reads what there is.
+    /// Reads the file.
     pub fn load(&self, editor: &mut LineEditor) {
-        // The first session has none yet.
+        // In the first session there is no file.
         let _ = editor.load_history(&self.path);
     }
 
-    /// Writes what was entered since; the first time that fails it says so.
+    /// Writes what was entered since the last call. Reports the first failure.
     pub fn save(&mut self, editor: &mut LineEditor) {
         let saved =
             create_folder(&self.path).map_err(Into::into).and_then(|()| editor.append_history(&self.path));
@@ -36,7 +36,7 @@ impl History {
             && !self.broken
         {
             self.broken = true;
-            eprintln!("the history cannot be saved to {}: {error}", self.path.display());
+            eprintln!("cannot save the history to {}: {error}", self.path.display());
         }
     }
 }

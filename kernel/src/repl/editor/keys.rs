@@ -1,4 +1,4 @@
-//! Keys that mean something else in a cell than in a line.
+//! Keys that have another meaning in a cell than in a line.
 
 use rustyline::{
     Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyCode, KeyEvent, Modifiers, Movement,
@@ -7,7 +7,7 @@ use rustyline::{
 
 use super::{INDENT, LineEditor, goes_on};
 
-/// Binds them.
+/// Binds the keys.
 pub fn bind(editor: &mut LineEditor) {
     let mut bind = |key, handler: Box<dyn ConditionalEventHandler>| {
         editor.bind_sequence(key, EventHandler::Conditional(handler));
@@ -18,18 +18,18 @@ pub fn bind(editor: &mut LineEditor) {
     for bracket in ['}', ')', ']'] {
         bind(KeyEvent(KeyCode::Char(bracket), Modifiers::NONE), Box::new(Close(bracket)));
     }
-    // A new line wherever the cell is complete already.
+    // Inserts a new line even if the cell is complete.
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), EventHandler::Simple(Cmd::Newline));
 }
 
-/// What stands before the cursor on its line, if it is spaces and nothing else.
+/// The text before the cursor on its line, if it is only spaces.
 fn indentation<'a>(context: &'a EventContext<'_>) -> Option<&'a str> {
     let before = context.line().get(..context.pos())?;
     let line = before.rsplit('\n').next()?;
     line.chars().all(|c| c == ' ').then_some(line)
 }
 
-/// Begins the next line with the indentation it needs.
+/// Begins the next line with the right indentation.
 struct Enter;
 
 impl ConditionalEventHandler for Enter {
@@ -42,24 +42,24 @@ impl ConditionalEventHandler for Enter {
     }
 }
 
-/// Indents at the beginning of a line, and completes elsewhere.
+/// Indents at the start of a line, and completes elsewhere.
 struct Tab;
 
 impl ConditionalEventHandler for Tab {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
         let line = indentation(context)?;
-        // On an empty prompt it would look as if nothing happened.
+        // At an empty prompt, indenting would look as if nothing had happened.
         (!context.line().is_empty()).then(|| Cmd::Insert(1, " ".repeat(INDENT - line.len() % INDENT)))
     }
 }
 
-/// Puts `text` in the place of the line's indentation. By the line's beginning and not by a count:
-/// rustyline puts the key's own count, 1, in its place.
+/// Replaces the line's indentation with `text`. Addresses it by the start of the line and not by a count,
+/// because rustyline replaces a count with the key's own, 1.
 fn instead_of_indentation(text: String) -> Cmd {
     Cmd::Replace(Movement::BeginningOfLine, Some(text))
 }
 
-/// Takes back a level of indentation at once.
+/// Removes a whole level of indentation.
 struct Backspace;
 
 impl ConditionalEventHandler for Backspace {
@@ -70,7 +70,7 @@ impl ConditionalEventHandler for Backspace {
     }
 }
 
-/// A closing bracket at the beginning of a line stands a level to the left.
+/// Unindents a closing bracket at the start of a line by one level.
 struct Close(char);
 
 impl ConditionalEventHandler for Close {

@@ -1,6 +1,6 @@
-//! The line editor: rustyline, taught what a cell is. It keeps a cell open until it is complete,
-//! indents and colours it, completes names and offers what was typed before. What could stand at the
-//! cursor is the interpreter's answer; running cells is the session's matter.
+//! The line editor: rustyline, extended with knowledge of cells. It keeps a cell open until it is
+//! complete, indents and colours it, completes names and suggests earlier input. The interpreter provides
+//! completions; the session runs cells.
 
 mod colours;
 mod complete;
@@ -24,13 +24,13 @@ use partita_interpreter::{Completeness, Interpreter, is_complete};
 
 pub use history::History;
 
-/// Spaces a level of brackets is indented by.
+/// The number of spaces per level of brackets.
 const INDENT: usize = 4;
 
 /// The line editor of the REPL.
 pub type LineEditor = Editor<CellHelper, FileHistory>;
 
-/// Makes the line editor.
+/// Creates the line editor.
 pub fn new(colour: bool) -> rustyline::Result<LineEditor> {
     let config = Config::builder()
         .max_history_size(history::ENTRIES)?
@@ -44,23 +44,23 @@ pub fn new(colour: bool) -> rustyline::Result<LineEditor> {
         .color_mode(if colour { ColorMode::Enabled } else { ColorMode::Disabled })
         .build();
     let mut editor = LineEditor::with_config(config)?;
-    // Only its colour tells what is offered from what was typed.
+    // Only its colour distinguishes a suggestion from typed text.
     editor.set_helper(Some(CellHelper { offers: colour, ..CellHelper::default() }));
     keys::bind(&mut editor);
     Ok(editor)
 }
 
-/// What rustyline asks about the cell that is being typed.
+/// Answers rustyline's questions about the cell being typed.
 #[derive(Default)]
 pub struct CellHelper {
-    /// Answers what could stand at the cursor; there is none until the evaluator has started.
+    /// Provides completions; `None` until the evaluator has started.
     pub interpreter: Option<Interpreter>,
-    /// Whether text is offered behind the cursor.
+    /// Whether suggestions are shown after the cursor.
     offers: bool,
     history: HistoryHinter,
-    /// How the names completed so far are declared.
+    /// The declarations of the names completed so far.
     signatures: RefCell<HashMap<String, String>>,
-    /// Where the cursor is, if the brackets around it are to be marked.
+    /// The position of the cursor, if the brackets around it should be marked.
     marked: std::cell::Cell<Option<usize>>,
 }
 
@@ -80,7 +80,7 @@ impl Completer for CellHelper {
     }
 }
 
-/// Grey text behind the cursor.
+/// Grey text after the cursor.
 pub struct Offer {
     shown: String,
     inserted: Option<String>,
@@ -125,8 +125,8 @@ impl Validator for CellHelper {
     }
 }
 
-/// What the next line begins with if the cell is not complete. An empty last line runs what is there:
-/// the compiler then says what is missing.
+/// The start of the next line if the cell is not complete. An empty last line runs the cell anyway, so
+/// that the compiler says what is missing.
 fn goes_on(input: &str) -> Option<String> {
     let forced = input.rsplit_once('\n').is_some_and(|(_, last)| last.trim().is_empty());
     match is_complete(input) {
@@ -145,32 +145,32 @@ impl Highlighter for CellHelper {
     }
 
     fn highlight_char(&self, _: &str, pos: usize, kind: CmdKind) -> bool {
-        // The last drawing of a cell stays on the screen, where no cursor is.
+        // The final drawing of a cell stays on the screen without a cursor.
         self.marked.set((kind != CmdKind::ForcedRefresh).then_some(pos));
         true
     }
 }
 
-/// Asks for a line that a running cell wants.
+/// Asks for a line of input for a running cell.
 ///
 /// # Errors
-/// When there is none: the person pressed Ctrl-C or Ctrl-D, or the terminal is gone.
+/// When there is no line: the person pressed Ctrl-C or Ctrl-D, or the terminal has closed.
 pub fn ask(prompt: &str, password: bool) -> rustyline::Result<String> {
-    // Without colours rustyline would not call what hides the password.
+    // Without colours rustyline would not call the highlighter, which hides the password.
     let colours = if password { ColorMode::Forced } else { ColorMode::Enabled };
     let config = Config::builder().color_mode(colours).bell_style(BellStyle::None).build();
     let mut editor = Editor::<Answer, MemHistory>::with_history(config, MemHistory::new())?;
     editor.set_helper(Some(Answer { password }));
-    // Only the last line of a prompt can be edited behind.
+    // Only the last line of a prompt can be followed by an editable line.
     let (above, prompt) = prompt.rsplit_once('\n').unwrap_or(("", prompt));
     if !above.is_empty() {
-        // A terminal that is gone gives no input either.
+        // A terminal that has closed gives no input either.
         let _ = writeln!(io::stdout(), "{above}");
     }
     editor.readline(prompt)
 }
 
-/// The editor of an answer; it hides passwords.
+/// The editor for an answer; it hides passwords.
 struct Answer {
     password: bool,
 }

@@ -8,7 +8,7 @@ use image::{Rgba, RgbaImage};
 use super::way::Colours;
 use super::{Screen, fit};
 
-/// Wider than this a picture gains nothing in blocks.
+/// The maximum width; more gains nothing in blocks.
 const WIDEST: u32 = 160;
 
 /// The picture as lines of half blocks, as wide as the screen allows.
@@ -42,7 +42,7 @@ fn lines(image: &RgbaImage, colours: Colours) -> String {
                 last = Some((upper, lower));
             }
             text.push(match (upper, lower) {
-                // An even area is empty, so that copied text is not full of blocks.
+                // A uniform area is left empty, so that copied text is not full of blocks.
                 _ if upper == lower => ' ',
                 (None, Some(_)) => '▄',
                 _ => '▀',

@@ -8,8 +8,8 @@ use partita_bridge::MimeBundle;
 
 use super::from_base64;
 
-/// Writes the pictures of a session as files, where nothing shows them or not well. The folder is
-/// made for the first one and stays when the session ends.
+/// Writes the pictures of a session to files if they cannot be shown, or only coarsely. The folder is
+/// created for the first picture and stays when the session ends.
 #[derive(Default)]
 pub struct Files {
     folder: Option<PathBuf>,
@@ -21,7 +21,7 @@ impl Files {
     /// Writes the bundle's picture, if it has one. A display that is updated keeps its file.
     ///
     /// # Errors
-    /// When the file cannot be written or the content is not what its type promises.
+    /// When the file cannot be written, or the content does not match its type.
     pub fn save(&mut self, display: Option<&str>, bundle: &MimeBundle) -> io::Result<Option<PathBuf>> {
         let (bytes, extension) = if let Some(svg) = bundle.get("image/svg+xml") {
             (svg.as_bytes().to_vec(), "svg")

@@ -1,6 +1,6 @@
-//! Pictures in the terminal: by the kitty, iTerm2 or sixel protocol where the terminal has it, in
-//! blocks of two pixels a character otherwise, and as files where there is no terminal. Here is
-//! decided which; how each is written is in the modules.
+//! Pictures in the terminal: by the kitty, iTerm2 or sixel protocol if the terminal supports it, else in
+//! blocks of two pixels per character, and as files if there is no terminal. This module chooses the way;
+//! the others write each form.
 
 mod blocks;
 mod files;
@@ -18,18 +18,18 @@ use partita_bridge::MimeBundle;
 use files::Files;
 pub use way::Way;
 
-/// Rows that stay free around a picture, so that the prompt is on the screen with it.
+/// Rows left free around a picture, so that the prompt fits on the screen as well.
 const FREE_ROWS: u32 = 3;
 
-/// Larger pictures are not decoded: what a cell shows is not trusted with the memory.
+/// Larger pictures are not decoded, because a cell's output is not trusted with the memory.
 const MOST_PIXELS: u64 = 64 << 20;
 
-/// What a picture has become.
+/// The result of showing a picture.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Picture {
-    /// A sequence that draws it; how many rows it takes is the terminal's matter.
+    /// A sequence that draws it. The number of rows it takes is up to the terminal.
     Drawn(String),
-    /// Lines that draw it coarsely, and where it can be seen better.
+    /// Lines that draw it coarsely, and a file with the full picture.
     Coarse(String, PathBuf),
     /// A file, because the terminal cannot show it.
     Saved(PathBuf),
@@ -38,21 +38,21 @@ pub enum Picture {
 /// Shows the pictures of a session.
 pub struct Pictures {
     files: Files,
-    /// Found out when the first picture comes: asking the terminal disturbs it.
+    /// Determined when the first picture comes, because querying the terminal disturbs it.
     way: Option<Way>,
     terminal: bool,
 }
 
 impl Pictures {
-    /// Pictures for standard output, which is a terminal or is not.
+    /// Pictures for standard output, which may be a terminal.
     pub fn new(terminal: bool) -> Self {
         Self { files: Files::default(), way: None, terminal }
     }
 
-    /// Makes the bundle's picture fit to be printed, if it has one.
+    /// Prepares the bundle's picture for printing, if it has one.
     ///
     /// # Errors
-    /// When a file cannot be written or the content is not what its type promises.
+    /// When a file cannot be written, or the content does not match its type.
     pub fn show(&mut self, display: Option<&str>, bundle: &MimeBundle) -> io::Result<Option<Picture>> {
         let Some(bytes) = raster(bundle)? else {
             return Ok(self.files.save(display, bundle)?.map(Picture::Saved));
@@ -90,7 +90,7 @@ fn from_base64(text: &str) -> io::Result<Vec<u8>> {
     STANDARD.decode(compact).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// The picture's pixels; `None` for what is none, or is absurdly large.
+/// The picture's pixels; `None` if it is not a picture or is absurdly large.
 fn decode(bytes: &[u8]) -> Option<image::RgbaImage> {
     let (width, height) = dimensions(bytes)?;
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
@@ -103,7 +103,7 @@ fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     image::io::Reader::new(io::Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()
 }
 
-/// The screen in characters, and one character in pixels where the terminal says.
+/// The size of the screen in characters, and of a character in pixels if the terminal reports it.
 struct Screen {
     columns: u32,
     rows: u32,
@@ -126,14 +126,14 @@ impl Screen {
         Self { columns, rows, cell: (cell.0.max(1), cell.1.max(1)) }
     }
 
-    /// The size in pixels at which a picture of `size` fits on the screen, never enlarged.
+    /// The size in pixels at which a picture of `size` fits on the screen. Never enlarges.
     fn fit(&self, size: (u32, u32)) -> (u32, u32) {
         let most = (self.columns * self.cell.0, self.rows.saturating_sub(FREE_ROWS).max(4) * self.cell.1);
         fit(size, most)
     }
 }
 
-/// `size` made smaller in proportion until it is at most `most`.
+/// `size` reduced in proportion until it is at most `most`.
 fn fit(size: (u32, u32), most: (u32, u32)) -> (u32, u32) {
     let (width, height) = (size.0.max(1), size.1.max(1));
     let by = (f64::from(most.0) / f64::from(width)).min(f64::from(most.1) / f64::from(height)).min(1.0);
@@ -144,7 +144,7 @@ fn fit(size: (u32, u32), most: (u32, u32)) -> (u32, u32) {
 mod tests {
     use super::*;
 
-    /// A PNG of two colours, as a bundle has it.
+    /// A PNG of two colours, as in a bundle.
     fn bundle() -> MimeBundle {
         let picture = image::RgbImage::from_fn(16, 16, |x, _| {
             image::Rgb(if x < 8 { [255, 0, 0] } else { [0, 0, 255] })

@@ -5,18 +5,18 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Screen, decode, dimensions};
 
-/// Kitty takes base64 in pieces of this size.
+/// Kitty takes base64 in chunks of this size.
 const PIECE: usize = 4096;
 
-/// The sequence by which kitty (and Ghostty, WezTerm, Konsole) shows a picture at the cursor. What is
-/// no PNG becomes one: kitty takes nothing else.
+/// The sequence with which kitty (and Ghostty, WezTerm, Konsole) shows a picture at the cursor. Other
+/// formats are converted to PNG, the only one that kitty accepts.
 pub fn kitty(bytes: &[u8], tmux: bool) -> Option<String> {
     let png = if bytes.starts_with(b"\x89PNG") { bytes.to_vec() } else { to_png(bytes)? };
     let columns = columns(&png)?;
     let content = STANDARD.encode(png);
     let mut text = String::with_capacity(content.len() + 1024);
     let mut rest = content.as_str();
-    // `q=2`: the terminal answers nothing, which would look like keys.
+    // `q=2`: the terminal must not answer, because an answer would look like keys.
     let mut keys = format!("a=T,f=100,q=2,c={columns},");
     while !rest.is_empty() {
         let (piece, later) = rest.split_at(rest.len().min(PIECE));
@@ -28,7 +28,7 @@ pub fn kitty(bytes: &[u8], tmux: bool) -> Option<String> {
     Some(text)
 }
 
-/// The sequence by which iTerm2 (and WezTerm, VS Code) shows a picture at the cursor.
+/// The sequence with which iTerm2 (and WezTerm, VS Code) shows a picture at the cursor.
 pub fn iterm2(bytes: &[u8], tmux: bool) -> Option<String> {
     let columns = columns(bytes)?;
     let content = STANDARD.encode(bytes);
@@ -38,7 +38,7 @@ pub fn iterm2(bytes: &[u8], tmux: bool) -> Option<String> {
     Some(through(tmux, &sequence))
 }
 
-/// How many columns the picture is to be wide.
+/// The width of the picture in columns.
 fn columns(bytes: &[u8]) -> Option<u32> {
     let screen = Screen::now();
     let (width, _) = screen.fit(dimensions(bytes)?);
@@ -51,7 +51,7 @@ fn to_png(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(png.into_inner())
 }
 
-/// tmux hands a sequence on to its own terminal only if it is wrapped (and `allow-passthrough` is on).
+/// tmux passes a sequence on to its own terminal only if it is wrapped (and `allow-passthrough` is on).
 fn through(tmux: bool, sequence: &str) -> String {
     if tmux {
         format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b"))

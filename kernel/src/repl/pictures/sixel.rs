@@ -1,4 +1,4 @@
-//! Sixel: a palette, and for each band of six rows the columns of each colour.
+//! Sixel encoding: a palette and, for each band of six rows, the columns of each colour.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -9,10 +9,10 @@ use image::imageops::{FilterType, resize};
 
 use super::Screen;
 
-/// Colours a terminal has at least for a picture.
+/// The number of colours that every terminal has for a picture.
 const COLOURS: usize = 256;
 
-/// The sixel sequence of a picture, made smaller where it would not fit on the screen.
+/// The sixel sequence of a picture, reduced if it does not fit on the screen.
 pub fn encode(image: &RgbaImage) -> String {
     let (width, height) = Screen::now().fit(image.dimensions());
     if (width, height) == image.dimensions() {
@@ -25,7 +25,7 @@ pub fn encode(image: &RgbaImage) -> String {
 fn sixels(image: &RgbaImage) -> String {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let palette = Palette::of(image);
-    // `1`: what no sixel sets keeps the terminal's own colour.
+    // `1`: pixels that no sixel sets keep the terminal's own colour.
     let mut text = format!("\x1bP0;1;0q\"1;1;{width};{height}");
     for (index, [red, green, blue]) in palette.colours.iter().enumerate() {
         let percent = |part: u8| (u32::from(part) * 100 + 127) / 255;
@@ -53,7 +53,7 @@ fn sixels(image: &RgbaImage) -> String {
     text
 }
 
-/// Columns of six pixels, equal neighbours written once.
+/// Columns of six pixels, with equal neighbours written once.
 fn push_runs(text: &mut String, line: &[u8]) {
     for run in line.chunk_by(|a, b| a == b) {
         let sixel = char::from(b'?' + run[0]);
@@ -65,15 +65,15 @@ fn push_runs(text: &mut String, line: &[u8]) {
     }
 }
 
-/// The colours a picture is drawn with, and for each pixel which; `None` where it is transparent.
+/// The colours of a picture and, for each pixel, the index of its colour; `None` if it is transparent.
 struct Palette {
     colours: Vec<[u8; 3]>,
     indices: Vec<Option<u8>>,
 }
 
 impl Palette {
-    /// The picture's own colours if they are few, as those of a plot without its soft edges; else
-    /// the best that can be found.
+    /// The picture's own colours if they are few (as in a plot without anti-aliasing), else the best
+    /// approximation.
     fn of(image: &RgbaImage) -> Self {
         let visible = |pixel: &image::Rgba<u8>| pixel.0[3] >= 128;
         let mut known: HashMap<[u8; 3], u8> = HashMap::new();
@@ -97,7 +97,7 @@ impl Palette {
     }
 
     fn quantized(image: &RgbaImage) -> Self {
-        // Every tenth pixel is enough to find colours by.
+        // Every tenth pixel is enough to find the colours.
         let quantizer = NeuQuant::new(10, COLOURS, image.as_raw());
         let colours = quantizer.color_map_rgb().chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect();
         let mut seen: HashMap<[u8; 4], u8> = HashMap::new();

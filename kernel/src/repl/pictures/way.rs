@@ -1,5 +1,5 @@
-//! Which way pictures are shown: what the person asked for, what the environment tells, and what the
-//! terminal answers when asked.
+//! Chooses the way to show pictures: by the person's setting, the environment, or the terminal's answer
+//! to a query.
 
 use std::env;
 use std::io::{Read, Write};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::repl::settings::Without;
 
-/// Set to `kitty`, `iterm2`, `sixel`, `blocks` or `files` where the choice made is not the right one.
+/// Set it to `kitty`, `iterm2`, `sixel`, `blocks` or `files` to override the automatic choice.
 const VARIABLE: &str = "PARTITA_PICTURES";
 
-/// A terminal that has not answered by now does not know the question.
+/// A terminal that has not answered by now does not know the query.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A way to show pictures.
@@ -24,12 +24,12 @@ pub enum Way {
     Files,
 }
 
-/// What colours a terminal has.
+/// The colours of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colours {
-    /// All.
+    /// All colours.
     True,
-    /// 256 fixed ones.
+    /// 256 fixed colours.
     Few,
 }
 
@@ -43,7 +43,7 @@ impl Colours {
     }
 }
 
-/// The nearest of the 256 colours: a cube of six steps a side, and 24 greys.
+/// The nearest of the 256 colours: a cube with six steps per side, and 24 greys.
 fn nearest([red, green, blue]: [u8; 3]) -> u32 {
     const STEPS: [i32; 6] = [0, 95, 135, 175, 215, 255];
     let step =
@@ -64,7 +64,7 @@ fn nearest([red, green, blue]: [u8; 3]) -> u32 {
 }
 
 impl Way {
-    /// Finds out the way for this process's standard output.
+    /// Determines the way for this process's standard output.
     pub fn find(terminal: bool) -> Self {
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let asked = variable(VARIABLE).and_then(|name| Self::named(&name, &variable));
@@ -85,7 +85,7 @@ impl Way {
             "files" => Some(Self::Files),
             other => {
                 tracing::warn!(
-                    "{VARIABLE} is `{other}`; choose `kitty`, `iterm2`, `sixel`, `blocks` or `files`"
+                    "{VARIABLE} is `{other}`; set it to `kitty`, `iterm2`, `sixel`, `blocks` or `files`"
                 );
                 None
             }
@@ -97,8 +97,8 @@ impl Way {
         Self::Blocks { colours: if plenty { Colours::True } else { Colours::Few } }
     }
 
-    /// What the environment tells. Inside tmux and screen it tells of another terminal than the one
-    /// that would get the picture.
+    /// The way according to the environment. Inside tmux and screen, the environment describes another
+    /// terminal than the one that would get the picture.
     fn told(variable: &impl Fn(&str) -> Option<String>) -> Option<Self> {
         if variable("TMUX").is_some() || variable("STY").is_some() {
             return None;
@@ -117,7 +117,7 @@ impl Way {
         iterm2.then_some(Self::Iterm2 { tmux: false })
     }
 
-    /// What the terminal answers.
+    /// The way according to the terminal's answer.
     fn answered() -> Option<Self> {
         let answer = ask().ok()?;
         Self::of_answer(&answer)
@@ -132,14 +132,14 @@ impl Way {
     }
 }
 
-/// Asks whether the terminal knows kitty's pictures, and then which attributes it has: the second
-/// question every terminal answers, so nothing is waited for in vain.
+/// Asks whether the terminal supports kitty's pictures, and then for its attributes. Every terminal
+/// answers the second question, so there is always something to wait for.
 fn ask() -> std::io::Result<String> {
     let mut terminal = std::fs::File::options().read(true).write(true).open("/dev/tty")?;
     let descriptor = terminal.as_raw_fd();
     let _at_once =
         Without::modes(descriptor, libc::ICANON | libc::ECHO).ok_or(std::io::ErrorKind::Unsupported)?;
-    // Keys typed ahead are not to be taken for the answer.
+    // Keys typed ahead must not be mistaken for the answer.
     if readable(descriptor, Duration::ZERO) {
         return Err(std::io::ErrorKind::WouldBlock.into());
     }
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(Way::of_answer("\x1b_Gi=31;OK\x1b\\\x1b[?62;c"), Some(Way::Kitty { tmux: false }));
         assert_eq!(Way::of_answer("\x1b[?62;4;22c"), Some(Way::Sixel));
         assert_eq!(Way::of_answer("\x1b[?1;2c"), None);
-        // A class is no attribute.
+        // A class is not an attribute.
         assert_eq!(Way::of_answer("\x1b[?4;6c"), None);
         assert_eq!(Way::of_answer(""), None);
     }

@@ -8,10 +8,10 @@ use std::{
 use super::{Entry, Page};
 use crate::completion::Kind;
 
-/// First in the file; another number for every change of what is in it.
+/// The start of the file. Change the number whenever the content changes.
 const MAGIC: &[u8; 8] = b"partix01";
 
-/// An index that is open: its names in memory, its pages on disk.
+/// An open index: names in memory, pages on disk.
 #[derive(Debug)]
 pub struct Index {
     file: File,
@@ -23,7 +23,7 @@ impl Index {
     /// Opens an index.
     ///
     /// # Errors
-    /// When it cannot be read, or is not one.
+    /// When the file cannot be read or is not an index.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let mut head = [0; 24];
@@ -65,14 +65,14 @@ impl Index {
         file.sync_all()
     }
 
-    /// The entries of this path: a macro and a module may share it.
+    /// The entries of this path; a macro and a module may share one.
     pub fn at(&self, path: &str) -> &[Entry] {
         let start = self.entries.partition_point(|entry| entry.path.as_str() < path);
         let end = start + self.entries[start..].partition_point(|entry| entry.path == path);
         &self.entries[start..end]
     }
 
-    /// What is directly inside a module.
+    /// The direct contents of a module.
     pub fn inside(&self, module: &str) -> impl Iterator<Item = &Entry> {
         let prefix = format!("{module}::");
         let start = self.entries.partition_point(|entry| entry.path < prefix);
@@ -83,12 +83,12 @@ impl Index {
             .filter(move |entry| !entry.path[length..].contains("::"))
     }
 
-    /// Everything of this name, wherever it is.
+    /// All entries of this name, wherever they are.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.name() == name)
     }
 
-    /// Everything about one name; nothing if the file was damaged.
+    /// Everything about one name; `None` if the file is damaged.
     pub fn page(&self, entry: &Entry) -> Option<Page> {
         let bytes = read(&self.file, entry.at, u64::from(entry.length)).ok()?;
         postcard::from_bytes(&bytes).ok()

@@ -14,14 +14,14 @@ use thiserror::Error;
 use super::{Index, Page, page};
 use crate::{completion::Kind, toolchain::WarmBuild};
 
-/// The name that rustdoc puts before every path.
+/// The crate name, which rustdoc puts before every path.
 const CRATE: &str = "api";
 
-/// Another number for every change of what is read from the pages.
+/// Increase it whenever the code that reads the pages changes.
 const READING: u32 = 1;
 
-/// std's modules and macros that are worth finding. What is left out is for a few processors, for one
-/// operating system, or unstable; it would be half of the pages.
+/// std's useful modules and macros. The rest is for certain processors, for one operating system, or
+/// unstable, and would be half of the pages.
 const STANDARD: &str = "\
 alloc, any, array, assert, assert_eq, assert_ne, borrow, boxed, cell, char, clone, cmp, collections, concat, \
 convert, dbg, debug_assert, debug_assert_eq, default, env, eprint, eprintln, error, f32, f64, file, fmt, \
@@ -58,15 +58,15 @@ const PRIMITIVES: [&str; 25] = [
     "usize",
 ];
 
-/// Why there is no index. Completion does without.
+/// Why there is no index. Completion works without one.
 #[derive(Debug, Error)]
 pub enum IndexError {
-    /// A file could not be read or made.
+    /// A file could not be read or created.
     #[error("{}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         error: io::Error,
     },
     /// rustdoc is missing or failed.
@@ -74,8 +74,7 @@ pub enum IndexError {
     Rustdoc(String),
 }
 
-/// Where the index of a build is: beside the library, or in the cache directory if nobody may write
-/// there.
+/// Where a build's index is: beside the library, or in the cache directory if that is not writable.
 pub fn location(build: &WarmBuild) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     (build.fingerprint(), source_text(), READING, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
@@ -90,8 +89,8 @@ pub fn location(build: &WarmBuild) -> PathBuf {
     dirs::cache_dir().unwrap_or_else(env::temp_dir).join("partita").join(name)
 }
 
-/// Makes the index of a build unless it is there, and says where it is. Of several that try at once,
-/// one makes it and the others wait.
+/// Builds a build's index unless it exists, and returns its path. If several processes try at once, one
+/// builds it and the others wait.
 ///
 /// # Errors
 /// When rustdoc fails or the file cannot be written.
@@ -122,7 +121,8 @@ pub fn ensure(build: &WarmBuild) -> Result<PathBuf, IndexError> {
     Ok(path)
 }
 
-/// rustdoc writes pages about what is in other crates' metadata as if it were in this one.
+/// Runs rustdoc on a crate that re-exports everything. rustdoc documents what is in other crates'
+/// metadata as if it were in this one.
 fn document(build: &WarmBuild, directory: &Path) -> Result<(), IndexError> {
     let source = directory.join("api.rs");
     fs::write(&source, source_text()).map_err(|error| IndexError::Io { path: source.clone(), error })?;
@@ -131,7 +131,7 @@ fn document(build: &WarmBuild, directory: &Path) -> Result<(), IndexError> {
         .args(["api.rs", "--crate-name", CRATE, "--edition=2024", "--cap-lints=allow", "--out-dir=html"])
         .arg(build.extern_argument())
         .arg(build.dependency_argument())
-        // Pages about primitive types are asked for by an attribute that only std uses.
+        // Pages about primitive types need an attribute that only std may use.
         .env("RUSTC_BOOTSTRAP", "1")
         .stdin(Stdio::null())
         .output()
@@ -140,7 +140,7 @@ fn document(build: &WarmBuild, directory: &Path) -> Result<(), IndexError> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(IndexError::Rustdoc(said.lines().next().unwrap_or("it did not say why").to_owned()))
+    Err(IndexError::Rustdoc(said.lines().next().unwrap_or("it gave no reason").to_owned()))
 }
 
 fn source_text() -> String {
@@ -152,7 +152,7 @@ fn source_text() -> String {
          pub mod std {{ #[doc(inline)] pub use ::std::{{{STANDARD}}}; }}\n"
     );
     for name in PRIMITIVES {
-        // A string takes what is written to it. Without docs of its own there is no page.
+        // Writing to a string cannot fail. Without docs of its own there is no page.
         let _ = writeln!(text, "#[rustc_doc_primitive = {name:?}] /** Primitive type. */ mod p_{name} {{}}");
     }
     text
@@ -177,7 +177,7 @@ fn read_pages(directory: &Path) -> io::Result<Vec<(String, Kind, Page)>> {
             }
         }
     }
-    // A trait's methods are on its own page, once for all types.
+    // A trait's own page has its methods, once for all types.
     let traits: BTreeMap<String, bool> = pages
         .iter()
         .filter(|page| page.1 == Kind::Trait)
@@ -196,26 +196,26 @@ fn read_pages(directory: &Path) -> io::Result<Vec<(String, Kind, Page)>> {
     Ok(pages)
 }
 
-/// Whether an `impl Trait for Type` is for the type of this name, or for every type: its page also
-/// lists the impls that only mention it.
+/// Whether an `impl Trait for Type` is for the type of this name or for every type. A page also lists
+/// impls that only mention its type.
 fn is_for(header: &str, name: &str) -> bool {
     let Some((_, target)) = header.split("\nwhere").next().unwrap_or(header).split_once(" for ") else {
         return true;
     };
     let head = target.trim_start_matches("&").trim_start_matches("'a ").trim_start_matches("mut ");
     let head = head.split(|c: char| !crate::completion::text::is_name(c)).next().unwrap_or(head);
-    // A type parameter is short.
+    // A name this short is a type parameter.
     head == name || head.is_empty() || head.len() <= 2 || name.starts_with(char::is_lowercase)
 }
 
-/// Indexes of earlier builds are of no use to anybody.
+/// Removes the indexes of earlier builds.
 fn remove_old(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with("partita-names-") && name.ends_with(".index") {
-            // Kernels that have it open keep it.
+            // Kernels that have it open keep their copy.
             let _ = fs::remove_file(entry.path());
         }
     }

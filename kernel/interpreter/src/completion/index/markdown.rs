@@ -1,21 +1,21 @@
 use html5gum::Token;
 
-/// Writes what rustdoc rendered from Markdown as Markdown again, one token at a time. It knows the
-/// tags that rustdoc writes; of others, the text remains.
+/// Turns rustdoc's rendered HTML back into Markdown, one token at a time. It knows the tags that rustdoc
+/// writes; of other tags only the text remains.
 #[derive(Debug, Default)]
 pub struct Markdown {
     text: String,
-    /// Links that are open.
+    /// Open lists; a number counts the entries of an ordered one.
     lists: Vec<Option<u32>>,
     in_pre: bool,
     quoted: usize,
-    /// Nothing is written while something is open that is not for reading: anchors, buttons.
+    /// While this is set, nothing is written: the open element is an anchor, a button or the like.
     skipping: Option<(Vec<u8>, usize)>,
     cells: usize,
 }
 
 impl Markdown {
-    /// Takes the next token.
+    /// Processes the next token.
     pub fn take(&mut self, token: &Token) {
         if let Some((tag, depth)) = &mut self.skipping {
             match token {
@@ -132,7 +132,7 @@ impl Markdown {
             self.text.push_str(text);
             return;
         }
-        // Between blocks rustdoc puts line breaks that mean nothing.
+        // Line breaks that rustdoc puts between blocks mean nothing.
         if self.text.ends_with('\n') || self.text.is_empty() {
             self.text.push_str(text.trim_start());
         } else {
@@ -158,7 +158,7 @@ impl Markdown {
         }
     }
 
-    /// What was written.
+    /// The Markdown.
     pub fn finish(self) -> String {
         self.text.trim().to_owned()
     }

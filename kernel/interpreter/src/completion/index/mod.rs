@@ -1,7 +1,7 @@
-//! The public API that cells see (Partita's, Polars' through its prelude, std's) with signatures and
-//! docs, as a file that is made once for each build and shared by all kernels. `make` lets rustdoc
-//! write pages about a crate that re-exports everything, `page` and `markdown` read the pages, `file`
-//! keeps what they say so that one page can be read at a time: only a list of names is held in memory.
+//! The index of the public API that cells see (Partita's, Polars' through its prelude, std's) with
+//! signatures and docs. It is a file made once per build and shared by all kernels. `make` runs rustdoc
+//! on a crate that re-exports everything, `page` and `markdown` read the pages, `file` stores the result
+//! so that single pages can be read: only the list of names is held in memory.
 
 mod file;
 mod make;
@@ -17,13 +17,13 @@ pub use make::{ensure, location};
 /// Everything about one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// How it is declared, on several lines.
+    /// The declaration, on several lines.
     pub declaration: String,
     /// Its docs, as Markdown.
     pub docs: String,
-    /// What it has, in the order of its page.
+    /// Its members, in the order of its page.
     pub groups: Vec<Group>,
-    /// What it dereferences to, if it says so: `[T]`.
+    /// What it dereferences to, if the page says so: `[T]`.
     pub target: Option<String>,
 }
 
@@ -32,27 +32,27 @@ pub struct Page {
 pub struct Group {
     /// `impl<T> Clone for Vec<T>`; empty for fields and variants, and for a trait's own methods.
     pub header: String,
-    /// The path of the trait, of which this is an implementation.
+    /// The path of the implemented trait.
     pub of_trait: Option<String>,
-    /// What is in it; nothing if the trait's own page says it.
+    /// Its members; empty if the trait's own page lists them.
     pub members: Vec<Member>,
 }
 
-/// A method, field, variant, constant or type of something.
+/// A method, field, variant, constant or associated type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its name.
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// How it is declared, on several lines.
+    /// The declaration, on several lines.
     pub signature: String,
     /// Its docs, as Markdown.
     pub docs: String,
 }
 
 impl Member {
-    /// Whether it is called behind a dot.
+    /// Whether it is called after a dot.
     pub fn takes_self(&self) -> bool {
         let Some((_, parameters)) = self.signature.split_once('(') else { return false };
         let first = parameters.trim_start().split([',', ')', ':']).next().unwrap_or_default();
@@ -60,10 +60,10 @@ impl Member {
     }
 }
 
-/// A line of the index's list of names.
+/// An entry in the index's list of names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// `partita::prelude::DataFrame`; a primitive type is its name alone.
+    /// `partita::prelude::DataFrame`; for a primitive type, only its name.
     pub path: String,
     /// What it is.
     pub kind: Kind,

@@ -3,7 +3,8 @@ use html5gum::{StartTag, Token, Tokenizer};
 use super::{Group, Member, Page, markdown::Markdown};
 use crate::completion::Kind;
 
-/// What rustdoc calls a page's file: `struct.DataFrame.html` in `partita/prelude`.
+/// The path and kind that rustdoc encodes in a page's file name: `struct.DataFrame.html` in
+/// `partita/prelude`.
 pub fn identify(relative: &str) -> Option<(String, Kind)> {
     let (directory, file) = relative.rsplit_once('/').unwrap_or(("", relative));
     let module = directory.replace('/', "::");
@@ -25,15 +26,15 @@ pub fn identify(relative: &str) -> Option<(String, Kind)> {
         "primitive" => return Some((name.to_owned(), Kind::Type)),
         _ => return None,
     };
-    // Old addresses are kept beside the new ones.
+    // rustdoc keeps pages at old addresses beside the new ones.
     if name.ends_with('!') {
         return None;
     }
     Some((if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") }, kind))
 }
 
-/// Reads what a page says. rustdoc writes a `section` with an id for each member, its declaration in
-/// it, and its docs after it; an `impl` is a section too, before its members.
+/// Parses a page. For each member rustdoc writes a `section` with an id that contains its declaration,
+/// followed by its docs. An `impl` is also a section, before its members.
 pub fn read(html: &str) -> Page {
     let mut reader = Reader::default();
     for part in worth_reading(html) {
@@ -45,8 +46,8 @@ pub fn read(html: &str) -> Page {
     reader.page
 }
 
-/// The parts of a page that are about its subject. Half of many a page is what it has by `Deref`, or
-/// who implements it.
+/// The parts of a page that are about its subject. Half of many pages lists what a type has through
+/// `Deref`, or who implements a trait.
 fn worth_reading(html: &str) -> [&str; 2] {
     let from = |text: &str, mark: &str| text.find(mark).unwrap_or(text.len());
     let body = &html[from(html, "id=\"main-content\"")..];
@@ -58,7 +59,7 @@ fn worth_reading(html: &str) -> [&str; 2] {
     [&body[..heading], &body[rest..]]
 }
 
-/// What the docs that come next belong to.
+/// What the next docs belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
     Page,
@@ -66,7 +67,7 @@ enum Owner {
     Member,
 }
 
-/// Something whose text is being collected.
+/// An element whose text is being collected.
 #[derive(Debug)]
 enum Capture {
     Declaration { text: String },
@@ -84,7 +85,7 @@ struct Reader {
     /// The member whose declaration comes next.
     pending: Option<(String, Kind)>,
     pending_group: bool,
-    /// Members of this part of the page are somebody else's.
+    /// Whether members of this part of the page belong to another type.
     skipping: bool,
 }
 
@@ -120,7 +121,7 @@ impl Reader {
         }
     }
 
-    /// What needs a nightly compiler is of no use in a cell.
+    /// Skips a member that needs a nightly compiler, which cells cannot use.
     fn leave_out(&mut self) {
         match self.owner {
             Some(Owner::Page) => self.page.declaration.clear(),
@@ -158,7 +159,7 @@ impl Reader {
             "associatedtype" => Kind::Type,
             _ => return,
         };
-        // A second one of the same name is `name-1`; a field of a variant is none of the type.
+        // A second member of the same name is `name-1`. A field of a variant is not a member of the type.
         let name = name.split('-').next().unwrap_or(name);
         self.pending = (!name.contains('.')).then(|| (name.to_owned(), kind));
         (self.pending_group, self.owner) = (false, None);
@@ -216,7 +217,7 @@ impl Reader {
             }
             Capture::Header { text, of_trait } => {
                 let header = tidy(&text);
-                // The traits of bounds are linked too.
+                // The traits in bounds are links too.
                 let of_trait = if is_of_trait(&header) { Some(of_trait.unwrap_or_default()) } else { None };
                 // A trait without a page of its own cannot be in scope.
                 self.skipping = of_trait.as_ref().is_some_and(String::is_empty);
@@ -264,7 +265,8 @@ impl Reader {
     }
 }
 
-/// `trait api::std::clone::Clone` is `std::clone::Clone`; what is not in the documented crate is empty.
+/// Turns `trait api::std::clone::Clone` into `std::clone::Clone`. Empty if the path is not in the
+/// documented crate.
 fn path_of_title(title: &str) -> String {
     title.strip_prefix("api::").unwrap_or_default().to_owned()
 }
@@ -276,7 +278,7 @@ fn is_of_trait(header: &str) -> bool {
 fn add(text: &mut String, token: &Token) {
     match token {
         Token::String(piece) => text.push_str(&String::from_utf8_lossy(piece)),
-        // Where-clauses begin on a line of their own.
+        // Where-clauses begin on a new line.
         Token::StartTag(tag) if has_class(tag, "where") => text.push('\n'),
         Token::StartTag(tag) if tag.name.as_slice() == b"br" => text.push('\n'),
         _ => {}

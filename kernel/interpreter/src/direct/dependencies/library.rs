@@ -13,39 +13,39 @@ use serde::{Deserialize, Serialize};
 use super::{Builder, DependencyError, project::Artifact};
 use crate::toolchain::{ExtraCrates, WarmBuild};
 
-/// What the shared library of a set of crates is called in code; its file has a hash besides.
+/// The crate name of the shared library of a set of crates. Its file name also has a hash.
 pub const CRATE_NAME: &str = "partita_dependencies";
 
 /// A set of crates that cells can be compiled with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Built {
-    /// The shared library that has all of them.
+    /// The shared library that contains all of them.
     pub library: PathBuf,
-    /// Their metadata, one file a crate.
+    /// The directory of their metadata, one file per crate.
     pub metadata: PathBuf,
-    /// The crates that cells can name, and where they are.
+    /// The crates that cells can name, with their files.
     pub externs: Vec<(String, PathBuf)>,
-    /// Where libraries of other languages lie, as `-L` wants it.
+    /// The directories of native libraries, in the form of `-L`.
     pub native: Vec<String>,
-    /// Name and version of what was asked for, for people.
+    /// Names and versions of the requested crates, for people.
     pub versions: Vec<(String, String)>,
-    /// The files of crates whose source may change, with what is in them.
+    /// The files of crates whose source may change, with hashes of their content.
     pub changeable: Vec<(String, u64)>,
-    /// What they were resolved to; the next set begins with it, so that versions stay.
+    /// The lockfile. The next set starts from it, so that versions stay.
     pub lockfile: PathBuf,
-    /// The library of Partita's that they were linked against.
+    /// The `partita` library that they were linked against.
     pub partita: String,
 }
 
 impl Built {
-    /// Whether everything is where it was, and still fits `build`.
+    /// Whether all files are in place and still match `build`.
     pub fn is_usable(&self, build: &WarmBuild) -> bool {
         self.partita == build.identity()
             && self.library.is_file()
             && self.externs.iter().all(|(_, path)| path.is_file())
     }
 
-    /// What a cell's compiler and linker are called with.
+    /// The arguments for a cell's compiler and linker.
     pub fn extra_crates(&self) -> ExtraCrates {
         ExtraCrates {
             compiler_arguments: self.compiler_arguments(),
@@ -53,18 +53,18 @@ impl Built {
         }
     }
 
-    /// The last is for when the compiler links, too.
+    /// The last one applies when the compiler links.
     fn compiler_arguments(&self) -> Vec<OsString> {
         let mut arguments = self.metadata_arguments();
         arguments.push(joined(&format!("--extern={CRATE_NAME}="), &self.library));
         if let Some(directory) = self.library.parent() {
-            // The process looks for the library where it was found at first, too.
+            // The process also searches for the library where it was first found.
             arguments.push(joined("-Clink-arg=-Wl,-rpath,", directory));
         }
         arguments
     }
 
-    /// For a linker that rustc does not call.
+    /// The arguments for a linker that is not called by rustc.
     fn linker_arguments(&self) -> Vec<OsString> {
         let mut arguments = vec![self.library.clone().into_os_string()];
         if let Some(directory) = self.library.parent() {
@@ -95,19 +95,19 @@ impl Built {
         }
     }
 
-    /// One crate a line.
+    /// One line per crate.
     pub fn describe_all(&self) -> String {
         let mut text = String::new();
         for (name, version) in &self.versions {
-            // A string takes what is written to it.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "{name} {version}");
         }
         text
     }
 }
 
-/// Links the crates that cargo has built into one shared library, unless that was done before, and
-/// puts what cells need of them beside it: cargo's own files may be built anew by another session.
+/// Links the crates that cargo has built into one shared library, unless that was done before, and copies
+/// what cells need of them beside it: another session may rebuild cargo's own files.
 pub fn link(
     cache: &Path,
     artifacts: &[Artifact],
@@ -145,12 +145,12 @@ pub fn link(
     }
     let failed = || DependencyError::io(format!("cannot prepare crates in {}", sets.display()));
     fs::create_dir_all(&sets).map_err(failed())?;
-    // Made aside and moved when it is whole, so that nobody finds half of it.
+    // Made under another name and moved when complete, so that nobody finds a partial one.
     let making = tempfile::Builder::new().prefix("making-").tempdir_in(&sets).map_err(failed())?;
     fs::create_dir(making.path().join("metadata")).map_err(failed())?;
     for artifact in artifacts {
         let to = making.path().join("metadata").join(file_name(&artifact.file));
-        // What can change must not change under a session that uses it.
+        // Files that can change must not change under a session that uses them.
         if artifact.can_change || fs::hard_link(&artifact.file, &to).is_err() {
             fs::copy(&artifact.file, &to).map_err(failed())?;
         }
@@ -158,7 +158,7 @@ pub fn link(
     placed(making.path(), &mut built);
     link_into(making.path(), &key, &built, builder)?;
     placed(&directory, &mut built);
-    // One that is there and not usable lost files.
+    // One that exists but is not usable has lost files.
     let _ = fs::remove_dir_all(&directory);
     match fs::rename(making.path(), &directory) {
         Ok(()) => drop(making.keep()),
@@ -178,7 +178,7 @@ fn link_into(
     let source = directory.join("lib.rs");
     let mut text = String::from("extern crate partita as _;\n");
     for (name, _) in &built.externs {
-        // A string takes what is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "extern crate {name} as _;");
     }
     fs::write(&source, text).map_err(DependencyError::io(format!("cannot write {}", source.display())))?;
@@ -213,7 +213,7 @@ fn link_into(
     Err(DependencyError::Link(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
-/// A short name for a long text. Another one only means that something is built again.
+/// A short name for a long text. A different name only causes a rebuild.
 pub fn hash(text: &str) -> String {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);

@@ -1,12 +1,11 @@
-//! Crates that a session asks for with `:dep`: what was asked for (`spec`), the small cargo project
-//! that builds the whole set, so that features unify (`project`), and the one shared library that the
-//! built crates are linked into (`library`). What cells do with them is the compiler's matter.
+//! Crates that a session adds with `:dep`: the request (`spec`), the small cargo project that builds the
+//! whole set so that features unify (`project`), and the shared library that the built crates are linked
+//! into (`library`). How cells use them is the compiler's matter.
 //!
-//! Cargo builds against the compiler's own std, and `libpartita.so` has that very std inside. The crates
-//! are linked into a library of their own *against* `libpartita.so`, so that there is one std in the
-//! process, and one instance of every static of the crates, whichever cell uses them. The crates are
-//! copies of their own: one that Partita uses too is another crate to the compiler, which a profile
-//! that differs from Partita's sees to.
+//! Cargo builds against the compiler's own std, which `libpartita.so` contains as well. The crates are
+//! linked into a library of their own *against* `libpartita.so`, so that the process has one std and one
+//! instance of each of the crates' statics, whichever cell uses them. A crate that Partita uses too is
+//! built separately and is another crate to the compiler, because the profile differs from Partita's.
 
 mod library;
 mod project;
@@ -35,50 +34,50 @@ use crate::{
     toolchain::{ExtraCrates, WarmBuild},
 };
 
-/// How often a kernel that waits for another one looks again.
+/// How often a kernel that waits for another one checks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Why the crates are not there. The session keeps what it had.
+/// Why the crates are not available. The session keeps what it had.
 #[derive(Debug, Error)]
 pub enum DependencyError {
-    /// What was written cannot be read.
+    /// The request cannot be parsed.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// There is no directory to build in.
     #[error("there is no cache directory to build crates in; set XDG_CACHE_HOME or HOME")]
     NoCache,
-    /// A file could not be read or made.
+    /// A file could not be read or created.
     #[error("{what}: {error}")]
     Io {
-        /// What was tried.
+        /// What was attempted.
         what: String,
-        /// What happened.
+        /// The cause.
         error: io::Error,
     },
     /// Cargo could not be started.
     #[error("cannot run `cargo`: {0}; `:dep` needs the Rust toolchain from https://rustup.rs on the PATH")]
     NoCargo(io::Error),
-    /// Cargo did not build them.
+    /// Cargo failed to build them.
     #[error("{headline}")]
     Cargo {
         /// The first error.
         headline: String,
-        /// All that cargo said.
+        /// All of cargo's output.
         said: String,
     },
-    /// A program was named as a library.
+    /// A program was requested as a library.
     #[error("`{0}` has no library that cells could use")]
     NoLibrary(String),
-    /// They do not fit into one shared library.
+    /// The crates cannot be linked into one shared library.
     #[error("the crates were built, but could not be linked for cells")]
     Link(String),
-    /// A crate in a directory was edited after cells had used it.
+    /// A crate in a local directory was edited after cells had used it.
     #[error(
-        "`{0}` has changed since this session loaded it; restart the kernel to use it as it is now (cells go on \
-         with the old one)"
+        "`{0}` has changed since this session loaded it; restart the kernel to use the new version (cells keep \
+         using the old one)"
     )]
     Changed(String),
-    /// The person stopped it.
+    /// The build was interrupted.
     #[error("interrupted")]
     Interrupted,
 }
@@ -92,7 +91,7 @@ impl DependencyError {
         errors::cell_error("DependencyError", self.to_string(), &[self.details().to_owned()])
     }
 
-    /// More than the one line, for the traceback.
+    /// Details beyond the headline, for the traceback.
     fn details(&self) -> &str {
         match self {
             Self::Cargo { said, .. } | Self::Link(said) => said,
@@ -106,13 +105,13 @@ impl DependencyError {
     }
 }
 
-/// What builds crates, and says on the way what it does.
+/// Builds crates and reports progress.
 pub struct Builder<'a> {
-    /// What they are linked against.
+    /// The build that they are linked against.
     pub build: &'a WarmBuild,
-    /// The sysroot that cells have.
+    /// The sysroot of cells.
     pub sysroot: &'a Path,
-    /// Stops the build when asked to.
+    /// Stops the build on an interrupt.
     pub interrupts: &'a Interrupts,
     /// Where cargo's progress goes.
     pub outputs: &'a Outputs,
@@ -123,7 +122,7 @@ pub struct Builder<'a> {
 pub struct Dependencies {
     asked: Vec<Dependency>,
     built: Option<Built>,
-    /// What this session's process may have loaded, of crates that can change.
+    /// The changeable crates that this session's process may have loaded.
     loaded: Vec<(String, u64)>,
 }
 
@@ -138,11 +137,11 @@ impl Dependencies {
         self.built.as_ref().map(Built::extra_crates).unwrap_or_default()
     }
 
-    /// Adds crates, or asks for other versions of those that are there, and has the set built unless a
-    /// session before this one did. Returns what there is now that was asked for.
+    /// Adds crates, or changes the versions of those present, and builds the set unless an earlier
+    /// session did. Returns a description of the requested crates.
     ///
     /// # Errors
-    /// When they cannot be had; nothing has changed then.
+    /// When the crates are not available. Nothing has changed then.
     pub fn add(&mut self, new: Vec<Dependency>, builder: &Builder<'_>) -> Result<String, DependencyError> {
         let names: Vec<String> = new.iter().map(|dependency| dependency.name.clone()).collect();
         let mut asked = self.asked.clone();
@@ -177,7 +176,7 @@ impl Dependencies {
         Ok(ready)
     }
 
-    /// What `:dep` alone prints.
+    /// The output of `:dep` alone.
     pub fn list(&self) -> String {
         match &self.built {
             Some(built) => built.describe_all(),
@@ -186,13 +185,13 @@ impl Dependencies {
     }
 }
 
-/// `libmy_crate-0123456789abcdef.rlib` is of `my_crate`.
+/// The crate name in a file name: `libmy_crate-0123456789abcdef.rlib` belongs to `my_crate`.
 fn crate_of(file: &str) -> String {
     let name = file.rsplit_once('-').map_or(file, |(name, _)| name);
     name.strip_prefix("lib").unwrap_or(name).to_owned()
 }
 
-/// Where built crates are kept, for every session of this compiler.
+/// The directory of built crates, shared by all sessions that use this compiler.
 pub fn cache_root() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("partita").join("dependencies"))
 }
@@ -205,7 +204,7 @@ fn cache_directory(build: &WarmBuild) -> Result<PathBuf, DependencyError> {
     Ok(directory)
 }
 
-/// Waits until no other kernel builds the same set. The lock goes with the file.
+/// Waits until no other kernel builds the same set. The lock is released when the file is closed.
 fn lock(project: &Path, builder: &Builder<'_>) -> Result<fs::File, DependencyError> {
     let path = project.join("lock");
     let file =
@@ -222,7 +221,7 @@ fn lock(project: &Path, builder: &Builder<'_>) -> Result<fs::File, DependencyErr
                     said = true;
                     builder
                         .outputs
-                        .text(Stream::Stderr, "waiting for another kernel that builds these crates\n");
+                        .text(Stream::Stderr, "waiting for another kernel that is building these crates\n");
                 }
                 if builder.interrupts.asked() {
                     return Err(DependencyError::Interrupted);

@@ -21,8 +21,8 @@ use crate::toolchain::WarmBuild;
 const NAME: &str = "partita-dependencies";
 const REMEMBERED: &str = "built.json";
 
-/// Cells run unoptimised code; what they call need not. It differs from the profile that Partita is
-/// built with, so that no crate can be taken for one inside `libpartita.so`.
+/// Cells run unoptimised code, but the crates they call are optimised. The profile differs from
+/// Partita's, so that no crate can be mistaken for one inside `libpartita.so`.
 const PROFILE: &str = "\
 [release]
 opt-level = 3
@@ -32,15 +32,15 @@ codegen-units = 8
 panic = \"unwind\"
 ";
 
-/// The lines of cargo's that are passed on as progress.
+/// The lines of cargo's output that are shown as progress.
 const PROGRESS: [&str; 5] = ["Compiling ", "Downloading ", "Downloaded ", "Updating ", "Blocking "];
 
 /// A file that cargo has built.
 #[derive(Debug)]
 pub struct Artifact {
-    /// Where it is.
+    /// Its path.
     pub file: PathBuf,
-    /// Whether its source may change without its version.
+    /// Whether its source may change without a new version.
     pub can_change: bool,
     package: String,
     optimised: bool,
@@ -48,13 +48,13 @@ pub struct Artifact {
 
 /// The cargo project of one set of crates.
 pub struct Project {
-    /// Where it is.
+    /// Its path.
     pub directory: PathBuf,
     can_change: bool,
 }
 
 impl Project {
-    /// Writes the project unless it is there. Versions that the session has already are kept.
+    /// Writes the project unless it exists. Versions that the session already uses are kept.
     pub fn prepare(
         cache: &Path,
         dependencies: &[Dependency],
@@ -76,7 +76,7 @@ impl Project {
         Ok(Self { directory, can_change: dependencies.iter().any(Dependency::can_change) })
     }
 
-    /// What an earlier build of this project gave, if that can still be used.
+    /// The result of an earlier build of this project, if it is still usable.
     pub fn remembered(&self, build: &WarmBuild) -> Option<Built> {
         if self.can_change {
             return None;
@@ -86,7 +86,7 @@ impl Project {
         built.is_usable(build).then_some(built)
     }
 
-    /// Has cargo build the crates, and links them. Cargo's cache is tried first: it needs no network.
+    /// Builds the crates with cargo and links them. Tries cargo's cache first, which needs no network.
     pub fn build(&self, cache: &Path, builder: &Builder<'_>) -> Result<Built, DependencyError> {
         let target = cache.join("target");
         let cargo = Cargo { project: &self.directory, target: &target, builder };
@@ -94,7 +94,7 @@ impl Project {
         let mut offline = true;
         let said = match cargo.run(&[&build[..], &["--offline"]].concat()) {
             Err(DependencyError::Cargo { said, .. }) if said.contains("offline") => {
-                let notice = "not all of it is in cargo's cache; asking the registry\n";
+                let notice = "some crates are not in cargo's cache; asking the registry\n";
                 builder.outputs.text(Stream::Stderr, notice);
                 offline = false;
                 cargo.run(&build)?
@@ -118,14 +118,14 @@ impl Project {
         };
         for (name, package) in metadata.direct() {
             let mut found = artifacts.iter().filter(|artifact| artifact.package == package.id);
-            // A crate that a build script uses too is built twice.
+            // A crate that a build script also uses is built twice.
             let first = found.next().ok_or_else(|| DependencyError::NoLibrary(package.name.clone()))?;
             let best = if first.optimised { first } else { found.find(|it| it.optimised).unwrap_or(first) };
             built.externs.push((name, best.file.clone()));
             built.versions.push((package.name.clone(), package.version.clone()));
         }
         let built = library::link(cache, &artifacts, built, builder)?;
-        // Without it the next session asks cargo again, and that is all.
+        // Without this file the next session only has to ask cargo again.
         if let Ok(json) = serde_json::to_string(&built) {
             let _ = write_whole(&self.directory.join(REMEMBERED), &json);
         }
@@ -133,7 +133,7 @@ impl Project {
     }
 }
 
-/// Other kernels may read it meanwhile.
+/// Writes atomically, because other kernels may be reading the file.
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
@@ -155,7 +155,7 @@ fn manifest(dependencies: &[Dependency]) -> String {
     let manifest = table(&[
         ("package", table(&package).into()),
         ("lib", table(&[("path", text("lib.rs"))]).into()),
-        // A manifest further up has no say.
+        // A workspace of its own, so that a manifest further up has no effect.
         ("workspace", table(&[]).into()),
         ("dependencies", wanted.into()),
         ("profile", PROFILE.parse::<Table>().unwrap_or_default().into()),
@@ -170,7 +170,7 @@ struct Cargo<'a> {
 }
 
 impl Cargo<'_> {
-    /// Runs cargo and returns its standard output. An interrupt ends it and the compilers it started.
+    /// Runs cargo and returns its standard output. An interrupt ends cargo and the compilers it started.
     fn run(&self, arguments: &[&str]) -> Result<String, DependencyError> {
         let Builder { build, interrupts, outputs, .. } = self.builder;
         let own = build.rustc.with_file_name("cargo");
@@ -182,7 +182,7 @@ impl Cargo<'_> {
             .env("CARGO_TARGET_DIR", self.target)
             .env("CARGO_TERM_COLOR", "never")
             .env("CARGO_TERM_PROGRESS_WHEN", "never")
-            // Of the build that this process was started by, if it was.
+            // Set by the build that started this process, if any.
             .env_remove("CARGO_INCREMENTAL")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -207,7 +207,7 @@ impl Cargo<'_> {
             });
             let mut answer = String::new();
             if let Some(mut stdout) = child.stdout.take() {
-                // Cut short it cannot be read later, and that is said then.
+                // A truncated answer cannot be parsed later, which is reported then.
                 let _ = stdout.read_to_string(&mut answer);
             }
             (answer, listening.join().unwrap_or_default())
@@ -225,7 +225,7 @@ fn finish(mut child: Child) -> Result<bool, DependencyError> {
     Ok(child.wait().map_err(DependencyError::NoCargo)?.success())
 }
 
-/// Cargo's first error, and everything it said that is not progress.
+/// Cargo's first error, and all its output that is not progress.
 fn failure(said: &str) -> DependencyError {
     let kept: Vec<&str> = said
         .lines()
@@ -272,7 +272,7 @@ struct Profile {
     opt_level: String,
 }
 
-/// The libraries among what cargo says it has built, and where those of other languages are.
+/// The libraries that cargo reports as built, and the directories of native libraries.
 fn read_messages(said: &str) -> (Vec<Artifact>, Vec<String>) {
     let mut artifacts = Vec::new();
     let mut native: Vec<String> = Vec::new();
@@ -310,7 +310,7 @@ fn read_messages(said: &str) -> (Vec<Artifact>, Vec<String>) {
     (artifacts, native)
 }
 
-/// What `cargo metadata` says, as far as it is needed.
+/// The parts of `cargo metadata` that are needed.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -338,13 +338,13 @@ struct Node {
 
 #[derive(Deserialize)]
 struct Edge {
-    /// The name that the crate has in code.
+    /// The crate's name in code.
     name: String,
     pkg: String,
 }
 
 impl Metadata {
-    /// The crates that were asked for, with the names they have in code.
+    /// The requested crates, with their names in code.
     fn direct(&self) -> Vec<(String, &Package)> {
         let root = self.resolve.nodes.iter().find(|node| Some(&node.id) == self.resolve.root.as_ref());
         let edges = root.map_or(&[][..], |root| &root.deps);

@@ -3,55 +3,55 @@ use std::{ops::Range, path::Path};
 use thiserror::Error;
 use toml::{Table, Value};
 
-/// Crates that every cell has without asking; another copy would have other types.
+/// Crates that every cell has anyway; a second copy would have different types.
 const INSIDE: [&str; 2] = ["polars", "partita"];
 
-/// One crate as the person asked for it.
+/// A crate as the person requested it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dependency {
-    /// The name it has in cells, before `-` becomes `_`.
+    /// Its name in cells, before `-` becomes `_`.
     pub name: String,
-    /// What stands after the `=` in a `Cargo.toml`.
+    /// The text after the `=` in a `Cargo.toml`.
     pub value: Value,
 }
 
-/// What follows `:dep` is not a dependency.
+/// Why the text after `:dep` is not a dependency.
 #[derive(Debug, Error, PartialEq)]
 pub enum SpecError {
-    /// It cannot be read at all.
+    /// It cannot be parsed.
     #[error(
         "`{spec}` is not a dependency ({why}); write `:dep rand`, `:dep rand = \"0.9\"` or `:dep rand = {{ … }}` as in a Cargo.toml"
     )]
     Unreadable {
-        /// What was written.
+        /// The text.
         spec: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// It is a directory without a crate in it.
+    /// The path is a directory without a crate.
     #[error("there is no Cargo.toml in {0}, the path of `{1}`")]
     NoCrate(String, String),
 }
 
 impl Dependency {
-    /// Reads `name`, `name = "1.2"` or `name = { … }`; a relative `path` counts from `base`.
+    /// Parses `name`, `name = "1.2"` or `name = { … }`. A relative `path` is relative to `base`.
     ///
     /// # Errors
-    /// When it is none of them.
+    /// When it has none of these forms.
     pub fn parse(spec: &str, base: &Path) -> Result<Self, SpecError> {
         let unreadable = |why: &str| SpecError::Unreadable { spec: spec.to_owned(), why: why.to_owned() };
         if is_name(spec) {
             return Ok(Self { name: spec.to_owned(), value: Value::String("*".to_owned()) });
         }
         let table: Table = spec.parse().map_err(|error: toml::de::Error| {
-            unreadable(error.message().lines().next().unwrap_or("it is not TOML"))
+            unreadable(error.message().lines().next().unwrap_or("not valid TOML"))
         })?;
         let mut entries = table.into_iter();
         let (Some((name, mut value)), None) = (entries.next(), entries.next()) else {
-            return Err(unreadable("one crate at a time"));
+            return Err(unreadable("give one crate at a time"));
         };
         if !is_name(&name) {
-            return Err(unreadable("that is no crate's name"));
+            return Err(unreadable("not a valid crate name"));
         }
         match &mut value {
             Value::String(_) => {}
@@ -64,12 +64,12 @@ impl Dependency {
                     *path = whole.display().to_string();
                 }
             }
-            _ => return Err(unreadable("a version is text, in quotes")),
+            _ => return Err(unreadable("a version must be in quotes")),
         }
         Ok(Self { name, value })
     }
 
-    /// Whether every cell has it already.
+    /// Whether every cell has it anyway.
     pub fn is_inside(&self) -> bool {
         INSIDE.contains(&self.name.as_str())
     }
@@ -85,8 +85,8 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 
-/// The `:dep` lines that a cell begins with: what follows each `:dep`, and where the lines stand.
-/// Blank lines and comments may stand between them.
+/// The `:dep` lines at the start of a cell: the text after each `:dep`, and its line's range. Blank lines
+/// and comments may come between them.
 pub fn leading(code: &str) -> Vec<(&str, Range<usize>)> {
     let mut found = Vec::new();
     let mut at = 0;

@@ -1,0 +1,59 @@
+//! Collects a plan on the calling thread only.
+//!
+//! Two things in Polars leave the thread: its rayon pool, which is turned off on a slot's thread, and the
+//! streaming engine, to which even the in-memory engine passes a `group_by` of few groups. Without a
+//! streaming engine to pass it to, the work stays here.
+
+use std::sync::Arc;
+
+use partita_grouping::OnePass;
+use polars::polars_utils::arena::Node;
+use polars::prelude::*;
+use polars_expr::state::ExecutionState;
+use polars_mem_engine::create_physical_plan;
+use polars_plan::dsl::FileScanIR;
+use polars_plan::plans::{ArenaLpIter, IR, IRPlan};
+
+use crate::source::Frames;
+
+/// Optimises and runs a plan on this thread. A plan with one of Polars' own file scans needs the
+/// streaming engine and runs as Polars runs it.
+pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
+    let mut ir = plan.clone().to_alp_optimized()?;
+    let streams = |ir: &IR| match ir {
+        IR::Scan { scan_type, .. } => !matches!(**scan_type, FileScanIR::Anonymous { .. }),
+        IR::UnoptimizedDispatch { .. } | IR::Sink { .. } | IR::SinkMultiple { .. } => true,
+        _ => false,
+    };
+    if ir.lp_arena.iter(ir.lp_top).any(|(_, node)| streams(node)) {
+        return plan.collect();
+    }
+    // Innermost first: the input of an outer one may contain an inner one.
+    let nodes: Vec<Node> = ir.lp_arena.iter(ir.lp_top).map(|(node, _)| node).collect();
+    for node in nodes.into_iter().rev() {
+        if let Some(group_by) = OnePass::at(node, &ir) {
+            let groups = in_one_pass(&group_by, &mut ir)?;
+            let schema = groups.schema().clone();
+            ir.lp_arena
+                .replace(node, IR::DataFrameScan { df: Arc::new(groups), schema, output_schema: None });
+        }
+    }
+    let top = ir.lp_top;
+    execute(&mut ir, top)
+}
+
+/// Groups the rows of the source. A piece of a file is read one row group at a time, so that only one is
+/// in memory.
+fn in_one_pass(group_by: &OnePass, ir: &mut IRPlan) -> PolarsResult<DataFrame> {
+    let mut pass = group_by.start(ir)?;
+    match Frames::of(ir.lp_arena.get(group_by.source()), &ir.expr_arena)? {
+        Some(frames) => frames.read(&mut |rows| pass.add(&rows))?,
+        None => pass.add(&execute(ir, group_by.source())?)?,
+    }
+    pass.finish()
+}
+
+fn execute(ir: &mut IRPlan, node: Node) -> PolarsResult<DataFrame> {
+    create_physical_plan(node, &mut ir.lp_arena, &mut ir.expr_arena, None)?
+        .execute(&mut ExecutionState::new())
+}

@@ -1,0 +1,160 @@
+//! Sends tasks: encodes them, records them as running, and sends them in batches.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+use partita_engine::codec::Encoder;
+use partita_engine::shuffle::ShuffleId;
+use partita_engine::task::{Output, Task, TaskError, TaskEvent};
+use partita_wire::MESSAGE_BYTES;
+use partita_wire::pool::{SubmitTasks, TaskKey, TaskSpec, from_session};
+
+use super::PoolEngine;
+use super::ahead::Ahead;
+use super::link::Link;
+use super::state::Running;
+
+/// The bytes of tasks in one message; a single task may have more.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// How many tasks are encoded before they are sent: the first ones run while the next are encoded.
+const AT_A_TIME: usize = 16;
+
+/// The overhead of a message besides the bytes of its tasks.
+const AROUND: usize = 4096;
+
+/// What a task adds to a message besides its bytes.
+const KEY_BYTES: usize = 64;
+
+/// A task's index, the shuffle that it reads, and the lost map partitions of that shuffle.
+type Missing = (usize, ShuffleId, Vec<usize>);
+
+/// Sends tasks of one job to the master.
+///
+/// # Errors
+/// When the job's connection is lost, or a task cannot be sent. Tasks before that one may then run.
+pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEvent>) -> Result<(), String> {
+    let Some(first) = tasks.first() else { return Ok(()) };
+    let job = first.job;
+    // A job belongs to the connection on which it began: the output of its stages is nowhere else.
+    let begun = engine.shared.state().jobs.get(&job).copied();
+    if begun.is_some() {
+        let state = engine.shared.state();
+        if let Some(cause) = &state.lost {
+            return Err(engine.lost(cause));
+        }
+    }
+    let link = engine.link().map_err(|error| error.to_string())?;
+    if engine.shared.state().job_on(job) != link.connection {
+        return Err(engine.lost("it was reopened meanwhile"));
+    }
+    engine.sweep();
+    let ahead = Ahead { engine, link: &link };
+    let sources = |id| engine.shared.state().sources(id);
+    let encoder = Encoder::new(&ahead, &sources);
+    for tasks in tasks.chunks(AT_A_TIME) {
+        let (specs, missing) = encode(engine, &encoder, tasks, &link)?;
+        note(engine, tasks, &missing, &link, events)?;
+        for (index, shuffle, map_partitions) in missing {
+            let Task { stage, partition, attempt, .. } = tasks[index];
+            let cause = "the worker that kept them is gone".to_owned();
+            let end = Box::new(Err(TaskError::FetchFailed { shuffle, map_partitions, cause }));
+            let at = Instant::now();
+            // This is the job's own sender, so the job is listening.
+            let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
+        }
+        send(specs, &link).map_err(|cause| engine.lost(&cause))?;
+    }
+    Ok(())
+}
+
+/// Encodes tasks. Those that read lost blocks are returned separately.
+fn encode(
+    engine: &PoolEngine,
+    encoder: &Encoder<'_>,
+    tasks: &[Task],
+    link: &Link,
+) -> Result<(Vec<TaskSpec>, Vec<Missing>), String> {
+    let (mut specs, mut missing) = (Vec::with_capacity(tasks.len()), Vec::new());
+    for (index, task) in tasks.iter().enumerate() {
+        let preferred_workers = {
+            let state = engine.shared.state();
+            if let Some((shuffle, map_partitions)) = state.missing(&task.input) {
+                missing.push((index, shuffle, map_partitions));
+                continue;
+            }
+            state.preferred(&task.input)
+        };
+        let body = encoder.encode(task).map_err(|error| error.to_string())?;
+        if body.len() + AROUND > MESSAGE_BYTES {
+            return Err(format!(
+                "partition {}: its task takes {} MiB, more than the {} MiB that can be sent in one \
+                 piece; write large literals to a file or make them a dataset of their own",
+                task.partition,
+                body.len() >> 20,
+                MESSAGE_BYTES >> 20
+            ));
+        }
+        specs.push(TaskSpec {
+            key: Some(key(task, link.session)),
+            body: Bytes::from(body),
+            preferred_workers,
+            excluded_workers: task.excluded.clone(),
+        });
+    }
+    Ok((specs, missing))
+}
+
+fn key(task: &Task, session: u64) -> TaskKey {
+    TaskKey {
+        session,
+        job: task.job as u64,
+        stage: task.stage as u32,
+        partition: task.partition as u32,
+        attempt: task.attempt as u32,
+    }
+}
+
+/// Records who waits for the tasks, before the first can end.
+fn note(
+    engine: &PoolEngine,
+    tasks: &[Task],
+    missing: &[Missing],
+    link: &Link,
+    events: &Sender<TaskEvent>,
+) -> Result<(), String> {
+    let mut state = engine.shared.state();
+    if state.connection != link.connection || state.lost.is_some() {
+        let cause = state.lost.clone().unwrap_or_default();
+        return Err(engine.lost(&cause));
+    }
+    let mut left_out = missing.iter().map(|(index, ..)| *index).peekable();
+    for (index, task) in tasks.iter().enumerate() {
+        if left_out.next_if_eq(&index).is_some() {
+            continue;
+        }
+        let shuffle = match &task.output {
+            Output::Shuffle { id, .. } => Some(*id),
+            _ => None,
+        };
+        let attempt = (task.job, task.stage, task.partition, task.attempt);
+        state.running.insert(attempt, Running { events: events.clone(), shuffle });
+    }
+    Ok(())
+}
+
+fn send(specs: Vec<TaskSpec>, link: &Link) -> Result<(), String> {
+    let mut tasks = Vec::new();
+    let mut bytes = 0;
+    for spec in specs {
+        if bytes + spec.body.len() > BATCH_BYTES && !tasks.is_empty() {
+            let tasks = std::mem::take(&mut tasks);
+            bytes = 0;
+            link.send(from_session::Message::Submit(SubmitTasks { tasks }))?;
+        }
+        bytes += spec.body.len() + KEY_BYTES;
+        tasks.push(spec);
+    }
+    link.send(from_session::Message::Submit(SubmitTasks { tasks }))
+}
