@@ -39,7 +39,7 @@ pub use engines::pool::{PoolError, PoolOptions};
 pub use error::{PartitaError, Result};
 /// Cached partitions and where they are kept.
 pub mod cache {
-    pub use partita_engine::cache::{CacheId, StorageLevel};
+    pub use partita_engine::cache::{CacheId, StorageLevel, UnknownStorageLevel};
 }
 
 /// Moving rows between partitions.
