@@ -55,12 +55,12 @@ pub enum InstallError {
     NotUnicode(PathBuf),
     /// Another kernel has this name.
     #[error(
-        "{} holds another kernel's kernelspec; choose another --name, or remove it with \
+        "{} has another kernel's kernelspec; choose another --name, or remove it with \
          `jupyter kernelspec remove`", .0.display()
     )]
     Foreign(PathBuf),
     /// There is nothing to remove.
-    #[error("there is no kernelspec at {}; `jupyter kernelspec list` shows where they are", .0.display())]
+    #[error("there is no kernelspec at {}; `jupyter kernelspec list` lists them", .0.display())]
     Missing(PathBuf),
     /// The file system refused.
     #[error("{}: {reason}; check that it can be written, or choose another place (--user, --prefix DIR)", path.display())]

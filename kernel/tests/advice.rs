@@ -80,7 +80,7 @@ fn ownership_numbers_and_the_rest_are_explained() {
                 "fn h() { std::future::ready(1).await; }",
                 Fails(REFUSED, &["`.await` works at a cell's top level"]),
             ),
-            ("let n = None;", Fails(REFUSED, &["the type cannot be guessed"])),
+            ("let n = None;", Fails(REFUSED, &["the type cannot be inferred"])),
             (
                 "use std::fmt as f; let mut s = String::new(); s.write_str(\"x\")",
                 Fails(REFUSED, &["must be imported", "use std::fmt::Write;"]),

@@ -68,7 +68,7 @@ fn help_lists_every_command_and_explains_one() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     has(&representation(&done, "text/plain"), &names);
     has(&representation(&done, "text/html"), &["<table>", ":vars"]);
-    has(&text(&mut notebook, ":help reset"), &[":reset", "forgets", "also: `:clear`"]);
+    has(&text(&mut notebook, ":help reset"), &[":reset", "drops all", "also: `:clear`"]);
     has(&error(&mut notebook, ":help jbos"), &["did you mean", "jobs"]);
 }
 
@@ -137,7 +137,7 @@ fn a_query_that_is_wrong_says_what_is_and_runs_no_job() {
         &error(&mut notebook, ":sql SELECT * FROM trip"),
         &["no variable `trip`", "`trips`?", "`twice` (Dataset)"],
     );
-    has(&error(&mut notebook, ":sql SELECT * FROM number"), &["`number` is no DataFrame"]);
+    has(&error(&mut notebook, ":sql SELECT * FROM number"), &["`number` is not a DataFrame"]);
     has(&error(&mut notebook, ":sql SELEC zone FROM trips"), &["SELEC"]);
     has(&error(&mut notebook, ":sql SELECT speed FROM twice"), &["speed"]);
     has(&error(&mut notebook, ":sql"), &["query is missing"]);

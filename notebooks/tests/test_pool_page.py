@@ -11,22 +11,13 @@ from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from lab import CHECKOUT, chromium
+from lab import CHECKOUT
 
 RECORDED = CHECKOUT / "runtime/master/tests/data"
 SESSION = "session-1763909000000-1"
 BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        yield running
-        running.close()
 
 
 @pytest.fixture
@@ -324,7 +315,7 @@ def test_a_pool_with_a_token_asks_for_it(open_page, tls):
         page = open_page(address, ignore_https_errors=True)
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("button", name="Open").click()
-        expect(page.get_by_role("alert")).to_contain_text("not this pool's token")
+        expect(page.get_by_role("alert")).to_contain_text("not the pool's token")
         page.get_by_label("Token").fill("correct horse")
         page.get_by_role("button", name="Open").click()
         expect(page.locator(".pt-head h3")).to_have_text("Job 2: write_parquet")

@@ -1,8 +1,8 @@
-//! The embedded engine against plain Polars, in one run: three taxi queries over generated trips in
+//! Compares the embedded engine with plain Polars in one run: three taxi queries over generated trips in
 //! Parquet, the 10,000-record partition sweep, and the cost of a task.
 //!
-//! `PARTITA_BENCH_ROWS` sets the number of trips (10 million unless set); they are generated once into
-//! the system's temporary directory and used again.
+//! `PARTITA_BENCH_ROWS` sets the number of trips (10 million by default). They are generated once, in the
+//! system's temporary directory, and reused.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ fn main() -> Result<(), Failure> {
     empty_tasks(&session)
 }
 
-/// The trips' directory, generated if it is not there.
+/// The trips' directory; generates them if they do not exist.
 fn generated(rows: usize) -> Result<PathBuf, Failure> {
     let directory = std::env::temp_dir().join(format!("partita-bench-{rows}"));
     if !directory.join("complete").exists() {

@@ -1,9 +1,9 @@
-//! Whether what runs should stop. The evaluation process cancels when the person interrupts; long
-//! work takes a [`Token`] when it starts and asks it now and then.
+//! Cancellation. The evaluation process cancels when the person interrupts. Long work takes a [`Token`]
+//! when it starts and checks it from time to time.
 //!
-//! A token belongs to the cell in which it was taken: an interrupt cancels everything the running
-//! cell has started and will start, and the next cell begins afresh. Work that can be given up by
-//! itself, because another answer is wanted meanwhile, is a [`Run`] besides.
+//! A token belongs to the cell in which it was taken: an interrupt cancels everything that the running
+//! cell has started and will start, and the next cell starts afresh. Work that can be cancelled alone,
+//! because its result is no longer wanted, is also a [`Run`].
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ thread_local! {
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
 }
 
-/// Says whether the work it was taken for has been cancelled.
+/// Tells whether the work it was taken for has been cancelled.
 #[derive(Debug, Clone)]
 pub struct Token {
     cell: u64,
@@ -48,9 +48,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// Does `work`, which is cancelled when this is.
+    /// Does `work`, which this run can cancel.
     pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
-        /// Put back when the work unwinds, too.
+        /// Restores the previous run, even if the work unwinds.
         struct Back(Option<Run>);
         impl Drop for Back {
             fn drop(&mut self) {
@@ -61,7 +61,7 @@ impl Run {
         work()
     }
 
-    /// Cancels what was begun within it.
+    /// Cancels what was started within it.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
     }
@@ -73,7 +73,7 @@ impl Run {
     }
 }
 
-/// The token of what this thread does: of the cell that runs now, and of the [`Run`] it is within.
+/// The token for what this thread does: of the running cell, and of the [`Run`] that it is within.
 /// Outside a notebook, of the whole program.
 #[must_use]
 pub fn current() -> Token {
@@ -85,16 +85,18 @@ pub fn cancel() {
     CANCELLED.fetch_max(CELL.load(Ordering::Acquire), Ordering::AcqRel);
 }
 
-/// What unwinds from [`unwind`]: why.
-pub(crate) struct Interrupted(pub(crate) String);
+/// The payload of [`unwind`]: the reason.
+#[doc(hidden)]
+pub struct Interrupted(pub String);
 
-/// Ends the cell from work that has no error to return. It is no panic: no hook is told.
+/// Ends the cell from work that has no error to return. This is not a panic, so the panic hook is not
+/// called.
 pub(crate) fn unwind(why: String) -> ! {
     std::panic::resume_unwind(Box::new(Interrupted(why)))
 }
 
-/// A new cell starts: what it begins is not cancelled. A program that offers interrupts of its own
-/// calls this before it goes on after one.
+/// A new cell starts: what it starts is not cancelled. A program with interrupts of its own calls this
+/// before it continues after one.
 pub fn next_cell() {
     CELL.fetch_add(1, Ordering::AcqRel);
 }

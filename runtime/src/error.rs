@@ -3,18 +3,18 @@ use std::path::PathBuf;
 use polars::prelude::PolarsError;
 use thiserror::Error;
 
-/// What can go wrong with a dataset, from building its plan to running its last task. Every message
-/// names the thing that is wrong and, where there is one, the remedy.
+/// What can go wrong with a dataset, from building its plan to running its last task. Every message names
+/// what is wrong and, if possible, the remedy.
 #[derive(Debug, Clone, Error)]
 pub enum PartitaError {
-    /// A step of the plan does not fit its input: an unknown column, a type that does not match.
+    /// A step of the plan does not match its input: an unknown column, or a wrong type.
     #[error("{step}: {cause}{}", hint(columns))]
     Plan {
         /// The step as the user wrote it, such as `filter`.
         step: String,
-        /// Polars' own words.
+        /// Polars' message.
         cause: String,
-        /// The columns the step's input has, when the cause is about columns.
+        /// The columns of the step's input, if the cause is about columns.
         columns: Vec<String>,
     },
     /// An argument has no meaning, such as zero partitions.
@@ -27,50 +27,50 @@ pub enum PartitaError {
         /// What to do instead.
         remedy: String,
     },
-    /// A task failed as often as it may be tried; the session and all other work go on.
+    /// A task failed in all its attempts. The session and all other work go on.
     #[error("job {job} failed: stage {stage} ({name}), partition {partition}: {}", attempts(causes))]
     Task {
-        /// Job number in the session.
+        /// The job's number in the session.
         job: usize,
-        /// Stage number in the job.
+        /// The stage's number in the job.
         stage: usize,
         /// What the stage does.
         name: String,
         /// The partition whose task failed.
         partition: usize,
-        /// Why each attempt failed, in order: the error's or the panic's message.
+        /// Why each attempt failed, in order: the message of the error or panic.
         causes: Vec<String>,
     },
-    /// A stage could not be run to its end for a reason that is no single task's.
+    /// A stage could not be completed for a reason that belongs to no single task.
     #[error("job {job} failed: stage {stage} ({name}): {cause}")]
     Stage {
-        /// Job number in the session.
+        /// The job's number in the session.
         job: usize,
-        /// Stage number in the job.
+        /// The stage's number in the job.
         stage: usize,
         /// What the stage does.
         name: String,
-        /// Why.
+        /// The cause.
         cause: String,
     },
     /// The job was cancelled by an interrupt.
-    #[error("job {job} was cancelled; the session and its variables are as they were")]
+    #[error("job {job} was cancelled; the session and its variables are unchanged")]
     Cancelled {
-        /// Job number in the session.
+        /// The job's number in the session.
         job: usize,
     },
     /// A file or directory could not be used.
     #[error("{path}: {cause}")]
     File {
-        /// The path at fault.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: String,
     },
     /// A file source could not be opened.
     #[error(transparent)]
     Source(#[from] std::sync::Arc<partita_engine::source::SourceError>),
-    /// Something built on datasets could not do its part; the error is its own.
+    /// Something built on datasets failed with an error of its own.
     #[error(transparent)]
     Other(std::sync::Arc<dyn std::error::Error + Send + Sync>),
     /// Polars failed outside any task.
@@ -85,7 +85,7 @@ impl From<partita_engine::source::SourceError> for PartitaError {
 }
 
 impl PartitaError {
-    /// The job that failed, if it was one that ran.
+    /// The job that failed, if a job was run.
     pub(crate) fn job(&self) -> Option<usize> {
         match self {
             Self::Task { job, .. } | Self::Stage { job, .. } | Self::Cancelled { job } => Some(*job),
@@ -97,8 +97,8 @@ impl PartitaError {
         Self::Argument { step: step.into(), problem: problem.into(), remedy: remedy.into() }
     }
 
-    /// A plan error in Polars' words, without the plan it prints after them, and with the columns
-    /// there are when one was not found.
+    /// A plan error with Polars' message, without the plan that Polars appends. If a column was not
+    /// found, it lists the columns that exist.
     pub(crate) fn plan(step: &str, cause: PolarsError, schema: &polars::prelude::Schema) -> Self {
         let mut root = &cause;
         while let PolarsError::Context { error, .. } | PolarsError::ExprContext { error, .. } = root {
@@ -122,7 +122,7 @@ fn hint(columns: &[String]) -> String {
     if columns.is_empty() { String::new() } else { format!("; the columns here are: {}", columns.join(", ")) }
 }
 
-/// One cause as it is; of several, each with the number of its attempt.
+/// A single cause as it is; several with the numbers of their attempts.
 fn attempts(causes: &[String]) -> String {
     match causes {
         [cause] => cause.clone(),

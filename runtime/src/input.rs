@@ -1,5 +1,5 @@
-//! Asking the person for a line. In a notebook or the REPL the front end asks; in a plain program the
-//! question is printed and standard input is read. Who asks is decided elsewhere.
+//! Asks the person for a line of input. In a notebook or the REPL the front end asks; in a plain program
+//! the question is printed and standard input is read. Which applies is decided elsewhere.
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
@@ -15,22 +15,22 @@ static ASKER: OnceLock<Asker> = OnceLock::new();
 /// Why there is no line.
 #[derive(Debug, Error)]
 pub enum InputError {
-    /// Nobody can be asked, as when a notebook runs without a person.
+    /// Nobody can be asked, for example when a notebook runs without a person.
     #[error("there is nobody to ask: {0}")]
     Unavailable(String),
     /// The person interrupted the cell instead.
     #[error("interrupted while waiting for input")]
     Interrupted,
-    /// Standard input is at its end.
+    /// Standard input has ended.
     #[error("standard input has ended")]
     Ended,
-    /// Standard input cannot be read, or the question not be shown.
+    /// Standard input cannot be read, or the question cannot be shown.
     #[error("cannot ask for input: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Shows `prompt` and waits for the person's line, which comes without its line break. An interrupt
-/// ends the wait.
+/// Shows `prompt` and waits for a line, which is returned without its line break. An interrupt ends the
+/// wait.
 ///
 /// # Errors
 /// When nobody can be asked or the cell is interrupted.
@@ -38,7 +38,7 @@ pub fn input(prompt: impl AsRef<str>) -> Result<String, InputError> {
     ask(prompt.as_ref(), false)
 }
 
-/// [`input`] that does not show what is typed.
+/// Like [`input`], but does not show what is typed.
 ///
 /// # Errors
 /// As [`input`].
@@ -46,8 +46,9 @@ pub fn password(prompt: impl AsRef<str>) -> Result<String, InputError> {
     ask(prompt.as_ref(), true)
 }
 
-/// Lets `asker` ask from now on; the first call holds.
-pub(crate) fn ask_by(asker: Asker) {
+/// Sets who asks from now on. Only the first call has an effect.
+#[doc(hidden)]
+pub fn ask_by(asker: Asker) {
     let _ = ASKER.set(asker);
 }
 
@@ -65,7 +66,7 @@ fn ask_terminal(prompt: &str, password: bool) -> Result<String, InputError> {
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line)?;
     if hidden.is_some() {
-        // The person's own line break was not shown.
+        // The line break that the person typed was not shown.
         println!();
     }
     if read == 0 {
@@ -76,7 +77,7 @@ fn ask_terminal(prompt: &str, password: bool) -> Result<String, InputError> {
     Ok(line)
 }
 
-/// While it lives the terminal does not show what is typed.
+/// Keeps the terminal from showing what is typed, until it is dropped.
 struct Hidden {
     before: libc::termios,
 }
@@ -100,7 +101,7 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // A terminal that is gone shows nothing either.
+        // A terminal that has closed shows nothing either.
         let _ = set(&self.before);
     }
 }

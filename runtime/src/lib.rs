@@ -1,27 +1,23 @@
 //! Partita's runtime: partitioned datasets on Polars that show what their partitions do.
 //!
-//! Dependencies point one way: `dataset` builds a `plan`, the `scheduler` cuts it into stages and
-//! runs their tasks on one of the `engines`. What a task is, and the files, shuffles and caches it
-//! stands on, is the crate `partita-engine`. `events` is a leaf that all of them emit to; `plot`,
-//! `experiment`, `taxi`, `lesson` and `widgets` sit on top and nothing below uses them. `display` says how values look;
-//! `comm` and `input` reach the person's front end from inside a cell;
-//! `evaluation` is the half of a notebook kernel that lives beside the data: it loads compiled cells
-//! and keeps their variables. Nothing here knows Jupyter: in a plain Rust program the same code runs
-//! and `display` prints text.
+//! Dependencies point one way: `dataset` builds a `plan`, the `scheduler` splits it into stages and runs
+//! their tasks on one of the `engines`. Tasks, and the files, shuffles and caches they are built on, are
+//! in the crate `partita-engine`. `events` is a leaf that all of them emit to. `plot`, `experiment`,
+//! `taxi` and `lesson` are on top and nothing below uses them. `display` defines how values look, and
+//! `input` asks the person. In a plain Rust program `display` prints text and `input` reads a line; a
+//! notebook's cells, comms and widgets are in `partita-notebook`, which this crate does not know.
 
 #![warn(missing_docs)]
 
-// What tests share names this crate as programs do.
+// Shared test code names this crate as programs do.
 #[cfg(test)]
 extern crate self as partita;
 
 pub mod cancel;
-pub mod comm;
 pub mod dataset;
 pub mod display;
 mod engines;
 mod error;
-pub mod evaluation;
 pub mod events;
 pub mod experiment;
 pub mod input;
@@ -32,12 +28,11 @@ pub mod prelude;
 mod scheduler;
 pub mod session;
 pub mod taxi;
-pub mod widgets;
 
 pub use dataset::Dataset;
 pub use engines::pool::{PoolError, PoolOptions};
 pub use error::{PartitaError, Result};
-/// Cached partitions and where they are kept.
+/// Cached partitions and their storage.
 pub mod cache {
     pub use partita_engine::cache::{CacheId, StorageLevel, UnknownStorageLevel};
 }
@@ -49,7 +44,7 @@ pub mod shuffle {
     };
 }
 
-/// Files cut into pieces, one piece a task.
+/// Files split into pieces, one piece per task.
 pub mod source {
     pub use partita_engine::source::{
         CsvOptions, CsvSource, ParquetSource, Part, Piece, Pushdown, ReadSnapshot, ReadStats, SourceError,
@@ -57,7 +52,7 @@ pub mod source {
     };
 }
 
-/// The Polars that everything here is made of.
+/// The Polars that this library is built on.
 pub use polars;
 pub use session::Session;
 

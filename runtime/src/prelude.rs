@@ -1,6 +1,6 @@
-//! What a cell has in scope without asking: Partita's own names and Polars' prelude.
+//! The names that are in scope in every cell: Partita's own and Polars' prelude.
 
-// By its own name too, because that is how people import from it.
+// Also by its own name, because people import from it by that name.
 pub use polars;
 pub use polars::prelude::*;
 

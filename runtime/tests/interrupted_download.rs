@@ -29,7 +29,7 @@ fn an_interrupt_ends_a_download_that_stands_still_and_the_next_call_goes_on() {
         asked.send(range.clone()).unwrap();
         async move {
             let Some(range) = range else {
-                // One half, and then nothing more.
+                // The first half, and then nothing more.
                 let first = futures::stream::iter([Ok::<_, std::io::Error>(sent.slice(..half))]);
                 let head = [(header::CONTENT_LENGTH, all.to_string()), (header::ETAG, "\"a\"".to_owned())];
                 return (head, Body::from_stream(first.chain(futures::stream::pending()))).into_response();

@@ -13,7 +13,7 @@ fn process_cpu() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Runs a job of one task and holds its thread's processor time against the whole process's.
+/// Runs a job with one task and compares its thread's processor time with that of the whole process.
 #[track_caller]
 fn assert_one_core(name: &str, dataset: Dataset) {
     let before = process_cpu();
@@ -34,7 +34,7 @@ fn a_task_does_its_polars_work_on_its_slots_thread_alone() {
         (col("id") * lit(7919) % lit(50_021)).alias("many"),
         (col("id") % lit(24)).alias("few"),
     ]);
-    // Polars' in-memory engine hands groups as few as these to its streaming engine.
+    // Polars' in-memory engine passes this few groups to its streaming engine.
     assert_one_core("few groups", rows.group_by([col("few")]).agg([col("id").sum(), col("many").mean()]));
     assert_one_core(
         "many groups",

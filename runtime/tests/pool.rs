@@ -29,7 +29,7 @@ proptest! {
         let (_, pool, embedded) = shared();
         let here = sorted(&program.on(embedded).collect().unwrap());
         let dataset = program.on(pool);
-        // Twice: the second time caches are filled.
+        // The second time, the caches are filled.
         for _ in 0..2 {
             prop_assert_eq!(&sorted(&dataset.collect().unwrap()), &here);
         }
@@ -83,7 +83,7 @@ fn large_frames_and_results_arrive_whole() {
     for _ in 0..2 {
         assert_eq!(data.collect().unwrap(), frame);
     }
-    // The same frame as a broadcast and inside of a closure's plan.
+    // The same frame as a broadcast and inside a closure's plan.
     let on = JoinOn {
         left: vec![col("id")],
         right: vec![col("id")],
@@ -172,7 +172,7 @@ fn what_is_wrong_with_a_pool_is_said_with_the_remedy() {
     let error = failure(PoolOptions::new(format!("partita://{free}")));
     assert!(error.contains("nothing listens") && error.contains("partita-node master"), "{error}");
     let error = failure(PoolOptions::new("partita://no-such-host.invalid"));
-    assert!(error.contains("there is no host"), "{error}");
+    assert!(error.contains("unknown host"), "{error}");
     let error = failure(PoolOptions::new("localhost:7077"));
     assert!(error.contains("partita://"), "{error}");
     let pool = Pool::start(0);
@@ -180,7 +180,7 @@ fn what_is_wrong_with_a_pool_is_said_with_the_remedy() {
     options.worker_timeout = Duration::from_millis(10);
     let error = failure(options);
     assert!(error.contains("no workers") && error.contains("partita-node worker"), "{error}");
-    // Somebody who speaks something else.
+    // A server with another protocol.
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = other.local_addr().unwrap();
     std::thread::spawn(move || {

@@ -1,5 +1,5 @@
-//! Connections that fall silent, without an end or a reset, as when a cable is pulled: whoever waits for
-//! the other side notices, says so, and goes on when the connection heals.
+//! Connections that fall silent without an end or a reset, as when a cable is pulled: whoever waits for
+//! the other side notices, reports it, and goes on when the connection is restored.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -16,8 +16,8 @@ use tokio::sync::watch;
 mod local_pool;
 use local_pool::{Pool, until};
 
-/// A wire between two processes: passes bytes on both ways until it is cut. Then neither side hears
-/// anything more, and neither is told.
+/// A wire between two processes. It passes bytes on in both directions until it is cut; after that
+/// neither side receives anything, and neither is notified.
 struct Wire {
     address: SocketAddr,
     whole: watch::Sender<bool>,
@@ -25,7 +25,7 @@ struct Wire {
 }
 
 impl Wire {
-    /// Its far end is told by `target`.
+    /// The far end's address comes from `target`.
     fn new(runtime: &Runtime) -> Self {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let (whole, target) = (watch::Sender::new(true), watch::Sender::new(None));
@@ -62,7 +62,7 @@ async fn pass(
     let mut buffer = vec![0; 1 << 16];
     loop {
         let read = from.read(&mut buffer).await;
-        // An end is news as well.
+        // An end counts as a message as well.
         if whole.wait_for(|whole| *whole).await.is_err() {
             return;
         }
@@ -90,7 +90,7 @@ fn wait_for_start(events: &mpsc::Receiver<Event>) {
     while !matches!(events.recv().unwrap(), Event::TaskStarted { .. }) {}
 }
 
-/// Tasks that take long enough to be cut off from.
+/// Tasks that take long enough to be cut off.
 fn slow(session: &Session) -> Dataset {
     let work = (0..12).fold(col("id"), |work, i| (work * lit(1_103_515_245i64 + i)) % lit(2_147_483_647i64));
     session
@@ -142,7 +142,7 @@ fn a_worker_cut_off_from_its_master_is_replaced_and_joins_anew_when_that_heals()
     assert_eq!(running.join().unwrap().unwrap(), slow_answer());
     until("the pool to notice", || session.slots() == 2);
     let lost = pool.view.cluster().lost;
-    assert!(lost.iter().any(|worker| worker.reason.contains("nothing was heard of it")), "{lost:?}");
+    assert!(lost.iter().any(|worker| worker.reason.contains("it sent nothing for")), "{lost:?}");
     wire.heal();
     until("the worker to come back", || session.slots() == 4);
     assert_eq!(slow(&session).collect().unwrap(), slow_answer());

@@ -1,5 +1,5 @@
-//! Workers with little memory on a real master: what does not fit goes to disk or is refused with the
-//! remedy, and the workers live.
+//! Workers with little memory on a real master: what does not fit goes to disk or is rejected with a
+//! remedy, and the workers survive.
 
 use std::path::Path;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Pool {
         Self { url: format!("partita://{address}"), runtime, workers, stop, spill }
     }
 
-    /// A session that knows of all workers.
+    /// A session that sees all workers.
     fn session(&self) -> Session {
         let session = Session::connect(&self.url).unwrap();
         while session.slots() < self.workers.len() {
@@ -53,7 +53,7 @@ fn directories(directory: &Path) -> usize {
     std::fs::read_dir(directory).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count()
 }
 
-/// Rows of 40 bytes: numbers that are all different, and what a shuffle cannot shrink.
+/// Rows of 40 bytes: numbers that are all different, which a shuffle cannot compress.
 fn wide(session: &Session, rows: i64, partitions: usize) -> Dataset {
     session.range(0, rows, partitions).with_columns([
         (col("id") * lit(7_919) % lit(1_000_003)).alias("k"),
@@ -128,7 +128,7 @@ fn a_cache_larger_than_memory_gives_way_to_tasks_and_loses_no_rows() {
 fn a_full_disk_fails_the_job_with_a_clear_error_and_the_worker_lives() {
     let pool = Pool::start(1, 32 << 20);
     let session = pool.session();
-    // Nothing can be made in the worker's directory any more, as on a full disk.
+    // Nothing can be created in the worker's directory any more, as on a full disk.
     let directory = pool.workers[0].spill_directory().unwrap();
     std::fs::remove_dir_all(&directory).unwrap();
     session.set_shuffle_partitions(32).unwrap();

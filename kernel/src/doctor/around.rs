@@ -37,7 +37,7 @@ pub fn pictures() -> Vec<Check> {
             return vec![Check::missing(NAME, "this is not a terminal; plots are written to files", advice)];
         }
     };
-    vec![Check::good(NAME, format!("this terminal has the {protocol} protocol"))]
+    vec![Check::good(NAME, format!("this terminal supports the {protocol} protocol"))]
 }
 
 /// The Docker daemon and its compose plugin.
@@ -116,7 +116,7 @@ pub fn disk() -> Vec<Check> {
     let used = size(&cache);
     let found = format!("{} free, {} used by crates in {}", bytes(free), bytes(used), cache.display());
     if free < LITTLE_DISK {
-        let advice = format!("make room; {} may be deleted while no kernel runs", cache.display());
+        let advice = format!("free disk space; {} may be deleted while no kernel runs", cache.display());
         return vec![Check::missing(NAME, found, advice)];
     }
     vec![Check::good(NAME, found)]

@@ -45,7 +45,7 @@ fn program() -> Check {
 fn kernelspec() -> Check {
     let specs = install::installed();
     let Ok(this) = env::current_exe() else {
-        return Check::missing(KERNEL, "the path of this program cannot be found", INSTALL);
+        return Check::missing(KERNEL, "cannot find the path of this program", INSTALL);
     };
     let this = this.canonicalize().unwrap_or(this);
     let Some((directory, argv)) = specs.first() else {

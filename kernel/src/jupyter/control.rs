@@ -50,7 +50,7 @@ async fn answer(
             let answer = ShutdownReply { restart: shutdown.restart, status: ReplyStatus::Ok, error: None };
             reply(replies, answer.as_child_of(request)).await;
             publisher.publish_if_room(answer, request);
-            let _ = lifetime.send(LifetimeEvent::Leave("a front end asked for it")).await;
+            let _ = lifetime.send(LifetimeEvent::Leave("a front end requested it")).await;
         }
         _ => refuse("control", request, replies).await,
     }

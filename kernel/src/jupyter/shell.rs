@@ -102,7 +102,7 @@ impl Shell {
                 let restart = shutdown.restart;
                 let answer = ShutdownReply { restart, status: ReplyStatus::Ok, error: None };
                 reply(&mut self.replies, answer.as_child_of(request)).await;
-                let _ = self.lifetime.send(LifetimeEvent::Leave("a front end asked for it")).await;
+                let _ = self.lifetime.send(LifetimeEvent::Leave("a front end requested it")).await;
                 return;
             }
             _ => return refuse("shell", request, &mut self.replies).await,

@@ -77,7 +77,7 @@ pub enum ReceiveError {
     Malformed(#[from] serde_json::Error),
     /// The message is properly signed and addressed, but its content does not match its type. It is
     /// included, so that it can be answered, with its content unchanged.
-    #[error("content does not fit its message type: {0}")]
+    #[error("content does not match its message type: {0}")]
     Content(#[source] serde_json::Error, Box<JupyterMessage>),
 }
 

@@ -119,7 +119,7 @@ fn answer(interpreter: &Interpreter, printer: &mut Printer, interactive: bool, p
             Err("the input was interrupted by Ctrl-C".into())
         }
         Err(ReadlineError::Eof) => Err("the input was ended by Ctrl-D".into()),
-        Err(error) => Err(format!("no input can be read from this terminal: {error}")),
+        Err(error) => Err(format!("cannot read input from this terminal: {error}")),
     });
 }
 

@@ -3,7 +3,6 @@
 //! input), `notebook` reads and writes notebooks, `record` keeps the outputs of their cells, `printer`
 //! prints to the standard streams, `runner` runs the cells. What a cell means is the interpreter's
 //! matter.
-//! the other. What a cell means is the interpreter's matter.
 
 mod notebook;
 mod positions;

@@ -3,11 +3,11 @@ use std::io::{self, Read, Write};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-/// Upper bound of one message's body. Larger ones are refused on both sides: a display of this size
-/// would stall every front end.
+/// The largest body of one message. Both sides refuse larger ones: a display of this size would stall every
+/// front end.
 pub const MAX_FRAME_BYTES: u32 = 64 << 20;
 
-/// What can go wrong with a frame.
+/// An error of a frame.
 #[derive(Debug, Error)]
 pub enum FrameError {
     /// The socket failed or was closed.
@@ -52,7 +52,7 @@ pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<
     if length > MAX_FRAME_BYTES {
         return Err(FrameError::TooLarge(length.into()));
     }
-    // It grows with what arrives: an announcement alone costs nothing.
+    // The buffer grows with the data that arrives, so that a large announced length alone costs nothing.
     let mut body = Vec::new();
     reader.take(length.into()).read_to_end(&mut body)?;
     if body.len() < length as usize {

@@ -1,35 +1,35 @@
-/// What the evaluation process left behind before it was ended: written by a signal handler or a panic
-/// hook, read by the kernel. One line of text, because a signal handler can write little else.
+/// The message that the evaluation process left before it ended. A signal handler or a panic hook writes it,
+/// the kernel reads it. It is one line of text, because a signal handler can write little else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LastWords {
-    /// The stack of the thread that runs cells is used up.
+    /// The stack of the thread that runs cells overflowed.
     StackOverflow,
-    /// Memory was used at an address that is not the program's.
+    /// The program accessed an address that is not its own.
     BadAddress(String),
-    /// The last panic; it ended the process if it could not unwind.
+    /// The last panic. It ended the process if it could not unwind.
     Panic {
-        /// Where, as the compiler named the file, and the line.
+        /// The file, as the compiler named it, and the line.
         place: String,
-        /// What it said.
+        /// The panic's message.
         message: String,
     },
 }
 
 impl LastWords {
-    /// A stack overflow, as it is written.
+    /// The text of a stack overflow.
     pub const STACK_OVERFLOW: &str = "stack overflow\n";
-    /// What precedes the address.
+    /// The text before the address.
     pub const BAD_ADDRESS: &str = "bad address ";
     const PANIC: &str = "panic ";
 
-    /// A panic, as it is written.
+    /// The text of a panic.
     pub fn panic(place: &str, message: &str) -> String {
         format!("{}{place}\n{message}\n", Self::PANIC)
     }
 
-    /// Reads what was written; `None` when that was nothing.
+    /// Parses the text; `None` if there is none.
     pub fn read(text: &str) -> Option<Self> {
-        // A signal that follows a panic is what ended the process.
+        // If a signal follows a panic, the signal ended the process.
         if let Some((_, rest)) = text.rsplit_once(Self::BAD_ADDRESS)
             && let Some(address) = rest.strip_suffix('\n').filter(|address| address.starts_with("0x"))
         {

@@ -1,11 +1,10 @@
-//! The messages between the kernel and its evaluation process, and how they are framed.
+//! The messages between the kernel and its evaluation process, and their framing.
 //!
-//! One Unix socket per kernel. The kernel listens, the evaluation process dials the path it finds in
-//! [`SOCKET_VARIABLE`]. Each side sends one enum: [`FromEvaluation`] towards the kernel,
-//! [`ToEvaluation`] towards the evaluation process. This crate knows neither Jupyter nor Polars: what
-//! a value looks like travels as a [`MimeBundle`], what a job does as [`partita_events::Event`]s, and nothing else about
-//! either is said. What both sides answer commands with, [`Table`] and [`nearest`], is here too, so that
-//! it looks the same.
+//! There is one Unix socket per kernel. The kernel listens. The evaluation process connects to the path in
+//! [`SOCKET_VARIABLE`]. Each side sends one enum: [`FromEvaluation`] to the kernel, [`ToEvaluation`] to the
+//! evaluation process. This crate knows neither Jupyter nor Polars: displayed values are sent as a
+//! [`MimeBundle`], the progress of jobs as [`partita_events::Event`]s. It also has [`Table`] and [`nearest`],
+//! which both sides use to answer commands, so that the answers look the same.
 
 mod frame;
 mod last_words;
@@ -24,13 +23,13 @@ pub use mime::MimeBundle;
 pub use nearest::nearest;
 pub use table::Table;
 
-/// Environment variable that carries the socket's path to the evaluation process.
+/// Environment variable with the path of the socket for the evaluation process.
 pub const SOCKET_VARIABLE: &str = "PARTITA_BRIDGE";
 
-/// Environment variable that names the directory for data that does not fit in memory. The kernel
-/// removes it: the evaluation process may end without cleaning up.
+/// Environment variable with the directory for data that does not fit in memory. The kernel removes the
+/// directory, because the evaluation process may end without cleaning up.
 pub const SPILL_VARIABLE: &str = "PARTITA_SPILL";
 
-/// The file in that directory where the evaluation process says why it is about to end, when it can
-/// say nothing else any more: [`LastWords`] as text.
+/// The file in that directory where the evaluation process writes why it is about to end, when it can send
+/// nothing any more: [`LastWords`] as text.
 pub const LAST_WORDS_FILE: &str = "last-words";

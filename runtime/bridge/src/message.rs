@@ -6,7 +6,7 @@ use partita_events::Event;
 
 use crate::MimeBundle;
 
-/// Which standard stream a piece of text belongs to.
+/// A standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stream {
     /// Standard output.
@@ -18,45 +18,45 @@ pub enum Stream {
 /// A variable in the evaluation process's store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variable {
-    /// The name the cell gave it.
+    /// The name that the cell gave it.
     pub name: String,
-    /// The type as `std::any::type_name` prints it: for people, not always writable in code.
+    /// The type as `std::any::type_name` prints it: for display, not always valid in code.
     pub type_name: String,
-    /// Memory it holds, in bytes: its own and, where the type is known to say, what it points to.
-    /// `None` where nobody has asked the value.
+    /// The memory it holds, in bytes: its own and, for types that can report it, what it points to. `None` if
+    /// it was not measured.
     pub bytes: Option<u64>,
 }
 
-/// Where and with what a cell panicked.
+/// A cell's panic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
     /// The panic's message.
     pub message: String,
-    /// Source file as the compiler was told it.
+    /// Source file, as the compiler names it.
     pub file: String,
     /// 1-based line in `file`.
     pub line: u32,
     /// 1-based column in `file`.
     pub column: u32,
-    /// The calls that led there, as far as they are in cells, innermost first.
+    /// The calls on the stack that are in cells, innermost first.
     pub frames: Vec<Frame>,
 }
 
-/// A call in the code of a cell. The kernel, which has the cell's shared object, finds its name.
+/// A call in the code of a cell. The kernel has the cell's shared object and looks up the function's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
-    /// The shared object of the cell that has the code.
+    /// The shared object of the cell.
     pub library: PathBuf,
-    /// An address inside the function, counted from where the shared object begins.
+    /// An address inside the function, relative to the start of the shared object.
     pub address: u64,
 }
 
 /// How a loaded cell ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CellOutcome {
-    /// It ran to its end; the last expression's value, if there is one to show.
+    /// It ran to its end. Contains the last expression's value, if there is one to show.
     Finished(Option<MimeBundle>),
-    /// A `?` left the cell early: the error's text and its chain of causes, outermost first.
+    /// A `?` returned early. Contains the error's text and its chain of causes, outermost first.
     Failed(Vec<String>),
     /// It panicked.
     Panicked(Panic),
@@ -64,26 +64,26 @@ pub enum CellOutcome {
     NotLoaded(String),
 }
 
-/// Where the time of a cell went in the evaluation process.
+/// The time that a cell spent in the evaluation process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Loading its shared object.
     pub load: Duration,
     /// Its own code.
     pub run: Duration,
-    /// Turning its value into what is shown.
+    /// Rendering its value.
     pub display: Duration,
 }
 
-/// Who sees what a cell shows, which decides how it is shown.
+/// Who sees a cell's outputs. This decides how they are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Viewer {
-    /// A terminal, which shows text and has a view of jobs of its own.
+    /// A terminal, which shows text and has its own view of jobs.
     #[default]
     Terminal,
-    /// Nobody yet: outputs are kept, as when a notebook is run by a program.
+    /// Nobody yet: outputs are stored, as when a program runs a notebook.
     Document,
-    /// A person with a page that changes as it is told: widgets work.
+    /// A person with a live page: widgets work.
     Page,
 }
 
@@ -100,45 +100,45 @@ pub struct LoadCell {
     pub viewer: Viewer,
 }
 
-/// What one side of a comm tells the other. A comm is Jupyter's channel between a front end's code
-/// and the kernel's; either side may open one.
+/// A message of a comm, from one side to the other. A comm is Jupyter's channel between a front end's code
+/// and the kernel's. Either side can open one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comm {
-    /// The comm's id, chosen by who opened it.
+    /// The comm's id, chosen by the side that opened it.
     pub id: String,
-    /// What happens to it.
+    /// The kind of message.
     pub action: CommAction,
-    /// JSON object, as text: this crate does not look into it.
+    /// A JSON object as text; this crate does not parse it.
     pub data: String,
-    /// JSON object, as text.
+    /// A JSON object as text.
     pub metadata: String,
     /// Binary data beside the JSON.
     pub buffers: Vec<Vec<u8>>,
 }
 
-/// The three messages a comm has.
+/// The three kinds of message of a comm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CommAction {
-    /// It begins; `target` says who is to answer.
+    /// Opens a comm; `target` names the handler.
     Open {
         /// The target's name.
         target: String,
     },
     /// Data on an open comm.
     Message,
-    /// It ends.
+    /// Closes the comm.
     Close,
 }
 
-/// Work on what the cells have left that needs no compiler. It runs where cells run, in turn with
-/// them, and ends like one: with [`FromEvaluation::Done`].
+/// A command about the cells' data that needs no compiler. It runs where cells run, in turn with them, and
+/// ends as a cell does: with [`FromEvaluation::Done`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// A Polars SQL query over the `DataFrame`s, `LazyFrame`s and `Dataset`s among the variables.
     Sql {
         /// The query.
         query: String,
-        /// The variable that is to keep the result, as a `DataFrame`.
+        /// The variable that keeps the result as a `DataFrame`.
         into: Option<String>,
     },
     /// The plan of a `LazyFrame` or `Dataset`.
@@ -146,42 +146,42 @@ pub enum Command {
         /// The variable that holds it.
         variable: String,
     },
-    /// The jobs of this process, the last ones in a table; one of them whole.
+    /// A table of this process's last jobs, or the whole report of one job.
     Jobs {
-        /// The job to show whole, by number.
+        /// The number of the job to show whole.
         job: Option<usize>,
     },
-    /// The workers of this process's sessions with their slots and caches.
+    /// The workers of this process's sessions, with their slots and caches.
     Workers,
-    /// What the process is made of and may use: versions, cores, memory.
+    /// The process's versions and resources: cores, memory.
     Environment,
 }
 
 /// Messages to the kernel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromEvaluation {
-    /// First message on the socket: the evaluation process is up.
+    /// The first message on the socket: the evaluation process is ready.
     Ready {
-        /// The `partita` version inside it, which must be the kernel's.
+        /// Its `partita` version, which must be the kernel's.
         version: String,
         /// The compiler that built it, which must be the one that compiles the cells.
         rustc: String,
     },
-    /// Text printed by a cell, in the order it was printed.
+    /// Text printed by a cell, in order.
     Text {
         /// Which stream.
         stream: Stream,
         /// The text as printed.
         text: String,
     },
-    /// Something to show; with an id it can be updated later.
+    /// A value to show. With an id it can be updated later.
     Display {
-        /// Front-end-wide id of the display, if it is to be updated.
+        /// The display's id, unique in the front end, if it is to be updated.
         id: Option<String>,
         /// What to show.
         bundle: MimeBundle,
     },
-    /// Replaces what a display with this id shows.
+    /// Replaces the content of the display with this id.
     UpdateDisplay {
         /// The id given to `Display`.
         id: String,
@@ -190,34 +190,34 @@ pub enum FromEvaluation {
     },
     /// Clears the running cell's output.
     ClearOutput {
-        /// Wait until there is something new to show.
+        /// Whether to wait until there is new output.
         wait: bool,
     },
     /// A comm's message to the front end.
     Comm(Comm),
-    /// The running cell waits for a line from the person; [`ToEvaluation::Input`] answers.
+    /// The running cell waits for a line of input. [`ToEvaluation::Input`] answers.
     InputRequest {
-        /// What to ask.
+        /// The prompt.
         prompt: String,
-        /// Do not show what is typed.
+        /// Whether to hide the typed text.
         password: bool,
     },
-    /// Something to read in the front end's pager when the cell has ended.
+    /// A value for the front end's pager, to be shown when the cell has ended.
     Page(MimeBundle),
-    /// What jobs did since the last batch, in order; a batch at most every 50 ms.
+    /// The jobs' events since the last batch, in order; at most one batch every 50 ms.
     Events {
-        /// The session whose jobs these are, unique in the process: job numbers are the session's own.
+        /// The session of these jobs, unique in the process. Job numbers are per session.
         session: u64,
-        /// What happened.
+        /// The events.
         events: Vec<Event>,
     },
-    /// The cell or command asked for last ended; variables now in the store.
+    /// The last requested cell or command ended.
     Done {
         /// How it ended.
         outcome: CellOutcome,
-        /// Everything in the store now.
+        /// All variables in the store now.
         variables: Vec<Variable>,
-        /// Where the last cell's time went; a command leaves it as it was.
+        /// The time spent on the last cell; a command does not change it.
         spent: Spent,
     },
 }
@@ -231,10 +231,10 @@ pub enum ToEvaluation {
     Command(Command),
     /// A comm's message from the front end.
     Comm(Comm),
-    /// The line asked for by [`FromEvaluation::InputRequest`], or why there is none.
+    /// The line requested by [`FromEvaluation::InputRequest`], or why there is none.
     Input(Result<String, String>),
     /// Cancel the running job, if there is one.
     Interrupt,
-    /// Leave.
+    /// Exit.
     Shutdown,
 }

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// One value in several representations, keyed by MIME type; the front end picks the richest it can
-/// show. Text types hold text, binary ones (`image/png`) base64, as Jupyter has it; JSON types hold
-/// the JSON text.
+/// One value in several representations, keyed by MIME type. The front end shows the richest it supports.
+/// Text types contain text, binary ones (`image/png`) base64, as in Jupyter; JSON types contain the JSON
+/// text.
 ///
 /// ```
 /// use partita_bridge::MimeBundle;

@@ -2,7 +2,7 @@ use comfy_table::{CellAlignment, presets};
 
 use crate::MimeBundle;
 
-/// A small table of text, as commands answer with on both sides of the bridge: aligned columns in a
+/// A small table of text for the answers of commands on both sides of the bridge: aligned columns in a
 /// terminal, a plain HTML table in a notebook.
 ///
 /// ```
@@ -20,12 +20,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table with these columns; names may be empty, and no columns mean no header.
+    /// An empty table with these columns. Names may be empty; without columns there is no header.
     pub fn new<I: IntoIterator<Item: Into<String>>>(header: I) -> Self {
         Self { header: header.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// Sets a column of numbers to the right.
+    /// Aligns a column to the right, as for numbers.
     #[must_use]
     pub fn right(mut self, column: usize) -> Self {
         self.right.push(column);
@@ -42,7 +42,7 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// In characters, for a terminal.
+    /// The table as text, for a terminal.
     pub fn text(&self) -> String {
         let mut table = comfy_table::Table::new();
         table.load_preset(presets::NOTHING);
@@ -59,7 +59,7 @@ impl Table {
         table.trim_fmt()
     }
 
-    /// For a notebook. No colours: those are the theme's.
+    /// The table as HTML, for a notebook. It sets no colours, so the theme's apply.
     pub fn html(&self) -> String {
         let row = |cells: &[String], tag: &str| {
             let cells = cells.iter().enumerate().map(|(index, cell)| {
@@ -76,7 +76,7 @@ impl Table {
         format!("<table>{header}<tbody>{rows}</tbody></table>")
     }
 
-    /// Both, with a line of explanation after the table.
+    /// Both representations, with a line of explanation after the table.
     pub fn bundle(&self, note: &str) -> MimeBundle {
         let (mut text, mut html) = (self.text(), self.html());
         if !note.is_empty() {

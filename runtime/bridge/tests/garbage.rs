@@ -1,5 +1,5 @@
-//! Whatever arrives on the socket, reading it gives a message or an error: no panic, and no memory for
-//! what was only announced.
+//! Any bytes on the socket decode to a message or an error: no panic, and no memory for a length that was
+//! only announced.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -12,20 +12,20 @@ use partita_bridge::{
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-/// The largest single piece of memory asked for since it was last set to nothing.
+/// The largest single allocation since the last reset.
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
 struct Watched;
 
-// SAFETY: everything is the system's allocator's.
+// SAFETY: every call is forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -33,7 +33,7 @@ unsafe impl GlobalAlloc for Watched {
 #[global_allocator]
 static ALLOCATOR: Watched = Watched;
 
-/// The same cases on every run, and no files with failures left in the tree.
+/// The same cases on every run, without files of failures in the tree.
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
@@ -148,7 +148,7 @@ fn an_announcement_that_nothing_follows_takes_no_memory() {
     let mut wire = u32::try_from(body.len()).unwrap().to_le_bytes().to_vec();
     wire.extend(body);
     assert!(read_frame::<FromEvaluation>(&mut wire.as_slice()).is_err());
-    // Other tests of this file allocate at the same time, but none so much.
+    // Other tests of this file allocate at the same time, but less than this.
     let largest = LARGEST.load(Ordering::Relaxed);
-    assert!(largest < 16 << 20, "{largest} bytes were asked for");
+    assert!(largest < 16 << 20, "{largest} bytes were allocated");
 }

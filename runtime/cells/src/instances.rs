@@ -3,8 +3,8 @@
 //! the code that drops a value, instead of making its own. So these functions hold what cells usually
 //! do with frames and datasets. Nobody calls them.
 
-use ::partita::evaluation::{Kept, Scope};
 use ::partita::prelude::*;
+use ::partita_notebook::evaluation::{Kept, Scope};
 
 /// Frames: made from columns, shown, kept, queried.
 #[doc(hidden)]

@@ -21,15 +21,19 @@ use crate::task::{Task, TaskEvent};
 pub struct Worker {
     /// Its number, never reused; 0 is this process.
     pub id: u64,
+    /// Its name.
     pub name: String,
+    /// How many tasks it runs at once.
     pub slots: usize,
     /// How many slots are running a task.
     pub busy: usize,
     /// The number of cached partitions in memory, of all datasets.
     pub cached_in_memory: usize,
+    /// The number on disk.
     pub cached_on_disk: usize,
     /// The bytes that they use.
     pub cache_bytes: usize,
+    /// The bytes that they may use.
     pub cache_limit: usize,
 }
 
@@ -101,7 +105,7 @@ pub enum EngineError {
     CannotTravel(#[from] CodecError),
     /// A task is larger than what can be sent.
     #[error(
-        "partition {partition}: its task comes to {} MiB, more than the {} MiB that may travel in one \
+        "partition {partition}: its task takes {} MiB, more than the {} MiB that can be sent in one \
          piece; write large literals to a file or make them a dataset of their own",
         bytes >> 20, most >> 20
     )]

@@ -21,7 +21,6 @@ impl OwnDirectory {
     ///
     /// # Errors
     /// When it cannot be created.
-    /// When it cannot be made.
     pub fn make(parent: &Path, prefix: &str, mode: u32) -> io::Result<Self> {
         // Locked while a directory is being created or checked. Another user's lock file cannot be
         // opened, and that user's directories are not ours to remove.

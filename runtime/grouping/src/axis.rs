@@ -1,34 +1,34 @@
-//! The values of one key as small numbers: integers and what is stored as such by their distance from
-//! the least, short text by the order in which it came up. Null is 0, values start at 1.
+//! Maps the values of one key to small numbers, its codes. Integers, and types stored as integers, are coded
+//! by their distance from the minimum; short texts in order of appearance. Null is 0, values start at 1.
 
 use polars::prelude::*;
 use polars_arrow::array::{Array, PrimitiveArray, View};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::types::NativeType;
 
-/// What codes of a key stand for at the moment.
+/// The current meaning of a key's codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// The value with code 1, for integers.
     low: i64,
-    /// Codes there are, that of null among them.
+    /// The number of codes, including null's.
     pub span: usize,
 }
 
-/// One key.
+/// The codes of one key.
 pub(crate) enum Axis {
     Integers(DataType),
     Texts(Texts),
 }
 
-/// The values of a run's key, looked at once.
+/// The values of a key in one run, after a first pass over them.
 pub(crate) enum Surveyed {
     Integers(Series),
-    /// Codes already.
+    /// The texts' codes.
     Texts(Vec<u32>),
 }
 
-/// Runs an expression with the integers of a series of one chunk.
+/// Evaluates an expression with the integers of a series of one chunk.
 macro_rules! with_integers {
     ($series:expr, |$array:ident| $body:expr, otherwise $otherwise:expr) => {
         match $series.dtype() {
@@ -70,7 +70,7 @@ macro_rules! with_integers {
 }
 
 impl Axis {
-    /// An axis for keys of this type, if there is one.
+    /// An axis for keys of this type, if it is supported.
     pub fn new(dtype: &DataType) -> Option<Self> {
         match dtype {
             DataType::String => Some(Self::Texts(Texts::default())),
@@ -79,8 +79,8 @@ impl Axis {
         }
     }
 
-    /// Looks at the values of a run, of one chunk, and says how the axis has to be laid out for them and
-    /// for those before. `None` if they are not for an axis of at most `most` codes.
+    /// Scans the values of a run, which has one chunk. Returns the layout that covers them and the earlier
+    /// values, or `None` if they do not fit an axis of at most `most` codes.
     pub fn survey(&mut self, values: &Series, now: Layout, most: usize) -> Option<(Surveyed, Layout)> {
         match self {
             Self::Integers(_) => {
@@ -130,15 +130,15 @@ impl Axis {
 }
 
 impl Layout {
-    /// Nothing but null.
+    /// A layout that covers only null.
     pub const EMPTY: Self = Self { low: 0, span: 1 };
 
-    /// The code here of what had a code there; that must not have had more room.
+    /// Converts a code of the layout `there` to this layout, which must cover all values of `there`.
     pub fn code_of(self, code: usize, there: Self) -> usize {
         if code == 0 { 0 } else { code + there.low.wrapping_sub(self.low) as usize }
     }
 
-    /// So that values between these limits have codes too.
+    /// A layout that also covers the values between these limits.
     fn with(self, limits: Option<(i64, i64)>, most: usize) -> Option<Self> {
         let Some((least, greatest)) = limits else { return Some(self) };
         let (low, high) = (i128::from(self.low), i128::from(self.low) + self.span as i128 - 2);
@@ -150,7 +150,7 @@ impl Layout {
         let (mut from, mut to) = if first { (least, greatest) } else { (least.min(low), greatest.max(high)) };
         let span = |from: i128, to: i128| to - from + 2;
         if !first {
-            // Room to grow into, so that values that go up or down steadily do not move everything each time.
+            // Extra room, so that steadily rising or falling values do not change the layout each time.
             let room = i128::from(span(from, to) as u32 / 2);
             let (roomy_from, roomy_to) = (
                 if least < low { from - room } else { from }.max(i64::MIN.into()),
@@ -166,7 +166,7 @@ impl Layout {
 }
 
 impl Surveyed {
-    /// Adds each row's code, `stride` times, to `cells`.
+    /// Adds `stride` times each row's code to `cells`.
     pub fn add_to(&self, cells: &mut [u32], layout: Layout, stride: u32) {
         match self {
             Self::Integers(values) => {
@@ -179,7 +179,7 @@ impl Surveyed {
     }
 }
 
-/// An integer cut to 32 bits: differences of less than that stay right.
+/// Truncates an integer to 32 bits; differences below 2^32 stay exact.
 trait Low32: Copy {
     fn low32(self) -> u32;
 }
@@ -210,7 +210,7 @@ fn add<T: NativeType + Low32>(array: &PrimitiveArray<T>, cells: &mut [u32], layo
     }
 }
 
-/// The least and the greatest value; no limits without values, `None` if one is no `i64`.
+/// The minimum and maximum; no limits without values, `None` if one does not fit into an `i64`.
 fn limits<T: NativeType + Ord + TryInto<i64>>(array: &PrimitiveArray<T>) -> Option<Option<(i64, i64)>> {
     let values = array.values().as_slice();
     let both = |limits: Option<(T, T)>, value: T| {
@@ -231,13 +231,13 @@ fn limits<T: NativeType + Ord + TryInto<i64>>(array: &PrimitiveArray<T>) -> Opti
     }
 }
 
-/// Slots of the table of texts: two a text, or more.
+/// Slots of the table of texts: at least two per text.
 const SLOTS: usize = 1 << 12;
 
-/// Short texts by the order in which they came up. A text of up to twelve bytes is its own view, so one
-/// comparison of 16 bytes tells two apart.
+/// Short texts in order of appearance. A text of up to twelve bytes is its own view, so one comparison of 16
+/// bytes compares two texts.
 pub(crate) struct Texts {
-    /// Code and view by a hash of the view; no view has code 0.
+    /// Views and codes, indexed by a hash of the view. Code 0 marks an empty slot.
     slots: Vec<(u128, u32)>,
     values: Vec<PlSmallStr>,
 }
@@ -249,7 +249,7 @@ impl Default for Texts {
 }
 
 impl Texts {
-    /// The codes of these texts; `None` if one is long or they are too many.
+    /// The codes of these texts; `None` if one is too long or there are too many.
     fn codes(&mut self, views: &[View], validity: Option<&Bitmap>) -> Option<Vec<u32>> {
         let mut codes = Vec::with_capacity(views.len());
         match validity {
@@ -291,7 +291,7 @@ impl Texts {
         if self.values.len() >= SLOTS / 2 {
             return None;
         }
-        // SAFETY: the view is inline, so it refers to no buffer; it is one of a column of text.
+        // SAFETY: the view is inline, so it refers to no buffer; it comes from a column of text.
         let text = unsafe { std::str::from_utf8_unchecked(view.get_inlined_slice_unchecked()) };
         self.values.push(text.into());
         self.slots[at] = (view.as_u128(), self.values.len() as u32);

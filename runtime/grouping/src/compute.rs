@@ -1,4 +1,4 @@
-//! An expression ready to be computed over runs of rows.
+//! An expression that is ready to be computed over runs of rows.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use polars_plan::plans::{AExpr, IRFunctionExpr, IRPlan, IRTemporalFunction, ToFi
 
 use crate::kernels::{self, Clock};
 
-/// One value a row from each row's columns.
+/// Computes one value per row from the row's columns.
 pub(crate) struct Compute {
     expr: Arc<dyn PhysicalExpr>,
     quick: Option<Quick>,
 }
 
-/// A kernel that does the outermost part of an expression faster than Polars.
+/// A kernel that computes the outermost part of an expression faster than Polars does.
 struct Quick {
     kernel: Kernel,
     input: Arc<dyn PhysicalExpr>,
@@ -26,9 +26,9 @@ struct Quick {
 }
 
 enum Kernel {
-    /// A float to a whole number, which many a key of buckets is.
+    /// A float converted to an integer, as in many bucket keys.
     Whole { floor: bool, dtype: DataType },
-    /// What a clock shows at a time without zone.
+    /// A part of a time without time zone.
     Clock(Clock),
 }
 
@@ -49,7 +49,7 @@ impl Compute {
         Ok(Self { expr: physical(expr, &mut plan.expr_arena)?, quick })
     }
 
-    /// One value a row, in one chunk.
+    /// One value per row, in one chunk.
     pub fn on(&self, run: &DataFrame) -> PolarsResult<Column> {
         let state = ExecutionState::new();
         if let Some(quick) = &self.quick {
@@ -68,7 +68,7 @@ impl Compute {
 }
 
 impl Kernel {
-    /// The kernel for this expression, and what it takes.
+    /// The kernel for this expression, and its input.
     fn of(node: Node, arena: &Arena<AExpr>, schema: &Schema) -> Option<(Self, Node)> {
         let dtype_of = |node: Node| arena.get(node).to_dtype(&ToFieldContext::new(arena, schema)).ok();
         match arena.get(node) {
@@ -98,7 +98,7 @@ impl Kernel {
         }
     }
 
-    /// The values, unless there are some for which Polars has rules of its own.
+    /// The values, or `None` if some need Polars' own rules.
     fn on(&self, input: &Series) -> Option<Series> {
         match self {
             Self::Whole { floor, dtype } => kernels::whole(input.f64().ok()?, *floor, dtype),

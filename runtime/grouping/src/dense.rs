@@ -1,29 +1,29 @@
-//! Groups of keys that together span little: every combination of values has a cell in a table.
+//! Groups of keys with few combinations: each combination of values has a cell in a table.
 
 use polars::prelude::*;
 
 use crate::axis::{Axis, Layout};
 
-/// Cells of the largest table: what a core's second-level cache holds beside a few columns.
+/// Cells of the largest table: it fits into a core's second-level cache beside a few columns.
 const MOST_CELLS: usize = 1 << 17;
 /// Cells that a table may have however few rows there are.
 const FREE_CELLS: usize = 1 << 12;
-/// No row was seen in the cell.
+/// Marks a cell without rows.
 const NONE: IdxSize = IdxSize::MAX;
 
-/// A table of cells, each with the number of its group.
+/// A table of cells with the number of each cell's group.
 pub(crate) struct Dense {
     axes: Vec<Axis>,
     layouts: Vec<Layout>,
     table: Vec<IdxSize>,
-    /// The cell of each group, in order.
+    /// The cell of each group, in order of the groups.
     cells: Vec<u32>,
     rows: usize,
     scratch: Vec<u32>,
 }
 
 impl Dense {
-    /// A table for keys of these types, if there can be one.
+    /// A table for keys of these types, if they are supported.
     pub fn new(keys: &Schema) -> Option<Self> {
         let axes = keys.iter_values().map(Axis::new).collect::<Option<Vec<_>>>()?;
         let layouts = vec![Layout::EMPTY; axes.len()];
@@ -34,8 +34,8 @@ impl Dense {
         self.cells.len()
     }
 
-    /// Appends the group of each row to `group_of`. `None` if these keys span more than there may be
-    /// cells; what was known before stays as it was.
+    /// Appends the group of each row to `group_of`. Returns `None` if the keys need more cells than allowed;
+    /// the existing groups stay unchanged.
     pub fn add(&mut self, keys: &DataFrame, group_of: &mut Vec<IdxSize>) -> Option<()> {
         let mut surveyed = Vec::with_capacity(self.axes.len());
         let mut layouts = Vec::with_capacity(self.axes.len());
@@ -69,7 +69,7 @@ impl Dense {
         Some(())
     }
 
-    /// Moves the groups to a table with other axes.
+    /// Moves the groups to a table with other layouts.
     fn lay_out(&mut self, layouts: Vec<Layout>) {
         let before = std::mem::replace(&mut self.layouts, layouts);
         let size = self.layouts.iter().map(|layout| layout.span).product();
@@ -88,7 +88,7 @@ impl Dense {
         }
     }
 
-    /// The keys of the groups, in order.
+    /// The keys of the groups, in order of the groups.
     pub fn keys(&self, schema: &Schema) -> PolarsResult<DataFrame> {
         let mut stride = 1;
         let mut columns = Vec::with_capacity(self.axes.len());

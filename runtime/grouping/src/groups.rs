@@ -1,4 +1,4 @@
-//! Numbering the groups of rows by their keys.
+//! Numbers groups of rows by their keys.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use polars_expr::hash_keys::HashKeys;
 
 use crate::dense::Dense;
 
-/// Groups seen so far, numbered in the order in which they came up.
+/// The groups so far, numbered in order of appearance.
 pub(crate) struct Groups {
     schema: Arc<Schema>,
     way: Way,
@@ -20,7 +20,7 @@ enum Way {
 }
 
 impl Groups {
-    /// No groups yet, of keys of these types.
+    /// No groups, for keys of these types.
     pub fn new(schema: Arc<Schema>) -> Self {
         let way = match Dense::new(&schema) {
             Some(dense) => Way::Dense(dense),
@@ -36,14 +36,14 @@ impl Groups {
         }
     }
 
-    /// Puts the group of each row into `group_of`. Columns are of one chunk.
+    /// Writes the group of each row into `group_of`. Each column must have one chunk.
     pub fn add(&mut self, keys: &DataFrame, group_of: &mut Vec<IdxSize>) -> PolarsResult<()> {
         group_of.clear();
         if let Way::Dense(dense) = &mut self.way {
             if dense.add(keys, group_of).is_some() {
                 return Ok(());
             }
-            // They span too much: the groups keep their numbers, in a table of hashes.
+            // The keys span too many cells: the groups keep their numbers and move to a hash table.
             let mut hashed = Hashed::new(&self.schema);
             hashed.add(&dense.keys(&self.schema)?, group_of);
             group_of.clear();
@@ -55,7 +55,7 @@ impl Groups {
         Ok(())
     }
 
-    /// The keys of the groups, in order.
+    /// The keys of the groups, in order of the groups.
     pub fn keys(&self) -> PolarsResult<DataFrame> {
         match &self.way {
             Way::Dense(dense) => dense.keys(&self.schema),
@@ -64,7 +64,7 @@ impl Groups {
     }
 }
 
-/// Polars' own tables.
+/// Polars' own hash tables.
 struct Hashed {
     grouper: Box<dyn Grouper>,
     random_state: PlRandomState,

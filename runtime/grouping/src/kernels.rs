@@ -1,11 +1,11 @@
-//! Loops for expressions that Polars computes value by value and the compiler can do several at a time.
-//! Each says `None` where a value lies outside of what it is made for.
+//! Loops for expressions that Polars computes value by value and that the compiler can vectorise. Each
+//! returns `None` if a value is outside its supported range.
 
 use polars::prelude::*;
 use polars_arrow::array::PrimitiveArray;
 use polars_arrow::types::NativeType;
 
-/// What a clock shows.
+/// A part of the time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Clock {
     Hour,
@@ -13,7 +13,7 @@ pub(crate) enum Clock {
     Second,
 }
 
-/// Part of the time of day, as Polars has it: `Int8`.
+/// A part of the time of day, in Polars' type for it: `Int8`.
 pub(crate) fn clock(times: &Int64Chunked, unit: TimeUnit, clock: Clock) -> Option<Series> {
     match unit {
         TimeUnit::Milliseconds => clock_in::<1_000, 73_000_000>(times, clock),
@@ -22,11 +22,11 @@ pub(crate) fn clock(times: &Int64Chunked, unit: TimeUnit, clock: Clock) -> Optio
     }
 }
 
-/// Times in units of which a second has `SECOND`, at most `DAYS` days from 1970.
+/// For times in units of 1/`SECOND` s, at most `DAYS` days from 1970.
 fn clock_in<const SECOND: i64, const DAYS: i64>(times: &Int64Chunked, clock: Clock) -> Option<Series> {
     let array = times.downcast_as_array();
     let values = array.values().as_slice();
-    // The time since a midnight before all others: no sign, so a division is a multiplication.
+    // The time since a midnight before all others: without a sign, a division becomes a multiplication.
     let offset = const { DAYS * 86_400 * SECOND };
     let near = |value: &i64| (-offset..offset).contains(value);
     if !values.iter().fold(true, |all, value| all & near(value)) {
@@ -41,13 +41,13 @@ fn clock_in<const SECOND: i64, const DAYS: i64>(times: &Int64Chunked, clock: Clo
     Some(like::<Int8Type, _>(array, shown))
 }
 
-/// Whether [`whole`] makes this type.
+/// Whether [`whole`] supports this type.
 pub(crate) fn has_whole(dtype: &DataType) -> bool {
     use DataType as D;
     matches!(dtype, D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32)
 }
 
-/// Floats as integers of a type: rounded down, or towards zero.
+/// Converts floats to integers of a type: rounded down, or towards zero.
 pub(crate) fn whole(floats: &Float64Chunked, floor: bool, dtype: &DataType) -> Option<Series> {
     let array = floats.downcast_as_array();
     match dtype {
@@ -57,7 +57,7 @@ pub(crate) fn whole(floats: &Float64Chunked, floor: bool, dtype: &DataType) -> O
         DataType::UInt8 => by_i32::<UInt8Type>(array, floor, 0, u8::MAX.into(), |v| v as u8),
         DataType::UInt16 => by_i32::<UInt16Type>(array, floor, 0, u16::MAX.into(), |v| v as u16),
         DataType::UInt32 => by_i64::<UInt32Type>(array, floor, 0, u32::MAX.into(), |v| v as u32),
-        // Floats further out have no fraction, and near the limits they are not what they seem.
+        // Floats further out have no fraction, and conversions near the limits are inexact.
         DataType::Int64 => by_i64::<Int64Type>(array, floor, -(1 << 53), 1 << 53, |v| v),
         _ => None,
     }
@@ -74,7 +74,7 @@ where
     ChunkedArray<T>: IntoSeries,
 {
     let values = within(array, least.into(), most.into())?;
-    // SAFETY: every value was found between `least` and `most`, which are of the type.
+    // SAFETY: every value was checked to be between `least` and `most`, which are in range of the type.
     let truncated = |value: &f64| unsafe { value.to_int_unchecked::<i32>() };
     let whole = if floor {
         let floored = |value: &f64| {
@@ -99,7 +99,7 @@ where
     ChunkedArray<T>: IntoSeries,
 {
     let values = within(array, least as f64, most as f64)?;
-    // SAFETY: every value was found between `least` and `most`, which are of the type.
+    // SAFETY: every value was checked to be between `least` and `most`, which are in range of the type.
     let truncated = |value: &f64| unsafe { value.to_int_unchecked::<i64>() };
     let whole = if floor {
         let floored = |value: &f64| {
@@ -113,14 +113,14 @@ where
     Some(like::<T, _>(array, whole))
 }
 
-/// The values, also those under nulls, if all of them are numbers between two limits.
+/// All values, including those under nulls, if all of them are numbers between the two limits.
 fn within(array: &PrimitiveArray<f64>, least: f64, most: f64) -> Option<&[f64]> {
     let values = array.values().as_slice();
     let all = values.iter().fold(true, |all, value| all & (*value >= least) & (*value <= most));
     all.then_some(values)
 }
 
-/// New values that are null where others are.
+/// New values with the nulls of `array`.
 fn like<T: PolarsNumericType, U: NativeType>(array: &PrimitiveArray<U>, values: Vec<T::Native>) -> Series
 where
     ChunkedArray<T>: IntoSeries,

@@ -11,14 +11,14 @@ use crate::groups::Groups;
 use crate::reduce::Reductions;
 use crate::steps::{self, Step};
 
-/// Rows taken at a time: a few columns of so many values stay in a core's second-level cache.
+/// Rows per run: a few columns of this many values stay in a core's second-level cache.
 const RUN_ROWS: usize = 1 << 15;
 
-/// A `group_by` in a plan that can be done in one pass, with the row-by-row steps that lead to it.
+/// A `group_by` in a plan that can run in one pass, with the row-by-row steps below it.
 #[derive(Debug, Clone)]
 pub struct OnePass {
     source: Node,
-    /// From the source up.
+    /// From the source upwards.
     steps: Vec<Node>,
     keys: Vec<ExprIR>,
     aggs: Vec<ExprIR>,
@@ -26,8 +26,8 @@ pub struct OnePass {
 }
 
 impl OnePass {
-    /// The `group_by` at this node, if there is one, its keys are computed row by row and its
-    /// aggregations are sums, means, extremes and counts of what is computed row by row.
+    /// The `group_by` at this node. Returns `None` if there is none, if its keys are not computed row by row,
+    /// or if its aggregations are not sums, means, extremes and counts of expressions computed row by row.
     pub fn at(node: Node, plan: &IRPlan) -> Option<Self> {
         let IR::GroupBy { input, keys, aggs, schema, maintain_order: false, options, apply: None } =
             plan.lp_arena.get(node)
@@ -37,7 +37,7 @@ impl OnePass {
         let row_by_row = |node| is_elementwise_rec(node, &plan.expr_arena);
         let reads_column = |node| has_aexpr(node, &plan.expr_arena, |expr| matches!(expr, AExpr::Column(_)));
         let rows = plan.lp_arena.get(*input).schema(&plan.lp_arena);
-        // Reductions refuse some types for which Polars gives null.
+        // Reductions refuse some types for which Polars returns null.
         let is = |node: &Node, fits: fn(&DataType) -> bool| {
             let field = ToFieldContext::new(&plan.expr_arena, &rows);
             let dtype = plan.expr_arena.get(*node).to_dtype(&field);
@@ -63,12 +63,12 @@ impl OnePass {
         Some(Self { source, steps, keys: keys.clone(), aggs: aggs.clone(), schema: schema.clone() })
     }
 
-    /// The node of the plan whose rows the pass wants.
+    /// The node of the plan that provides the rows of the pass.
     pub fn source(&self) -> Node {
         self.source
     }
 
-    /// Begins a pass. Before the plan of the source is run, because that may consume it.
+    /// Starts a pass. Call it before the plan of the source runs, because that may consume the plan.
     ///
     /// # Errors
     /// When an expression cannot be computed over rows of the source.
@@ -96,7 +96,7 @@ impl OnePass {
     }
 }
 
-/// A pass over rows, which may come in several frames.
+/// A pass over rows, which may arrive in several frames.
 pub struct Pass {
     steps: Vec<Step>,
     keys: Vec<Compute>,
@@ -108,10 +108,10 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Takes in rows of the source. Nothing of them is kept but their groups' values.
+    /// Adds rows of the source. Only their groups' values are kept.
     ///
     /// # Errors
-    /// What computing an expression gives.
+    /// Errors of computing an expression.
     pub fn add(&mut self, rows: &DataFrame) -> PolarsResult<()> {
         for start in (0..rows.height()).step_by(RUN_ROWS) {
             self.add_run(rows.slice(start as i64, RUN_ROWS))?;
@@ -133,7 +133,7 @@ impl Pass {
         Ok(())
     }
 
-    /// The groups, in the order in which they came up, with columns as the plan's schema has them.
+    /// The groups in order of appearance, with the columns of the plan's schema.
     ///
     /// # Errors
     /// When a group has more rows than Polars can count.

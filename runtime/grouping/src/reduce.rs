@@ -1,5 +1,4 @@
-//! What becomes of the rows of each group: counts and sums by loops of their own, the rest by Polars'
-//! reductions.
+//! Reduces the rows of each group: counts and sums by loops of their own, the rest by Polars' reductions.
 
 use polars::prelude::*;
 use polars_arrow::array::{Array, PrimitiveArray};
@@ -10,22 +9,22 @@ use polars_plan::plans::{AExpr, IRAggExpr, IRPlan, ToFieldContext};
 
 use crate::compute::Compute;
 
-/// Sums side by side: additions to one group wait for each other, those to several do not.
+/// Partial sums per group. Additions to one sum wait for each other; additions to several do not.
 const LANES: usize = 4;
-/// With more groups, neighbouring rows seldom are of one.
+/// With more groups than this, neighbouring rows are seldom of the same group.
 const MOST_LANED: usize = 1 << 10;
 
-/// The aggregations of a `group_by`, over the rows so far.
+/// The aggregations of a `group_by` over the rows so far.
 pub(crate) struct Reductions {
     each: Vec<Reduction>,
-    /// Rows of each group, where an aggregation counts them.
+    /// The number of rows of each group, if an aggregation counts them.
     rows: Option<Vec<u64>>,
     every_row: Vec<IdxSize>,
 }
 
 enum Reduction {
     Len,
-    /// Rows without those that are null here.
+    /// The number of rows that are not null here.
     Count {
         input: Compute,
         nulls: Vec<u64>,
@@ -52,13 +51,13 @@ impl Reductions {
         Ok(Self { each, rows: counts.then(Vec::new), every_row: Vec::new() })
     }
 
-    /// Adds a run of rows, whose groups are numbered below `groups`.
+    /// Adds a run of rows. All groups in `group_of` are below `groups`.
     pub fn add(&mut self, run: &DataFrame, group_of: &[IdxSize], groups: usize, at: u64) -> PolarsResult<()> {
         assert!(group_of.len() == run.height());
         assert!(group_of.iter().fold(true, |all, group| all & ((*group as usize) < groups)));
         if let Some(rows) = &mut self.rows {
             rows.resize(groups, 0);
-            // SAFETY: groups were found below `groups`.
+            // SAFETY: all groups are below `groups`.
             unsafe { add(rows, group_of, std::iter::repeat(1), |sum, one| *sum += one) };
         }
         for reduction in &mut self.each {
@@ -78,14 +77,14 @@ impl Reductions {
                     sums.resize(groups, 0.0);
                     let column = input.on(run)?;
                     let values = column.f64()?.downcast_as_array();
-                    // SAFETY: groups were found below `groups`.
+                    // SAFETY: all groups are below `groups`.
                     unsafe { sum(sums, group_of, values, |sum, value| *sum += value) };
                 }
                 Reduction::Integers { input, sums } => {
                     sums.resize(groups, 0);
                     let column = input.on(run)?;
                     let values = column.i64()?.downcast_as_array();
-                    // SAFETY: groups were found below `groups`.
+                    // SAFETY: all groups are below `groups`.
                     unsafe { sum(sums, group_of, values, |sum, value| *sum = sum.wrapping_add(value)) };
                 }
                 Reduction::Polars { reduction, inputs } => {
@@ -95,8 +94,8 @@ impl Reductions {
                     self.every_row.extend(self.every_row.len() as IdxSize..run.height() as IdxSize);
                     let every_row = &self.every_row[..run.height()];
                     reduction.resize(groups as IdxSize);
-                    // SAFETY: row indices are in the columns' bounds, and group indices were found below
-                    // the number of groups to which the reduction was resized.
+                    // SAFETY: row indices are within the columns, and group indices are below the number of
+                    // groups to which the reduction was resized.
                     unsafe { reduction.update_groups_subset(&inputs, every_row, group_of, at)? };
                 }
             }
@@ -104,7 +103,7 @@ impl Reductions {
         Ok(())
     }
 
-    /// The values of all groups, an aggregation after another.
+    /// The values of all groups, one series per aggregation.
     pub fn finish(self, groups: usize) -> PolarsResult<Vec<Series>> {
         let mut rows = self.rows.unwrap_or_default();
         rows.resize(groups, 0);
@@ -168,7 +167,7 @@ impl Reduction {
 /// Adds values to the sums of their groups; a null adds nothing.
 ///
 /// # Safety
-/// Every group has a sum.
+/// Every group must have a sum.
 unsafe fn sum<T: NativeType>(
     sums: &mut [T],
     group_of: &[IdxSize],
@@ -180,10 +179,10 @@ unsafe fn sum<T: NativeType>(
         Some(validity) if values.null_count() > 0 => {
             let given =
                 given.zip(validity.iter()).map(|(value, valid)| if valid { value } else { T::default() });
-            // SAFETY: as the caller says.
+            // SAFETY: guaranteed by the caller.
             unsafe { add(sums, group_of, given, plus) }
         }
-        // SAFETY: as the caller says.
+        // SAFETY: guaranteed by the caller.
         _ => unsafe { add(sums, group_of, given, plus) },
     }
 }
@@ -191,7 +190,7 @@ unsafe fn sum<T: NativeType>(
 /// Adds values to the sums of their groups.
 ///
 /// # Safety
-/// Every group has a sum.
+/// Every group must have a sum.
 unsafe fn add<T: Copy + Default>(
     sums: &mut [T],
     group_of: &[IdxSize],
@@ -200,14 +199,14 @@ unsafe fn add<T: Copy + Default>(
 ) {
     if sums.len() > MOST_LANED.min(group_of.len() / LANES) {
         for (group, value) in group_of.iter().zip(values) {
-            // SAFETY: as the caller says.
+            // SAFETY: guaranteed by the caller.
             plus(unsafe { sums.get_unchecked_mut(*group as usize) }, value);
         }
         return;
     }
     let mut lanes = vec![[T::default(); LANES]; sums.len()];
     for (at, (group, value)) in group_of.iter().zip(values).enumerate() {
-        // SAFETY: there are as many lanes as sums; as the caller says.
+        // SAFETY: there are as many lanes as sums; guaranteed by the caller.
         plus(&mut unsafe { lanes.get_unchecked_mut(*group as usize) }[at % LANES], value);
     }
     for (sum, lanes) in sums.iter_mut().zip(lanes) {
@@ -215,7 +214,7 @@ unsafe fn add<T: Copy + Default>(
     }
 }
 
-/// Counts as Polars has them.
+/// Counts in Polars' type for them.
 fn counted(counts: impl Iterator<Item = u64>) -> PolarsResult<Series> {
     let narrow = |count: u64| {
         IdxSize::try_from(count).map_err(

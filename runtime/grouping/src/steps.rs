@@ -1,4 +1,4 @@
-//! What a plan does to rows one by one between a source and a `group_by`.
+//! The row-by-row steps of a plan between a source and a `group_by`.
 
 use polars::polars_utils::arena::Node;
 use polars::prelude::*;
@@ -8,7 +8,7 @@ use polars_plan::utils::has_aexpr;
 
 use crate::compute::Compute;
 
-/// The first node from `node` down that is no row-by-row step, and the steps from there up.
+/// The first node below `node` that is not a row-by-row step, and the steps from there upwards.
 pub(crate) fn below(mut node: Node, plan: &IRPlan) -> (Node, Vec<Node>) {
     let row_by_row = |expr: &ExprIR| is_elementwise_rec(expr.node(), &plan.expr_arena);
     let reads_column =
@@ -18,7 +18,7 @@ pub(crate) fn below(mut node: Node, plan: &IRPlan) -> (Node, Vec<Node>) {
         let input = match plan.lp_arena.get(node) {
             IR::Filter { input, predicate } if row_by_row(predicate) => *input,
             IR::SimpleProjection { input, .. } => *input,
-            // Constants alone are one row, however many came in.
+            // Constants alone give one row, however many rows the input has.
             IR::Select { input, expr, .. }
                 if expr.iter().all(row_by_row) && expr.iter().any(reads_column) =>
             {
@@ -34,17 +34,17 @@ pub(crate) fn below(mut node: Node, plan: &IRPlan) -> (Node, Vec<Node>) {
     (node, steps)
 }
 
-/// A step ready to be done to runs of rows.
+/// A step that is ready to run on runs of rows.
 pub(crate) enum Step {
     Filter(Compute),
-    /// Nothing else is left.
+    /// Keeps only these columns.
     Select(Vec<Compute>),
     With(Vec<Compute>),
     Columns(Vec<PlSmallStr>),
 }
 
 impl Step {
-    /// The step at a node that [`below`] found; its rows come in with this schema.
+    /// The step at a node that [`below`] found; `schema` is the schema of its input.
     pub fn new(node: Node, plan: &mut IRPlan, schema: &SchemaRef) -> PolarsResult<Self> {
         let all = |exprs: Vec<ExprIR>, plan: &mut IRPlan| {
             exprs.iter().map(|expr| Compute::new(expr, plan, schema)).collect::<PolarsResult<_>>()
@@ -54,11 +54,11 @@ impl Step {
             IR::SimpleProjection { columns, .. } => Ok(Self::Columns(columns.iter_names_cloned().collect())),
             IR::Select { expr, .. } => Ok(Self::Select(all(expr, plan)?)),
             IR::HStack { exprs, .. } => Ok(Self::With(all(exprs, plan)?)),
-            other => polars_bail!(ComputeError: "{other:?} is no step that is done row by row"),
+            other => polars_bail!(ComputeError: "{other:?} is not a row-by-row step"),
         }
     }
 
-    /// The run after the step; `None` if no row of it is left.
+    /// Applies the step to a run. Returns `None` if no rows are left.
     pub fn on(&self, mut run: DataFrame) -> PolarsResult<Option<DataFrame>> {
         let all = |exprs: &[Compute], run: &DataFrame| {
             exprs.iter().map(|expr| expr.on(run)).collect::<PolarsResult<Vec<Column>>>()

@@ -1,27 +1,27 @@
-//! One pass over the rows gives what Polars gives, whatever types the keys have, however far they spread,
-//! and wherever nulls are.
+//! One pass over the rows gives the same result as Polars, whatever the types of the keys, however far they
+//! spread, and wherever nulls are.
 
 use partita_grouping::OnePass;
 use polars::prelude::*;
 use polars_plan::plans::{ArenaLpIter, IR};
 use proptest::prelude::*;
 
-/// More than one run of rows is.
+/// More than one run of rows.
 const ROWS: usize = 70_000;
 
-/// What one pass makes of a plan over a frame whose top is a `group_by`.
+/// Runs a plan over a frame whose top is a `group_by` in one pass.
 #[track_caller]
 fn one_pass(plan: LazyFrame) -> PolarsResult<DataFrame> {
     let mut plan = plan.to_alp_optimized()?;
     let group_by = OnePass::at(plan.lp_top, &plan).expect("a group_by that can be done in one pass");
     let IR::DataFrameScan { df, .. } = plan.lp_arena.get(group_by.source()) else {
-        panic!("steps are left: {}", plan.describe());
+        panic!("steps remain: {}", plan.describe());
     };
     let rows = df.clone();
     let schema = plan.lp_arena.get(group_by.source()).schema(&plan.lp_arena).into_owned();
     let rows = rows.select(schema.iter_names_cloned())?;
     let mut pass = group_by.start(&mut plan)?;
-    // Rows may come in frames of any size.
+    // Rows may arrive in frames of any size.
     let mut at = 0;
     for rows_at_once in [1, 0, 40_000, 1_000, usize::MAX] {
         let frame = rows.slice(at as i64, rows_at_once);
@@ -31,7 +31,7 @@ fn one_pass(plan: LazyFrame) -> PolarsResult<DataFrame> {
     pass.finish()
 }
 
-/// Holds one pass against Polars' in-memory engine; `keys` are the names of the key columns.
+/// Compares one pass with Polars' in-memory engine; `keys` are the names of the key columns.
 #[track_caller]
 fn assert_like_polars(frame: &DataFrame, keys: &[&str], plan: impl Fn(LazyFrame) -> LazyFrame) {
     let sorted = |groups: DataFrame| {
@@ -61,7 +61,7 @@ fn assert_like_polars(frame: &DataFrame, keys: &[&str], plan: impl Fn(LazyFrame)
     }
 }
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers, the same each time.
 fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     std::iter::successors(Some(seed.wrapping_add(0x9E37_79B9_7F4A_7C15)), |x| {
         let mut x = *x;
@@ -225,7 +225,7 @@ fn filters_and_projections_below_are_part_of_the_pass() {
             .group_by([col("bucket")])
             .agg([col("scaled").sum(), col("one").sum(), len()])
     });
-    // A strict cast must not see what the filter takes away.
+    // A strict cast must not see the rows that the filter removes.
     assert_like_polars(&rows, &["k"], |rows| {
         rows.filter(col("f").is_between(lit(-100.0), lit(100.0), ClosedInterval::Both))
             .group_by([(col("f").strict_cast(DataType::Int8)).alias("k")])
@@ -271,7 +271,7 @@ fn what_a_clock_shows_is_what_polars_says() {
     };
     for unit in [TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds] {
         for spread in [100, 10_000_000_000, 1 << 52, 1 << 61] {
-            // Polars itself has no dates that far away.
+            // Polars itself does not support dates that far away.
             if unit == TimeUnit::Milliseconds && spread > 1 << 52 {
                 continue;
             }
@@ -285,7 +285,7 @@ fn what_a_clock_shows_is_what_polars_says() {
     }
 }
 
-/// The parts of a time by name.
+/// Parts of a time by name.
 trait Parts {
     fn hour_of(self) -> Expr;
     fn minute_of(self) -> Expr;

@@ -1,8 +1,8 @@
-//! Serves the master's page without a pool: `watch DIRECTORY` shows the event logs in a directory,
-//! `watch FILE` plays one of them again as if its session ran now. Prints the page's address.
+//! Serves the master's page without a pool. `watch DIRECTORY` shows the event logs in a directory;
+//! `watch FILE` replays one of them as if its session ran now. Prints the page's address.
 //!
-//! With PARTITA_TOKEN set the page wants that token, as a master's does; with WATCH_TLS it has a certificate that
-//! nobody vouches for.
+//! With PARTITA_TOKEN set, the page requires that token, as a master's does. With WATCH_TLS, it has a
+//! self-signed certificate.
 
 use std::fs::{self, File};
 use std::future::pending;
@@ -58,7 +58,7 @@ fn read(path: &Path) -> std::io::Result<Vec<Event>> {
     Ok(lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Each event at its time.
+/// Replays each event at its time.
 fn play(history: &History, events: &[Event]) {
     let started = Instant::now();
     history.opened(1, "played again");
@@ -69,7 +69,7 @@ fn play(history: &History, events: &[Event]) {
     history.closed(1);
 }
 
-/// The workers the events name.
+/// A pool of the workers that the events name.
 fn pool(events: &[Event]) -> View {
     let joined = SystemTime::now();
     let worker = |event: &Event| match event {

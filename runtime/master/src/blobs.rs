@@ -14,11 +14,11 @@ use tonic::{Status, Streaming};
 use crate::liveness::{Heard, Pulse};
 use crate::state::Shared;
 
-/// Blobs that one session can have at a time.
+/// The most blobs that one session can have at a time.
 const BLOBS: usize = 10_000;
 
-/// Which blobs there are and what they come to. Their bytes lie in files without a name, which are gone
-/// when nobody reads them any more, however the master ends.
+/// The blobs that exist, and their size. Their bytes are in unlinked files, which the system removes when
+/// nobody reads them any more, however the master ends.
 #[derive(Debug)]
 pub(crate) struct Blobs {
     sessions: BTreeMap<u64, BTreeMap<u64, Blob>>,
@@ -30,7 +30,7 @@ pub(crate) struct Blobs {
 struct Blob {
     file: Arc<File>,
     bytes: u64,
-    /// All of it is there.
+    /// Whether the upload is complete.
     whole: bool,
 }
 
@@ -39,24 +39,24 @@ impl Blobs {
         Self { sessions: BTreeMap::new(), bytes: 0, limit }
     }
 
-    /// Bytes of all blobs.
+    /// The size of all blobs, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Bytes of a session's blobs.
+    /// The size of a session's blobs, in bytes.
     pub(crate) fn session_bytes(&self, session: u64) -> u64 {
         self.sessions.get(&session).map_or(0, |blobs| blobs.values().map(|blob| blob.bytes).sum())
     }
 
-    /// Forgets a blob.
+    /// Removes a blob.
     pub(crate) fn remove(&mut self, session: u64, blob: u64) -> Option<Arc<File>> {
         let removed = self.sessions.get_mut(&session)?.remove(&blob)?;
         self.bytes -= removed.bytes;
         Some(removed.file)
     }
 
-    /// Forgets a session's blobs.
+    /// Removes a session's blobs.
     pub(crate) fn remove_session(&mut self, session: u64) -> Vec<Arc<File>> {
         let blobs = self.sessions.remove(&session).unwrap_or_default();
         self.bytes -= blobs.values().map(|blob| blob.bytes).sum::<u64>();
@@ -66,18 +66,18 @@ impl Blobs {
     fn begin(&mut self, session: u64, blob: u64, file: Arc<File>) -> Result<(), Status> {
         let blobs = self.sessions.entry(session).or_default();
         if blobs.contains_key(&blob) {
-            return Err(Status::already_exists(format!("blob {blob} of session {session} is there already")));
+            return Err(Status::already_exists(format!("blob {blob} of session {session} already exists")));
         }
         if blobs.len() >= BLOBS {
             return Err(Status::resource_exhausted(format!(
-                "session {session} has {BLOBS} blobs, the most there may be"
+                "session {session} already has {BLOBS} blobs, the most that are allowed; remove some first"
             )));
         }
         blobs.insert(blob, Blob { file, bytes: 0, whole: false });
         Ok(())
     }
 
-    /// The blob that is being stored in `file`; it may have been removed, and its number used anew.
+    /// The blob that is being stored in `file`. It may have been removed meanwhile and its number reused.
     fn unfinished(&mut self, session: u64, blob: u64, file: &Arc<File>) -> Result<&mut Blob, Status> {
         self.sessions
             .get_mut(&session)
@@ -88,7 +88,7 @@ impl Blobs {
             })
     }
 
-    /// Counts bytes before they are written.
+    /// Reserves bytes before they are written.
     fn grow(&mut self, session: u64, blob: u64, file: &Arc<File>, more: u64) -> Result<(), Status> {
         let (bytes, limit) = (self.bytes, self.limit);
         let found = self.unfinished(session, blob, file)?;
@@ -110,7 +110,7 @@ impl Blobs {
         Ok(found.bytes)
     }
 
-    /// An upload that broke off leaves nothing.
+    /// Removes an upload that broke off.
     fn abandon(&mut self, session: u64, blob: u64, file: &Arc<File>) -> Option<Arc<File>> {
         self.unfinished(session, blob, file).ok().filter(|found| !found.whole)?;
         self.remove(session, blob)
@@ -122,7 +122,7 @@ impl Blobs {
     }
 }
 
-/// An upload that has begun; dropped before its end, it takes back what it has stored.
+/// A running upload. If it is dropped before its end, it removes what it has stored.
 struct Upload<'a> {
     shared: &'a Shared,
     session: u64,
@@ -139,11 +139,11 @@ impl Drop for Upload<'_> {
     }
 }
 
-/// Stores what a session sends, part by part.
+/// Stores the blob that a session sends in parts.
 pub(crate) async fn put(shared: &Shared, mut parts: Streaming<BlobPart>) -> Result<BlobStored, Status> {
     let first = following(shared, &mut parts)
         .await?
-        .ok_or_else(|| Status::invalid_argument("a blob without any part"))?;
+        .ok_or_else(|| Status::invalid_argument("the upload of a blob has no part"))?;
     let BlobPart { session, blob, .. } = first;
     let spool = shared.options.spool.clone();
     let file = spawn_blocking(move || tempfile::tempfile_in(spool)).await.map_err(broken)?;
@@ -159,7 +159,9 @@ pub(crate) async fn put(shared: &Shared, mut parts: Streaming<BlobPart>) -> Resu
         let (mut next, mut at) = (Some(first), 0);
         while let Some(part) = next {
             if (part.session, part.blob) != (session, blob) && (part.session, part.blob) != (0, 0) {
-                return Err(Status::invalid_argument("one call stores one blob"));
+                return Err(Status::invalid_argument(
+                    "the parts of one call belong to several blobs; store one blob per call",
+                ));
             }
             let more = part.data.len() as u64;
             shared.with(|state, _| state.blobs.grow(session, blob, &upload.file, more))?;
@@ -177,19 +179,20 @@ pub(crate) async fn put(shared: &Shared, mut parts: Streaming<BlobPart>) -> Resu
     }
 }
 
-/// The next part. A call that was forgotten by its client must not hold what it has stored.
+/// Receives the next part. It times out, so that a call abandoned by its client does not hold what it has
+/// stored.
 async fn following(shared: &Shared, parts: &mut Streaming<BlobPart>) -> Result<Option<BlobPart>, Status> {
     match Pulse::new(shared.options.lost_after).next(parts).await {
         Heard::Something(part) => part.map(Some),
         Heard::End => Ok(None),
         Heard::Silence => Err(Status::deadline_exceeded(format!(
-            "nothing came of a blob for {:?}",
+            "the upload of a blob sent nothing for {:?}",
             shared.options.lost_after
         ))),
     }
 }
 
-/// A blob's bytes, read as they are taken.
+/// Streams a blob's bytes. Each chunk is read when it is needed.
 pub(crate) fn get(
     shared: &Shared,
     request: &BlobRequest,
@@ -217,7 +220,7 @@ pub(crate) fn get(
 }
 
 fn broken(error: tokio::task::JoinError) -> Status {
-    Status::internal(format!("a thread of the master broke: {error}"))
+    Status::internal(format!("a thread of the master panicked: {error}"))
 }
 
 fn unwritable(shared: &Shared, error: &io::Error) -> Status {

@@ -1,13 +1,13 @@
-//! The master of a pool: which workers and sessions there are, and which task gets which slot. What a
-//! task computes is not known here; Polars is not linked.
+//! The master of a pool. It keeps track of workers and sessions and decides which task gets which slot. It
+//! does not know what a task computes; Polars is not linked.
 //!
-//! [`Master`] answers the calls of `runtime/proto/pool.proto` (`service`, `listen`). What it knows is in
-//! one place under one lock (`state`, with `workers` and `sessions`), nobody waits while holding it: what
-//! is to be sent goes into bounded queues (`outbox`). Which task goes where is decided in `dispatch`,
-//! which knows no sockets. Rows do not pass through the state: `blobs` lie in files, `results` come from
-//! workers.
+//! [`Master`] answers the calls of `runtime/proto/pool.proto` (`service`, `listen`). All its state is in one
+//! place under one lock (`state`, with `workers` and `sessions`). Nothing waits while holding the lock:
+//! outgoing messages go into bounded queues (`outbox`). `dispatch` decides which task goes where and knows no
+//! sockets. Rows do not pass through the state: `blobs` are in files, `results` come from workers.
 //!
-//! What sessions tell of their jobs goes into a [`History`], and a [`Page`] shows that and the pool.
+//! The events that sessions send about their jobs go into a [`History`]. A [`Page`] shows the history and the
+//! pool.
 
 #![warn(missing_docs)]
 

@@ -11,11 +11,11 @@ use tonic::{Status, Streaming};
 use crate::liveness::{Heard, Pulse};
 use crate::state::Shared;
 
-/// Messages taken in one go, if so many are there.
+/// The most messages that are handled in one batch.
 const BATCH: usize = 64;
 
-/// Listens to a worker until it is lost. Also a panic here loses it: nobody may be left without anybody
-/// who listens.
+/// Receives a worker's messages until it is lost. A panic here also counts as a loss, so that no worker is
+/// left without a receiver.
 pub(crate) async fn to_worker(
     shared: Arc<Shared>,
     worker: u64,
@@ -30,7 +30,7 @@ pub(crate) async fn to_worker(
     shared.with(|state, now| state.lose_worker(worker, &reason, end, now));
 }
 
-/// Listens to a session until it ends.
+/// Receives a session's messages until it ends.
 pub(crate) async fn to_session(
     shared: Arc<Shared>,
     session: u64,
@@ -43,7 +43,7 @@ pub(crate) async fn to_session(
     shared.options.recorder.closed(session);
 }
 
-/// Why a worker is lost, and what it is told.
+/// Returns why the worker is lost, and the status to send to it.
 async fn hear_worker(
     shared: Arc<Shared>,
     worker: u64,
@@ -62,7 +62,7 @@ async fn hear_worker(
             Heard::Something(batch) => batch,
             Heard::End => break ("it left".to_owned(), None),
             Heard::Silence => {
-                let reason = format!("nothing was heard of it for {:?}", shared.options.lost_after);
+                let reason = format!("it sent nothing for {:?}", shared.options.lost_after);
                 let end = Status::aborted(format!("this worker counts as lost: {reason}"));
                 break (reason, Some(end));
             }
@@ -76,7 +76,7 @@ async fn hear_worker(
     }
 }
 
-/// What a session is told when it is closed.
+/// Returns the status to send to the session when it is closed.
 async fn hear_session(
     shared: Arc<Shared>,
     session: u64,
@@ -100,7 +100,7 @@ async fn hear_session(
                     Some(message) => state.hear_session(session, message, step, now)?,
                     None => {
                         return Err(Status::invalid_argument(
-                            "a message of a kind this master does not know",
+                            "this master does not know a message of this kind",
                         ));
                     }
                 }
@@ -118,16 +118,16 @@ fn record(shared: &Shared, session: u64, batch: EventBatch) {
     for text in batch.events {
         match serde_json::from_str::<Event>(&text) {
             Ok(event) => shared.options.recorder.event(session, &event),
-            Err(error) => tracing::warn!(session, %error, "an event that cannot be read is left out"),
+            Err(error) => tracing::warn!(session, %error, "an event cannot be decoded and is dropped"),
         }
     }
 }
 
 fn broken(error: &JoinError) -> Status {
-    Status::internal(format!("the master made a mistake and gave up here: {error}"))
+    Status::internal(format!("an internal error of the master ended this connection: {error}"))
 }
 
-/// Why a peer's stream broke, for people: the transport's own words say little.
+/// A readable reason why a peer's stream broke; the transport's own message says little.
 fn describe(status: &Status) -> String {
     match status.code() {
         tonic::Code::Cancelled | tonic::Code::Unknown | tonic::Code::Unavailable => {

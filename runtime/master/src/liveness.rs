@@ -6,26 +6,26 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 use crate::state::Shared;
 
-/// Looks whether a peer still speaks.
+/// Watches whether a peer still sends messages.
 pub(crate) struct Pulse {
     ticks: Interval,
     silent: u32,
 }
 
-/// What was heard of a peer.
+/// What was received from a peer.
 pub(crate) enum Heard<T> {
     Something(T),
-    /// It ended its stream.
+    /// The peer ended its stream.
     End,
     Silence,
 }
 
-/// Ticks of silence after which a peer is lost.
+/// The number of silent ticks after which a peer is lost.
 const TICKS: u32 = 8;
 
 impl Pulse {
-    /// A peer that may be silent for so long. Time is counted in ticks, of which one that comes late
-    /// counts once: a master that was stopped for a while does not take its workers for lost.
+    /// Watches a peer that may be silent for `patience`. Time is counted in ticks, and a late tick counts
+    /// once: a master that was suspended for a while does not lose its workers.
     pub(crate) fn new(patience: Duration) -> Self {
         let tick = (patience / TICKS).max(Duration::from_millis(1));
         let mut ticks = interval_at(Instant::now() + tick, tick);
@@ -33,7 +33,7 @@ impl Pulse {
         Self { ticks, silent: 0 }
     }
 
-    /// What the peer says next.
+    /// Waits for the peer's next message.
     pub(crate) async fn next<S: Stream + Unpin>(&mut self, peer: &mut S) -> Heard<S::Item> {
         loop {
             tokio::select! {
@@ -53,8 +53,8 @@ impl Pulse {
     }
 }
 
-/// Looks after what only time changes: waits for preferred workers that are over, idle workers to give
-/// back, sessions that have caught up.
+/// Triggers placement when only time has passed: a wait for a preferred worker has ended, an idle worker is
+/// due for release, a session has caught up.
 pub(crate) async fn clock(shared: Arc<Shared>) {
     loop {
         let alarm = shared.alarm();
@@ -84,7 +84,7 @@ mod tests {
         let patience = Duration::from_millis(80);
         let mut pulse = Pulse::new(patience);
         let mut nobody = stream::pending::<()>();
-        // The stop: all of the thread stands still, and only then somebody looks.
+        // The whole thread stands still, and the pulse is checked only afterwards.
         std::thread::sleep(patience * 3);
         let before = Instant::now();
         assert!(matches!(pulse.next(&mut nobody).await, Heard::Silence));

@@ -14,17 +14,17 @@ use crate::service::Service;
 use crate::state::Shared;
 use crate::{MasterError, MasterOptions, View, liveness, results};
 
-/// How long peers get for their goodbyes when the master stops.
+/// How long the master waits for peers to receive the last message when it stops.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-/// Calls that one peer can have open at once.
+/// The most calls that one peer can have open at a time.
 const CALLS: u32 = 1024;
 
-/// Bytes that may be on their way of one call, and of all calls of one peer.
+/// The most bytes in flight for one call and for all calls of one peer.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 
-/// A master that listens. [`Master::serve`] makes it answer.
+/// A bound master. [`Master::serve`] makes it answer.
 pub struct Master {
     shared: Arc<Shared>,
     listener: TcpListener,
@@ -32,10 +32,10 @@ pub struct Master {
 }
 
 impl Master {
-    /// Checks the options and listens.
+    /// Checks the options and binds the address.
     ///
     /// # Errors
-    /// When the options make no sense, a file cannot be read or the address cannot be listened on.
+    /// When the options are inconsistent, a file cannot be read or the address cannot be bound.
     pub async fn bind(options: MasterOptions) -> Result<Self, MasterError> {
         let listen = options.listen;
         if options.token.is_none() && !listen.ip().is_loopback() {
@@ -61,23 +61,24 @@ impl Master {
         Ok(Self { shared: Arc::new(Shared::new(options)), listener, address })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// The pool, for those who show it.
+    /// A view of the pool, to display it.
     pub fn view(&self) -> View {
         let shared = self.shared.clone();
         View::new(move || shared.cluster())
     }
 
-    /// Stops the master when it is cancelled.
+    /// The token that stops the master when it is cancelled.
     pub fn stop(&self) -> CancellationToken {
         self.shared.stop.clone()
     }
 
-    /// Answers until it is stopped: then workers and sessions are told, and get a moment to hear it.
+    /// Answers calls until it is stopped. Then workers and sessions are notified, with a short time to
+    /// receive the message.
     ///
     /// # Errors
     /// When the transport fails.

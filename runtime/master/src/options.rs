@@ -9,54 +9,53 @@ use thiserror::Error;
 
 use crate::Recorder;
 
-/// How a master is started.
+/// Options of a master.
 #[derive(Clone)]
 pub struct MasterOptions {
-    /// Where to listen; port 0 takes any that is free.
+    /// The address to listen on; port 0 takes any free port.
     pub listen: SocketAddr,
-    /// What every call must carry. May be absent on loopback only.
+    /// The token that every call must carry. It may be absent on loopback only.
     pub token: Option<Token>,
-    /// Certificates: its own, and whom to trust when it dials workers.
+    /// Certificates: its own, and the authority to trust when it connects to workers.
     pub tls: TlsFiles,
     /// The version of Polars that workers and sessions must have.
     pub polars: String,
-    /// How often a worker says that it lives.
+    /// The interval of a worker's heartbeats.
     pub heartbeat: Duration,
-    /// A worker that was silent for so long is lost.
+    /// A worker that has been silent for this long is lost.
     pub lost_after: Duration,
-    /// How long a task waits for a worker that has some of its input, unless its session says
-    /// otherwise.
+    /// How long a task waits for a worker that has some of its input, unless its session sets another time.
     pub locality_wait: Duration,
-    /// Under dynamic allocation: how long tasks queue before more workers are asked for.
+    /// Under dynamic allocation: how long tasks queue before more workers are requested.
     pub allocation_step: Duration,
-    /// Where blobs lie, in files without a name.
+    /// The directory for blobs, which are unlinked files.
     pub spool: PathBuf,
-    /// What there may be at most.
+    /// Limits on what the master accepts.
     pub limits: Limits,
-    /// Who keeps the sessions' events.
+    /// Records the sessions' events.
     pub recorder: Arc<dyn Recorder>,
 }
 
-/// What there may be at most.
+/// Limits on what a master accepts.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Workers at a time.
     pub workers: usize,
     /// Sessions at a time.
     pub sessions: usize,
-    /// Tasks in one session's queue, and bytes of them.
+    /// Tasks in one session's queue.
     pub queued_tasks: usize,
-    /// See `queued_tasks`.
+    /// Bytes of the tasks in one session's queue.
     pub queued_bytes: usize,
     /// Bytes of all sessions' blobs together, on disk.
     pub blob_bytes: u64,
-    /// Bytes on the way to one session. A session that lets them pile up is closed; from a quarter of
-    /// them on its tasks get no slots.
+    /// Bytes queued for one session. A session that exceeds this is closed. Above a quarter of it, the
+    /// session's tasks get no slots.
     pub session_bytes: usize,
 }
 
 impl MasterOptions {
-    /// A master at `listen` with everything else as usual. `polars` is `polars::VERSION` of the build.
+    /// A master at `listen` with default options. `polars` is `polars::VERSION` of the build.
     pub fn new(listen: SocketAddr, polars: impl Into<String>) -> Self {
         Self {
             listen,
@@ -104,39 +103,39 @@ impl fmt::Debug for MasterOptions {
     }
 }
 
-/// Why a master does not start, or stopped.
+/// Why a master does not start, or why it stopped.
 #[derive(Debug, Error)]
 pub enum MasterError {
-    /// It would be open to anybody.
+    /// It would listen beyond this machine without a token.
     #[error(
         "{listen} can be reached from other machines, and there is no token: whoever reaches it could \
          run jobs and read data. Set PARTITA_TOKEN_FILE to a file that holds one (make it with \
          `openssl rand -hex 32 > pool.token`), or listen on 127.0.0.1"
     )]
     NoToken {
-        /// Where it was to listen.
+        /// The address it was to listen on.
         listen: SocketAddr,
     },
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("cannot listen on {listen}: {cause}")]
     Listen {
-        /// Where it was to listen.
+        /// The address it was to listen on.
         listen: SocketAddr,
-        /// Why not.
+        /// The reason.
         cause: io::Error,
     },
-    /// Blobs cannot be kept there.
-    #[error("cannot write to {path}, where rows for tasks are to be kept: {cause}")]
+    /// Blobs cannot be stored there.
+    #[error("cannot write to {path}, the directory for blobs: {cause}")]
     Spool {
         /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         cause: io::Error,
     },
     /// A certificate cannot be read.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// What is set makes no sense.
+    /// The options are inconsistent.
     #[error("{0}")]
     Options(String),
     /// The transport failed.

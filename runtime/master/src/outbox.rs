@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 
-/// What is on its way to one peer. Whoever puts something in never waits: the peer's queue has a
-/// bound, and a peer that lets it overflow is let go. A plain bounded channel counts messages; here
-/// their weight counts, because rows travel in some of them.
+/// The queue of messages to one peer. The sender never waits: the queue is bounded, and a peer that lets it
+/// overflow is disconnected. A plain bounded channel counts messages; this one counts their weight, because
+/// some of them carry rows.
 #[derive(Debug)]
 pub(crate) struct Outbox<T> {
     shared: Arc<Mutex<Queue<T>>>,
@@ -21,7 +21,7 @@ pub(crate) struct Outbox<T> {
 #[derive(Debug)]
 pub(crate) struct Sending<T> {
     shared: Arc<Mutex<Queue<T>>>,
-    /// Below this weight `room` is told, if the queue was above it.
+    /// `room` is notified when the weight sinks below this.
     low: usize,
     room: Arc<Notify>,
     _gone: DropGuard,
@@ -31,17 +31,17 @@ pub(crate) struct Sending<T> {
 struct Queue<T> {
     messages: VecDeque<(T, usize)>,
     weight: usize,
-    /// What the stream ends with when all is sent; no status means a good end.
+    /// How the stream ends after the last message; without a status it ends normally.
     end: Option<Option<Status>>,
     waker: Option<Waker>,
 }
 
-/// The queue has no room: the peer does not read.
+/// The queue is full: the peer does not read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// A queue that holds messages of `limit` weight together. `room` is notified when it sinks below
-/// `low`; `gone` is cancelled when the peer's connection is.
+/// A queue that holds messages of up to `limit` total weight. `room` is notified when the weight sinks below
+/// `low`; `gone` is cancelled when the peer's connection closes.
 pub(crate) fn outbox<T>(
     limit: usize,
     low: usize,
@@ -55,10 +55,11 @@ pub(crate) fn outbox<T>(
 }
 
 impl<T> Outbox<T> {
-    /// Appends a message, which goes out at the next [`waker`](Self::waker). After the end it is forgotten.
+    /// Appends a message. It is sent when [`waker`](Self::waker) is called next. After the end it is
+    /// discarded.
     ///
     /// # Errors
-    /// When there is no room.
+    /// When the queue is full.
     pub(crate) fn push(&self, message: T, weight: usize) -> Result<(), Full> {
         let mut queue = lock(&self.shared);
         if queue.end.is_some() {
@@ -72,26 +73,26 @@ impl<T> Outbox<T> {
         Ok(())
     }
 
-    /// What there is to wake to have sent what waits: all that was appended until then in one piece. Woken by
-    /// the first message, the stream would send that one, and then the next.
+    /// The waker that sends the queued messages in one piece. If the stream were woken by the first message,
+    /// it would send that message alone.
     pub(crate) fn waker(&self) -> Option<Waker> {
         let mut queue = lock(&self.shared);
         if queue.messages.is_empty() { None } else { queue.waker.take() }
     }
 
-    /// How much waits.
+    /// The weight of the queued messages.
     pub(crate) fn weight(&self) -> usize {
         lock(&self.shared).weight
     }
 
-    /// What waits is still sent, then the stream ends.
+    /// Ends the stream after the queued messages are sent.
     pub(crate) fn end(&self, status: Option<Status>) {
         let mut queue = lock(&self.shared);
         queue.end.get_or_insert(status);
         wake(queue);
     }
 
-    /// What waits is thrown away, and the stream ends.
+    /// Ends the stream and discards the queued messages.
     pub(crate) fn cut(&self, status: Option<Status>) {
         let mut queue = lock(&self.shared);
         queue.messages = VecDeque::new();
@@ -138,7 +139,7 @@ fn wake<T>(mut queue: MutexGuard<'_, Queue<T>>) {
     }
 }
 
-/// A panic under the lock leaves the queue as it is: each change is complete in itself.
+/// A panic under the lock leaves the queue consistent: each change is complete in itself.
 fn lock<T>(queue: &Mutex<Queue<T>>) -> MutexGuard<'_, Queue<T>> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }

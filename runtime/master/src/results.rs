@@ -8,10 +8,10 @@ use tonic::{Code, Status};
 use crate::state::{Shared, attempt};
 use crate::{MasterError, MasterOptions};
 
-/// A connection to a worker's Blocks service; it dials when it is first used.
+/// A connection to a worker's Blocks service. It connects on first use.
 pub(crate) fn channel(options: &MasterOptions, address: &str) -> Result<Channel, Status> {
     let unusable = |why: &dyn std::fmt::Display| {
-        Status::invalid_argument(format!("`{address}` is no host:port where a worker can be reached: {why}"))
+        Status::invalid_argument(format!("`{address}` is not a host:port that reaches a worker: {why}"))
     };
     let tls = options.tls.client().map_err(|error| Status::internal(error.to_string()))?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -30,12 +30,12 @@ pub(crate) fn channel(options: &MasterOptions, address: &str) -> Result<Channel,
     Ok(endpoint.connect_lazy())
 }
 
-/// Whether what is set for dialling workers can be read, asked once at the start.
+/// Checks at start whether the certificates for connections to workers can be read.
 pub(crate) fn check(options: &MasterOptions) -> Result<(), MasterError> {
     options.tls.client().map(drop).map_err(MasterError::from)
 }
 
-/// A result from the worker where it waits, chunk by chunk: the worker goes on when the session has
+/// Streams a result from the worker that holds it, chunk by chunk: the worker sends more when the session has
 /// read.
 pub(crate) async fn get(
     shared: &Shared,
@@ -76,7 +76,7 @@ pub(crate) async fn get(
             session.results.remove(&attempt(&key));
         }
     });
-    // A worker that is stopped or cut off says nothing, so its loss has to end the stream, as an error.
+    // A worker that is stopped or cut off sends nothing, so its loss must end the stream with an error.
     let chunks = answer.into_inner();
     Ok(futures::stream::unfold(Some((chunks, gone, lost)), |reading| async move {
         let (mut chunks, gone, lost) = reading?;

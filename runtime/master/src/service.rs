@@ -18,7 +18,7 @@ use crate::{blobs, listen, results};
 /// How long a peer may take for its hello.
 const HELLO: Duration = Duration::from_secs(10);
 
-/// The service; the token was checked before.
+/// The service. The token was checked before.
 pub(crate) struct Service(pub(crate) Arc<Shared>);
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Status>> + Send>>;
@@ -37,7 +37,7 @@ impl Master for Service {
         let shared = self.0.clone();
         let mut stream = request.into_inner();
         let Some(from_worker::Message::Hello(hello)) = first(&mut stream).await?.message else {
-            return Err(Status::invalid_argument("a worker says hello first"));
+            return Err(Status::invalid_argument("the first message of a worker must be a hello"));
         };
         shared.versions.check("worker", hello.versions.as_ref())?;
         let channel = results::channel(&shared.options, &hello.blocks_address)?;
@@ -56,7 +56,7 @@ impl Master for Service {
         let shared = self.0.clone();
         let mut stream = request.into_inner();
         let Some(from_session::Message::Hello(hello)) = first(&mut stream).await?.message else {
-            return Err(Status::invalid_argument("a session says hello first"));
+            return Err(Status::invalid_argument("the first message of a session must be a hello"));
         };
         shared.versions.check("session", hello.versions.as_ref())?;
         let gone = CancellationToken::new();
@@ -82,10 +82,10 @@ impl Master for Service {
     }
 }
 
-/// The first message of a stream.
+/// Receives the first message of a stream.
 async fn first<T>(stream: &mut Streaming<T>) -> Result<T, Status> {
     tokio::time::timeout(HELLO, stream.message())
         .await
-        .map_err(|_| Status::deadline_exceeded("nothing was said for ten seconds"))??
-        .ok_or_else(|| Status::invalid_argument("the stream ended before it said anything"))
+        .map_err(|_| Status::deadline_exceeded("no hello arrived within ten seconds"))??
+        .ok_or_else(|| Status::invalid_argument("the stream ended before its first message"))
 }

@@ -14,25 +14,25 @@ use crate::outbox::{Outbox, Sending, outbox};
 use crate::state::{State, attempt, key, name, today};
 use crate::workers::failure;
 
-/// Workers that one task can prefer or exclude.
+/// The most workers that one task can prefer or exclude.
 const NAMED_WORKERS: usize = 1000;
 
-/// What a message weighs beside its rows and texts.
+/// The weight of a message without its rows and texts.
 const MESSAGE: usize = 256;
 
-/// A session that is open.
+/// An open session.
 pub(crate) struct Session {
     pub(crate) name: String,
     pub(crate) opened: SystemTime,
     pub(crate) outbox: Outbox<ToSession>,
-    /// Cancelled when it ended.
+    /// Cancelled when the session ends.
     pub(crate) gone: CancellationToken,
     /// Results that wait at workers.
     pub(crate) results: BTreeMap<Attempt, u64>,
 }
 
 impl State {
-    /// Opens a session: its number, and the stream to it.
+    /// Opens a session. Returns its number and the stream to it.
     pub(crate) fn open_session(
         &mut self,
         hello: &SessionHello,
@@ -42,7 +42,7 @@ impl State {
         if self.sessions.len() >= self.limits.sessions {
             let most = self.limits.sessions;
             return Err(Status::resource_exhausted(format!(
-                "{most} sessions are open, the most there may be"
+                "{most} sessions are open, the most that this master allows"
             )));
         }
         let session = self.next_session;
@@ -62,7 +62,7 @@ impl State {
         Ok((session, sending))
     }
 
-    /// What a session says, except its events.
+    /// Handles a message from a session, except events.
     pub(crate) fn hear_session(
         &mut self,
         session: u64,
@@ -94,14 +94,14 @@ impl State {
             }
             from_session::Message::Options(options) => self.options(session, &options, step)?,
             from_session::Message::Hello(_) => {
-                return Err(Status::invalid_argument("a session says hello once"));
+                return Err(Status::invalid_argument("a session must send only one hello"));
             }
             from_session::Message::Events(_) => {}
         }
         Ok(())
     }
 
-    /// A session ended: what it queued is dropped, workers forget all of it.
+    /// Closes a session: its queue is dropped, and workers are told to release everything that belongs to it.
     pub(crate) fn close_session(&mut self, session: u64, reason: Option<Status>) {
         let Some(peer) = self.sessions.remove(&session) else { return };
         let running = self.dispatch.running(session);
@@ -119,7 +119,7 @@ impl State {
         let attempt = task_key
             .as_ref()
             .map(attempt)
-            .ok_or_else(|| Status::invalid_argument("a task was submitted without its key"))?;
+            .ok_or_else(|| Status::invalid_argument("a task was submitted without a key"))?;
         if preferred_workers.len().max(excluded_workers.len()) > NAMED_WORKERS {
             return Err(Status::invalid_argument(format!("a task names more than {NAMED_WORKERS} workers")));
         }
@@ -127,7 +127,7 @@ impl State {
         let (tasks, bytes) = self.dispatch.queued(session);
         let refusal = if tasks >= self.limits.queued_tasks {
             Some(format!(
-                "{tasks} tasks of this session are queued, the most this master takes; use fewer partitions"
+                "{tasks} tasks of this session are queued, the most that this master allows; use fewer partitions"
             ))
         } else if bytes.saturating_add(body.len()) > self.limits.queued_bytes {
             Some(format!(
@@ -146,7 +146,7 @@ impl State {
         if !self.dispatch.submit(session, task, now) {
             let Attempt { job, stage, partition, attempt } = attempt;
             return Err(Status::invalid_argument(format!(
-                "attempt {attempt} at partition {partition} of stage {stage} in job {job} was submitted twice"
+                "attempt {attempt} of partition {partition} in stage {stage} of job {job} was submitted twice"
             )));
         }
         Ok(())
@@ -161,7 +161,7 @@ impl State {
         }
     }
 
-    /// A task that never got a slot ends.
+    /// Ends a task that never got a slot.
     fn end_task(&mut self, session: u64, attempt: Attempt, outcome: task_ended::Outcome) {
         self.totals.tasks_failed += 1;
         let ended = TaskEnded { key: Some(key(session, attempt)), worker: 0, outcome: Some(outcome) };
@@ -188,8 +188,8 @@ fn rule(allocation: &DynamicAllocation, step: Duration) -> Result<Option<Rule>, 
     }
     if max_workers == 0 || min_workers > max_workers {
         return Err(Status::invalid_argument(format!(
-            "dynamic allocation between {min_workers} and {max_workers} workers: the second must be at \
-             least 1 and not below the first"
+            "dynamic allocation between {min_workers} and {max_workers} workers: the maximum must be \
+             at least 1 and at least the minimum"
         )));
     }
     Ok(Some(Rule {
@@ -200,7 +200,7 @@ fn rule(allocation: &DynamicAllocation, step: Duration) -> Result<Option<Rule>, 
     }))
 }
 
-/// What a message to a session weighs in its queue: about its bytes.
+/// The weight of a message in a session's queue: about its bytes.
 pub(crate) fn weight(message: &to_session::Message) -> usize {
     let more = match message {
         to_session::Message::Opened(opened) => MESSAGE * opened.workers.len(),

@@ -18,16 +18,17 @@ use crate::view::{Cluster, LostWorker, SessionView, Totals, WorkerView};
 use crate::workers::Worker;
 use crate::{Limits, MasterOptions};
 
-/// How many lost workers are remembered for those who look.
+/// How many lost workers are kept for display.
 const LOST: usize = 32;
 
-/// What all calls share.
+/// The state that all calls share.
 pub(crate) struct Shared {
     pub(crate) options: MasterOptions,
     pub(crate) versions: Versions,
     /// Cancelled when the master stops.
     pub(crate) stop: CancellationToken,
-    /// There may be something to place that no message says: see [`crate::liveness::clock`].
+    /// Notified when there may be something to place that no message announces: see
+    /// [`crate::liveness::clock`].
     pub(crate) clock: Arc<Notify>,
     state: Mutex<State>,
 }
@@ -44,7 +45,7 @@ impl Shared {
         }
     }
 
-    /// Does something to the state, and everything that follows from it. Nobody waits under the lock.
+    /// Changes the state and does everything that follows from the change. Nothing waits under the lock.
     pub(crate) fn with<R>(&self, change: impl FnOnce(&mut State, Instant) -> R) -> R {
         let (result, earlier, removed, wakers) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,8 +64,8 @@ impl Shared {
             self.clock.notify_one();
         }
         if !removed.is_empty() {
-            // The last one to close a file of some GB waits for the file system. Without a runtime
-            // nobody is kept waiting by that.
+            // Closing the last handle of a file of some GB waits for the file system. Without a runtime,
+            // nothing is kept waiting by it.
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn_blocking(move || drop(removed));
             }
@@ -72,7 +73,7 @@ impl Shared {
         result
     }
 
-    /// When to look again although nothing was said.
+    /// When to look again if no message arrives.
     pub(crate) fn alarm(&self) -> Option<Instant> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.alarm = state.dispatch.next();
@@ -85,7 +86,7 @@ impl Shared {
     }
 }
 
-/// Everything the master knows, under one lock.
+/// The whole state of the master, under one lock.
 pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) workers: BTreeMap<u64, Worker>,
@@ -97,9 +98,9 @@ pub(crate) struct State {
     pub(crate) clock: Arc<Notify>,
     pub(crate) next_worker: u64,
     pub(crate) next_session: u64,
-    /// Files to close outside of the lock.
+    /// Files to close outside the lock.
     pub(crate) removed: Vec<Arc<File>>,
-    /// Peers that do not read, to be let go.
+    /// Peers that do not read and are to be disconnected.
     deaf_sessions: BTreeSet<u64>,
     deaf_workers: BTreeSet<u64>,
     alarm: Option<Instant>,
@@ -108,10 +109,11 @@ pub(crate) struct State {
 
 impl State {
     fn new(limits: Limits, clock: Arc<Notify>) -> Self {
-        // A master that was started again must not take a call that is still on its way to the one
-        // before for one of its own sessions.
+        // After a restart, the master must not take a call meant for its predecessor for one of its own
+        // sessions.
         let era = u64::from(uuid::Uuid::new_v4().as_fields().0 % 9999 + 1);
-        // A session may stop reading at any time: what workers have of its tasks by then must find room.
+        // A session may stop reading at any time. The output of tasks that workers already have must then
+        // fit.
         let most_sent = limits.session_bytes * 3 / 4 / INLINE_BYTES;
         Self {
             blobs: Blobs::new(limits.blob_bytes),
@@ -132,7 +134,7 @@ impl State {
         }
     }
 
-    /// Puts a message into a session's queue.
+    /// Queues a message for a session.
     pub(crate) fn tell_session(&mut self, session: u64, message: to_session::Message) {
         let Some(peer) = self.sessions.get(&session) else { return };
         let weight = crate::sessions::weight(&message);
@@ -143,7 +145,7 @@ impl State {
         }
     }
 
-    /// Puts a message into every session's queue.
+    /// Queues a message for every session.
     pub(crate) fn tell_sessions(&mut self, message: &to_session::Message) {
         let sessions: Vec<_> = self.sessions.keys().copied().collect();
         for session in sessions {
@@ -151,7 +153,7 @@ impl State {
         }
     }
 
-    /// Puts a message into a worker's queue.
+    /// Queues a message for a worker.
     pub(crate) fn tell_worker(&mut self, worker: u64, message: to_worker::Message) {
         let Some(peer) = self.workers.get(&worker) else { return };
         if peer.outbox.push(ToWorker { message: Some(message) }, 1).is_err() {
@@ -159,7 +161,7 @@ impl State {
         }
     }
 
-    /// Puts a message into every worker's queue.
+    /// Queues a message for every worker.
     pub(crate) fn tell_workers(&mut self, message: &to_worker::Message) {
         let workers: Vec<_> = self.workers.keys().copied().collect();
         for worker in workers {
@@ -189,7 +191,7 @@ impl State {
         self.lost.push_back(lost);
     }
 
-    /// Lets go of peers that do not read, and places tasks.
+    /// Disconnects peers that do not read, and places tasks.
     fn settle(&mut self, now: Instant) {
         let low = self.limits.session_bytes / 8;
         for (session, peer) in &self.sessions {
@@ -213,13 +215,13 @@ impl State {
                 self.close_session(session, Some(Status::resource_exhausted(reason)));
             }
             for worker in workers {
-                let reason = "it does not read what it is told";
+                let reason = "it does not read what the master sends: its queue is full";
                 self.lose_worker(worker, reason, Some(Status::resource_exhausted(reason)), now);
             }
         }
     }
 
-    /// Whom to wake so that what waits for sessions and workers is sent.
+    /// The wakers that send the queued messages of sessions and workers.
     fn wakers(&self) -> Vec<Waker> {
         let sessions = self.sessions.values().filter_map(|peer| peer.outbox.waker());
         sessions.chain(self.workers.values().filter_map(|peer| peer.outbox.waker())).collect()
@@ -269,37 +271,37 @@ impl State {
         }
     }
 
-    /// Ends every peer's stream, after what waits for it.
+    /// Ends every peer's stream after its queued messages.
     pub(crate) fn say_goodbye(&mut self) {
         let goodbye = || Some(Status::unavailable("the master is stopping"));
         self.sessions.values().for_each(|peer| peer.outbox.end(goodbye()));
         self.workers.values().for_each(|peer| peer.outbox.end(goodbye()));
     }
 
-    /// Hears nobody any more.
+    /// Stops receiving from all peers.
     pub(crate) fn hang_up(&mut self) {
         self.sessions.values().for_each(|peer| peer.gone.cancel());
         self.workers.values().for_each(|peer| peer.gone.cancel());
     }
 }
 
-/// The wire's key of an attempt.
+/// Converts an attempt to the wire's key.
 pub(crate) fn key(session: u64, attempt: Attempt) -> TaskKey {
     let Attempt { job, stage, partition, attempt } = attempt;
     TaskKey { session, job, stage, partition, attempt }
 }
 
-/// The attempt of a key from the wire.
+/// Converts a key from the wire to an attempt.
 pub(crate) fn attempt(key: &TaskKey) -> Attempt {
     Attempt { job: key.job, stage: key.stage, partition: key.partition, attempt: key.attempt }
 }
 
-/// What a peer says of itself, kept short and printable.
+/// A peer's own description of itself, made short and printable.
 pub(crate) fn name(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
-/// When something was, for people.
+/// The wall-clock time, for display.
 pub(crate) fn today() -> SystemTime {
     SystemTime::now()
 }

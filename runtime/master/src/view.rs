@@ -4,22 +4,22 @@ use std::time::{Duration, SystemTime};
 use partita_events::Event;
 use partita_wire::pool::WorkerStatus;
 
-/// What the pool is at one moment, as the master's page and metrics show it.
+/// The pool at one moment, as the master's page and metrics show it.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
-    /// Workers that are there, by their number.
+    /// The connected workers, by their number.
     pub workers: Vec<WorkerView>,
-    /// Workers that were lost, the latest last. Only some are kept.
+    /// Workers that were lost, the latest last. Only the last 32 are kept.
     pub lost: Vec<LostWorker>,
-    /// Sessions that are open, by their number.
+    /// The open sessions, by their number.
     pub sessions: Vec<SessionView>,
-    /// What was counted since the master started.
+    /// Counts since the master started.
     pub totals: Totals,
-    /// Bytes of all sessions' blobs, and how many there may be.
+    /// Bytes of all sessions' blobs.
     pub blob_bytes: u64,
-    /// See `blob_bytes`.
+    /// The limit on `blob_bytes`.
     pub blob_limit: u64,
-    /// How long the master runs.
+    /// How long the master has been running.
     pub up: Duration,
 }
 
@@ -28,11 +28,11 @@ pub struct Cluster {
 pub struct WorkerView {
     /// The master's number for it.
     pub worker: u64,
-    /// Its name, as it says: anything.
+    /// Its name, chosen by the worker.
     pub name: String,
-    /// Tasks it can run at once.
+    /// The number of tasks it can run at once.
     pub slots: usize,
-    /// Tasks it runs.
+    /// The number of tasks it runs.
     pub busy: usize,
     /// Bytes for tasks, shuffle blocks and cache together.
     pub memory_limit: u64,
@@ -40,15 +40,15 @@ pub struct WorkerView {
     pub cache_limit: u64,
     /// host:port where other workers reach it.
     pub blocks_address: String,
-    /// What it said last; `None` until it has.
+    /// Its last status; `None` until it has sent one.
     pub status: Option<WorkerStatus>,
-    /// Since it was heard last.
+    /// The time since its last message.
     pub silent: Duration,
     /// When it registered.
     pub joined: SystemTime,
 }
 
-/// A worker that is gone.
+/// A lost worker.
 #[derive(Debug, Clone)]
 pub struct LostWorker {
     /// The number it had.
@@ -57,9 +57,9 @@ pub struct LostWorker {
     pub name: String,
     /// Why it counts as lost.
     pub reason: String,
-    /// Tasks that were running on it.
+    /// The number of tasks that were running on it.
     pub tasks: usize,
-    /// When.
+    /// When it was lost.
     pub at: SystemTime,
 }
 
@@ -68,23 +68,23 @@ pub struct LostWorker {
 pub struct SessionView {
     /// The master's number for it.
     pub session: u64,
-    /// Its name, as it says: anything.
+    /// Its name, chosen by the session.
     pub name: String,
     /// When it was opened.
     pub opened: SystemTime,
-    /// Tasks that wait for a slot.
+    /// The number of tasks that wait for a slot.
     pub queued: usize,
-    /// Tasks that run.
+    /// The number of running tasks.
     pub running: usize,
     /// The workers it uses: all of them, or those that dynamic allocation gave it.
     pub workers: Vec<u64>,
     /// Whether dynamic allocation is on.
     pub dynamic: bool,
-    /// Bytes of its blobs.
+    /// The size of its blobs, in bytes.
     pub blob_bytes: u64,
 }
 
-/// Counts that only grow.
+/// Counters; they only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Workers that registered.
@@ -97,20 +97,20 @@ pub struct Totals {
     pub tasks_submitted: u64,
     /// Tasks that were sent to a worker.
     pub tasks_launched: u64,
-    /// Of those, how many went to a worker they preferred.
+    /// Tasks that were sent to a worker they preferred.
     pub tasks_local: u64,
-    /// Tasks that ended well.
+    /// Tasks that succeeded.
     pub tasks_succeeded: u64,
     /// Tasks that ended otherwise: failed, cancelled, or lost with their worker.
     pub tasks_failed: u64,
 }
 
-/// A handle for those who show the pool. Looking takes a copy.
+/// A handle for displaying the pool. Each look takes a copy.
 #[derive(Clone)]
 pub struct View(Arc<dyn Fn() -> Cluster + Send + Sync>);
 
 impl View {
-    /// A view of what `look` returns, which must be quick: it is called from async code.
+    /// A view of what `look` returns. `look` must be quick, because it is called from async code.
     pub fn new(look: impl Fn() -> Cluster + Send + Sync + 'static) -> Self {
         Self(Arc::new(look))
     }
@@ -127,18 +127,18 @@ impl std::fmt::Debug for View {
     }
 }
 
-/// Who keeps what sessions tell of their jobs. Called from async code, one session's calls in order:
-/// whoever writes files does so on a thread of their own and bounds what waits for it.
+/// Records what sessions report about their jobs. It is called from async code, with one session's calls in
+/// order. An implementation that writes files must do so on a thread of its own and bound its queue.
 pub trait Recorder: Send + Sync + 'static {
-    /// A session was opened. Its number is used once while the master runs.
+    /// A session was opened. Its number is used only once while the master runs.
     fn opened(&self, session: u64, name: &str);
-    /// Something happened in it.
+    /// The session sent an event.
     fn event(&self, session: u64, event: &Event);
-    /// It ended; no more will come.
+    /// The session ended; no more calls for it follow.
     fn closed(&self, session: u64);
 }
 
-/// Keeps nothing.
+/// Records nothing.
 impl Recorder for () {
     fn opened(&self, _: u64, _: &str) {}
     fn event(&self, _: u64, _: &Event) {}

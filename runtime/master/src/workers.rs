@@ -13,35 +13,35 @@ use crate::outbox::{Outbox, Sending, outbox};
 use crate::state::{State, attempt, key, name, today};
 use crate::view::LostWorker;
 
-/// Messages that wait for one worker at most, beside its tasks: a few bytes each.
+/// The most messages queued for one worker, beside its tasks: a few bytes each.
 const WAITING: usize = 4096;
 
-/// Slots one worker can have.
+/// The most slots one worker can have.
 const SLOTS: u32 = 1024;
 
-/// Directories for files one worker can have: sessions are told of them.
+/// The most file directories one worker can have; they are sent to every session.
 const DIRECTORIES: usize = 64;
 
-/// A session that has so much to read is not told how the workers are.
+/// A session with more queued bytes than this is not sent the status of workers.
 const BUSY_READER: usize = 64 << 10;
 
-/// A worker that is there.
+/// A connected worker.
 pub(crate) struct Worker {
     pub(crate) hello: WorkerHello,
     pub(crate) status: Option<WorkerStatus>,
     pub(crate) outbox: Outbox<ToWorker>,
-    /// To its Blocks service; dials when it is first used.
+    /// To its Blocks service. It connects on first use.
     pub(crate) channel: Channel,
     pub(crate) joined: SystemTime,
     pub(crate) heard: Instant,
-    /// Cancelled when it is lost or its connection is gone.
+    /// Cancelled when it is lost or its connection closes.
     pub(crate) gone: CancellationToken,
-    /// What sessions were told last.
+    /// The status that was last sent to sessions.
     told: Option<(WorkerStatus, usize)>,
 }
 
 impl State {
-    /// Registers a worker: its number, and the stream to it.
+    /// Registers a worker. Returns its number and the stream to it.
     pub(crate) fn add_worker(
         &mut self,
         mut hello: WorkerHello,
@@ -53,12 +53,14 @@ impl State {
         if self.workers.len() >= self.limits.workers {
             let most = self.limits.workers;
             return Err(Status::resource_exhausted(format!(
-                "there are {most} workers, the most there may be"
+                "there are {most} workers, the most that this master allows"
             )));
         }
         if !(1..=SLOTS).contains(&hello.slots) {
             let slots = hello.slots;
-            return Err(Status::invalid_argument(format!("a worker has 1 to {SLOTS} slots, not {slots}")));
+            return Err(Status::invalid_argument(format!(
+                "a worker must have 1 to {SLOTS} slots, not {slots}"
+            )));
         }
         let directories = hello.data_dirs.len() + hello.output_dirs.len();
         if directories > DIRECTORIES {
@@ -90,7 +92,7 @@ impl State {
         Ok((worker, sending))
     }
 
-    /// What a worker says. From one that is lost already nothing is heard.
+    /// Handles a message from a worker. Messages from a lost worker are ignored.
     pub(crate) fn hear_worker(
         &mut self,
         worker: u64,
@@ -121,15 +123,15 @@ impl State {
                 self.tell_session(evicted.session, to_session::Message::Evicted(evicted));
             }
             Some(from_worker::Message::Hello(_)) => {
-                return Err(Status::invalid_argument("a worker says hello once"));
+                return Err(Status::invalid_argument("a worker must send only one hello"));
             }
-            None => return Err(Status::invalid_argument("a message of a kind this master does not know")),
+            None => return Err(Status::invalid_argument("this master does not know a message of this kind")),
         }
         Ok(())
     }
 
-    /// A worker is gone: its sessions hear which one, and then that its tasks ended.
-    /// It is told with `end`, if it can still hear.
+    /// Removes a lost worker. Sessions are notified of the loss first and then of the end of its tasks. The
+    /// worker itself gets `end`, if it can still receive it.
     pub(crate) fn lose_worker(&mut self, worker: u64, reason: &str, end: Option<Status>, now: Instant) {
         let Some(peer) = self.workers.remove(&worker) else { return };
         let tasks = self.dispatch.remove_worker(worker, now);
@@ -167,7 +169,7 @@ impl State {
                 self.totals.tasks_succeeded += 1;
                 let waits = matches!(success.result, Some(task_success::Result::Waiting(_)));
                 if let Some(session) = self.sessions.get_mut(&task.session).filter(|_| waits) {
-                    // Results that nobody asks for: the oldest jobs' are forgotten.
+                    // If nobody fetches results, those of the oldest jobs are dropped.
                     if session.results.len() >= self.limits.queued_tasks {
                         session.results.pop_first();
                     }
@@ -180,7 +182,7 @@ impl State {
         self.tell_session(task.session, to_session::Message::Ended(ended));
     }
 
-    /// Tells the sessions that have time for it how a worker is, if that has changed.
+    /// Sends a worker's status, if it has changed, to the sessions that keep up.
     fn tell_status(&mut self, worker: u64) {
         let busy = self.dispatch.busy(worker);
         let Some(peer) = self.workers.get_mut(&worker) else { return };
@@ -199,7 +201,7 @@ impl State {
 }
 
 impl Worker {
-    /// What sessions are told of it.
+    /// The description of a worker that is sent to sessions.
     pub(crate) fn info(&self, worker: u64, busy: usize) -> WorkerInfo {
         WorkerInfo {
             worker,
@@ -216,7 +218,7 @@ impl Worker {
     }
 }
 
-/// The end of a task that failed.
+/// The outcome of a task that failed.
 pub(crate) fn failure(kind: task_failure::Kind, message: String) -> task_ended::Outcome {
     task_ended::Outcome::Failure(TaskFailure {
         kind: kind.into(),
@@ -227,5 +229,5 @@ pub(crate) fn failure(kind: task_failure::Kind, message: String) -> task_ended::
 }
 
 fn known(task: Option<TaskKey>) -> Result<TaskKey, Status> {
-    task.ok_or_else(|| Status::invalid_argument("a message about a task does not say which"))
+    task.ok_or_else(|| Status::invalid_argument("a message about a task has no key"))
 }

@@ -1,9 +1,9 @@
-//! Partita's half of `bench/pool.py`, which starts the pool and compares: the queries of Spark's half,
-//! on a pool (`PARTITA_MASTER`) or on two slots of this process. Prints one JSON object: what took how
-//! many milliseconds, as the median of warm runs, and the answers.
+//! Partita's half of `bench/pool.py`, which starts the pool and compares. It runs the queries of Spark's half
+//! on a pool (`PARTITA_MASTER`) or on two slots of this process. It prints one JSON object: the milliseconds
+//! of each measurement, as the median of warm runs, and the answers.
 //!
-//! `PARTITA_BENCH_TRIPS` is the directory of the trips. With `PARTITA_BENCH_ROWS` it only generates them;
-//! with `PARTITA_BENCH_ONLY` only what has that in its name is measured; `gigabyte`
+//! `PARTITA_BENCH_TRIPS` is the directory of the trips. With `PARTITA_BENCH_ROWS` the benchmark only
+//! generates them. With `PARTITA_BENCH_ONLY` only measurements run whose name contains its value; `gigabyte`
 //! needs no trips.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ struct Figures {
     answers: BTreeMap<String, serde_json::Value>,
 }
 
-/// Warm-up runs and measured runs.
+/// The numbers of warm-up runs and measured runs.
 #[derive(Clone, Copy)]
 struct Runs(usize, usize);
 
@@ -44,7 +44,7 @@ impl Figures {
 
 fn main() -> Result<(), Failure> {
     let Some(trips) = std::env::var_os("PARTITA_BENCH_TRIPS").map(PathBuf::from) else {
-        // Started by Cargo among all benchmarks or tests: `bench/pool.py` says where what is.
+        // Started by Cargo among all benchmarks or tests; only `bench/pool.py` sets the directory.
         return Ok(());
     };
     if let Ok(rows) = std::env::var("PARTITA_BENCH_ROWS") {
@@ -150,7 +150,7 @@ fn taxi(
     Ok(())
 }
 
-/// A gigabyte of integers to other partitions; half of it changes workers.
+/// Shuffles a gigabyte of integers to other partitions; half of it changes workers.
 fn shuffle(session: &Session, figures: &mut Figures, runs: Runs) -> Result<(), Failure> {
     let rows = 1i64 << 26;
     let spread = |n: usize| {
@@ -162,7 +162,7 @@ fn shuffle(session: &Session, figures: &mut Figures, runs: Runs) -> Result<(), F
         }
     };
     let (made, moved) = (spread(0), spread(2));
-    // What it takes to make the rows is in both.
+    // Both measurements include the time to make the rows.
     let runs = Runs(1, runs.1.min(3));
     let filter = col("hash").eq(lit(-1));
     let (without, with) = (made.filter(filter.clone()), moved.filter(filter));

@@ -1,5 +1,5 @@
-//! How long a gigabyte takes over one gRPC stream of this machine, in chunks as shuffle blocks have
-//! them, between two runtimes: what a shuffle is held against in `bench/pool.py`.
+//! Measures a gigabyte over one gRPC stream on this machine, in chunks as for shuffle blocks, between two
+//! runtimes. `bench/pool.py` compares a shuffle with it.
 
 use std::pin::Pin;
 use std::time::Instant;

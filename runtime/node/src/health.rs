@@ -1,4 +1,5 @@
-//! Whether a process of the pool answers: what a container's health check runs beside it.
+//! `partita-node health`: whether a process of the pool answers. A container's health check runs this beside
+//! it.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tonic::transport::Endpoint;
 
 use crate::listen::Secrets;
 
-/// Far beyond what an answer takes.
+/// Far longer than an answer takes.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(clap::Args)]
@@ -24,7 +25,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let (host, port) = arguments.listen.rsplit_once(':').context("--listen is host:port")?;
+    let (host, port) = arguments.listen.rsplit_once(':').context("--listen must be host:port")?;
     let host = match host {
         "0.0.0.0" => "127.0.0.1",
         "[::]" => "[::1]",
@@ -40,8 +41,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let channel =
         endpoint.connect().await.with_context(|| format!("nobody answers at {}", arguments.listen))?;
-    // There is no such blob, and a worker has no such service: either answer comes from a process that
-    // is alive and lets this token in.
+    // There is no such blob, and a worker has no such service: either answer comes from a process that is
+    // alive and accepts this token.
     let mut client = MasterClient::with_interceptor(channel, Token::send(arguments.secrets.token()?));
     match client.get_blob(BlobRequest { session: 0, blob: 0 }).await {
         Ok(_) => Ok(()),

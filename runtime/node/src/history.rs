@@ -1,4 +1,4 @@
-//! `partita-node history`: the web page over event logs of the past.
+//! `partita-node history`: the web page over recorded event logs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub struct Arguments {
     /// The directory that a master was given as --history-dir.
     #[arg(long = "dir", env = "PARTITA_HISTORY_DIR", value_name = "DIR")]
     directory: PathBuf,
-    /// Where the page is.
+    /// The address of the page.
     #[arg(long, env = "PARTITA_WEB", value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     web: String,
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let replay = move || History::replay(&directory, HistoryLimits::default());
     let (history, replayed) = tokio::task::spawn_blocking(replay).await??;
     if replayed.unreadable > 0 {
-        warn!("{} lines are no events and were passed over", replayed.unreadable);
+        warn!("{} lines are not events and were skipped", replayed.unreadable);
     }
     let tls = arguments.secrets.tls();
     info!("{} sessions on {}://{}", replayed.sessions, listen::scheme(&tls), listener.local_addr()?);

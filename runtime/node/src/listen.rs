@@ -1,4 +1,4 @@
-//! Where a process listens, and what it needs for that: beyond this machine, a token.
+//! The address a process listens on, and the condition for it: beyond this machine, a token.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,17 +7,17 @@ use anyhow::{Context, bail};
 use partita_wire::{Identity, TlsFiles, Token};
 use tokio::net::TcpListener;
 
-/// What every process of a pool is told.
+/// Options of every process of a pool.
 #[derive(clap::Args)]
 pub struct Secrets {
     /// The file with the pool's token; without it, PARTITA_TOKEN is read.
     #[arg(long, env = "PARTITA_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Certificates in PEM of those whom this process trusts when it dials; without it, nothing that
-    /// it sends is encrypted.
+    /// PEM certificates of the authorities that this process trusts when it connects; without it, nothing
+    /// that it sends is encrypted.
     #[arg(long, env = "PARTITA_TLS_CA", value_name = "FILE")]
     tls_ca: Option<PathBuf>,
-    /// This process's own certificate chain in PEM, for those that dial it.
+    /// This process's own certificate chain in PEM, for processes that connect to it.
     #[arg(long, env = "PARTITA_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The private key of --tls-cert.
@@ -42,16 +42,16 @@ impl Secrets {
     }
 }
 
-/// How addresses of a page begin that is served with these files.
+/// The URL scheme of a page that is served with these files.
 pub fn scheme(tls: &TlsFiles) -> &'static str {
     if tls.identity.is_some() { "https" } else { "http" }
 }
 
-/// The address that `text` names. Beyond loopback there must be a token: whoever reaches the port
-/// could run tasks and read results.
+/// Resolves the address that `text` names. Beyond loopback there must be a token, because anybody who reaches
+/// the port could run tasks and read results.
 ///
 /// # Errors
-/// When it names no address, or one that others reach and there is no token.
+/// When `text` is not an address, or others can reach it and there is no token.
 pub async fn address(text: &str, token: Option<&Token>) -> anyhow::Result<SocketAddr> {
     let address = tokio::net::lookup_host(text)
         .await
@@ -69,10 +69,10 @@ pub async fn address(text: &str, token: Option<&Token>) -> anyhow::Result<Socket
     Ok(address)
 }
 
-/// Listens there.
+/// Binds the address that `text` names.
 ///
 /// # Errors
-/// As [`address`], and when the address cannot be listened on.
+/// As [`address`], and when the address cannot be bound.
 pub async fn listen(text: &str, token: Option<&Token>) -> anyhow::Result<TcpListener> {
     let address = address(text, token).await?;
     TcpListener::bind(address)

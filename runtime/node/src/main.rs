@@ -1,6 +1,5 @@
-//! The processes of Partita's pool. What they do is in the libraries `partita-master` and `partita`;
-//! here is what they are told on the command line or in the environment, how they speak to whoever
-//! runs them (log on standard error, exit codes), and how they end.
+//! The processes of Partita's pool. Their work is in the libraries `partita-master` and `partita`. This crate
+//! has their command line and environment, their log on standard error and exit codes, and their shutdown.
 
 mod health;
 mod history;
@@ -18,9 +17,8 @@ use tracing_subscriber::EnvFilter;
 
 /// The processes of Partita's pool.
 ///
-/// Every option can be set in the environment too. The pool's token is read from the file
-/// --token-file (PARTITA_TOKEN_FILE) or from PARTITA_TOKEN, never from the command line. What is
-/// logged is chosen by RUST_LOG.
+/// Every option can also be set in the environment. The pool's token is read from the file --token-file
+/// (PARTITA_TOKEN_FILE) or from PARTITA_TOKEN, never from the command line. RUST_LOG chooses what is logged.
 #[derive(Parser)]
 #[command(name = "partita-node", version = version())]
 struct Arguments {
@@ -30,13 +28,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve a pool: workers and sessions dial it.
+    /// Serve a pool: workers and sessions connect to it.
     Master(master::Arguments),
     /// Join a pool and run its tasks.
     Worker(worker::Arguments),
-    /// Show what sessions of the past did, from their event logs.
+    /// Show past sessions from their event logs.
     History(history::Arguments),
-    /// Ask a process of the pool on this machine whether it answers; exits with 0 if so.
+    /// Check whether a process of the pool on this machine answers; exits with 0 if it does.
     Health(health::Arguments),
     /// Print a new token, or write one into a file for the pool's environment.
     Token(token::Arguments),
@@ -74,7 +72,7 @@ fn main() -> ExitCode {
 fn on_tokio(process: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(process);
-    // Tasks that compute are not waited for: whoever stops a process wants it stopped.
+    // Do not wait for running tasks: a process that is told to stop should stop.
     runtime.shutdown_background();
     done
 }

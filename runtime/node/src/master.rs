@@ -13,23 +13,23 @@ use crate::shutdown;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Where workers and sessions dial it.
+    /// The address for workers and sessions.
     #[arg(long, env = "PARTITA_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:7077")]
     listen: String,
-    /// Where its web page and metrics are.
+    /// The address of the web page and metrics.
     #[arg(long, env = "PARTITA_WEB", value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     web: String,
     /// Keep every session's events in this directory, for `partita-node history`.
     #[arg(long, env = "PARTITA_HISTORY_DIR", value_name = "DIR")]
     history_dir: Option<PathBuf>,
-    /// Where rows that tasks ask for (broadcasts, large frames) wait, in files without a name; the
-    /// system's temporary directory unless set.
+    /// The directory for rows that tasks request (broadcasts, large frames), in unlinked files; the system's
+    /// temporary directory unless set.
     #[arg(long, env = "PARTITA_SPOOL_DIR", value_name = "DIR")]
     spool_dir: Option<PathBuf>,
-    /// How often a worker says that it lives, in milliseconds.
+    /// The interval of a worker's heartbeats, in milliseconds.
     #[arg(long, env = "PARTITA_HEARTBEAT_MS", value_name = "MS", default_value_t = 1000)]
     heartbeat_ms: u64,
-    /// A worker that was silent for so many milliseconds is lost, and its tasks run elsewhere.
+    /// A worker that has been silent for this many milliseconds is lost, and its tasks run elsewhere.
     #[arg(long, env = "PARTITA_LOST_AFTER_MS", value_name = "MS", default_value_t = 10_000)]
     lost_after_ms: u64,
     #[command(flatten)]

@@ -2,10 +2,10 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits for SIGTERM or Ctrl-C and names which it was.
+/// Waits for SIGTERM or Ctrl-C and returns its name.
 ///
 /// # Errors
-/// When the system lets nobody listen to signals.
+/// When the system does not allow signal handlers.
 pub async fn asked() -> anyhow::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

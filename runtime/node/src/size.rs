@@ -1,6 +1,6 @@
-//! Sizes as people write them.
+//! Parses sizes as people write them.
 
-/// Bytes from `2GB`, `1500 MB`, `64KiB` or a plain number.
+/// Parses bytes from `2GB`, `1500 MB`, `64KiB` or a plain number.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -13,13 +13,13 @@ pub fn bytes(text: &str) -> Result<usize, String> {
         "kib" => 1024.0,
         "mib" => 1024.0 * 1024.0,
         "gib" => 1024.0 * 1024.0 * 1024.0,
-        unit => return Err(format!("`{unit}` is no unit; write a size such as 500MB, 2GB or 2GiB")),
+        unit => return Err(format!("`{unit}` is not a unit; write a size such as 500MB, 2GB or 2GiB")),
     };
     let number: f64 =
-        number.parse().map_err(|_| format!("`{text}` is no size; write one such as 500MB or 2GB"))?;
+        number.parse().map_err(|_| format!("`{text}` is not a size; write one such as 500MB or 2GB"))?;
     let bytes = number * scale;
     if bytes < 1.0 || bytes > isize::MAX as f64 {
-        return Err(format!("{text} is out of range"));
+        return Err(format!("`{text}` is out of range; a size is at least one byte"));
     }
     Ok(bytes as usize)
 }

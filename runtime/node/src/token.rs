@@ -1,4 +1,4 @@
-//! New tokens.
+//! `partita-node token`: makes new tokens.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Write it to this file, which only its owner may read, unless the file is there already.
+    /// Write it to this file, readable by its owner only, unless the file exists.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
@@ -24,7 +24,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut file = match file {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            eprintln!("{} is there already and stays as it is", path.display());
+            eprintln!("{} exists and is kept as it is", path.display());
             return Ok(());
         }
         Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     writeln!(file, "{}", token()).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// 244 bits from the system's own source.
+/// 244 random bits from the system.
 fn token() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }

@@ -14,37 +14,37 @@ pub struct Arguments {
     /// The pool's master, as partita://HOST:PORT (partitas:// with TLS) or HOST:PORT.
     #[arg(long, env = "PARTITA_MASTER", value_name = "ADDRESS")]
     master: String,
-    /// What people call this worker; this machine's name unless set.
+    /// A name for this worker; this machine's name unless set.
     #[arg(long, env = "PARTITA_NAME")]
     name: Option<String>,
-    /// Tasks that run side by side, one core each; a slot for each core unless set.
+    /// Tasks that run at the same time, one core each; a slot for each core unless set.
     #[arg(long, env = "PARTITA_SLOTS")]
     slots: Option<usize>,
     /// What tasks, shuffle blocks and cached partitions may hold together, such as 1500MB; about three
-    /// quarters of what the process may have.
+    /// quarters of the process's limit unless set.
     #[arg(long, env = "PARTITA_MEMORY", value_name = "SIZE", value_parser = size::bytes, default_value = "1GB")]
     memory: usize,
-    /// The part of it that cached partitions may hold, from 0 to 1.
+    /// The fraction of it that cached partitions may hold, from 0 to 1.
     #[arg(long, env = "PARTITA_CACHE_FRACTION", value_name = "FRACTION")]
     cache_fraction: Option<f64>,
-    /// Where the master and other workers fetch rows from it; port 0 takes any that is free.
+    /// The address where the master and other workers fetch rows; port 0 takes any free port.
     #[arg(long, env = "PARTITA_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     listen: String,
-    /// The host or host:port under which they reach it, if that is not where it listens, nor this
-    /// machine's address on the way to the master.
+    /// The host or host:port under which others reach this worker, if that is neither where it listens nor
+    /// this machine's address towards the master.
     #[arg(long, env = "PARTITA_ADVERTISE", value_name = "HOST")]
     advertise: Option<String>,
-    /// A directory that tasks may read files in; may be given again, or several with colons between.
+    /// A directory that tasks may read files in; can be repeated, or list several separated by colons.
     #[arg(long, env = "PARTITA_DATA_DIR", value_name = "DIR", value_delimiter = ':')]
     data_dir: Vec<PathBuf>,
-    /// A directory that tasks may write files in; may be given again, or several with colons between.
+    /// A directory that tasks may write files in; can be repeated, or list several separated by colons.
     #[arg(long, env = "PARTITA_OUTPUT_DIR", value_name = "DIR", value_delimiter = ':')]
     output_dir: Vec<PathBuf>,
-    /// Where rows go that do not fit into memory; the system's temporary directory unless set.
+    /// The directory for rows that do not fit into memory; the system's temporary directory unless set.
     #[arg(long, env = "PARTITA_SPILL_DIR", value_name = "DIR")]
     spill_dir: Option<PathBuf>,
-    /// Compress shuffle blocks on their way to other workers: for workers on several machines with a
-    /// network of about a gigabit a second or less between them.
+    /// Compress shuffle blocks sent to other workers: for workers on several machines with a network of about
+    /// a gigabit per second or less between them.
     #[arg(long, env = "PARTITA_COMPRESS_SHUFFLE")]
     compress_shuffle: bool,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     if let Some(directory) = arguments.spill_dir {
         std::fs::create_dir_all(&directory)
-            .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+            .with_context(|| format!("cannot create the directory {}", directory.display()))?;
         options.spill_dir = directory;
     }
     let slots = options.slots;
@@ -88,9 +88,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn hostname() -> anyhow::Result<String> {
     let mut name = [0u8; 256];
-    // SAFETY: the buffer is there for as many bytes as said.
+    // SAFETY: the pointer and length are those of one buffer.
     if unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) } != 0 {
-        return Err(std::io::Error::last_os_error()).context("this machine's name is not known");
+        return Err(std::io::Error::last_os_error()).context("cannot read this machine's name; set --name");
     }
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
     Ok(String::from_utf8_lossy(&name[..end]).into_owned())

@@ -1,4 +1,4 @@
-//! What a pool of processes answers is what plain Polars answers, and what is wrong is said.
+//! A pool of processes gives the answers that plain Polars gives, and its errors say what is wrong.
 
 mod support;
 
@@ -86,7 +86,7 @@ fn a_path_outside_of_the_data_directories_is_refused_by_name() {
     let session = pool.session();
     let error = session.read_parquet(&path).unwrap().collect().unwrap_err().to_string();
     assert!(error.contains("rows.parquet") && error.contains(pool.data().to_str().unwrap()), "{error}");
-    // Nor by a link that lies inside.
+    // Nor through a link inside the directory.
     let link = pool.data().join("link.parquet");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let error = session.read_parquet(&link).unwrap().collect().unwrap_err().to_string();
@@ -112,7 +112,7 @@ fn a_session_or_worker_with_another_token_or_none_is_told_so() {
         support::Node::start(log.path().join("log"), &arguments, &[("PARTITA_TOKEN", "another")]);
     assert!(!stranger.wait().success());
     assert!(stranger.log().contains("token"), "{}", stranger.log());
-    // The token is in nobody's log nor arguments.
+    // The token appears in no log and no arguments.
     for node in pool.workers.iter().chain([&pool.master, &stranger]) {
         assert!(!node.log().contains("the pool's own"));
     }
@@ -155,7 +155,7 @@ fn bytes_that_are_no_message_harm_neither_the_master_nor_a_worker() {
     assert_eq!(session.range(0, 1000, 4).repartition(3).count().unwrap(), 1000);
 }
 
-/// Where the pool's first worker listens, by its own words.
+/// The address in the log of the pool's first worker.
 fn worker_address(pool: &Pool) -> String {
     let log = pool.workers[0].log();
     let at = log.find("listening on ").expect("a worker says where it listens");

@@ -1,5 +1,5 @@
-//! Processes of a pool die, stop and come back while a job runs: its answer is right all the same, or
-//! its error says what happened. Where chance decides, the seed is printed and `PARTITA_TEST_SEED` sets it.
+//! Processes of a pool die, stop and come back while a job runs. Its answer must be right, or its error must
+//! say what happened. Random choices print their seed, and `PARTITA_TEST_SEED` sets it.
 
 mod support;
 
@@ -19,7 +19,7 @@ fn chance() -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-/// What the session says from now on.
+/// The session's events from now on.
 fn events(session: &Session) -> mpsc::Receiver<Event> {
     let (sender, events) = mpsc::channel();
     session.events().listen(move |event| {
@@ -28,7 +28,7 @@ fn events(session: &Session) -> mpsc::Receiver<Event> {
     events
 }
 
-/// Waits for the `n`th task of this stage to have started.
+/// Waits until `n` tasks of this stage have started.
 fn started(events: &mpsc::Receiver<Event>, wanted: usize, n: usize) {
     let mut seen = 0;
     while seen < n {
@@ -52,7 +52,7 @@ fn slow_answer() -> DataFrame {
     slow(&Session::embedded(2).unwrap()).collect().unwrap()
 }
 
-/// The same job while somebody does harm after the `n`th task of `stage` has started.
+/// Runs the same job and does the harm after the `n`th task of `stage` has started.
 fn survives(pool: &mut Pool, session: &Session, stage: usize, n: usize, harm: impl FnOnce(&mut Pool)) {
     let events = events(session);
     let job = slow(session);
@@ -160,7 +160,7 @@ fn a_session_waits_for_no_worker_but_says_that_there_is_none() {
         pool.lock().unwrap().add_worker();
         job.join().unwrap()
     });
-    // Either a worker came in time, or the error says that none is there.
+    // Either a worker came in time, or the error says that there is none.
     match answer {
         Ok(rows) => assert_eq!(rows, 100),
         Err(error) => assert!(error.to_string().contains("worker"), "{error}"),
@@ -210,7 +210,7 @@ fn a_client_that_dies_leaves_nothing_behind_at_the_workers() {
     wait_for("the workers to let go", || pool.on_disk() == 0);
 }
 
-/// The client of the test above, in a process of its own.
+/// The client of the test above, in a separate process.
 #[test]
 #[ignore = "a part of another test"]
 fn a_client_that_caches() {

@@ -1,4 +1,4 @@
-//! Disks that are slow: workers spill, wait for them, and are neither lost nor wrong.
+//! Slow disks: workers spill and wait for them, and are neither lost nor wrong.
 
 #![cfg(target_os = "linux")]
 
@@ -12,8 +12,8 @@ use partita::events::Event;
 use partita::prelude::*;
 use support::{Pool, Setup};
 
-/// Takes the place of the C library's `write`: for files of the spill directory it takes as long as a disk
-/// of so many bytes a second would.
+/// Replaces the C library's `write`: for files of the spill directory it takes as long as a disk of this many
+/// bytes per second would.
 const SLOW_WRITES: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -59,7 +59,7 @@ fn workers_on_a_slow_disk_spill_without_being_lost() {
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let pool = Pool::start(Setup {
         memory: "40MB",
-        // Less than what one block takes to be written.
+        // Less time than one block takes to write.
         lost_after_ms: "1000",
         environment: vec![
             ("LD_PRELOAD", text(&library(directory.path()))),
@@ -73,7 +73,7 @@ fn workers_on_a_slow_disk_spill_without_being_lost() {
     session.events().listen(move |event| drop(sender.send(event.clone())));
     session.set_shuffle_partitions(16).unwrap();
     let rows = 1_500_000i64;
-    // Nothing that compresses well.
+    // Data that does not compress well.
     let mixed = |by: i64| (col("id") * lit(by)) % lit(2_147_483_647i64);
     let sorted = session
         .range(0, rows, 16)

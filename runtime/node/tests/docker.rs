@@ -1,5 +1,5 @@
-//! The pool as `make pool` starts it: the image, the compose file, networks that break. Where there is no
-//! Docker engine this fails, unless PARTITA_EXPECT_NO_DOCKER=1 says that this is known.
+//! The pool as `make pool` starts it: the image, the compose file, broken networks. Without a Docker engine
+//! this fails, unless PARTITA_EXPECT_NO_DOCKER=1 says that none is expected.
 
 mod support;
 
@@ -10,7 +10,7 @@ use partita::PoolOptions;
 use partita::prelude::*;
 use support::{assert_same, records, wait_for};
 
-/// The pool of the compose file under a name and with settings of its own; it is gone with this.
+/// The pool of the compose file with its own name and settings; it is removed when this is dropped.
 struct Compose {
     project: String,
     directory: tempfile::TempDir,
@@ -18,7 +18,7 @@ struct Compose {
     web: u16,
 }
 
-/// What a command prints; fails with what it says if it fails.
+/// Runs a command and returns its output. Panics with the output if the command fails.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -35,8 +35,8 @@ fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A port outside of the range that systems give out by themselves, so that it is still free when the
-/// container takes it.
+/// A port outside the range that systems assign by themselves, so it is still free when the container takes
+/// it.
 fn free_port() -> u16 {
     let port = |_| rand::random_range(15_000..30_000);
     (0..100).map(port).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
@@ -154,14 +154,14 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
         let expected = std::env::var("PARTITA_EXPECT_NO_DOCKER").is_ok_and(|value| value == "1");
         assert!(
             expected,
-            "there is no Docker engine here; PARTITA_EXPECT_NO_DOCKER=1 leaves the pool in Docker untested"
+            "there is no Docker engine here; set PARTITA_EXPECT_NO_DOCKER=1 to skip the pool in Docker"
         );
         return;
     }
     let pool = Compose::up(2);
     let session = pool.session(4);
 
-    // Right answers, files by their paths on the host.
+    // Right answers from files under their paths on the host.
     let keys = [col("key")];
     let rows = records(20_000);
     let sums = session.frame(rows.clone(), 6).group_by(&keys).agg([col("value").sum()]).collect().unwrap();
@@ -182,7 +182,7 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
     let error = session.frame(records(10), 1).write_parquet(pool.data().join("no")).unwrap_err().to_string();
     assert!(error.contains("no"), "{error}");
 
-    // Nothing more than it needs.
+    // The containers have no more rights than they need.
     for service in ["master", "worker"] {
         for container in pool.containers(service) {
             let host = |what: &str| pool.inspect(&container, &format!("{{{{json .HostConfig.{what}}}}}"));
@@ -200,12 +200,12 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
         }
     }
 
-    // More workers for a session that is there.
+    // More workers for a running session.
     pool.compose(&["up", "--detach", "--no-recreate", "--scale", "worker=4"]);
     wait_for("two more workers", || session.slots() == 8);
     survives(&session, || ());
 
-    // One is cut off and comes back, one dies.
+    // One worker is cut off and comes back, one dies.
     let workers = pool.containers("worker");
     let network = format!("{}_default", pool.project);
     survives(&session, || drop(docker(&["network", "disconnect", &network, &workers[0]])));
@@ -216,14 +216,14 @@ fn the_pool_of_the_compose_file_answers_grows_and_survives() {
     wait_for("the pool to notice", || session.slots() == 6);
     survives(&session, || ());
 
-    // More than a worker can hold in one task: an error with the reason, and a pool that goes on.
+    // More than a worker can hold in one task: an error with the reason, and the pool continues.
     let huge = session.range(0, 600_000_000, 1).sort([col("id") % lit(1_000_003i64)]);
     let error = huge.collect_partitions().map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("memory"), "{error}");
     wait_for("the workers to come back", || session.slots() == 6);
     survives(&session, || ());
 
-    // A worker whose disk is full: it says which file, and goes on.
+    // A worker whose disk is full reports the file and continues.
     for worker in pool.containers("worker") {
         docker(&["stop", "--time", "5", &worker]);
     }

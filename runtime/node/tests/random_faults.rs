@@ -1,6 +1,6 @@
-//! Sessions that work side by side while chance kills and stops workers: no answer is wrong, no job is
-//! lost, and when the sessions are gone nothing of them is left. `PARTITA_CHAOS_SECONDS` says for how long
-//! (a few seconds unless set); the seed is printed and `PARTITA_TEST_SEED` sets it.
+//! Sessions run at the same time while workers are killed and stopped at random. No answer may be wrong, no
+//! job lost, and after the sessions nothing of them may remain. `PARTITA_CHAOS_SECONDS` sets the duration (a
+//! few seconds by default). The seed is printed, and `PARTITA_TEST_SEED` sets it.
 
 mod support;
 
@@ -18,7 +18,7 @@ use support::{Pool, Setup, ordered, records, wait_for};
 const SESSIONS: u64 = 3;
 const WORKERS: usize = 3;
 
-/// What came of it.
+/// The outcome of one session's jobs.
 #[derive(Default)]
 struct Counts {
     jobs: AtomicU64,
@@ -27,7 +27,7 @@ struct Counts {
     failed: Mutex<Vec<String>>,
 }
 
-/// A job and what plain Polars says to it.
+/// A random job and the answer of plain Polars.
 fn job(session: &Session, random: &mut StdRng) -> (&'static str, partita::Result<DataFrame>, DataFrame) {
     let rows = records(random.random_range(1..60_000));
     let data = session.frame(rows.clone(), random.random_range(1..12));
@@ -99,7 +99,7 @@ fn work(options: &PoolOptions, seed: u64, until: Instant, counts: &Counts) {
     }
 }
 
-/// Kills, stops and replaces workers until then; says how often it did what.
+/// Kills, stops and replaces workers until `until`. Returns how often it did each.
 fn harm(pool: &mut Pool, random: &mut StdRng, until: Instant) -> BTreeMap<&'static str, u64> {
     let mut done = BTreeMap::new();
     while Instant::now() < until {
@@ -108,7 +108,7 @@ fn harm(pool: &mut Pool, random: &mut StdRng, until: Instant) -> BTreeMap<&'stat
         let what = match random.random_range(0..4) {
             0 => {
                 pool.workers[victim].signal(libc::SIGSTOP);
-                // Some come back before they are missed.
+                // Some come back before they count as lost.
                 std::thread::sleep(Duration::from_millis(random.random_range(200..4_000)));
                 pool.workers[victim].signal(libc::SIGCONT);
                 "stopped and continued"
@@ -135,7 +135,7 @@ fn snapshot(pool: &Pool) -> serde_json::Value {
     serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
 }
 
-/// Whether no worker keeps anything, in memory or on disk, and the master nothing of a session.
+/// Whether no worker keeps anything, in memory or on disk, and the master has no session.
 fn is_clean(pool: &Pool) -> bool {
     let snapshot = snapshot(pool);
     let workers = snapshot["pool"]["workers"].as_array().unwrap();

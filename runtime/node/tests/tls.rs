@@ -1,4 +1,4 @@
-//! Processes that speak TLS with certificates of an authority made for the test.
+//! Processes that use TLS with certificates of an authority made for the test.
 
 mod support;
 
@@ -18,7 +18,8 @@ fn a_job_with_a_shuffle_and_large_results_runs_over_tls() {
     let ours = session.frame(rows.clone(), 6).group_by(&keys).agg([col("value").sum()]).collect().unwrap();
     let polars = rows.clone().lazy().group_by(&keys).agg([col("value").sum()]).collect().unwrap();
     assert_same(ours, polars);
-    // Each other's blocks, a frame that is sent ahead, and results that the master fetches.
+    // This needs shuffle blocks between workers, a frame sent in advance, and results that the master
+    // fetches.
     assert_same(session.frame(rows.clone(), 4).repartition(4).collect().unwrap(), rows.clone());
     let report = session.last_report().unwrap();
     let fetched: u64 = report.stages.iter().map(|stage| stage.total(|metrics| metrics.shuffle_in)).sum();
@@ -39,7 +40,7 @@ fn who_does_not_trust_the_authority_is_told_so_and_what_to_do() {
     for part in [&pool.address, "not trusted", "invalid peer certificate", "PARTITA_TLS_CA"] {
         assert!(error.contains(part), "{error}");
     }
-    // A worker as well; it goes on trying, because its files may be put right.
+    // A worker is refused too; it keeps trying, because its files may be fixed.
     let ca = elsewhere.path().join("ca.pem");
     let arguments = ["worker", "--master", &pool.url(), "--tls-ca", ca.to_str().unwrap()];
     let token = [("PARTITA_TOKEN", "correct horse")];
@@ -53,10 +54,10 @@ fn a_name_that_the_certificate_is_not_for_is_refused() {
     let pool = encrypted();
     let port = pool.address.rsplit_once(':').unwrap().1;
     let mut options = pool.options();
-    // This machine too, but not by a name of the certificate.
+    // This machine too, but under a name that is not in the certificate.
     options.address = format!("partitas://127.0.0.2:{port}");
     let error = Session::connect_with(options).unwrap_err().to_string();
-    // A master on 127.0.0.1 is not reached there at all on some systems.
+    // On some systems a master on 127.0.0.1 cannot be reached there at all.
     assert!(error.contains("not trusted") || error.contains("nothing listens"), "{error}");
 }
 

@@ -1,4 +1,4 @@
-//! Peers of another version: refused at the handshake, with both versions named on their side.
+//! Peers of another version are refused at the handshake, with both versions named on their side.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! What one thread shows, taken away from the front end and kept for somebody who shows it elsewhere.
+//! Captures what one thread shows, so that another part of the program can show it elsewhere.
 
 use std::cell::RefCell;
 
@@ -6,21 +6,21 @@ use partita_bridge::{MimeBundle, Stream};
 
 use super::send::Shown;
 
-/// What may be kept of one thread's text: the rest is let go.
+/// The most bytes of one thread's text that are kept; the rest is dropped.
 const MAX_TEXT: usize = 1 << 20;
-/// Displays that are kept.
+/// The most displays that are kept.
 const MAX_SHOWN: usize = 256;
 
 thread_local! {
     static HERE: RefCell<Option<Capture>> = const { RefCell::new(None) };
 }
 
-/// Something a thread has shown.
+/// Something that a thread has shown.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Captured {
+pub enum Captured {
     /// Text of a stream.
     Text(Stream, String),
-    /// A display, and the id under which it may be updated.
+    /// A display, and the id for updating it.
     Display(String, MimeBundle),
 }
 
@@ -32,9 +32,9 @@ struct Capture {
     changed: OnChange,
 }
 
-/// Runs `work`, and returns what its thread has shown meanwhile. `changed` is called with all of it each
-/// time something was shown.
-pub(crate) fn capture<T>(
+/// Runs `work` and returns what its thread has shown meanwhile. `changed` is called with all of it whenever
+/// something was added.
+pub fn capture<T>(
     changed: impl FnMut(&[Captured]) + 'static,
     work: impl FnOnce() -> T,
 ) -> (T, Vec<Captured>) {
@@ -45,7 +45,7 @@ pub(crate) fn capture<T>(
     (value, capture.map(|capture| capture.captured).unwrap_or_default())
 }
 
-/// Takes a display, if this thread's are taken; gives it back if not.
+/// Captures a display if this thread's displays are captured; otherwise returns it.
 pub(super) fn take(shown: Shown) -> Option<Shown> {
     HERE.with_borrow_mut(|here| {
         let Some(capture) = here else { return Some(shown) };
@@ -63,7 +63,7 @@ pub(super) fn take(shown: Shown) -> Option<Shown> {
                 });
                 match known {
                     Some(known) => *known = bundle,
-                    // A cell shows it.
+                    // A cell's display is updated where it is shown.
                     None => return Some(Shown::Update { id, bundle }),
                 }
             }
@@ -75,8 +75,8 @@ pub(super) fn take(shown: Shown) -> Option<Shown> {
     })
 }
 
-/// Takes text, if this thread's is taken; whether it is.
-pub(crate) fn take_text(stream: Stream, text: &str) -> bool {
+/// Captures text if this thread's text is captured. Returns whether it was.
+pub fn take_text(stream: Stream, text: &str) -> bool {
     HERE.with_borrow_mut(|here| {
         let Some(capture) = here else { return false };
         let room = text.floor_char_boundary(MAX_TEXT.saturating_sub(capture.text));

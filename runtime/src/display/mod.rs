@@ -1,36 +1,39 @@
-//! How values look to a person: one trait, [`MimeDisplay`], from a value to a MIME bundle, with its
-//! implementations for Polars' types, for containers and for the wrappers that pick a representation
-//! ([`Html`], [`Markdown`], [`Latex`], [`Json`], [`Image`], [`Text`]). [`mime_of!`](crate::mime_of) extends
-//! it to any value at all, which is what a cell's last expression needs. [`display()`] shows a value on the
-//! way and returns a handle that replaces it; [`progress()`] shows how far a loop is. Where displays go (a
-//! notebook, a terminal) is not decided here, and pictures of data are made in [`plot`](crate::plot).
+//! How values are displayed. One trait, [`MimeDisplay`], makes a MIME bundle of a value. It is implemented
+//! for Polars' types, for containers and for the wrappers that pick a representation ([`Html`], [`Markdown`],
+//! [`Latex`], [`Json`], [`Image`], [`Text`]). [`mime_of!`](crate::mime_of) extends it to any value, which a
+//! cell's last expression needs. [`display()`] shows a value in the middle of a cell and returns a handle
+//! that replaces it; [`progress()`] shows the progress of a loop. Where displays go (a notebook, a terminal)
+//! is not decided here, and plots are in [`plot`](crate::plot).
 
-pub mod any;
+mod answer;
 mod bounded;
 mod capture;
 mod containers;
-pub(crate) mod html;
+pub mod html;
 mod image;
 mod listing;
+pub mod mime_of;
 mod polars;
 mod progress;
 mod send;
 mod table;
 mod wrappers;
 
-pub(crate) use capture::{Captured, capture, take_text};
+pub use answer::Answer;
+#[doc(hidden)]
+pub use capture::{Captured, capture, take_text};
 pub use image::{Image, ImageError};
 pub use partita_bridge::MimeBundle;
 pub use progress::{Progress, ProgressIterator, progress};
-#[doc(hidden)]
-pub use send::display_bundle;
+pub(crate) use send::colours;
 pub use send::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
-pub(crate) use send::{Shown, colours, fresh_id, send_to, set_running};
+#[doc(hidden)]
+pub use send::{Shown, display_bundle, fresh_id, send_to, set_running};
 pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 
-/// A value that can show itself to a person.
+/// A value that can be displayed.
 ///
-/// Implement it for your own types and they show richly as a cell's last expression:
+/// Implement it for your own types to give them rich output as a cell's last expression:
 ///
 /// ```
 /// use partita::display::{MimeBundle, MimeDisplay};
@@ -43,23 +46,23 @@ pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 /// assert_eq!(Celsius(21.5).mime_bundle().get("text/plain"), Some("21.5 °C"));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say how it looks",
+    message = "`{Self}` cannot be displayed",
     label = "not a MimeDisplay",
     note = "`display!(value)` shows any value that has Debug; to show your own type richly, implement \
             MimeDisplay for it"
 )]
 pub trait MimeDisplay {
-    /// The value in every representation it has; `text/plain` is always among them.
+    /// The value in all its representations; `text/plain` is always among them.
     fn mime_bundle(&self) -> MimeBundle;
 
-    /// What went wrong, if it is a failure.
+    /// The error's message, if the value is a failure.
     #[doc(hidden)]
     fn failure(&self) -> Option<String> {
         None
     }
 }
 
-/// The examples of the page about displays.
+/// The examples in docs/display.md.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/display.md")]
 struct Page;

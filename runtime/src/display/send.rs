@@ -1,5 +1,5 @@
-//! Showing a value in the middle of a cell or program. The evaluation process says where displays go;
-//! without it they are printed.
+//! Shows a value in the middle of a cell or program. The evaluation process sets where displays go; without
+//! it they are printed.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -8,29 +8,42 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::capture::take;
 use super::{MimeBundle, MimeDisplay};
 
-/// What a program shows, on its way to the front end.
+/// A display on its way to the front end.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Shown {
-    /// Something new, which can be updated under its id.
-    New { id: String, bundle: MimeBundle },
-    /// Replaces what every display of this id shows.
-    Update { id: String, bundle: MimeBundle },
-    /// Takes the running cell's outputs away.
-    Clear { wait: bool },
-    /// Something long, to be read beside the outputs.
+pub enum Shown {
+    /// A new display, which can be updated by its id.
+    New {
+        /// Its id.
+        id: String,
+        /// Its content.
+        bundle: MimeBundle,
+    },
+    /// Replaces the content of every display with this id.
+    Update {
+        /// The id.
+        id: String,
+        /// The new content.
+        bundle: MimeBundle,
+    },
+    /// Clears the running cell's outputs.
+    Clear {
+        /// Whether to wait until the next output.
+        wait: bool,
+    },
+    /// A long value for the pager.
     Page(MimeBundle),
 }
 
 static SINK: OnceLock<fn(Shown)> = OnceLock::new();
 static RUNNING: AtomicBool = AtomicBool::new(true);
 
-/// Sends displays to `sink` from now on; the first call holds.
-pub(crate) fn send_to(sink: fn(Shown)) {
+/// Sends displays to `sink` from now on. Only the first call has an effect.
+pub fn send_to(sink: fn(Shown)) {
     let _ = SINK.set(sink);
 }
 
-/// Whether a cell runs. Between cells nothing is shown anew only because time goes by.
-pub(crate) fn set_running(running: bool) {
+/// Sets whether a cell runs. Between cells, displays are not updated just because time passes.
+pub fn set_running(running: bool) {
     RUNNING.store(running, Ordering::Relaxed);
 }
 
@@ -43,7 +56,7 @@ pub(super) fn sink() -> Option<fn(Shown)> {
     SINK.get().copied()
 }
 
-/// Whether escape sequences in text become colours: front ends take them out where they would not.
+/// Whether escape sequences in text become colours. Front ends that do not support them remove them.
 pub(crate) fn colours() -> bool {
     sink().is_some() || io::stdout().is_terminal()
 }
@@ -54,17 +67,17 @@ fn send(shown: Shown) {
         (Some(sink), shown) => sink(shown),
         (None, Shown::New { bundle, .. } | Shown::Update { bundle, .. } | Shown::Page(bundle)) => {
             if let Some(text) = bundle.get("text/plain") {
-                // A closed standard output is not the program's fault.
+                // A closed standard output is not the program's error.
                 let _ = writeln!(io::stdout(), "{}", text.trim_end());
             }
         }
-        // What was printed stays.
+        // Printed text cannot be cleared.
         (None, Shown::Clear { .. }) => {}
     }
 }
 
-/// Shows a value now: richly in a notebook, as text on standard output elsewhere. The handle that it
-/// returns replaces what is shown; most people ignore it.
+/// Shows a value now: as rich output in a notebook, as text on standard output elsewhere. The returned handle
+/// can replace the output; it may be ignored.
 ///
 /// ```
 /// use partita::display::{Markdown, display};
@@ -75,8 +88,8 @@ pub fn display<T: MimeDisplay + ?Sized>(value: &T) -> DisplayHandle {
     display_bundle(value.mime_bundle())
 }
 
-/// Shows a value under an id of your choice, for [`update_display`] from another cell. What is shown
-/// under the id already stays until then.
+/// Shows a value under an id of your choice, for [`update_display`] from another cell. Earlier displays with
+/// the same id are not changed.
 ///
 /// ```
 /// use partita::display::{Markdown, display_with_id, update_display};
@@ -89,13 +102,13 @@ pub fn display_with_id<T: MimeDisplay + ?Sized>(id: impl Into<String>, value: &T
     handle
 }
 
-/// Replaces what every display with this id shows.
+/// Replaces the content of every display with this id.
 pub fn update_display<T: MimeDisplay + ?Sized>(id: &str, value: &T) {
     send(Shown::Update { id: id.to_owned(), bundle: value.mime_bundle() });
 }
 
-/// Takes away what the running cell has shown so far: at once, or with `wait` when the next output
-/// comes, so that nothing flickers. What a terminal has shown stays.
+/// Clears the running cell's outputs: at once, or with `wait` at the next output, which avoids flicker. Text
+/// in a terminal stays.
 ///
 /// ```
 /// partita::display::clear_output(true);
@@ -104,7 +117,7 @@ pub fn clear_output(wait: bool) {
     send(Shown::Clear { wait });
 }
 
-/// Shows something long beside the outputs, in the front end's pager where it has one.
+/// Shows a long value beside the outputs, in the front end's pager if it has one.
 ///
 /// ```
 /// partita::display::page(&partita::display::Text("a long manual".into()));
@@ -124,14 +137,15 @@ pub fn display_bundle(bundle: MimeBundle) -> DisplayHandle {
 }
 
 /// An id that no other display of any kernel has.
-pub(crate) fn fresh_id() -> String {
+pub fn fresh_id() -> String {
     static PROCESS: OnceLock<u64> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let process = PROCESS.get_or_init(rand::random);
     format!("partita-{process:016x}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Something shown that can still change, from [`display`] or [`display_with_id`]; in later cells too.
+/// A handle to a display from [`display`] or [`display_with_id`]. It can change the display, in later cells
+/// too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisplayHandle {
     id: String,
@@ -143,21 +157,22 @@ impl DisplayHandle {
         Self { id: id.into() }
     }
 
-    /// The id that front ends know the display by.
+    /// The display's id in front ends.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Replaces what is shown, wherever it is shown.
+    /// Replaces the display's content wherever it is shown.
     pub fn update<T: MimeDisplay + ?Sized>(&self, value: &T) {
         update_display(&self.id, value);
     }
 
-    pub(crate) fn update_bundle(&self, bundle: MimeBundle) {
+    #[doc(hidden)]
+    pub fn update_bundle(&self, bundle: MimeBundle) {
         send(Shown::Update { id: self.id.clone(), bundle });
     }
 
-    /// Shows a value here as well; later updates reach both places.
+    /// Shows a value here as well, under the same id; later updates change both places.
     pub fn display<T: MimeDisplay + ?Sized>(&self, value: &T) {
         send(Shown::New { id: self.id.clone(), bundle: value.mime_bundle() });
     }

@@ -1,6 +1,6 @@
-//! The engines: what runs a session's tasks. [`embedded`] is threads in this process, [`pool`] the workers
-//! of a master, to which tasks travel as bytes. What a task is and how one is run is `partita_engine`'s
-//! matter, and so is the trait that both implement; neither calls upwards.
+//! The engines, which run a session's tasks. [`embedded`] uses threads of this process; [`pool`] uses the
+//! workers of a master, to which tasks are sent as bytes. What a task is, how it is run, and the trait
+//! that both engines implement are in `partita_engine`. Engines never call upwards.
 
 pub(crate) mod embedded;
 pub(crate) mod pool;

@@ -1,4 +1,4 @@
-//! Tasks that travel as bytes and run in this process: what they give, and what is refused.
+//! Tasks that are sent as bytes and run in this process: their results, and what is rejected.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use crate::session::Session;
 mod programs;
 use programs::{programs, sorted};
 
-/// Frames that went ahead, by their number; from `inline` bytes on.
+/// Frames sent ahead, by number; those of `inline` bytes and more.
 #[derive(Default)]
 struct Ahead {
     inline: usize,
@@ -50,7 +50,7 @@ impl Ahead {
     }
 }
 
-/// The embedded engine, to which every task comes as bytes.
+/// The embedded engine, which gets every task as bytes.
 struct Travelled {
     engine: EmbeddedEngine,
     ahead: Ahead,
@@ -120,7 +120,7 @@ proptest! {
         let here = program.on(&Session::embedded(2).unwrap()).collect().unwrap();
         let there = travelled(inline, &[]);
         let dataset = program.on(&there);
-        // Twice: the second time caches are filled.
+        // The second time, the caches are filled.
         for _ in 0..2 {
             prop_assert_eq!(sorted(&dataset.collect().unwrap()), sorted(&here));
         }

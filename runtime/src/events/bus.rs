@@ -20,7 +20,8 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(0);
 
 /// Hands every session's events to `sink` from now on, on the thread that emits them; the first call
 /// holds.
-pub(crate) fn send_to(sink: Sink) {
+#[doc(hidden)]
+pub fn send_to(sink: Sink) {
     let _ = SINK.set(sink);
 }
 

@@ -6,9 +6,11 @@
 
 mod bus;
 mod report;
-pub(crate) mod report_display;
+#[doc(hidden)]
+pub mod report_display;
 
 pub use bus::EventBus;
-pub(crate) use bus::send_to;
+#[doc(hidden)]
+pub use bus::send_to;
 pub use partita_events::{Event, HotKey, Skew, TaskMetrics};
 pub use report::{JobReport, StageReport, TaskReport};

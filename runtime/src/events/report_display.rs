@@ -71,7 +71,8 @@ fn counted(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-pub(crate) fn time(duration: Duration) -> String {
+/// A duration as people read it.
+pub fn time(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1e3;
     if ms < 1.0 {
         format!("{:.0} µs", ms * 1e3)
@@ -82,7 +83,8 @@ pub(crate) fn time(duration: Duration) -> String {
     }
 }
 
-pub(crate) fn bytes(amount: u64) -> String {
+/// An amount of bytes as people read it.
+pub fn bytes(amount: u64) -> String {
     let mut amount = amount as f64;
     for unit in ["B", "KiB", "MiB"] {
         if amount < 1024.0 {

@@ -1,4 +1,4 @@
-//! A plan in words: its stages, and what Polars makes of one task of each.
+//! Explains a plan: its stages, and what Polars makes of one task of each.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -50,13 +50,13 @@ fn sink(sink: &Sink) -> String {
                 "shuffle write into {n} partitions, rows of hot keys (from stage {sample}) {what} {salts}"
             )
         }
-        Sink::Sample { rows, .. } => format!("a sample of {rows} rows a partition"),
+        Sink::Sample { rows, .. } => format!("a sample of {rows} rows per partition"),
         Sink::Broadcast { .. } => "broadcast to every task".into(),
         Sink::Result => "result".into(),
     }
 }
 
-/// The optimised plan of a task over this input: what reaches the file reader stands at its scan.
+/// The optimised plan of a task over this input. It shows at the scan what reaches the file reader.
 fn one_task(input: &Input) -> Result<String> {
     let mut notes = Vec::new();
     let plan = lazy(input, &mut notes)?;

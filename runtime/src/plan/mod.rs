@@ -1,5 +1,5 @@
-//! The logical plan of a dataset: what the user said, in Spark's terms, over Polars expressions. How
-//! it is cut into stages is `physical`'s matter; nothing here runs anything.
+//! The logical plan of a dataset: what the user wrote, in Spark's terms, over Polars expressions.
+//! `physical` splits it into stages; nothing here runs anything.
 
 pub(crate) mod explain;
 pub(crate) mod physical;
@@ -18,34 +18,35 @@ use polars::prelude::*;
 
 use crate::error::{PartitaError, Result};
 
-/// One step of a dataset and all before it. Immutable and shared: two datasets built from a third
+/// A step of a dataset with everything before it. Immutable and shared: two datasets built from a third
 /// share its nodes.
 pub(crate) struct Node {
     pub op: Op,
-    /// The columns that come out.
+    /// The columns of the result.
     pub schema: SchemaRef,
 }
 
 pub(crate) type NodeRef = Arc<Node>;
 
-/// How rows find their partition in a `repartition`.
+/// How a `repartition` assigns rows to partitions.
 #[derive(Debug, Clone)]
 pub enum Partitioning {
-    /// Each partition gives even runs of its rows to `n` partitions: even, whatever they hold.
+    /// Each partition deals even runs of its rows to `n` partitions, whatever they contain.
     RoundRobin(usize),
-    /// Rows with equal keys come together in one of `n` partitions.
+    /// Rows with equal keys go to the same one of `n` partitions.
     Hash(Vec<Expr>, usize),
-    /// Rows in the same range of a sort order come together; ranges from a sample, so about even.
+    /// Rows in the same range of a sort order go together. The ranges come from a sample, so they are
+    /// about even.
     Range(Vec<Expr>, usize),
-    /// The expression says which partition, from 0 up to `n`.
+    /// The expression returns the partition, from 0 up to but excluding `n`.
     Expr(Expr, usize),
-    /// As [`Hash`](Self::Hash) into `n` partitions, but each key's rows are dealt evenly over so many of
-    /// them (the last number), so that a key with many rows does not fill one alone.
+    /// Like [`Hash`](Self::Hash) into `n` partitions, but each key's rows are dealt evenly over several
+    /// of them (the last number), so that a key with many rows does not fill a single one.
     Salted(Vec<Expr>, usize, usize),
 }
 
 impl Partitioning {
-    /// How many partitions come out.
+    /// The number of resulting partitions.
     pub fn partitions(&self) -> usize {
         match self {
             Self::RoundRobin(n) | Self::Hash(_, n) | Self::Range(_, n) | Self::Expr(_, n) => *n,
@@ -71,30 +72,31 @@ pub enum JoinStrategy {
     /// ([`Session::set_broadcast_threshold`](crate::Session::set_broadcast_threshold)), else shuffle.
     #[default]
     Auto,
-    /// The right side goes whole to every partition of the left; nothing is shuffled.
+    /// All of the right side goes to every partition of the left; nothing is shuffled.
     Broadcast,
     /// Both sides are shuffled by the hash of their keys.
     Shuffle,
-    /// As [`Shuffle`](Self::Shuffle), but the left rows of hot keys are spread over so many partitions,
-    /// and the right rows of those keys are copied to each of them. A sample of the left finds the keys.
+    /// Like [`Shuffle`](Self::Shuffle), but the left rows of hot keys are spread over this many
+    /// partitions, and the right rows of those keys are copied to each of them. A sample of the left side
+    /// finds the keys.
     Salted(usize),
 }
 
 /// The steps.
 pub(crate) enum Op {
-    /// Rows in memory, a frame a partition.
+    /// Rows in memory, one frame per partition.
     Frames(Vec<DataFrame>),
-    /// The integers from `start` to `end` in `partitions` equal parts.
+    /// The integers from `start` up to but excluding `end`, in `partitions` equal parts.
     Range {
         start: i64,
         end: i64,
         partitions: usize,
     },
-    /// Polars plans that read something, one a partition.
+    /// Polars plans that read something, one per partition.
     Plans(Vec<LazyFrame>),
-    /// Pieces of files, one a partition.
+    /// Pieces of files, one per partition.
     Pieces(Vec<Arc<Piece>>),
-    /// No other partition's rows are needed.
+    /// A step that needs no rows of other partitions.
     Narrow {
         input: NodeRef,
         step: Arc<Step>,
@@ -103,7 +105,7 @@ pub(crate) enum Op {
         input: NodeRef,
         by: Partitioning,
     },
-    /// Neighbouring partitions become one, without a shuffle.
+    /// Merges neighbouring partitions without a shuffle.
     Coalesce {
         input: NodeRef,
         partitions: usize,
@@ -117,7 +119,7 @@ pub(crate) enum Op {
         /// Over how many partitions a key's rows are spread before they are aggregated in two halves.
         salts: Option<usize>,
     },
-    /// The strategy is decided: never automatic.
+    /// The strategy is decided already: never automatic.
     Join {
         left: NodeRef,
         right: NodeRef,
@@ -150,7 +152,8 @@ pub(crate) enum Op {
 }
 
 impl Node {
-    /// How many partitions come out, as far as the plan says; a broadcast or a shuffle gives the same.
+    /// The number of resulting partitions according to the plan. A broadcast and a shuffle return the
+    /// same number.
     pub fn partitions(&self) -> usize {
         match &self.op {
             Op::Frames(frames) => frames.len(),
@@ -193,7 +196,7 @@ impl Node {
     }
 }
 
-/// Whether every left row may be joined without knowing the other left rows.
+/// Whether every left row can be joined without knowing the other left rows.
 pub(crate) fn can_broadcast(how: &JoinType) -> bool {
     matches!(how, JoinType::Inner | JoinType::Left | JoinType::Semi | JoinType::Anti | JoinType::Cross)
 }
@@ -207,7 +210,7 @@ fn shuffled_pair(left: &Node, right: &Node, partitions: usize) -> usize {
     if left.partitions() <= 1 && right.partitions() <= 1 { 1 } else { partitions }
 }
 
-/// The columns a plan over an empty frame of `schema` has.
+/// The columns that a plan has over an empty frame of `schema`.
 pub(crate) fn schema_after(
     schema: &SchemaRef,
     build: impl FnOnce(LazyFrame) -> LazyFrame,
@@ -218,11 +221,11 @@ pub(crate) fn schema_after(
 /// An error unless `n` is a number of partitions that can be worked with.
 pub(crate) fn check_partitions(step: &str, n: usize) -> Result<()> {
     match n {
-        0 => Err(PartitaError::argument(step, "0 partitions can hold no rows", "give at least 1")),
+        0 => Err(PartitaError::argument(step, "0 partitions cannot hold any rows", "give at least 1")),
         n if n > MAX_PARTITIONS => Err(PartitaError::argument(
             step,
             format!("{n} partitions are more than the limit of {MAX_PARTITIONS}"),
-            "a few for each slot are plenty",
+            "a few per slot are enough",
         )),
         _ => Ok(()),
     }

@@ -1,5 +1,5 @@
-//! From a logical plan to stages: the plan is cut where rows change partitions. A stage is a list of
-//! inputs, one a task, and what becomes of their rows.
+//! Turns a logical plan into stages: the plan is split where rows move between partitions. A stage is a
+//! list of inputs, one per task, and what to do with their rows.
 
 use std::sync::Arc;
 
@@ -11,30 +11,30 @@ use polars::prelude::*;
 
 use super::{JoinStrategy, Node, NodeRef, Op, Partitioning};
 
-/// Rows of each partition that a range partitioning looks at to find its bounds.
+/// How many rows of each partition are sampled to find the bounds of a range partitioning.
 const SAMPLE_ROWS: usize = 1024;
 
-/// Tasks that can run side by side once `after` are done.
+/// Tasks that can run in parallel once the stages in `after` are done.
 pub(crate) struct Stage {
     /// What it does, for people.
     pub name: String,
-    /// One input a task.
+    /// One input per task.
     pub inputs: Vec<Arc<Input>>,
-    /// What becomes of the rows.
+    /// What to do with the rows.
     pub sink: Sink,
-    /// Stages, by index, whose output this one reads.
+    /// The indexes of the stages whose output this one reads.
     pub after: Vec<usize>,
 }
 
-/// What becomes of a stage's rows; like a task's output, but a partitioner may still need an earlier
-/// stage's sample.
+/// What to do with a stage's rows. Like a task's output, but the partitioner may still need the sample of
+/// an earlier stage.
 #[derive(Clone)]
 pub(crate) enum Sink {
     Shuffle {
         id: ShuffleId,
         partitioner: Arc<Partitioner>,
     },
-    /// The bounds come from the sample that stage `sample` takes.
+    /// The bounds come from the sample of stage `sample`.
     RangeShuffle {
         id: ShuffleId,
         sample: usize,
@@ -43,14 +43,14 @@ pub(crate) enum Sink {
         nulls_last: bool,
         n: usize,
     },
-    /// The hot keys come from the sample that stage `sample` takes.
+    /// The hot keys come from the sample of stage `sample`.
     SaltedShuffle {
         id: ShuffleId,
         sample: usize,
         keys: Vec<Expr>,
         n: usize,
         salts: usize,
-        /// Whether rows of hot keys are copied to all of a key's partitions, not dealt among them.
+        /// Whether rows of hot keys are copied to all of a key's partitions, or dealt among them.
         copied: bool,
     },
     Sample {
@@ -77,7 +77,7 @@ impl Sink {
         }
     }
 
-    /// Sends the rows to another shuffle, if they go to one.
+    /// Changes the shuffle that the rows go to, if there is one.
     pub fn set_shuffle(&mut self, shuffle: ShuffleId) {
         if let Self::Shuffle { id, .. } | Self::RangeShuffle { id, .. } | Self::SaltedShuffle { id, .. } =
             self
@@ -87,14 +87,14 @@ impl Sink {
     }
 }
 
-/// The stages of a job, each after those it reads; the last one gives the result.
+/// The stages of a job, each after those it reads. The last one produces the result.
 pub(crate) struct PhysicalPlan {
     pub stages: Vec<Stage>,
-    /// How many broadcasts the stages make.
+    /// The number of broadcasts that the stages create.
     pub broadcasts: usize,
 }
 
-/// Partitions on their way to a stage: their inputs, what was done on the way, the stages before.
+/// Partitions on their way to a stage: their inputs, the steps so far, and the stages before.
 #[derive(Clone)]
 struct Flow {
     inputs: Vec<Input>,
@@ -113,8 +113,8 @@ impl Flow {
     }
 }
 
-/// Cuts a plan into stages. `next_shuffle` hands out shuffle ids; `kept` says how many partitions of a
-/// cached dataset are in the cache.
+/// Splits a plan into stages. `next_shuffle` returns a new shuffle id; `kept` returns how many partitions
+/// of a cached dataset are cached.
 pub(crate) fn stages_of(
     node: &NodeRef,
     next_shuffle: &dyn Fn() -> ShuffleId,
@@ -142,7 +142,7 @@ impl Planner<'_> {
         self.stages.len() - 1
     }
 
-    /// Ends the flow in a shuffle into `n` partitions, and starts the next one behind it.
+    /// Ends the flow with a shuffle into `n` partitions, and starts the next flow after it.
     fn shuffle(&mut self, flow: Flow, why: &str, partitioner: Partitioner) -> Flow {
         let n = partitioner.partitions();
         let schema = flow.schema.clone();
@@ -171,8 +171,8 @@ impl Planner<'_> {
         Self::reduce(id, n, stage, schema)
     }
 
-    /// Shuffles both sides of a join by their keys, but the left's hot keys, which a sample finds, over
-    /// several partitions each, and copies of their right rows to all of those.
+    /// Shuffles both sides of a join by their keys. The left's hot keys, found by a sample, are spread
+    /// over several partitions each, and the right rows of those keys are copied to all of them.
     fn shuffle_salted(
         &mut self,
         left: Flow,
@@ -233,7 +233,7 @@ impl Planner<'_> {
                 self.flow(input).then(step, name, &schema)
             }
             Op::Cache { input, lease, level } => {
-                // What is kept whole needs nothing of what it was made from.
+                // A dataset that is cached completely needs nothing of its lineage.
                 let mut flow = if (self.kept)(lease.id()) == node.partitions() {
                     source(vec![Input::Lost; node.partitions()], "cached")
                 } else {
@@ -353,8 +353,8 @@ impl Planner<'_> {
             let salted = Partitioner::Salted { keys: keys.to_vec(), n, salt };
             flow = self.shuffle(flow, "shuffle by hash, salted", salted);
         }
-        // One partition needs no shuffle, but takes the same two halves: its time is then what the
-        // times of many partitions can be held against.
+        // One partition needs no shuffle, but uses the same two halves, so that its time is comparable
+        // with the times of many partitions.
         let mut flow =
             flow.then(&Arc::new(Step::Partial(halves.clone())), "group_by: partial", &partial_schema);
         if !alone {
@@ -417,18 +417,18 @@ impl Planner<'_> {
 /// Whether and where an aggregation is done in two halves.
 #[derive(Clone, Copy)]
 struct Halves {
-    /// The first before the shuffle.
+    /// The first half runs before the shuffle.
     combine: bool,
-    /// The first after a shuffle that spreads each key over so many partitions.
+    /// The first half runs after a shuffle that spreads each key over this many partitions.
     salts: Option<usize>,
 }
 
-/// By the keys' hash; without keys everything comes to the only partition.
+/// By the hash of the keys; without keys everything goes to the only partition.
 fn hash(keys: &[Expr], n: usize) -> Partitioner {
     if keys.is_empty() { Partitioner::RoundRobin { n } } else { Partitioner::Hash { keys: keys.to_vec(), n } }
 }
 
-/// Joins neighbouring inputs so that at most `n` are left, as even in number as can be.
+/// Merges neighbouring inputs so that at most `n` remain, as evenly as possible.
 fn coalesce(mut flow: Flow, n: usize) -> Flow {
     let had = flow.inputs.len();
     if had > n {

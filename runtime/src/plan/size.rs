@@ -1,4 +1,4 @@
-//! How large a dataset can be at most, as far as is known before anything runs.
+//! An upper bound of a dataset's size, as far as it is known before anything runs.
 
 use partita_engine::source::Piece;
 use partita_engine::task::Step;
@@ -7,8 +7,8 @@ use polars::prelude::*;
 use super::{Node, Op};
 
 impl Node {
-    /// An upper bound of the bytes that come out, in memory: by what the plan says, by what its sources
-    /// say of themselves, or by what is kept of it in the cache, if that is all of it.
+    /// An upper bound of the result's bytes in memory: from the plan, from what its sources report, or
+    /// from the cache if all of it is cached.
     pub fn bytes_at_most(&self) -> Option<usize> {
         match &self.op {
             Op::Frames(frames) => Some(frames.iter().map(DataFrame::estimated_size).sum()),
@@ -34,8 +34,8 @@ impl Node {
     }
 }
 
-/// What a piece of a file is in memory at most: its numbers at their widths; texts and the like as what
-/// they take in the file unpacked, and a view of each value.
+/// An upper bound of a file piece's bytes in memory: numbers by their widths; texts and the like by their
+/// uncompressed size in the file plus one view per value.
 fn piece_bytes(piece: &Piece) -> Option<usize> {
     let (rows, unpacked) =
         (usize::try_from(piece.rows()?).ok()?, usize::try_from(piece.unpacked_bytes()?).ok()?);
@@ -53,10 +53,10 @@ fn piece_bytes(piece: &Piece) -> Option<usize> {
     rows.checked_mul(row)?.checked_add(if texts { unpacked } else { 0 })
 }
 
-/// Bytes of the view or the offsets of a value that has no fixed width.
+/// The bytes of the view or the offsets for a value without a fixed width.
 const VIEW: usize = 16;
 
-/// Bytes of a value, where all of a type have the same.
+/// The bytes of a value, if all values of the type have the same.
 fn width(dtype: &DataType) -> Option<usize> {
     use DataType as D;
     Some(match dtype {

@@ -1,22 +1,22 @@
-//! What a failed attempt means: once more, or the end of the job.
+//! What a failed attempt means: another attempt, or the end of the job.
 
 use partita_engine::task::TaskError;
 
 use super::job::{Failure, Job};
 use super::stage::Attempt;
 
-/// How often a task may lose its worker. It is not to blame for one that was stopped, but if workers
-/// keep dying with it, it may well be.
+/// How often a task may lose its worker. The task is not to blame for a worker that was stopped, but if
+/// workers keep dying with it, it may well be.
 pub(super) const WORKERS_LOST: usize = 8;
 
-/// How often a task may fail to read what earlier stages left, most of which is made again each time.
+/// How often a task may fail to read the output of earlier stages, most of which is made again each time.
 const FETCHES_FAILED: usize = 32;
 
 impl Job<'_> {
-    /// Sees to it that a task whose attempt failed is run again.
+    /// Runs a task again whose attempt failed.
     ///
     /// # Errors
-    /// When it was the last attempt, and so the job has failed.
+    /// When it was the last attempt, so the job has failed.
     pub(super) fn attempt_failed(
         &mut self,
         stage: usize,
@@ -81,7 +81,7 @@ impl Job<'_> {
         Err(self.task_failed(stage, partition, causes).into())
     }
 
-    /// Puts a task back to those that wait, unless it does, is done, or has another attempt on its way.
+    /// Puts a task back into the queue, unless it is queued, is done, or has another attempt under way.
     fn run_again(&mut self, stage: usize, partition: usize) {
         let state = &mut self.stages[stage];
         let task = &state.tasks[partition];

@@ -20,12 +20,12 @@ use crate::error::{PartitaError, Result};
 use crate::events::{Event, EventBus};
 use crate::plan::physical::{PhysicalPlan, Sink};
 
-/// How often a waiting job looks whether it was cancelled.
+/// How often a waiting job checks whether it was cancelled.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
 
 /// Why a job ended without a result.
 pub(super) enum Failure {
-    /// It counted on cached partitions that are gone; the error is for when that is not to be helped.
+    /// It relied on cached partitions that are gone. The error is used if planning again does not help.
     CacheLost(PartitaError),
     Error(PartitaError),
 }
@@ -60,16 +60,16 @@ pub(super) struct Job<'a> {
     pub(super) plan: PhysicalPlan,
     action: Action,
     pub(super) stages: Vec<StageState>,
-    /// What may differ if a stage's tasks are run again; looked at when it matters.
+    /// What may differ if a stage's tasks are run again. Computed when it is needed.
     pub(super) orders: OnceCell<Vec<Order>>,
     broadcasts: Arc<Vec<DataFrame>>,
-    /// Hashes of hot keys, by the stage whose sample told.
+    /// The hashes of hot keys, by the stage that took the sample.
     hot: HashMap<usize, Vec<u64>>,
     cancelled: Arc<AtomicBool>,
     pub(super) speculation: Option<Speculation>,
-    /// Bytes above which hot reduce partitions are read by several tasks.
+    /// The size in bytes above which several tasks read a hot reduce partition.
     skew_split: Option<u64>,
-    /// Counts what happens, to know what was before what.
+    /// Counts events, to know which happened before which.
     clock: u64,
     pub(super) sender: Sender<TaskEvent>,
     receiver: Receiver<TaskEvent>,
@@ -112,7 +112,7 @@ impl<'a> Job<'a> {
         let (job, action) = (self.id, self.name.to_owned());
         self.events.emit(Event::JobSubmitted { job, action, slots, at: self.events.now() });
         let outcome = self.run_stages();
-        // Whatever of the job is still queued or running has no one to work for.
+        // Nobody needs what is still queued or running of the job.
         self.cancelled.store(true, Ordering::Relaxed);
         if !self.stages.iter().all(|stage| stage.finished) {
             self.engine.cancel(job, None);
@@ -211,19 +211,19 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// A task that events may speak of. They may come from other processes, and need not make sense.
+    /// The task that an event refers to. Events may come from other processes and may be invalid.
     fn known(&mut self, stage: usize, partition: usize) -> Option<&mut TaskState> {
         self.stages.get_mut(stage)?.tasks.get_mut(partition)
     }
 
-    /// A task has given its result.
+    /// A task has returned its result.
     fn done(&mut self, stage: usize, partition: usize, result: TaskResult) -> Result<()> {
         let now = self.tick();
         let task = &mut self.stages[stage].tasks[partition];
         task.result = Some(result);
         task.done_at = now;
         if task.is_live() {
-            self.give_up(stage, partition, "another attempt at this task was first");
+            self.give_up(stage, partition, "another attempt of this task ended first");
         }
         let state = &mut self.stages[stage];
         state.left -= 1;
@@ -234,7 +234,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// The attempts at a task that are queued or run are needed no more.
+    /// Cancels the attempts of a task that are queued or running.
     pub(super) fn give_up(&mut self, stage: usize, partition: usize, cause: &str) {
         let job = self.id;
         for live in &mut self.stages[stage].tasks[partition].live {
@@ -255,7 +255,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Queues every task that waits for nothing but to be queued; again, while empty stages end at once.
+    /// Queues every task that can run. Repeats this as long as empty stages end at once.
     pub(super) fn submit_ready(&mut self) -> Result<()> {
         while let Some(index) = self.next_ready() {
             self.submit(index)?;
@@ -266,7 +266,7 @@ impl<'a> Job<'a> {
     fn submit(&mut self, index: usize) -> Result<()> {
         let (job, at) = (self.id, self.events.now());
         if !self.stages[index].submitted {
-            // A file is a partition, however it is read.
+            // Each partition becomes one file, however it is read.
             let files = self.is_last(index) && matches!(self.action, Action::Parquet(_));
             if let Some(above) = self.skew_split.filter(|_| !files) {
                 self.split_hot_partitions(index, above);
@@ -298,7 +298,7 @@ impl<'a> Job<'a> {
         index + 1 == self.stages.len()
     }
 
-    /// The next attempt at a task.
+    /// The next attempt of a task.
     pub(super) fn task(&mut self, stage: usize, partition: usize, excluded: Vec<u64>) -> Option<Task> {
         let sent_at = self.tick();
         let state = &mut self.stages[stage];
@@ -351,7 +351,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Hashes of the keys that are hot by the sample that a stage took; both sides of a join ask.
+    /// The hashes of the hot keys in a stage's sample. Both sides of a join use them.
     fn hot_keys(&mut self, sample: usize, n: usize) -> Result<Vec<u64>, ShuffleError> {
         if let Some(hot) = self.hot.get(&sample) {
             return Ok(hot.clone());
@@ -366,7 +366,7 @@ impl<'a> Job<'a> {
         self.events.emit(Event::StageFinished { job: self.id, stage: index, at: self.events.now() });
         if let Sink::Broadcast { index: broadcast, schema } = self.plan.stages[index].sink.clone() {
             let frames = self.stages[index].take_frames();
-            // No task that needs this broadcast is queued yet, so no one else holds the list for long.
+            // No task that needs this broadcast is queued yet, so nobody else holds the list for long.
             Arc::make_mut(&mut self.broadcasts)[broadcast] = partita_engine::execute::stack(frames, &schema)
                 .map_err(|error| self.stage_failed(index, error.to_string()))?;
         }

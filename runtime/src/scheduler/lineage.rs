@@ -1,5 +1,5 @@
-//! When what tasks left for later stages is lost, those tasks are run again, and if what they read is
-//! lost as well, those before them.
+//! Lost output: the tasks that made it are run again, and if what they read is lost as well, so are the
+//! tasks before them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use partita_engine::task::Output;
 use super::job::{Failure, Job};
 use super::order::{self, Order};
 
-/// How often what one task left may be lost. More often means that it cannot be kept.
+/// How often one task's output may be lost. More often means that it cannot be kept.
 pub(super) const OUTPUTS_LOST: usize = 8;
 
 impl Job<'_> {
@@ -18,8 +18,8 @@ impl Job<'_> {
         self.plan.stages.iter().position(|stage| stage.sink.shuffle() == Some(shuffle))
     }
 
-    /// What these tasks of a stage have left is lost, so they are not done any more. If a reader found
-    /// out, only what was there when the reader was sent can be meant: `sent_at` says when.
+    /// The output of these tasks is lost, so they count as not done. If a reader found out, only output
+    /// that existed when the reader was sent can be meant: `sent_at` says when that was.
     ///
     /// # Errors
     /// When it was lost too often.
@@ -40,7 +40,7 @@ impl Job<'_> {
             task.outputs_lost += 1;
             if task.outputs_lost >= OUTPUTS_LOST {
                 let cause = format!(
-                    "what partition {partition} left for later stages was lost {OUTPUTS_LOST} times, last: {cause}"
+                    "the output of partition {partition} for later stages was lost {OUTPUTS_LOST} times, last: {cause}"
                 );
                 return Err(self.stage_failed(stage, cause).into());
             }
@@ -53,8 +53,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The first stage that has tasks to queue, all it reads there, and is needed: a stage whose readers
-    /// are all done is not, and is run again only if they are.
+    /// The first stage that has tasks to queue, can read all its input, and is needed. A stage whose
+    /// readers are all done is not needed; it is run again only if they are.
     pub(super) fn next_ready(&self) -> Option<usize> {
         let mut needed = vec![false; self.stages.len()];
         *needed.last_mut()? = true;
@@ -75,8 +75,8 @@ impl Job<'_> {
         self.orders.get_or_init(|| order::of_stages(&self.plan))[stage]
     }
 
-    /// Runs all of a stage again, and what has been run of the stages after it: a few of its tasks alone
-    /// would now put other rows into their blocks than those that readers have seen.
+    /// Runs all of a stage again, and what was run of the stages after it: if only a few of its tasks ran
+    /// again, their blocks would have other rows than those that readers have seen.
     fn start_over(&mut self, stage: usize, cause: &str) {
         let mut over = vec![false; self.stages.len()];
         over[stage] = true;
@@ -95,8 +95,8 @@ impl Job<'_> {
         }
     }
 
-    /// Gives a stage another shuffle to fill, so that attempts given up that end all the same do not put
-    /// their blocks among those of the new ones.
+    /// Gives a stage a new shuffle to fill, so that cancelled attempts that end anyway cannot add their
+    /// blocks to the new ones.
     fn renew_shuffle(&mut self, index: usize) {
         let Some(Output::Shuffle { id, .. }) = &mut self.stages[index].output else { return };
         let (old, new) = (*id, (self.next_shuffle)());

@@ -1,11 +1,11 @@
-//! Runs a job: submits each stage when the stages before it are done, hands its tasks to the engine,
-//! takes their results, and says all of it to the event bus. The one place where stages, attempts, lost
-//! output, copies of slow tasks and cancellation are decided, whatever the engine; where a task runs and
-//! how its rows travel is the engine's matter.
+//! Runs a job: submits each stage when the stages before it are done, passes its tasks to the engine,
+//! takes their results, and emits events about all of it. This is the only place that decides about
+//! stages, attempts, lost output, copies of slow tasks and cancellation, for every engine. The engine
+//! decides where a task runs and how its rows are sent.
 //!
-//! `job` is the loop that hears the engine; `stage` is what it remembers; `attempts` says what a failed
-//! attempt means; `lineage` runs again what is lost, and `order` says when that takes whole stages;
-//! `speculation` gives slow tasks a copy, `skew` gives hot partitions several tasks.
+//! `job` is the loop that receives the engine's events; `stage` is its state; `attempts` decides what a
+//! failed attempt means; `lineage` reruns what is lost, and `order` decides when that takes whole stages;
+//! `speculation` gives slow tasks a copy; `skew` splits hot partitions into several tasks.
 
 mod attempts;
 mod job;
@@ -38,28 +38,29 @@ pub(crate) enum Action {
     Collect,
     /// Their number.
     Count,
-    /// Parquet files in a directory.
+    /// Write them to Parquet files in a directory.
     Parquet(PathBuf),
 }
 
-/// What a job gives: the frames in partition order, or the count.
+/// A job's result: the frames in partition order, or the count.
 pub(crate) struct JobResult {
     /// The job's number.
     pub job: usize,
-    /// One frame a partition, for [`Action::Collect`].
+    /// One frame per partition, for [`Action::Collect`].
     pub frames: Vec<DataFrame>,
-    /// Rows, for [`Action::Count`].
+    /// The number of rows, for [`Action::Count`].
     pub count: u64,
 }
 
-/// Hands out numbers and runs jobs on one engine.
+/// Assigns numbers and runs jobs on one engine.
 pub(crate) struct Scheduler {
     engine: Arc<dyn Engine>,
     events: Arc<EventBus>,
     next_job: AtomicUsize,
     next_shuffle: AtomicU64,
     speculation: AtomicBool,
-    /// Bytes above which a reduce partition may be called hot; none is above the greatest number.
+    /// The size in bytes above which a reduce partition may count as hot; the maximum value turns this
+    /// off.
     skew_split: AtomicU64,
 }
 
@@ -70,7 +71,7 @@ impl Scheduler {
         Self { engine, events, next_job, next_shuffle, speculation, skew_split }
     }
 
-    /// Whether slow tasks of jobs that begin from now on get a copy.
+    /// Whether slow tasks of later jobs get a copy.
     pub fn set_speculation(&self, on: bool) {
         self.speculation.store(on, Ordering::Relaxed);
     }
@@ -79,8 +80,7 @@ impl Scheduler {
         self.speculation.load(Ordering::Relaxed)
     }
 
-    /// Has hot reduce partitions of more than so many bytes, in jobs that begin from now on, read by
-    /// several tasks.
+    /// Sets the size in bytes above which hot reduce partitions of later jobs are read by several tasks.
     pub fn set_skew_split(&self, above: Option<u64>) {
         self.skew_split.store(above.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -115,7 +115,7 @@ impl Scheduler {
         job::Job::new(id, name, self, &next_shuffle, plan, action).run()
     }
 
-    /// A shuffle id nobody else has.
+    /// A new shuffle id.
     pub fn next_shuffle(&self) -> ShuffleId {
         self.next_shuffle.fetch_add(1, Ordering::Relaxed)
     }

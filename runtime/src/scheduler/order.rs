@@ -1,6 +1,6 @@
-//! Whether a task that is run again leaves the same rows in the same blocks. Then it may be run again
-//! alone; if not, its stage and what has read it are run again together. Only plans are looked at, and
-//! in doubt the answer is that rows vary: that costs time, and never a row.
+//! Whether a task that is run again leaves the same rows in the same blocks. If so, it can be run again
+//! alone. If not, its stage and everything that has read it are run again together. This is decided from
+//! the plan only; in doubt the answer is that rows vary, which costs time but never loses a row.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use polars_plan::dsl::FunctionExpr;
 
 use crate::plan::physical::{PhysicalPlan, Sink};
 
-/// What stays the same when something is computed again. Of several, the greatest counts.
+/// What stays the same when something is recomputed. Of several, the greatest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     /// The rows and their order.
     Same,
-    /// The rows; they may come in another order.
+    /// The rows, possibly in another order.
     Shuffled,
     /// Not even the rows.
     Varies,
 }
 
-/// For each stage, what stays the same in each block that a task leaves.
+/// For each stage, what stays the same in each block that a task writes.
 pub(super) fn of_stages(plan: &PhysicalPlan) -> Vec<Order> {
     let mut shuffles = HashMap::new();
     let mut orders = Vec::with_capacity(plan.stages.len());
@@ -46,7 +46,7 @@ pub(super) fn of_stages(plan: &PhysicalPlan) -> Vec<Order> {
     orders
 }
 
-/// Whether rows are dealt by their place.
+/// Whether rows are dealt by their position.
 fn deals(sink: &Sink) -> bool {
     match sink {
         Sink::Shuffle { partitioner, .. } => match **partitioner {
@@ -68,7 +68,7 @@ fn of_input(input: &Input, shuffles: &HashMap<ShuffleId, Order>) -> Order {
         // Polars may run a plan of its own on many threads.
         Input::Plan(_) => Order::Shuffled,
         Input::Shuffle { id, .. } => match shuffles.get(id) {
-            // Such blocks are never replaced one by one, and so are the same as long as they are there.
+            // Such blocks are never replaced one by one, so they stay the same as long as they exist.
             Some(Order::Varies) => Order::Same,
             Some(order) => *order,
             None => Order::Varies,
@@ -87,13 +87,13 @@ fn of_input(input: &Input, shuffles: &HashMap<ShuffleId, Order>) -> Order {
 fn after(step: &Step, rows: Order) -> Order {
     match step {
         Step::Filter(_) | Step::Select(_) | Step::WithColumns(_) | Step::Sort { .. } => rows,
-        // Which group comes first is not said.
+        // The order of groups is not defined.
         Step::Partial(_) | Step::Merge(_) => rows.max(Order::Shuffled),
         Step::Distinct(None) => rows.max(Order::Shuffled),
         Step::Map(template) if template.is_random() => Order::Varies,
         Step::Aggregate { aggs, .. } if aggs.iter().any(is_random) => Order::Varies,
-        // What they keep can depend on the rows' order: `first`, any of those with equal keys, or
-        // whatever a plan does.
+        // What they keep can depend on the order of rows: `first`, any of several rows with equal keys,
+        // or whatever a plan does.
         Step::Aggregate { .. } | Step::Map(_) if rows == Order::Same => Order::Shuffled,
         Step::Limit(_) if rows == Order::Same => Order::Same,
         Step::Aggregate { .. } | Step::Map(_) | Step::Limit(_) | Step::Distinct(Some(_)) => Order::Varies,

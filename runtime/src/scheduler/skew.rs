@@ -1,6 +1,6 @@
-//! Hot reduce partitions: those that are far larger than a stage's median are read by several tasks, each
-//! of which takes what some of the map tasks left. Only where rows need not be all together, and only
-//! before a stage's tasks are queued for the first time.
+//! Hot reduce partitions: those that are far larger than the stage's median are read by several tasks,
+//! each of which reads the output of some of the map tasks. This is done only if rows need not all be
+//! together, and only before a stage's tasks are queued for the first time.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use polars::prelude::{DataFrame, JoinType, PolarsError, PolarsResult};
 
 use super::job::Job;
 
-/// The bytes of a hot partition, the shuffle they are of, and the map tasks that each part takes.
+/// The bytes of a hot partition, its shuffle, and the map tasks for each part.
 type Hot = (u64, ShuffleId, Vec<Range<usize>>);
 
-/// A partition is hot that is more than so many times the median, and large enough to be worth it.
+/// A partition is hot if it is more than this many times the median, and large enough to be worth it.
 const FACTOR: u64 = 2;
 
 impl Job<'_> {
-    /// Puts several inputs, each with some of the map tasks, in place of those that read hot partitions of
-    /// more than `above` bytes.
+    /// Replaces inputs that read hot partitions of more than `above` bytes by several inputs, each for
+    /// some of the map tasks.
     pub(super) fn split_hot_partitions(&mut self, index: usize, above: u64) {
         let inputs = &self.plan.stages[index].inputs;
         let read: Vec<Vec<(ShuffleId, usize)>> = inputs.iter().map(|input| splittable(input)).collect();
-        // Sides of a join are looked at apart: one may be hot where the other is even.
+        // The sides of a join are checked separately: one may be hot and the other even.
         let sides = read.iter().map(Vec::len).min().unwrap_or(0);
         let mut hottest: Vec<Option<Hot>> = vec![None; inputs.len()];
         for side in 0..sides {
@@ -63,7 +63,7 @@ impl Job<'_> {
         self.stages[index].parts = parts;
     }
 
-    /// What each map task left for a reduce partition, in bytes.
+    /// The bytes that each map task has left for a reduce partition.
     fn sizes(&self, (shuffle, partition): (ShuffleId, usize)) -> Vec<u64> {
         let Some(stage) = self.stage_of(shuffle) else { return Vec::new() };
         let of = |result: &Option<TaskResult>| match result {
@@ -74,13 +74,13 @@ impl Job<'_> {
     }
 }
 
-/// The shuffles, with their partition, of which an input may take some map tasks' rows at a time: what
-/// several such inputs give is what one gives of all of them.
+/// The shuffles and partitions that an input may read from some map tasks at a time: the results of
+/// several such inputs together are the same as the result of one input over all of them.
 fn splittable(input: &Input) -> Vec<(ShuffleId, usize)> {
     match input {
         Input::Shuffle { id, partition, maps: None, .. } => vec![(*id, *partition)],
         Input::Step { input, step } => match **step {
-            // The first half of an aggregation may be done in parts: the second puts them together.
+            // The first half of an aggregation can be done in parts; the second half merges them.
             Step::Filter(_) | Step::Select(_) | Step::WithColumns(_) | Step::Partial(_) => splittable(input),
             _ => Vec::new(),
         },
@@ -118,7 +118,7 @@ fn median(values: &[u64]) -> u64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(0)
 }
 
-/// Map tasks in order, as many together as make about `target` bytes.
+/// Consecutive map tasks, grouped into about `target` bytes.
 fn ranges(maps: &[u64], target: u64) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let (mut start, mut filled) = (0, 0);
@@ -135,7 +135,7 @@ fn ranges(maps: &[u64], target: u64) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The frames of one partition put together, where several tasks have computed it.
+/// Stacks the frames of each partition that several tasks have computed.
 pub(super) fn together(frames: Vec<DataFrame>, parts: &[usize]) -> PolarsResult<Vec<DataFrame>> {
     if parts.len() != frames.len() {
         return Ok(frames);

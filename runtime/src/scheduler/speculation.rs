@@ -1,6 +1,7 @@
-//! A copy for a task that is slow: the first of the two to end counts. By Spark's rule: when three
-//! quarters of a stage's tasks are done, one that has run for half as long again as their median gets a
-//! copy on another worker. So does one that has not begun: it may wait behind a slow one.
+//! Copies of slow tasks: the first of the two attempts to end counts. Spark's rule: when three quarters
+//! of a stage's tasks are done, a task that has run one and a half times as long as their median gets a
+//! copy on another worker. A task that has not started gets one as well, because it may wait behind a
+//! slow one.
 
 use std::time::{Duration, Instant};
 
@@ -8,26 +9,26 @@ use super::job::Job;
 use super::stage::StageState;
 use crate::error::Result;
 
-/// The share of a stage's tasks that is done before any gets a copy.
+/// The share of a stage's tasks that must be done before any gets a copy.
 const QUANTILE: f64 = 0.75;
 
-/// Slow is what takes longer than the median by this factor.
+/// A task is slow if it takes this many times the median.
 const MULTIPLIER: f64 = 1.5;
 
-/// What takes less is never slow: a copy would cost more than it saves.
+/// A task that takes less is never slow: a copy would cost more than it saves.
 const MIN_RUNTIME: Duration = Duration::from_millis(100);
 
-/// How often running tasks are looked at.
+/// How often running tasks are checked.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// When running tasks were looked at last.
+/// When running tasks were last checked.
 #[derive(Default)]
 pub(super) struct Speculation {
     looked: Option<Instant>,
 }
 
 impl Job<'_> {
-    /// Gives the slow tasks their copies, if it is time to look.
+    /// Submits copies of slow tasks, if it is time to check.
     pub(super) fn speculate(&mut self) -> Result<()> {
         let now = Instant::now();
         let Some(speculation) = &mut self.speculation else { return Ok(()) };
@@ -57,7 +58,7 @@ impl Job<'_> {
     }
 }
 
-/// The tasks of a stage that are slow and run once, with their workers.
+/// The tasks of a stage that are slow and have one attempt, with their workers.
 fn slow(stage: &StageState, now: Instant) -> Vec<(usize, u64)> {
     let done = stage.tasks.len() - stage.left;
     let enough = ((stage.tasks.len() as f64 * QUANTILE) as usize).max(1);
@@ -79,7 +80,7 @@ fn slow(stage: &StageState, now: Instant) -> Vec<(usize, u64)> {
         .collect()
 }
 
-/// The tasks of a stage that have one attempt, which has not begun.
+/// The tasks of a stage that have one attempt, which has not started.
 fn waiting(stage: &StageState) -> Vec<usize> {
     let tasks = stage.tasks.iter().enumerate();
     tasks

@@ -4,32 +4,34 @@ use polars::prelude::DataFrame;
 
 use partita_engine::task::{Output, TaskResult};
 
-/// How far a stage has come.
+/// The state of a stage.
 #[derive(Default)]
 pub(super) struct StageState {
     /// Whether its tasks were ever queued.
     pub submitted: bool,
-    /// Whether all its tasks are done and what they left is there.
+    /// Whether all its tasks are done and their output is available.
     pub finished: bool,
     /// Whether its rows have become a broadcast or range bounds, which are kept whatever happens.
     pub taken: bool,
-    /// What becomes of its rows, decided once: a task run again must cut its rows as the first time.
+    /// What to do with its rows. Decided once: a task that is run again must split its rows as the first
+    /// time.
     pub output: Option<Output>,
     pub tasks: Vec<TaskState>,
-    /// Tasks not done.
+    /// The number of tasks not done.
     pub left: usize,
-    /// Partitions to be queued as soon as the stages before are finished.
+    /// Partitions to be queued as soon as the earlier stages are finished.
     pub pending: Vec<usize>,
-    /// Of those, how many were done before and how that was lost.
+    /// How many of those were done before, and how their output was lost.
     pub lost: Option<(usize, String)>,
-    /// For each task the partition it computes, or a part of it; empty if each has its own.
+    /// For each task, the partition that it computes completely or in part; empty if each task has its
+    /// own.
     pub parts: Vec<usize>,
-    /// How long its tasks took, where somebody wants to know.
+    /// The durations of its tasks, if they are needed.
     pub times: Vec<Duration>,
 }
 
 impl StageState {
-    /// Before its tasks are queued for the first time.
+    /// Prepares it before its tasks are queued for the first time.
     pub fn begin(&mut self, tasks: usize, output: Output) {
         self.submitted = true;
         self.output = Some(output);
@@ -38,12 +40,12 @@ impl StageState {
         self.pending = (0..tasks).collect();
     }
 
-    /// Whether something of it waits to be queued.
+    /// Whether some of its tasks wait to be queued.
     pub fn waits(&self) -> bool {
         !self.submitted || !self.pending.is_empty()
     }
 
-    /// What a task gave is gone: it has to be run again.
+    /// A task's output is lost, so it must be run again.
     pub fn undo(&mut self, partition: usize, cause: &str) {
         if self.tasks[partition].result.take().is_some() {
             self.left += 1;
@@ -54,7 +56,7 @@ impl StageState {
         }
     }
 
-    /// The rows its tasks gave back, in partition order. The tasks stay done.
+    /// The rows that its tasks returned, in partition order. The tasks stay done.
     pub fn take_frames(&mut self) -> Vec<DataFrame> {
         self.taken = true;
         let frames = self.tasks.iter_mut().map(|task| task.result.take());
@@ -66,7 +68,7 @@ impl StageState {
             .collect()
     }
 
-    /// The sum of what its tasks counted.
+    /// The sum of its tasks' counts.
     pub fn count(&self) -> u64 {
         let counts = self.tasks.iter().map(|task| match task.result {
             Some(TaskResult::Count(count)) => count,
@@ -76,38 +78,38 @@ impl StageState {
     }
 }
 
-/// How far a task has come.
+/// The state of a task.
 #[derive(Default)]
 pub(super) struct TaskState {
-    /// Attempts made so far, and so the next one's number.
+    /// The number of attempts so far, which is the number of the next one.
     pub attempts: usize,
-    /// Attempts that are queued or run: one, and maybe a copy of it.
+    /// Attempts that are queued or running: one, and possibly a copy.
     pub live: [Option<Attempt>; 2],
     /// Why attempts failed, in order.
     pub failures: Vec<String>,
-    /// How often a worker was lost that ran it.
+    /// How often a worker was lost while running it.
     pub workers_lost: usize,
-    /// How often it could not read what earlier stages left.
+    /// How often it could not read the output of earlier stages.
     pub fetches_failed: usize,
-    /// How often what it left was lost.
+    /// How often its output was lost.
     pub outputs_lost: usize,
-    /// What it gave, once it is done.
+    /// Its result, once it is done.
     pub result: Option<TaskResult>,
-    /// When it was done, in the job's own count of things that happened.
+    /// When it was done, by the job's own event count.
     pub done_at: u64,
 }
 
 /// An attempt that has not ended.
 pub(super) struct Attempt {
     pub number: usize,
-    /// When it was queued, in the job's own count.
+    /// When it was queued, by the job's own event count.
     pub sent_at: u64,
     /// The worker that runs it, and since when.
     pub runs: Option<(u64, Instant)>,
 }
 
 impl TaskState {
-    /// The next attempt's number; it is live from now on.
+    /// Starts the next attempt and returns its number.
     pub fn attempt(&mut self, sent_at: u64) -> usize {
         let number = self.attempts;
         self.attempts += 1;
@@ -122,7 +124,7 @@ impl TaskState {
         self.live.iter_mut().flatten().find(|attempt| attempt.number == number)
     }
 
-    /// Ends a live attempt; `None` if it is not live, because nobody waits for it any more.
+    /// Ends a live attempt. `None` if it is not live, because nobody waits for it any more.
     pub fn end(&mut self, number: usize) -> Option<Attempt> {
         let is = |place: &&mut Option<Attempt>| place.as_ref().is_some_and(|a| a.number == number);
         self.live.iter_mut().find(is)?.take()

@@ -1,4 +1,5 @@
-//! What a decomposed aggregation promises: the same answer as the whole one, however the rows are split.
+//! What a decomposed aggregation guarantees: the same result as the whole one, however the rows are
+//! split.
 
 use partita::plan::aggregate::decompose;
 use polars::prelude::*;
@@ -67,7 +68,7 @@ fn frame(rows: &[Row]) -> DataFrame {
     .unwrap()
 }
 
-/// One of everything that decomposes.
+/// One of each aggregation that can be decomposed.
 fn aggregations() -> Vec<Expr> {
     let plain = ["i", "w", "u", "f", "f32", "b"];
     let mut aggs = vec![
@@ -124,7 +125,7 @@ fn aggregations() -> Vec<Expr> {
     aggs
 }
 
-/// The values of a column; floats are compared up to their last bits, and means of times to one unit.
+/// Compares the values of a column: floats up to their last bits, and means of times up to one unit.
 fn assert_same(expected: &Column, actual: &Column) {
     assert_eq!(expected.dtype(), actual.dtype(), "{}", expected.name());
     for row in 0..expected.len() {

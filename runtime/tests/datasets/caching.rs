@@ -1,4 +1,4 @@
-//! What a cache saves, and that it never costs a right answer.
+//! What a cache saves, and that the results stay correct.
 
 use partita::events::Event;
 use partita::prelude::*;

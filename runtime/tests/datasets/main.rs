@@ -1,6 +1,6 @@
-//! What datasets promise in an embedded session, asked through the public interface. One program: each would be linked
-//! with Polars, and that takes longer than most of them run. What needs a process to itself (interrupts, processor
-//! time, memory) has one beside this folder.
+//! What datasets guarantee in an embedded session, tested through the public interface. All of it is one
+//! program: each program would be linked with Polars, which takes longer than most tests run. Tests that
+//! need a process of their own (interrupts, processor time, memory) are beside this folder.
 
 mod aggregate;
 mod caching;

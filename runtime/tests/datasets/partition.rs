@@ -1,4 +1,4 @@
-//! What the map side of a shuffle promises about where rows go.
+//! What the map side of a shuffle guarantees about where rows go.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
     proptest::collection::vec(row, 0..120)
 }
 
-/// The rows with their number in `row`, in `chunks` chunks.
+/// The rows in `chunks` chunks, with their number in `row`.
 fn frame(rows: &[Row], chunks: usize) -> DataFrame {
     let categories = Categories::new("cat".into(), "test".into(), CategoricalPhysical::U32);
     let dtype = DataType::Categorical(categories.clone(), categories.mapping());
@@ -46,7 +46,7 @@ fn row_numbers(df: &DataFrame) -> Vec<u32> {
     df.column("row").unwrap().u32().unwrap().iter().flatten().collect()
 }
 
-/// Every row is in exactly one of `n` pieces, and pieces keep the order and the schema.
+/// Every row is in exactly one of `n` parts, and the parts keep the order and the schema.
 fn assert_conserved(df: &DataFrame, pieces: &[DataFrame], n: usize) {
     assert_eq!(pieces.len(), n);
     let mut all = Vec::new();
@@ -62,7 +62,7 @@ fn assert_conserved(df: &DataFrame, pieces: &[DataFrame], n: usize) {
     assert!(all.into_iter().eq(0..df.height() as u32));
 }
 
-/// The partition of each distinct key, as Polars tells keys apart; fails when a key is in two of them.
+/// The partition of each distinct key, by Polars' equality. Fails if a key is in two of them.
 fn group_homes(pieces: &[DataFrame], keys: &[Expr]) -> usize {
     let tagged = pieces
         .iter()

@@ -1,5 +1,5 @@
-//! Remedies against skew and needless shuffles do what they are for: rows of a hot key are spread, small
-//! sides are broadcast, hot keys are named. That they change no rows is in `wide_steps` and `programs`.
+//! Remedies against skew and needless shuffles work: rows of a hot key are spread, small sides are
+//! broadcast, hot keys are reported. `wide_steps` and `programs` check that they change no rows.
 
 use partita::prelude::*;
 
@@ -52,7 +52,7 @@ fn a_salted_join_copies_only_the_right_rows_of_hot_keys() {
     let join_stage = |report: &JobReport| report.stages.iter().position(|s| s.name == "join").unwrap();
     assert!(largest_share(&plain_report, join_stage(&plain_report)) > 0.75, "{plain_report}");
     assert!(largest_share(&report, join_stage(&report)) < 0.35, "{report}");
-    // One key in a thousand is hot: of the right, three rows more than there are.
+    // One key in a thousand is hot: three of the right rows are copied in addition.
     assert_eq!(report.stages[join_stage(&report)].total(|m| m.rows_in), 40_000 + 1000 + 3);
 }
 
@@ -83,7 +83,7 @@ fn small_right_sides_are_broadcast_up_to_the_threshold() {
     assert!(shuffles(&join(&file)) && shuffles(&join(&range)));
     session.set_broadcast_threshold(8_000);
     assert!(!shuffles(&join(&file)) && !shuffles(&join(&range)));
-    // What a group_by gives is known once it is cached.
+    // The size of a group_by's result is known once it is cached.
     let grouped = range.group_by([(col("id") % lit(10)).alias("id")]).agg([len()]).cache();
     assert!(shuffles(&join(&grouped)));
     grouped.count().unwrap();
@@ -112,16 +112,16 @@ fn what_cannot_be_salted_or_broadcast_says_why_and_what_to_do() {
         (
             rows.group_by([col("id")]).salted(4).agg([col("id").median().alias("m")]),
             "two halves",
-            "leave salted out",
+            "omit salted",
         ),
-        (rows.group_by([]).salted(4).agg([len()]), "no keys", "leave salted out"),
+        (rows.group_by([]).salted(4).agg([len()]), "no keys", "omit salted"),
         (rows.group_by([col("id")]).salted(0).agg([len()]), "0 partitions", "at least 1"),
         (rows.repartition_salted([col("id")], 4, 0), "0 partitions", "at least 1"),
-        (rows.join(&other, [col("id")], JoinType::Full).salted(4), "what the right lacks", "Shuffle"),
-        (rows.join(&other, [col("id")], JoinType::Full).broadcast(), "what the right lacks", "Shuffle"),
-        (rows.join(&other, [], JoinType::Cross).salted(4), "no keys to salt", "leave salted out"),
+        (rows.join(&other, [col("id")], JoinType::Full).salted(4), "without a match", "Shuffle"),
+        (rows.join(&other, [col("id")], JoinType::Full).broadcast(), "without a match", "Shuffle"),
+        (rows.join(&other, [], JoinType::Cross).salted(4), "no keys to salt", "omit salted"),
         (rows.join(&other, [col("id")], JoinType::Inner).salted(0), "0 partitions", "at least 1"),
-        (rows.broadcast(), "no join", "join(…)"),
+        (rows.broadcast(), "not a join", "join(…)"),
     ];
     for (dataset, problem, remedy) in cases {
         let error = dataset.collect().unwrap_err().to_string();
@@ -165,7 +165,7 @@ fn a_hot_partition_is_read_by_several_tasks_and_the_result_has_the_same_partitio
         );
         assert!(largest_share(&after, stage) < 0.3, "{what}: {after}");
     }
-    // A median needs all rows of a key, and a partition is a file.
+    // A median needs all rows of a key, and each partition is one file.
     let whole = rows.group_by([col("key")]).agg([col("id").median().alias("median")]);
     assert_eq!(whole.profile().unwrap().1.stages[1].tasks.len(), 8);
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a job says of itself: rows, bytes and skew are counted where they happen.
+//! What a job reports: rows, bytes and skew are counted where they occur.
 
 use partita::prelude::*;
 

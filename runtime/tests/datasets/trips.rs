@@ -1,4 +1,4 @@
-//! Taxi trips as datasets: generated ones in partitions, real ones with their dirty rows counted.
+//! Taxi trips as datasets: generated ones in partitions, real ones with their invalid rows counted.
 
 use partita::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Every wide step gives the rows plain Polars gives, whatever the partitions: random data with nulls,
-//! NaN, empty partitions, one key for all rows; 1 to 64 partitions.
+//! Every wide step returns the rows that plain Polars returns, whatever the partitions: random data with
+//! nulls, NaN, empty partitions, one key for all rows; 1 to 64 partitions.
 
 use partita::prelude::*;
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn rows() -> impl Strategy<Value = Rows> {
         prop::option::weighted(0.9, -3i64..4).boxed(),
         prop::option::weighted(0.8, any::<i64>()).boxed(),
     ];
-    // Halves add without rounding, so sums are equal in any order.
+    // Multiples of a half add without rounding, so sums are equal in any order.
     let value = prop::option::weighted(0.9, (-1000i32..1000).prop_map(|v| f64::from(v) / 2.0));
     let name = prop::option::weighted(0.9, "[a-c]{0,2}");
     let one_key = prop::bool::weighted(0.2);
@@ -60,7 +60,7 @@ fn a_partitioning() -> impl Strategy<Value = Partitioning> {
         1 => Partitioning::Hash(vec![col("key"), col("name")], n),
         2 => Partitioning::Range(vec![col("value")], n),
         3 => Partitioning::Salted(vec![col("key")], n, salts),
-        // In whole numbers: Polars' remainder of floats can be the divisor itself.
+        // In integers: Polars' remainder of floats can be the divisor itself.
         _ => Partitioning::Expr(col("value").fill_null(0).cast(DataType::Int64).abs() % lit(n as i64), n),
     })
 }
@@ -124,7 +124,7 @@ proptest! {
             "date" => rows.iter().map(|row| row.2).collect::<Vec<_>>(),
             "value" => rows.iter().map(|row| i64::from(row.3)).collect::<Vec<_>>(),
         ).unwrap().lazy().with_columns([col("date").cast(DataType::Date)]).collect().unwrap();
-        // Which of the equal keys 0.0 and -0.0 stands for its group is left open.
+        // Which of the equal keys 0.0 and -0.0 represents its group is undefined.
         let keys = [col("float") + lit(0.0), col("bool"), col("date")];
         let aggs = [col("value").sum(), col("value").max().alias("max"), len().alias("rows")];
         for keys in [&keys[..1], &keys[1..2], &keys[2..], &keys[..]] {
@@ -226,7 +226,7 @@ proptest! {
             .with_row_group_size(Some(row_group))
             .finish(&mut rows.frame())
             .unwrap();
-        // Row groups this small are one partition.
+        // Row groups this small become one partition.
         let files = session().read_parquet(&path).unwrap();
         prop_assert_eq!(files.partitions().unwrap(), 1);
         let aggs = || [len(), col("name").count(), col("value").sum()];

@@ -11,7 +11,7 @@ use partita_worker::{Worker, WorkerOptions};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-/// A master with workers of two slots each, all in this process but joined by sockets.
+/// A master with workers of two slots each, all in this process but connected by sockets.
 pub struct Pool {
     pub runtime: Runtime,
     pub address: String,
@@ -32,7 +32,7 @@ impl Pool {
         pool
     }
 
-    /// A master like this, and no workers yet.
+    /// A master with these options, and no workers yet.
     pub fn with(options: MasterOptions) -> Self {
         let runtime = Runtime::new().unwrap();
         let master = runtime.block_on(Master::bind(options)).unwrap();
@@ -46,7 +46,7 @@ impl Pool {
         self.add_worker_with(|_| ());
     }
 
-    /// One more worker, as usual but for what `change` changes.
+    /// Adds a worker with default options, apart from what `change` changes.
     pub fn add_worker_with(&mut self, change: impl FnOnce(&mut WorkerOptions)) {
         let mut options = WorkerOptions::new(self.address.clone());
         options.name = format!("worker-{}", self.workers.len());
@@ -61,7 +61,7 @@ impl Pool {
         format!("partita://{}", self.address)
     }
 
-    /// A session that knows of all workers.
+    /// A session that sees all workers.
     pub fn session(&self) -> Session {
         let session = Session::connect(&self.url()).unwrap();
         until("all workers", || session.slots() == 2 * self.workers.len());
@@ -69,7 +69,7 @@ impl Pool {
     }
 }
 
-/// Waits for something that nobody tells.
+/// Waits for a condition that nobody reports.
 pub fn until(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..3000 {
         if holds() {
@@ -77,5 +77,5 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("{what}: not so after 30 seconds");
+    panic!("{what}: not after 30 seconds");
 }

@@ -1,4 +1,4 @@
-//! Random Dataset programs over random rows, to be run in two ways that must give the same.
+//! Random Dataset programs over random rows, to be run in two ways that must have the same result.
 
 use partita::prelude::*;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ pub enum Act {
     Cache(StorageLevel),
 }
 
-/// Rows and what is done with them.
+/// Rows and the steps applied to them.
 #[derive(Debug, Clone)]
 pub struct Program {
     rows: Vec<(Option<i64>, Option<String>, Option<i32>)>,
@@ -86,12 +86,12 @@ pub fn programs() -> impl Strategy<Value = Program> {
 }
 
 impl Program {
-    /// The program on a session. Its rows are one set, whatever the order in which tasks end.
+    /// The program on a session. The set of its rows does not depend on the order in which tasks end.
     pub fn on(&self, session: &Session) -> Dataset {
         let frame = df!(
             "key" => self.rows.iter().map(|row| row.0).collect::<Vec<_>>(),
             "name" => self.rows.iter().map(|row| row.1.clone()).collect::<Vec<_>>(),
-            // Halves add without rounding, so sums are equal in any order.
+            // Multiples of a half add without rounding, so sums are equal in any order.
             "value" => self.rows.iter().map(|row| row.2.map(|v| f64::from(v) / 2.0)).collect::<Vec<_>>(),
         )
         .unwrap();
@@ -131,7 +131,7 @@ impl Program {
                 data.group_by([col("key")]).salted(*salts).agg([col("name").max(), col("value").sum()])
             }
             Act::Distinct => data.distinct(),
-            // Which row of a name stays is open; only what all of them share is kept.
+            // Which row of a name is kept is undefined, so only the columns that they share are kept.
             Act::DistinctBy => data
                 .distinct_by(["name"])
                 .with_columns([lit(1i64).cast(DataType::Int64).alias("key"), lit(0.5).alias("value")])
@@ -139,7 +139,7 @@ impl Program {
             Act::Sort(descending) => {
                 data.sort_with(keep(), SortMultipleOptions::default().with_order_descending(*descending))
             }
-            // Sorted by all columns, so that which rows are the first is not open.
+            // Sorted by all columns, so that the first rows are well defined.
             Act::Limit(n) => data.sort(keep()).limit(*n),
             Act::RoundRobin(n) => data.repartition(*n),
             Act::Hash(n) => data.repartition_by(Partitioning::Hash(vec![col("name")], *n)),
@@ -167,7 +167,7 @@ impl Program {
     }
 }
 
-/// What a dataset gives, in an order of its own.
+/// A dataset's rows in a fixed order.
 pub fn sorted(frame: &DataFrame) -> DataFrame {
     frame.sort(["key", "name", "value"], SortMultipleOptions::default().with_nulls_last(true)).unwrap()
 }

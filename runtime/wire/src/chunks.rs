@@ -13,11 +13,10 @@ use tonic::codegen::tokio_stream::{Stream, StreamExt};
 use crate::CHUNK_BYTES;
 use crate::pool::Chunk;
 
-/// Chunks that wait between a writer and the network, at most.
+/// The most chunks that wait between a writer and the network.
 const CHUNKS_AHEAD: usize = 4;
 
-/// A pipe from a thread that may block to a stream of chunks: what is written to the one comes out of
-/// the other. The writer waits while the stream is not read.
+/// A pipe from a thread that may block to a stream of chunks. The writer waits while the stream is not read.
 pub fn chunks() -> (ChunkWriter, ChunkStream) {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let end = Arc::new(OnceLock::new());
@@ -25,9 +24,9 @@ pub fn chunks() -> (ChunkWriter, ChunkStream) {
     (writer, ChunkStream { receiver, end: Some(end) })
 }
 
-/// The end to write to, on a thread that may block: never on one of Tokio's. Ends in
-/// [`finish`](Self::finish) or [`fail`](Self::fail); dropped without either, the stream ends in an error,
-/// so that a reader never takes a part for the whole.
+/// The end to write to, on a thread that may block: never on one of Tokio's. Finish it with
+/// [`finish`](Self::finish) or [`fail`](Self::fail). If it is dropped without either, the stream ends in an
+/// error, so that a reader never takes a part for the whole.
 pub struct ChunkWriter {
     sender: mpsc::Sender<Chunk>,
     buffer: BytesMut,
@@ -35,13 +34,13 @@ pub struct ChunkWriter {
 }
 
 impl ChunkWriter {
-    /// Sends what is left and ends the stream.
+    /// Sends the rest and ends the stream.
     ///
     /// # Errors
     /// `BrokenPipe` when the stream was dropped.
     pub fn finish(mut self) -> io::Result<()> {
         self.flush()?;
-        // Set once: here or in `fail`, which both take the writer.
+        // Set only once: here or in `fail`; both consume the writer.
         let _ = self.end.set(Ok(()));
         Ok(())
     }
@@ -68,8 +67,8 @@ impl Write for ChunkWriter {
         Ok(taken)
     }
 
-    /// Chunks are sent when they are full and at the end: IPC writers flush after every message, which
-    /// would make chunks of a few bytes.
+    /// Chunks are sent when they are full and at the end. IPC writers flush after every message, which would
+    /// make chunks of a few bytes.
     fn flush(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() { Ok(()) } else { self.send() }
     }
@@ -90,15 +89,16 @@ impl Stream for ChunkStream {
             Poll::Ready(Some(chunk)) => Poll::Ready(Some(Ok(chunk))),
             Poll::Ready(None) => {
                 let Some(end) = self.end.take() else { return Poll::Ready(None) };
-                let cut_short = || Err(Status::aborted("the rows end in the middle: their sender gave up"));
+                let cut_short =
+                    || Err(Status::aborted("the rows are incomplete: their sender stopped in the middle"));
                 Poll::Ready(end.get().cloned().unwrap_or_else(cut_short).err().map(Err))
             }
         }
     }
 }
 
-/// Reads a stream of chunks on a thread that may block: never on one of Tokio's. Each read waits for
-/// the network at most `silence` long.
+/// Reads a stream of chunks on a thread that may block: never on one of Tokio's. Each read waits for the
+/// network for at most `silence`.
 pub struct ChunkReader<S> {
     stream: S,
     runtime: Handle,
@@ -109,7 +109,7 @@ pub struct ChunkReader<S> {
 }
 
 impl<S: Stream<Item = Result<Chunk, Status>> + Unpin> ChunkReader<S> {
-    /// Reads `stream`, which is driven by `runtime`.
+    /// A reader of `stream`, which `runtime` drives.
     pub fn new(stream: S, runtime: Handle, silence: Duration) -> Self {
         Self { stream, runtime, silence, chunk: Bytes::new(), position: 0, failure: None }
     }
@@ -127,7 +127,7 @@ impl<S: Stream<Item = Result<Chunk, Status>> + Unpin> ChunkReader<S> {
         match self.runtime.block_on(async { tokio::time::timeout(silence, stream.next()).await }) {
             Ok(chunk) => chunk.transpose(),
             Err(_) => Err(Status::deadline_exceeded(format!(
-                "nothing came for {} s: the other side is frozen or cut off",
+                "no data for {} s: the other side is frozen or cut off",
                 silence.as_secs_f64()
             ))),
         }
@@ -166,7 +166,7 @@ impl<S: Stream<Item = Result<Chunk, Status>> + Unpin> Read for ChunkReader<S> {
     }
 }
 
-/// Forward only, by reading: Polars' reader of IPC streams steps over padding so.
+/// Seeks forward only, by reading: Polars' reader of IPC streams skips padding this way.
 impl<S: Stream<Item = Result<Chunk, Status>> + Unpin> Seek for ChunkReader<S> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let ahead = match to {
@@ -175,7 +175,7 @@ impl<S: Stream<Item = Result<Chunk, Status>> + Unpin> Seek for ChunkReader<S> {
             SeekFrom::End(_) => None,
         };
         let Some(ahead) = ahead else {
-            let text = "a stream of chunks is read forward only";
+            let text = "a stream of chunks can be read forward only";
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         };
         if io::copy(&mut self.by_ref().take(ahead), &mut io::sink())? < ahead {
@@ -242,7 +242,7 @@ mod tests {
         while sender.capacity() > 0 {
             thread::yield_now();
         }
-        assert!(!wrote.is_finished(), "more was taken than may wait");
+        assert!(!wrote.is_finished(), "more chunks were taken than may wait");
         drop(sender);
         let mut total = 0;
         while let Some(chunk) = runtime.block_on(stream.next()) {

@@ -1,6 +1,6 @@
-//! The gRPC services between the processes of a pool, and what they all agree on: versions, the
-//! token, certificates, limits. What a task is and what rows are is not known here: tasks are bytes,
-//! rows are chunks of Arrow IPC streams.
+//! The gRPC services between the processes of a pool, and what the processes have in common: versions, the
+//! token, certificates, limits. This crate does not know tasks or rows: tasks are bytes, rows are chunks of
+//! Arrow IPC streams.
 
 #![warn(missing_docs)]
 

@@ -1,14 +1,14 @@
-/// Bytes of one [`Chunk`](crate::pool::Chunk) at most.
+/// The most bytes in one [`Chunk`](crate::pool::Chunk).
 pub const CHUNK_BYTES: usize = 1 << 20;
 
-/// Rows of at most so many bytes travel inside of messages; more of them as chunks.
+/// Rows up to this many bytes are sent inside messages; larger ones as chunks.
 pub const INLINE_BYTES: usize = 256 << 10;
 
-/// Bytes of one message at most: what a batch of tasks may come to.
+/// The most bytes in one message: the limit for a batch of tasks.
 pub const MESSAGE_BYTES: usize = 32 << 20;
 
-/// Messages or chunks that wait in a queue between two tasks of a process, at most.
+/// The most messages or chunks that wait in a queue between two tasks of a process.
 pub const QUEUE: usize = 16;
 
-/// Tasks that a worker may be sent for each of its slots beside the one that runs there.
+/// The most tasks that a worker may be sent per slot beside the running one.
 pub const AHEAD: usize = 8;

@@ -4,12 +4,12 @@ use std::{env, fs, io};
 use thiserror::Error;
 use tonic::transport::{Certificate, ClientTlsConfig, ServerTlsConfig};
 
-/// Where certificates lie, in PEM. All may be absent: then nothing is encrypted.
+/// The PEM files of certificates. All may be absent: then nothing is encrypted.
 #[derive(Debug, Clone, Default)]
 pub struct TlsFiles {
-    /// Whom to trust when dialling.
+    /// The authorities to trust when connecting.
     pub ca: Option<PathBuf>,
-    /// Who this process is when it listens.
+    /// The certificate of this process when it listens.
     pub identity: Option<Identity>,
 }
 
@@ -22,7 +22,7 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
-/// What the files of an [`Identity`] hold. Not printed: the key is a secret.
+/// The contents of an [`Identity`]'s files. Not printed, because the key is a secret.
 pub struct Pem {
     /// The certificate chain.
     pub certificate: Vec<u8>,
@@ -39,13 +39,13 @@ pub struct TlsError {
 }
 
 impl TlsFiles {
-    /// What `PARTITA_TLS_CA` says, for processes that only dial.
+    /// The files for processes that only connect: the authority from `PARTITA_TLS_CA`.
     pub fn from_env() -> Self {
         let ca = env::var_os("PARTITA_TLS_CA").filter(|path| !path.is_empty()).map(PathBuf::from);
         Self { ca, identity: None }
     }
 
-    /// How to dial; `None` means without TLS.
+    /// The configuration for connecting; `None` without TLS.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -54,7 +54,7 @@ impl TlsFiles {
         Ok(Some(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?))))
     }
 
-    /// How to listen; `None` means without TLS.
+    /// The configuration for listening; `None` without TLS.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -64,7 +64,7 @@ impl TlsFiles {
         Ok(Some(ServerTlsConfig::new().identity(pair)))
     }
 
-    /// Who listens, as the files say; `None` means without TLS.
+    /// Reads the files of this process's identity; `None` without TLS.
     ///
     /// # Errors
     /// When a file cannot be read.

@@ -16,29 +16,29 @@ pub struct Token(MetadataValue<Ascii>);
 /// Why there is no token.
 #[derive(Debug, Error)]
 pub enum TokenError {
-    /// The file that should hold it cannot be read.
+    /// The token's file cannot be read.
     #[error("cannot read the token from {path}: {cause}")]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         cause: io::Error,
     },
-    /// It has nothing in it, or what a header cannot carry.
+    /// It is empty, or has characters that a header cannot carry.
     #[error(
         "the token from {from} is empty or has characters other than visible ASCII; make one with `openssl rand -hex 32`"
     )]
     Unusable {
-        /// Where it came from.
+        /// The file or variable it came from.
         from: String,
     },
 }
 
 impl Token {
-    /// A token from its text; `from` says where the text came from, for the error.
+    /// Makes a token from its text. `from` names the source of the text for the error.
     ///
     /// # Errors
-    /// When it is empty or no visible ASCII.
+    /// When it is empty or not visible ASCII.
     pub fn new(text: &str, from: &str) -> Result<Self, TokenError> {
         let unusable = || TokenError::Unusable { from: from.to_owned() };
         let text = text.trim();
@@ -50,21 +50,21 @@ impl Token {
         Ok(Self(value))
     }
 
-    /// The token a file holds.
+    /// Reads the token from a file.
     ///
     /// # Errors
-    /// When the file cannot be read or holds no token.
+    /// When the file cannot be read or has no valid token.
     pub fn from_file(path: &Path) -> Result<Self, TokenError> {
         let text =
             fs::read_to_string(path).map_err(|cause| TokenError::File { path: path.to_owned(), cause })?;
         Self::new(&text, &path.display().to_string())
     }
 
-    /// The token of this process's environment: in the file `PARTITA_TOKEN_FILE`, or in
-    /// `PARTITA_TOKEN`. `None` if neither is set.
+    /// Reads the token from this process's environment: from the file that `PARTITA_TOKEN_FILE` names, or
+    /// from `PARTITA_TOKEN`. Returns `None` if neither is set.
     ///
     /// # Errors
-    /// When one is set and holds no token.
+    /// When one is set and has no valid token.
     pub fn from_env() -> Result<Option<Self>, TokenError> {
         if let Some(path) = env::var_os("PARTITA_TOKEN_FILE").filter(|path| !path.is_empty()) {
             return Self::from_file(Path::new(&path)).map(Some);
@@ -75,7 +75,7 @@ impl Token {
         }
     }
 
-    /// Whether a header's value is this token, in time that does not depend on where they differ.
+    /// Whether a header's value is this token. The time does not depend on where they differ.
     pub fn matches(&self, header: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(header).into()
     }
@@ -96,9 +96,9 @@ impl Token {
             let Some(token) = &token else { return Ok(request) };
             match request.metadata().get(HEADER) {
                 Some(theirs) if token.matches(theirs.as_bytes()) => Ok(request),
-                Some(_) => Err(Status::unauthenticated("the token is not this pool's")),
+                Some(_) => Err(Status::unauthenticated("the token is not the pool's token")),
                 None => Err(Status::unauthenticated(
-                    "this pool wants a token: set PARTITA_TOKEN or PARTITA_TOKEN_FILE to the pool's",
+                    "this pool requires a token: set PARTITA_TOKEN or PARTITA_TOKEN_FILE to the pool's",
                 )),
             }
         }

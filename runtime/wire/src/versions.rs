@@ -2,17 +2,17 @@ use tonic::Status;
 
 use crate::pool::Versions;
 
-/// The number of this protocol; raised when messages change their meaning.
+/// The version of this protocol. It is raised when messages change their meaning.
 pub const PROTOCOL: u32 = 1;
 
 impl Versions {
-    /// This build's versions; Polars' comes from the caller, where it is linked.
+    /// The versions of this build. The caller passes Polars' version, because it links Polars.
     pub fn new(polars: &str) -> Self {
         Self { protocol: PROTOCOL, partita: env!("CARGO_PKG_VERSION").into(), polars: polars.into() }
     }
 
-    /// Refuses a peer whose versions differ from these: plans that travel are not stable between
-    /// them. `peer` says who it is, such as `worker`.
+    /// Refuses a peer whose versions differ from these, because plans sent between processes are not stable
+    /// between versions. `peer` names the peer, such as `worker`.
     ///
     /// # Errors
     /// `FAILED_PRECONDITION`, with both versions and the remedy.
@@ -22,7 +22,7 @@ impl Versions {
             Some(theirs) => Err(Status::failed_precondition(format!(
                 "this is {self}, the {peer} is {theirs}; install the same version of Partita on both sides"
             ))),
-            None => Err(Status::failed_precondition(format!("the {peer} says nothing of its version"))),
+            None => Err(Status::failed_precondition(format!("the {peer} did not send its version"))),
         }
     }
 }

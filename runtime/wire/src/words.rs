@@ -2,8 +2,8 @@ use std::error::Error;
 
 use tonic::{Code, Status};
 
-/// Why a call, a stream or a connection broke, for people. The transport's own words, such as "transport
-/// error", say little; the innermost cause does. Where that is a certificate, what to do is added.
+/// A readable reason why a call, a stream or a connection broke. The transport's own message, such as
+/// "transport error", says little; the innermost cause says more. For a certificate, the remedy is added.
 pub fn words(status: &Status) -> String {
     match status.code() {
         Code::Unknown | Code::Unavailable | Code::Cancelled | Code::Internal => root(status),
@@ -11,7 +11,7 @@ pub fn words(status: &Status) -> String {
     }
 }
 
-/// The innermost cause of an error of the transport, with the remedy where it is a certificate.
+/// The innermost cause of a transport error, with the remedy for a certificate.
 pub fn root(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -27,7 +27,7 @@ pub fn root(error: &dyn Error) -> String {
     text
 }
 
-/// Whether a transport's error says that the other side's certificate is not trusted.
+/// Whether a transport error says that the other side's certificate is not trusted.
 pub fn is_distrust(text: &str) -> bool {
     text.starts_with("invalid peer certificate")
 }

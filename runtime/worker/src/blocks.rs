@@ -20,12 +20,12 @@ use tonic::{Code, Request, Response, Status};
 use crate::Shared;
 use crate::registration::{Registration, result_of};
 
-/// In the header of an answer: what its rows will be in memory.
+/// The header of an answer with the size of its rows in memory.
 pub(super) const BYTES_HEADER: &str = "partita-bytes";
 
-/// Streams that are written at a time; each has a thread.
+/// The maximum number of streams written at once; each has a thread.
 const STREAMS: usize = 256;
-/// A peer that is frozen or cut off is noticed within the sum of these, and its stream dropped.
+/// A peer that is frozen or cut off is noticed within the sum of these, and its stream is dropped.
 const PING: Duration = Duration::from_secs(10);
 const PONG: Duration = Duration::from_secs(20);
 
@@ -46,11 +46,11 @@ pub(super) fn serve(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let router = server.add_service(BlocksServer::with_interceptor(service, Token::require(token)));
     Ok(tokio::spawn(async move {
-        // Streams that are open do not hold a stopping worker.
+        // Open streams do not delay a worker that is stopping.
         tokio::select! {
             ended = router.serve_with_incoming(incoming) => {
                 if let Err(error) = ended {
-                    tracing::error!("blocks are no longer served: {error}");
+                    tracing::error!("stopped serving blocks: {error}");
                 }
             }
             () = shutdown.cancelled() => {}
@@ -66,11 +66,11 @@ struct Service {
 impl Service {
     fn registration(&self) -> Result<Arc<Registration>, Status> {
         self.shared.registration().ok_or_else(|| {
-            Status::not_found(format!("worker {} has no master now", self.shared.options.name))
+            Status::not_found(format!("worker {} has no master at the moment", self.shared.options.name))
         })
     }
 
-    /// Streams what `write` writes on a thread of its own.
+    /// Streams what `write` writes, on a thread of its own.
     async fn stream(
         &self,
         bytes: usize,
@@ -81,10 +81,10 @@ impl Service {
         let (mut writer, stream) = chunks();
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            // Serving takes no cores from tasks but this one.
+            // Serving uses no other cores of the tasks than this one.
             ALLOW_RAYON_THREADS.set(false);
             match write(&mut writer) {
-                // A reader that has left needs no end.
+                // A reader that has left needs no end of stream.
                 Ok(()) => drop(writer.finish()),
                 Err(PolarsError::IO { error, .. }) if error.kind() == ErrorKind::BrokenPipe => {}
                 Err(error) => writer.fail(Status::data_loss(error.to_string())),
@@ -126,7 +126,7 @@ impl Blocks for Service {
                 if let Err(error) = write_blocks(&blocks, packing, writer) {
                     let left = matches!(&error, PolarsError::IO { error, .. } if error.kind() == ErrorKind::BrokenPipe);
                     if !left {
-                        // What cannot be read once will not be later: it is made again.
+                        // What cannot be read once will not be readable later: it must be made again.
                         registration.blocks.forget(owner, map);
                     }
                     return Err(error);
@@ -142,7 +142,7 @@ impl Blocks for Service {
         let result = self.registration()?.blocks.take(result_of(&key));
         let Some(blocks) = result else {
             return Err(Status::not_found(format!(
-                "worker {} has no result of partition {} of stage {} in job {}: it can be taken once",
+                "worker {} has no result of partition {} of stage {} in job {}: a result can be fetched only once",
                 self.shared.options.name, key.partition, key.stage, key.job
             )));
         };

@@ -31,17 +31,17 @@ use crate::{Shared, WorkerError, dial, outbox};
 
 /// How long the master may take to answer the hello.
 const WELCOME: Duration = Duration::from_secs(10);
-/// Between two tries to reach the master: at first, and at most.
+/// The wait between two attempts to reach the master: the first and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How late the master hears of tasks that begin or end while others wait for their slot, at most.
+/// The maximum delay of reports about tasks that start or end while others wait for their slot.
 const NOTED: Duration = Duration::from_millis(20);
-/// Cached datasets that one heartbeat tells of, at most.
+/// The maximum number of cached datasets in a heartbeat.
 const DATASETS: usize = 256;
-/// The master's pace of heartbeats is kept within reason.
+/// The limit for the heartbeat interval that a master may ask for.
 const FASTEST_HEARTBEAT: u32 = 20;
 
-/// How to call the master; cheap to clone.
+/// The channel to the master; cheap to clone.
 #[derive(Clone)]
 pub(super) struct MasterDial {
     pub(super) channel: Channel,
@@ -55,17 +55,17 @@ impl MasterDial {
             .max_encoding_message_size(MESSAGE_BYTES)
     }
 
-    /// A frame that a session sent ahead.
+    /// Fetches a frame that a session has sent ahead.
     pub async fn blob(&self, request: BlobRequest) -> Result<Streaming<Chunk>, Status> {
         Ok(self.client().get_blob(request).await?.into_inner())
     }
 }
 
-/// How a talk with the master ended.
+/// How a connection to the master ended.
 enum Ended {
-    /// It may be there again later.
+    /// The master may be reachable again later.
     Lost(String),
-    /// It will not have this worker.
+    /// The master rejects this worker.
     Refused(String),
 }
 
@@ -92,7 +92,7 @@ fn waits() -> ExponentialBackoff {
         .build()
 }
 
-/// Talks with the master, and dials again whenever the talk breaks, until `shutdown`.
+/// Stays connected to the master, and reconnects whenever the connection breaks, until `shutdown`.
 pub(super) async fn keep(
     shared: Arc<Shared>,
     queue: Sender<Launch>,
@@ -107,7 +107,7 @@ pub(super) async fn keep(
         };
         let registered = shared.registration().is_some();
         let forgetting = shared.clone();
-        // Removes files.
+        // This removes files.
         let _ = tokio::task::spawn_blocking(move || forgetting.register(None)).await;
         let master = &shared.options.master;
         match ended {
@@ -116,7 +116,9 @@ pub(super) async fn keep(
                 return Err(WorkerError::Refused { master: master.clone(), cause });
             }
             Some(Ended::Lost(cause)) if registered => {
-                tracing::warn!("the master at {master} is lost: {cause}; what was kept for it is dropped");
+                tracing::warn!(
+                    "lost the connection to the master at {master}: {cause}; everything kept for it is dropped"
+                );
                 wait = waits();
             }
             Some(Ended::Lost(cause)) => tracing::warn!(
@@ -131,7 +133,7 @@ pub(super) async fn keep(
     }
 }
 
-/// One stay with the master, from the hello to the end of the stream.
+/// One registration with the master, from the hello to the end of the stream.
 async fn talk(shared: &Arc<Shared>, queue: &Sender<Launch>, tls: Option<&ClientTlsConfig>) -> Ended {
     match talk_until_lost(shared, queue, tls).await {
         Ok(()) => Ended::Lost("it ended the connection".into()),
@@ -146,7 +148,7 @@ async fn talk_until_lost(
 ) -> Result<(), Ended> {
     let options = &shared.options;
     let channel = dial::channel(&options.master, tls)
-        .map_err(|error| Ended::Refused(format!("`{}` is no address: {error}", options.master)))?;
+        .map_err(|error| Ended::Refused(format!("`{}` is not an address: {error}", options.master)))?;
     let master = MasterDial { channel, token: options.token.clone() };
     let (to_master, outgoing) = outbox::to_master(4 * QUEUE);
     let hello = hello(shared).await.map_err(|error| Ended::Lost(error.to_string()))?;
@@ -158,7 +160,7 @@ async fn talk_until_lost(
     let first = first.map_err(|_| Ended::Lost("it does not answer".into()))??;
     let Some(Order::Welcome(WorkerWelcome { worker, heartbeat_ms })) = first.and_then(|first| first.message)
     else {
-        return Err(Ended::Refused("it answers with something else than a welcome; is it a master?".into()));
+        return Err(Ended::Refused("it did not answer with a welcome; is it a master?".into()));
     };
     tracing::info!("worker {} is number {worker} of the pool at {}", options.name, options.master);
     let registration = Arc::new(Registration::new(
@@ -181,7 +183,7 @@ async fn talk_until_lost(
             },
             _ = noted.tick() => registration.outbox.tell_noted(),
             _ = heartbeat.tick() => {
-                // If so much waits to be sent, the master hears of this worker anyway.
+                // If that much is waiting to be sent, the master hears from this worker anyway.
                 let status = Message::Status(status(shared, &registration));
                 let _ = to_master.try_send(outbox::piece(status));
             }
@@ -210,7 +212,7 @@ async fn obey(
                 registration.end(&key);
                 let error = TaskError::Failed("the worker was given more tasks than it has slots".into());
                 let ended = TaskEnded { key: Some(key), worker: 0, outcome: Some(failure(&error)) };
-                // A stream that is gone needs no answers.
+                // A stream that has closed needs no answers.
                 let _ = to_master.send(outbox::piece(Message::Ended(ended))).await;
             }
         }
@@ -226,15 +228,15 @@ async fn obey(
         }
         Some(Order::EndSession(gone)) => aside(registration, move |kept| {
             kept.end_session(gone.session);
-            // Others on this machine may need it before the next task does.
+            // Other processes may need the memory before the next task does.
             heap::give_back();
         }),
         Some(Order::Welcome(_)) | None => {}
     }
 }
 
-/// Frees memory and files where a thread may block. None of it has to wait for another, nor a task for
-/// it: numbers are never used twice.
+/// Frees memory and files on a thread that may block. This need not be ordered with other work, because
+/// numbers are never reused.
 fn aside(registration: &Arc<Registration>, work: impl FnOnce(&Registration) + Send + 'static) {
     let registration = registration.clone();
     tokio::task::spawn_blocking(move || work(&registration));
@@ -254,7 +256,7 @@ async fn hello(shared: &Shared) -> io::Result<WorkerHello> {
     })
 }
 
-/// What is kept of each cached dataset, the largest first.
+/// What is cached of each dataset, largest first.
 fn datasets(registration: &Registration) -> Vec<CachedDataset> {
     let mut kept = registration.cache.datasets();
     kept.sort_by_key(|dataset| std::cmp::Reverse(dataset.memory_bytes + dataset.disk_bytes));
@@ -271,13 +273,13 @@ fn datasets(registration: &Registration) -> Vec<CachedDataset> {
     kept.into_iter().map(told).collect()
 }
 
-/// Paths as they travel; one that is no text cannot be named in a plan either.
+/// Paths as text. A path that is not text cannot be named in a plan either.
 fn names(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().filter_map(|path| path.to_str().map(str::to_owned)).collect()
 }
 
-/// Where others reach the Blocks service: as told, or where it listens, or this machine's address on
-/// the way to the master.
+/// The address at which others reach the Blocks service: the one set, or the one it listens on, or this
+/// machine's address on the route to the master.
 async fn advertised(shared: &Shared) -> io::Result<String> {
     let port = shared.listening.port();
     match &shared.options.advertise {
@@ -288,7 +290,7 @@ async fn advertised(shared: &Shared) -> io::Result<String> {
         None if !shared.listening.ip().is_unspecified() => Ok(shared.listening.to_string()),
         None => {
             let master = dial::host_and_port(&shared.options.master);
-            // Nothing is sent: the system only looks which of its addresses it would send from.
+            // Nothing is sent: the system only determines which of its addresses it would send from.
             let socket =
                 UdpSocket::bind((if shared.listening.is_ipv6() { "[::]" } else { "0.0.0.0" }, 0)).await?;
             socket.connect(master).await?;

@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
-/// How long a connection may take to stand.
+/// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
-/// A connection over which nothing comes is asked so often whether it lives…
+/// How often a silent connection is checked.
 const PING: Duration = Duration::from_secs(5);
-/// …and has so long to answer.
+/// How long the peer may take to answer the check.
 const PONG: Duration = Duration::from_secs(10);
-/// Bytes that may be on their way in one stream and in all of a connection, so that a sender need not
-/// wait while its chunk is decoded.
+/// The flow-control windows of a stream and of a connection, large enough that a sender need not wait
+/// while its chunk is decoded.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-/// Bytes of one frame of HTTP/2: chunks come in a few, not in dozens.
+/// The size of an HTTP/2 frame: a chunk comes in a few frames, not in dozens.
 const FRAME: u32 = 1 << 20;
 
-/// What may stand before a host.
+/// The schemes that may precede a host.
 const SCHEMES: [&str; 4] = ["partita://", "partitas://", "http://", "https://"];
 
-/// `host:port` of an address, without a scheme.
+/// The `host:port` of an address, without a scheme.
 pub(super) fn host_and_port(address: &str) -> &str {
     let bare = SCHEMES.iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
     bare.trim_end_matches('/')
@@ -31,8 +31,8 @@ pub(super) fn wants_tls(address: &str) -> bool {
     address.starts_with("partitas://") || address.starts_with("https://")
 }
 
-/// A channel to `host:port`, with or without a scheme before it; it connects when it is used, and again
-/// when the connection is lost.
+/// A channel to `host:port`, with or without a scheme. It connects on first use, and reconnects when the
+/// connection is lost.
 pub(super) fn channel(
     address: &str,
     tls: Option<&ClientTlsConfig>,

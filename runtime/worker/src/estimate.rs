@@ -1,20 +1,20 @@
-//! How much memory a task will want: guessed from its input before it starts, known better once the
-//! blocks it reads have said how large they are.
+//! Estimates how much memory a task will need: from its input before it starts, and more precisely once
+//! the blocks that it reads have reported their sizes.
 
 use partita_engine::memory::Bytes;
 use partita_engine::task::{Input, Step, Task};
 
-/// Bytes of Arrow memory that a compressed byte of a file becomes, about.
+/// Roughly how many bytes of Arrow memory a compressed byte of a file becomes.
 const UNPACKED: usize = 3;
-/// For a plan that reads by itself nothing is known.
+/// The estimate for a plan that reads by itself, about which nothing is known.
 const UNKNOWN: usize = 64 << 20;
 
-/// What a task's input comes to.
+/// An estimate of a task's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Estimate {
-    /// Bytes of input that are known before it starts.
+    /// Bytes of input whose size is known before the task starts.
     pub known: usize,
-    /// Bytes of input that are guessed, and may be far less once columns and rows are left out.
+    /// Estimated bytes of input, which may be far fewer once columns and rows are left out.
     guessed: usize,
     /// How many times its input a task holds at once.
     times: usize,
@@ -38,7 +38,7 @@ impl Estimate {
             Input::Piece(piece) => {
                 self.guessed = self.guessed.saturating_add(piece.bytes() as usize * UNPACKED);
             }
-            // They are counted when their size is known, as what all tasks share, or are in the cache.
+            // These are counted once their size is known, are shared by all tasks, or are in the cache.
             Input::Shuffle { .. } | Input::Broadcast { .. } | Input::Lost => {}
             Input::Step { input, step } => {
                 self.add(input);
@@ -57,31 +57,31 @@ impl Estimate {
         }
     }
 
-    /// Input, output, and what is between them, such as a sorted order or a table of hashes.
+    /// Input, output, and what is between them, such as a sorted order or a hash table.
     fn copies(&mut self, more: bool) {
         if more {
             self.times = 3;
         }
     }
 
-    /// Memory for so many bytes of input.
+    /// The memory for this much input.
     pub fn need(&self, input: usize) -> usize {
         input.saturating_mul(self.times)
     }
 
-    /// Memory to start with, on a worker with so many bytes for so many slots. What is only guessed
-    /// must not keep a task from ever starting, nor the slots from working side by side.
+    /// The memory to start with, on a worker with `total` bytes for `slots` slots. A mere estimate must
+    /// neither keep a task from ever starting nor the slots from working in parallel.
     pub fn at_start(&self, total: usize, slots: usize) -> usize {
         let guessed = self.need(self.guessed).min(total / slots);
         self.need(self.known).saturating_add(guessed).min(total.max(self.need(self.known)))
     }
 }
 
-/// The error of a task that will not fit, with what to do.
+/// The error of a task that is too large, with advice.
 pub(super) fn too_large(partition: usize, input: usize, need: usize, most: usize, worker: &str) -> String {
     let parts = need.div_ceil(most.max(1)) + 1;
     format!(
-        "partition {partition} is too large for a worker: {} come in, which takes about {} of memory while it is \
+        "partition {partition} is too large for a worker: its input is {}, which takes about {} of memory while it is \
          computed, and worker {worker} has {} for it; use more partitions, about {parts} times as many, or a \
          worker with more memory",
         Bytes(input),

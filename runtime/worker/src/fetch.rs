@@ -19,10 +19,10 @@ use tonic::{Code, Status, Streaming};
 use crate::blocks::BYTES_HEADER;
 use crate::{WorkerOptions, dial};
 
-/// Channels that are kept; a pool has not many more workers than that.
+/// The maximum number of channels kept; a pool has few more workers than that.
 const MOST_CHANNELS: usize = 1024;
 
-/// What is fetched.
+/// What to fetch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     pub session: u64,
@@ -45,11 +45,11 @@ impl Fetcher {
         Self { token, tls, silence, runtime, channels: Mutex::default() }
     }
 
-    /// Asks several workers for their blocks, all at once. None of their rows are read yet, and they
-    /// send only as much as may wait. On a thread that may block.
+    /// Requests the blocks of several workers at once. Their rows are not read yet, so the workers send
+    /// only as much as fits into the windows. Call it on a thread that may block.
     ///
     /// # Errors
-    /// [`TaskError::FetchFailed`] with the map partitions of all that do not answer.
+    /// [`TaskError::FetchFailed`] with the map partitions of all workers that do not answer.
     pub fn open(&self, wanted: &Wanted, sources: &[&ShuffleSource]) -> Result<Vec<Incoming>, TaskError> {
         let opened = sources.iter().map(|source| self.open_one(wanted, source));
         let opened = self.runtime.block_on(join_all(opened));
@@ -100,7 +100,7 @@ impl Fetcher {
                 ))),
             }
         };
-        // A connection may break by accident; what is gone for good is not asked for long.
+        // A connection may break by accident, but a worker that is gone must not be retried for long.
         let again = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(50))
             .with_max_times(3)
@@ -121,7 +121,7 @@ impl Fetcher {
             return Ok(channel.clone());
         }
         let channel = dial::channel(address, self.tls.as_ref())
-            .map_err(|error| Status::invalid_argument(format!("{address} is no address: {error}")))?;
+            .map_err(|error| Status::invalid_argument(format!("{address} is not an address: {error}")))?;
         if channels.len() == MOST_CHANNELS {
             channels.clear();
         }
@@ -132,7 +132,7 @@ impl Fetcher {
 
 /// Blocks on their way from one worker.
 pub(super) struct Incoming {
-    /// What they will be in memory.
+    /// Their size in memory.
     pub bytes: usize,
     wanted: Wanted,
     source: ShuffleSource,
@@ -140,10 +140,10 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Reads all of them; between two of them `go_on` may stop it.
+    /// Reads all of them. `go_on` is called between two of them and can stop the reading.
     ///
     /// # Errors
-    /// [`TaskError::FetchFailed`] with the map partitions that did not come whole.
+    /// [`TaskError::FetchFailed`] with the map partitions that were not received completely.
     pub fn read(
         mut self,
         go_on: impl Fn() -> Result<(), TaskError>,
@@ -169,7 +169,7 @@ impl Incoming {
     }
 }
 
-/// The map partitions a worker says it lacks; all, if it says nothing.
+/// The map partitions that a worker reports as missing; all if it does not say.
 fn missing_of(status: &Status, source: &ShuffleSource) -> Vec<usize> {
     let details = std::str::from_utf8(status.details()).unwrap_or_default();
     let named: Vec<usize> = details.split(',').filter_map(|map| map.parse().ok()).collect();

@@ -1,11 +1,12 @@
-//! A worker of a pool: dials the master, runs the tasks it is given on its slots, and keeps what they
-//! leave (shuffle blocks, cached partitions, large results) until it is told to forget it.
+//! A worker of a pool. It connects to the master, runs the tasks it receives in its slots, and keeps
+//! their output (shuffle blocks, cached partitions, large results) until the master asks it to drop it.
 //!
-//! [`connection`] is the talk with the master, [`outbox`] what tasks have to say in it; what the master told and
-//! what is kept for it is one [`registration`], dropped whole when the stream breaks. [`task`] runs one task on
-//! a slot, with [`stores`] as its way to other tasks' rows: here, or at other workers by [`fetch`], whose other
-//! end is [`blocks`]. How much memory tasks are given is `partita_engine::memory`'s matter, how much they ask for
-//! is [`estimate`]'s. What a task is and how it is computed is `crate::engine`'s.
+//! [`connection`] is the connection to the master, [`outbox`] the reports of tasks on it. What the master
+//! has sent and what is kept for it is one [`registration`], which is dropped as a whole when the stream
+//! breaks. [`task`] runs one task in a slot. [`stores`] gives it access to other tasks' rows, here or at
+//! other workers through [`fetch`]; [`blocks`] serves the latter. `partita_engine::memory` decides how
+//! much memory tasks get, [`estimate`] how much they ask for. What a task is and how it is computed is in
+//! `partita_engine`.
 
 mod blocks;
 mod connection;
@@ -43,47 +44,47 @@ use fetch::Fetcher;
 use registration::Registration;
 use task::Launch;
 
-/// Of the memory a worker may use, what shuffle blocks may hold before they go to disk.
+/// The share of a worker's memory that shuffle blocks may use before they go to disk.
 const SHUFFLE_SHARE: f64 = 0.3;
 
-/// Less memory than this is not worth starting for.
+/// The minimum memory of a worker.
 const LEAST_MEMORY: usize = 16 << 20;
 
-/// Why a worker cannot start, or cannot go on.
+/// Why a worker cannot start or cannot continue.
 #[derive(Debug, Error)]
 pub enum WorkerError {
-    /// An option has no meaning, or does not fit this machine.
+    /// An option has no meaning or does not suit this machine.
     #[error("{0}")]
     Options(String),
     /// A certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Nothing can be listened to at the address.
+    /// The address cannot be listened on.
     #[error("cannot listen on {address} for other workers: {cause}; choose another address or port")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
-    /// The directory for what does not fit into memory.
+    /// The directory for spilled data cannot be used.
     #[error("{0}; choose a directory that this process may write to")]
     Spill(io::Error),
-    /// The system gives no threads.
+    /// The system provides no threads.
     #[error("cannot start threads for the slots: {0}")]
     Threads(io::Error),
-    /// The master does not want this worker, and will not later.
+    /// The master rejects this worker, and will do so later as well.
     #[error("the master at {master} refuses this worker: {cause}")]
     Refused {
-        /// Where it is.
+        /// The master's address.
         master: String,
-        /// In its words.
+        /// The master's reason.
         cause: String,
     },
 }
 
-/// A worker that runs until it is stopped. Dropped without that, its connections end, and its slots
-/// with their last task.
+/// A worker that runs until it is stopped. If it is dropped without that, its connections end, and its
+/// slots end with their last task.
 pub struct Worker {
     shared: Arc<Shared>,
     shutdown: CancellationToken,
@@ -96,7 +97,7 @@ pub struct Worker {
 /// What all parts of a worker share.
 struct Shared {
     options: WorkerOptions,
-    /// Where the Blocks service listens.
+    /// The address that the Blocks service listens on.
     listening: SocketAddr,
     runtime: Handle,
     accountant: Arc<Accountant>,
@@ -156,11 +157,11 @@ impl Shared {
 }
 
 impl Worker {
-    /// Starts the slots and the Blocks service, and begins to dial the master; a master that is not
-    /// there yet is waited for. Call it inside of a Tokio runtime.
+    /// Starts the slots and the Blocks service and begins to connect to the master. If the master is not
+    /// there yet, keeps trying. Call it inside a Tokio runtime.
     ///
     /// # Errors
-    /// When something of the options cannot be used.
+    /// When one of the options cannot be used.
     pub async fn start(options: WorkerOptions) -> Result<Self, WorkerError> {
         let client_tls = options.tls.client()?;
         let server_tls = options.tls.server()?;
@@ -172,7 +173,8 @@ impl Worker {
         let shared = Arc::new(Shared::new(options, address, client_tls.clone())?);
         shared.spill.make().map_err(WorkerError::Spill)?;
         heap::keep_what_is_freed(true);
-        // The master sends a few for each slot; after a new start of its, those of the old one may still run.
+        // The master sends a few tasks per slot. After the master has restarted, tasks of the old one may
+        // still run.
         let per_slot = 2 * (1 + partita_wire::AHEAD);
         let (queue, launches) = bounded::<Launch>(per_slot * shared.options.slots + partita_wire::QUEUE);
         let (on_slot, waiting) = (shared.clone(), launches.clone());
@@ -189,36 +191,38 @@ impl Worker {
         Ok(Self { shared, shutdown, _ends_with_it, talk, serving, address })
     }
 
-    /// Where its Blocks service listens.
+    /// The address that its Blocks service listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether a master knows it now.
+    /// Whether it is currently registered with a master.
     pub fn is_registered(&self) -> bool {
         self.shared.registration().is_some()
     }
 
-    /// Where it keeps what does not fit into memory; gone after its end.
+    /// The directory for data that does not fit into memory. It is removed when the worker ends.
     pub fn spill_directory(&self) -> io::Result<PathBuf> {
         self.shared.spill.make()
     }
 
-    /// Waits until it cannot go on: a master that refuses it is the only reason. May be dropped and
-    /// called again.
+    /// Waits until the worker cannot continue, which only happens if the master rejects it. Can be
+    /// dropped and called again.
     pub async fn failed(&mut self) -> WorkerError {
         match (&mut self.talk).await {
             Ok(Err(error)) => error,
-            Ok(Ok(())) => WorkerError::Options("the worker has been stopped".into()),
-            Err(error) => WorkerError::Options(format!("the worker's talk with the master ended: {error}")),
+            Ok(Ok(())) => WorkerError::Options("the worker was stopped".into()),
+            Err(error) => {
+                WorkerError::Options(format!("the worker's connection to the master failed: {error}"))
+            }
         }
     }
 
-    /// Takes leave of the master, gives up its tasks and removes its files.
+    /// Unregisters from the master, cancels its tasks and removes its files.
     pub async fn stop(self) {
         self.shutdown.cancel();
         if !self.talk.is_finished() {
-            // Its errors have no one to hear them any more.
+            // Nobody is left to receive its errors.
             let _ = self.talk.await;
         }
         let _ = self.serving.await;

@@ -10,40 +10,41 @@ use crate::dial::wants_tls;
 /// How a worker is started.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// Where the master is: `partita://host:port`, `partitas://host:port` with TLS, or `host:port`.
+    /// The master's address: `partita://host:port`, `partitas://host:port` with TLS, or `host:port`.
     pub master: String,
-    /// What people call it; need not be unique.
+    /// Its name for people; need not be unique.
     pub name: String,
-    /// Tasks it runs side by side, one core each.
+    /// How many tasks it runs in parallel, one core each.
     pub slots: usize,
-    /// Bytes that tasks, shuffle blocks and cache may hold together. The process needs some more: give
-    /// it about three quarters of what the container may have.
+    /// How many bytes tasks, shuffle blocks and cache may hold together. The process needs more than
+    /// that: set it to about three quarters of the container's memory.
     pub memory_limit: usize,
-    /// The part of it that cached partitions may hold, from 0 to 1.
+    /// The share of it that cached partitions may use, from 0 to 1.
     pub cache_fraction: f64,
-    /// Where other workers and the master reach its blocks; port 0 takes any that is free.
+    /// The address at which other workers and the master reach its blocks. Port 0 means any free port.
     pub listen: SocketAddr,
-    /// The host or host:port it gives out for that; where it listens, unless set.
+    /// The host or host:port that it advertises for this. Defaults to where it listens.
     pub advertise: Option<String>,
-    /// What every call must carry. May be absent on loopback only.
+    /// The token that every call must carry. Can be left out on loopback only.
     pub token: Option<Token>,
-    /// Certificates: its own, and whom to trust when it dials.
+    /// Certificates: its own, and those to trust when it connects.
     pub tls: TlsFiles,
-    /// Where to put what does not fit into memory.
+    /// The directory for data that does not fit into memory.
     pub spill_dir: PathBuf,
-    /// Directories that tasks may read files in.
+    /// The directories in which tasks may read files.
     pub data_dirs: Vec<PathBuf>,
-    /// Directories that tasks may write files in.
+    /// The directories in which tasks may write files.
     pub output_dirs: Vec<PathBuf>,
-    /// Whether shuffle blocks are compressed on their way to other workers. It pays on networks of about a
-    /// gigabit a second and less; between workers of one machine it costs more than it saves.
+    /// Whether shuffle blocks are compressed on their way to other workers. This pays off on networks of
+    /// about a gigabit per second or less; between workers on one machine it costs more than it saves.
     pub compress_shuffle: bool,
-    /// Another worker that is silent for so long while it should send blocks has failed.
+    /// How long another worker may be silent while sending blocks before it counts as failed.
     pub fetch_silence: Duration,
 }
 
 impl WorkerOptions {
-    /// A worker for the master at `master`: on loopback, a slot a core, 1 GB, everything else as usual.
+    /// Options for a worker of the master at `master`: on loopback, one slot per core, 1 GB, and defaults
+    /// for the rest.
     pub fn new(master: impl Into<String>) -> Self {
         Self {
             master: master.into(),
@@ -63,27 +64,27 @@ impl WorkerOptions {
         }
     }
 
-    /// What is wrong with them, if anything is.
+    /// Checks the options. Returns what is wrong, if anything.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.slots == 0 {
             return Err("a worker needs at least one slot".into());
         }
         if !(0.0..=1.0).contains(&self.cache_fraction) {
             return Err(format!(
-                "the cache's part of memory is {}; it goes from 0 to 1",
+                "the cache's share of memory is {}; it must be between 0 and 1",
                 self.cache_fraction
             ));
         }
         if self.token.is_none() && !self.listen.ip().is_loopback() {
             return Err(format!(
-                "a worker without a token must not listen on {}, where others than this machine reach it: set \
+                "a worker without a token must not listen on {}, which other machines can reach: set \
                  PARTITA_TOKEN or PARTITA_TOKEN_FILE to the pool's token, or listen on 127.0.0.1",
                 self.listen
             ));
         }
         if wants_tls(&self.master) && self.tls.ca.is_none() {
             return Err(format!(
-                "{}: TLS needs to know whom to trust: set PARTITA_TLS_CA to the file of the authority's certificate",
+                "{}: TLS needs a trusted certificate: set PARTITA_TLS_CA to the file with the authority's certificate",
                 self.master
             ));
         }

@@ -7,16 +7,16 @@ use partita_wire::pool::from_worker::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// What slots tell the master of tasks and of what they left, in the order in which it happened. What is told in one
-/// go travels in one piece: each message by itself would wake a thread here, one at the master and one at the
-/// session, and on busy cores they take turns with the slots.
+/// Reports from slots to the master about tasks and their output, in order. Reports made at the same time
+/// are sent as one piece: each separate message would wake a thread here, one at the master and one at
+/// the session, which on busy cores compete with the slots.
 pub(super) struct Outbox {
     to_master: mpsc::Sender<Vec<FromWorker>>,
-    /// What the master is told with what it is told next.
+    /// Messages to be sent along with the next one.
     noted: Mutex<Vec<FromWorker>>,
 }
 
-/// Messages on their way to the master, so many pieces at a time, and what the master hears of them.
+/// A channel of messages to the master, for this many pieces, with its receiving end.
 pub(super) fn to_master(
     pieces: usize,
 ) -> (mpsc::Sender<Vec<FromWorker>>, impl Stream<Item = FromWorker> + Send) {
@@ -24,7 +24,7 @@ pub(super) fn to_master(
     (sender, ReceiverStream::new(receiver).flat_map(stream::iter))
 }
 
-/// One message by itself.
+/// A piece with a single message.
 pub(super) fn piece(message: Message) -> Vec<FromWorker> {
     vec![FromWorker { message: Some(message) }]
 }
@@ -34,27 +34,27 @@ impl Outbox {
         Self { to_master, noted: Mutex::default() }
     }
 
-    /// Has the master told with what it is told next, or when [`tell_noted`](Self::tell_noted) is called. The
-    /// message is made when nothing else can be noted, so that what it says is not yet out of date.
+    /// Queues a message to be sent along with the next one, or when [`tell_noted`](Self::tell_noted) is
+    /// called. The message is created while nothing else can be queued, so that it is up to date.
     pub fn note(&self, message: impl FnOnce() -> Message) {
         let mut noted = self.noted();
         noted.extend(piece(message()));
     }
 
-    /// Tells the master what was noted and this, from a thread that may block. If the master is gone, so is
-    /// whoever wants to know.
+    /// Sends the queued messages and this one, from a thread that may block. If the master has gone,
+    /// nobody wants to know.
     pub fn tell(&self, message: impl FnOnce() -> Message) {
         let mut noted = self.noted();
         noted.extend(piece(message()));
         let _ = self.to_master.blocking_send(mem::take(&mut noted));
     }
 
-    /// Tells the master what was noted. Never waits; what finds no room is told later.
+    /// Sends the queued messages. Never waits; what finds no room is sent later.
     pub fn tell_noted(&self) {
         let mut noted = match self.noted.try_lock() {
             Ok(noted) => noted,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // By a thread that is telling it.
+            // Another thread is sending them.
             Err(TryLockError::WouldBlock) => return,
         };
         if noted.is_empty() {
@@ -94,7 +94,7 @@ mod tests {
         outbox.note(|| of_session(2));
         drop(outbox);
         let told: Vec<_> = heard.map(|told| told.message.unwrap()).collect().await;
-        // What was merely noted went with the outbox.
+        // What was only queued is gone with the outbox.
         assert_eq!(told, [Message::Ended(TaskEnded::default()), of_session(1)]);
     }
 

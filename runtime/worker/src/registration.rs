@@ -17,8 +17,9 @@ use crate::Shared;
 use crate::connection::MasterDial;
 use crate::outbox::Outbox;
 
-/// All that belongs to one stay with a master. A new master, or the same one after the stream broke,
-/// knows nothing of it: then it goes as a whole, once the last task that uses it has ended.
+/// Everything that belongs to one registration with a master. A new master, or the same one after the
+/// stream broke, knows nothing of it. It is then dropped as a whole, once the last task that uses it has
+/// ended.
 pub(super) struct Registration {
     /// The master's number for this worker.
     pub worker: u64,
@@ -27,15 +28,15 @@ pub(super) struct Registration {
     accountant: Arc<Accountant>,
     pub outbox: Arc<Outbox>,
     master: MasterDial,
-    /// `None` when it is over.
+    /// `None` after it was closed.
     sessions: Mutex<Option<HashMap<u64, Session>>>,
 }
 
 #[derive(Default)]
 struct Session {
-    /// Tasks queued or running here; set to true, they are given up.
+    /// Tasks queued or running here. A task whose flag is true is cancelled.
     tasks: HashMap<TaskKey, Arc<AtomicBool>>,
-    /// What was removed while tasks ran that might still add to it.
+    /// Shuffles removed while tasks were running that might still add to them.
     removed_shuffles: HashSet<ShuffleId>,
     removed_caches: HashSet<CacheId>,
     blobs: HashMap<u64, Arc<Mutex<Option<Blob>>>>,
@@ -73,7 +74,7 @@ impl Registration {
         }
     }
 
-    /// A task has come; gives the flag that says whether it is given up.
+    /// Registers a task. Returns the flag that tells whether it is cancelled.
     pub fn begin(&self, key: TaskKey) -> Arc<AtomicBool> {
         let cancelled = Arc::new(AtomicBool::new(false));
         if let Some(sessions) = &mut *self.sessions() {
@@ -82,7 +83,7 @@ impl Registration {
         cancelled
     }
 
-    /// A task has ended, whichever way.
+    /// A task has ended, successfully or not.
     pub fn end(&self, key: &TaskKey) {
         if let Some(session) = self.sessions().as_mut().and_then(|sessions| sessions.get_mut(&key.session)) {
             session.tasks.remove(key);
@@ -93,7 +94,7 @@ impl Registration {
         }
     }
 
-    /// Gives tasks up.
+    /// Cancels tasks.
     pub fn cancel(&self, cancel: &CancelTasks) {
         let sessions = self.sessions();
         let Some(session) = sessions.as_ref().and_then(|sessions| sessions.get(&cancel.session)) else {
@@ -105,7 +106,7 @@ impl Registration {
             }
         }
         drop(sessions);
-        // Results that nobody will take.
+        // These are results that nobody will fetch.
         self.blocks.remove_all(|owner| match (owner, &cancel.only) {
             (Owner::Shuffle { .. }, _) => false,
             (Owner::Result { session, job, .. }, None) => (*session, *job) == (cancel.session, cancel.job),
@@ -113,7 +114,7 @@ impl Registration {
         });
     }
 
-    /// Keeps what a map task left, unless it comes too late.
+    /// Keeps a map task's output, unless it comes too late.
     pub fn keep_output(&self, key: &TaskKey, shuffle: ShuffleId, map_partition: usize, output: Output) {
         self.while_wanted(
             key,
@@ -126,7 +127,7 @@ impl Registration {
         );
     }
 
-    /// Keeps a result until it is taken, unless nobody will.
+    /// Keeps a result until it is fetched, unless nobody will.
     pub fn keep_result(&self, key: &TaskKey, output: Output) {
         self.while_wanted(
             key,
@@ -145,7 +146,7 @@ impl Registration {
         may
     }
 
-    /// Does something for a task that is not given up, while nobody can give it up.
+    /// Runs `action` for a task that is not cancelled, and keeps it from being cancelled meanwhile.
     fn while_wanted(&self, key: &TaskKey, also: impl FnOnce(&Session) -> bool, action: impl FnOnce()) {
         let sessions = self.sessions();
         let session = sessions.as_ref().and_then(|sessions| sessions.get(&key.session));
@@ -182,7 +183,7 @@ impl Registration {
         drop(removed);
     }
 
-    /// Everything of a session goes.
+    /// Drops everything of a session.
     pub fn end_session(&self, session: u64) {
         let ended = self.sessions().as_mut().and_then(|sessions| sessions.remove(&session));
         if let Some(ended) = &ended {
@@ -193,7 +194,7 @@ impl Registration {
         self.cache.remove_all(|key| key.session == session);
     }
 
-    /// The stay is over: tasks are given up, nothing is kept any more.
+    /// Ends the registration: cancels its tasks and keeps nothing any more.
     pub fn close(&self) {
         let sessions = self.sessions().take();
         for session in sessions.iter().flat_map(HashMap::values) {
@@ -210,14 +211,14 @@ impl Registration {
         }
     }
 
-    /// What the session's tasks have in common; nothing, when it has ended.
+    /// What the session's tasks have in common; empty if the session has ended.
     pub fn shared(&self, session: u64) -> Arc<codec::Shared> {
         let mut shared = Arc::default();
         self.of_session(session, |session| shared = session.shared.clone());
         shared
     }
 
-    /// A frame that the session sent ahead; fetched from the master the first time. Blocks.
+    /// A frame that the session has sent ahead, fetched from the master the first time. Blocks.
     pub fn blob(&self, shared: &Shared, session: u64, blob: u64) -> Result<DataFrame, BlobError> {
         let mut place = None;
         self.of_session(session, |session| place = Some(session.blobs.entry(blob).or_default().clone()));
@@ -231,7 +232,7 @@ impl Registration {
         let stream = shared.runtime.block_on(self.master.blob(request)).map_err(cause)?;
         let reader = ChunkReader::new(stream, shared.runtime.clone(), shared.options.fetch_silence);
         let frame = read_stream(reader)
-            .map_err(|error| BlobError::NotReceived(format!("not all of it came: {error}")))?;
+            .map_err(|error| BlobError::NotReceived(format!("not all of it arrived: {error}")))?;
         if let Some(room) = self.accountant.room(Use::Blobs, frame.estimated_size()) {
             *place = Some(Blob { frame: frame.clone(), _room: room });
         }
@@ -251,7 +252,7 @@ impl Session {
     }
 }
 
-/// A task's result, among the blocks.
+/// A task's result as an owner of blocks.
 pub(super) fn result_of(key: &TaskKey) -> Owner {
     Owner::Result {
         session: key.session,
@@ -262,8 +263,8 @@ pub(super) fn result_of(key: &TaskKey) -> Owner {
     }
 }
 
-/// Shuffle blocks go first: they are read once, and nothing of them is lost; cached partitions after
-/// them, of which some have to be computed again.
+/// Shuffle blocks are moved first: they are read once, and nothing of them is lost. Cached partitions
+/// come next; some of them have to be recomputed.
 impl Reclaim for Registration {
     fn reclaim(&self, bytes: usize) -> Result<usize, SpillError> {
         let spilled = self.blocks.spill(bytes);

@@ -18,37 +18,38 @@ use crate::estimate::{Estimate, too_large};
 use crate::fetch::Wanted;
 use crate::registration::Registration;
 
-/// Rows are split so many bytes at a time…
+/// Rows are split in slices of this many bytes,
 const SLICE_BYTES: usize = 64 << 20;
-/// …but not into blocks smaller than this.
+/// but not into blocks smaller than this.
 const LEAST_BLOCK: usize = 64 << 10;
-/// Workers that one task fetches from at a time.
+/// How many workers a task fetches from at once.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Frames with the map partition they come from.
+/// Frames with their map partitions.
 type Frames = Vec<(usize, Vec<DataFrame>)>;
 
-/// What one running task reaches: blocks here and at other workers, this worker's cache.
+/// What one running task can access: blocks here and at other workers, and this worker's cache.
 pub(super) struct TaskStores<'a> {
     pub shared: &'a Shared,
     pub registration: &'a Registration,
     pub key: TaskKey,
     pub cancelled: &'a AtomicBool,
-    /// Where each shuffle it reads has its blocks.
+    /// Where the blocks of each shuffle are that it reads.
     pub sources: &'a HashMap<ShuffleId, Vec<ShuffleSource>>,
     pub estimate: Estimate,
     pub memory: RefCell<Reservation>,
     /// Bytes of input so far.
     pub input: Cell<usize>,
-    /// Set when it needs more memory than there is now: it has to give back what it has and start
-    /// again, with so much. Tasks that each hold some and wait for more would wait for ever.
+    /// Set to the memory needed if that is more than there is now: the task must give back what it has
+    /// and start again with that much. Tasks that each hold some memory and wait for more would wait for
+    /// ever.
     pub short: Cell<Option<usize>>,
-    /// What it put into the cache.
+    /// What it has put into the cache.
     pub cached: RefCell<Vec<CachedPartition>>,
 }
 
 impl TaskStores<'_> {
-    /// More input is about to come.
+    /// Announces more input.
     fn expect(&self, bytes: usize) -> Result<(), TaskError> {
         let input = self.input.get() + bytes;
         self.input.set(input);
@@ -162,7 +163,7 @@ impl Stores for TaskStores<'_> {
         }
         let key = Key { session: self.key.session, cache, partition };
         let kept = self.registration.cache.put(key, level, rows)?;
-        // Removed while it was put: nobody would remove it again.
+        // It was removed while it was being stored; nobody would remove it later.
         if !self.registration.may_cache(&self.key, cache) {
             self.registration.cache.remove_all(|other| *other == key);
             return Ok(0);

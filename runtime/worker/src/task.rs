@@ -27,13 +27,13 @@ use crate::estimate::{Estimate, too_large};
 use crate::registration::Registration;
 use crate::stores::TaskStores;
 
-/// A frame that may be small enough to travel inside of a message is tried; bytes in memory.
+/// A frame of up to this many bytes in memory may be small enough to be sent inside a message.
 const TRY_INLINE: usize = 4 * INLINE_BYTES;
 
-/// A task that takes longer is told of when it ends.
+/// A task that takes longer is reported as soon as it ends.
 const BRIEF: Duration = Duration::from_millis(5);
 
-/// A task that came, on its way to a slot.
+/// A received task on its way to a slot.
 pub(super) struct Launch {
     pub key: TaskKey,
     pub body: Bytes,
@@ -42,11 +42,11 @@ pub(super) struct Launch {
     pub arrived: Instant,
 }
 
-/// What a task gave: its result, what it did, and what it put into the cache.
+/// What a task returned: its result, its metrics, and what it put into the cache.
 type Given = (TaskResult, TaskMetrics, Vec<CachedPartition>);
 
-/// Runs a task on the calling thread and tells the master how it ended, whatever happens in it; if it was a short
-/// one and there is more to do, with the next ones.
+/// Runs a task on the calling thread and reports how it ended, whatever happens in it. If it was short
+/// and there is more to do, the report is sent together with those of the next tasks.
 pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy, waiting: impl Fn() -> usize) {
     let Launch { key, body, cancelled, registration, arrived } = launch;
     let began = Instant::now();
@@ -66,7 +66,7 @@ pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy, wai
             outcome: Some(still_true(outcome, &key, &registration)),
         })
     };
-    // As long as the slots have another one after the next, the master need not hurry to send more.
+    // As long as the slots have another task after the next one, the master need not hurry to send more.
     if brief && waiting() > shared.options.slots {
         registration.outbox.note(ended);
     } else {
@@ -113,7 +113,7 @@ impl Attempt<'_> {
         Ok(Outcome::Success(TaskSuccess { metrics, cached, blocks, result: rows }))
     }
 
-    /// Waits for memory, then computes the task; again, if it turns out to need more than there was.
+    /// Waits for memory, then computes the task. Starts again if it needs more than it got.
     fn compute(&self, Decoded { task, sources }: &Decoded) -> Result<Given, TaskError> {
         let estimate = Estimate::of(task);
         let total = self.shared.accountant.limits().total;
@@ -166,7 +166,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Small rows go along; larger ones wait here until they are taken.
+    /// Small results are sent along; larger ones wait here until they are fetched.
     fn rows(&self, frame: DataFrame) -> Result<Rows, TaskError> {
         let size = frame.estimated_size();
         if size <= TRY_INLINE {
@@ -183,7 +183,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Leaves out what was cached and has been evicted since: the master has been told of that, or is told next.
+/// Leaves out what was cached and evicted since; the eviction has been or will be reported.
 fn still_true(mut outcome: Outcome, key: &TaskKey, registration: &Registration) -> Outcome {
     if let Outcome::Success(success) = &mut outcome {
         success.cached.retain(|CachedPartition { cache, partition, .. }| {
@@ -194,7 +194,7 @@ fn still_true(mut outcome: Outcome, key: &TaskKey, registration: &Registration) 
     outcome
 }
 
-/// An error as it travels.
+/// An error in the form in which it is sent.
 pub(super) fn failure(error: &TaskError) -> Outcome {
     let mut failure = TaskFailure { message: error.to_string(), ..TaskFailure::default() };
     let kind = match error {

@@ -1,4 +1,4 @@
-//! Blocks between workers over real sockets; a worker with a master is tested in `tests/`.
+//! Blocks between workers over real sockets. A worker with a master is tested in `tests/`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,7 +23,7 @@ use crate::{Shared, WorkerOptions, blocks, dial};
 
 const SHUFFLE: Owner = Owner::Shuffle { session: 1, shuffle: 5 };
 
-/// A worker without slots and master: its blocks, and the service that gives them away.
+/// A worker without slots and master: its blocks, and the service that serves them.
 struct Side {
     shared: Arc<Shared>,
     kept: Arc<Registration>,
@@ -52,7 +52,7 @@ fn side(runtime: &Runtime, number: u64, change: impl FnOnce(&mut WorkerOptions))
 }
 
 impl Side {
-    /// Leaves two blocks for reduce partition 1, with the map partition's number in them.
+    /// Writes two blocks for reduce partition 1 that contain the map partition's number.
     fn leave(&self, map: usize) {
         self.kept.blocks.open(SHUFFLE);
         let mut output = Output::default();
@@ -126,7 +126,7 @@ fn workers_that_are_gone_or_frozen_are_all_named_at_once() {
     let runtime = runtime();
     let side = side(&runtime, 1, |options| options.fetch_silence = Duration::from_millis(300));
     side.leave(0);
-    // Accepts connections and says nothing, as a stopped process does.
+    // Accepts connections and stays silent, like a stopped process.
     let frozen = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let at = |address: std::net::SocketAddr, map| ShuffleSource {

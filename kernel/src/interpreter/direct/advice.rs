@@ -26,7 +26,7 @@ const OWNER: &str = "a value has one owner, and a move gives it away: lend it (`
 (`name.clone()`, which is cheap for frames and datasets)";
 const NUMBERS: &str = "Rust never converts numbers by itself: write the type you mean (`1.0`, `2u64`), or convert \
 (`x as f64`)";
-const MUTABLE: &str = "only what is bound with `let mut` can change; a variable of an earlier cell becomes so by \
+const MUTABLE: &str = "only what is bound with `let mut` can change; rebind a variable of an earlier cell with \
 `let mut name = name;`";
 
 /// In order: earlier rows take precedence.
@@ -48,7 +48,7 @@ const ROWS: &[Row] = &[
     row(
         &["E0308"],
         &["expected `LazyFrame`, found `DataFrame`"],
-        "a plan is wanted, not a finished frame: `.lazy()` makes one from it",
+        "this needs a plan, not a finished frame: `.lazy()` makes one from it",
     ),
     // Results and options.
     row(&["E0599"], &["for enum `Result<"], QUESTION_MARK),
@@ -106,7 +106,7 @@ const ROWS: &[Row] = &[
         &["expected `PlSmallStr`"],
         "Polars has a type of its own for names: `\"name\".into()` makes one",
     ),
-    row(&["E0308"], &["expected `Column`, found `Series`"], "`.into_column()` makes a column of a series"),
+    row(&["E0308"], &["expected `Column`, found `Series`"], "`.into_column()` turns a series into a column"),
     row(&["E0277"], &["cannot add", "to"], NUMBERS),
     row(&["E0277"], &["cannot subtract", "from"], NUMBERS),
     row(&["E0277"], &["cannot multiply", "by"], NUMBERS),
@@ -115,7 +115,7 @@ const ROWS: &[Row] = &[
     row(
         &["overflowing_literals", "arithmetic_overflow"],
         &[],
-        "the number does not fit its type; give it a larger one: `300u16`, `let n: u64 = …`",
+        "the number does not fit its type; use a larger type: `300u16`, `let n: u64 = …`",
     ),
     // The rest.
     row(
@@ -131,7 +131,7 @@ const ROWS: &[Row] = &[
     row(
         &["E0282", "E0283", "E0284"],
         &[],
-        "the type cannot be guessed from here; write it: `let x: Vec<i32> = …`",
+        "the type cannot be inferred here; write it: `let x: Vec<i32> = …`",
     ),
     row(
         &["E0599"],

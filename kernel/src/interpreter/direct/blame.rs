@@ -54,7 +54,7 @@ pub fn blame(error: &Diagnostic, files: &[SourceFile], items: &Items, current: &
         (Some((Role::Keep(name), true)), "E0382" | "E0381") => {
             return Blame::CannotKeep(
                 name.clone(),
-                "the cell moved it on; clone it (`.clone()`) to keep it too",
+                "the cell moved it; clone it (`.clone()`) to keep it too",
             );
         }
         (Some((Role::Keep(name), true)), "E0277" | "E0310" | "E0161") => {

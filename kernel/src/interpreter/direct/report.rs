@@ -55,7 +55,7 @@ pub fn not_loaded(why: &str) -> CellError {
     let name = format!("{:#}", rustc_demangle::demangle(symbol));
     let message = format!("`{name}` is declared but not defined anywhere");
     let help = format!(
-        "help: no library that is loaded has it. If `{name}` is in a C library, name that library above the \
+        "help: no loaded library defines it. If `{name}` is in a C library, name that library above the \
          `extern` block: `#[link(name = \"…\")]`. Nothing has run, and nothing has changed"
     );
     error("CompileError", message, &[help])
@@ -172,7 +172,7 @@ pub fn left_behind(variables: &[String], items: &[String]) -> Option<String> {
     }
     if !items.is_empty() {
         notice.push_str(&format!(
-            "removed, because they do not fit the new definitions: {}\n",
+            "removed, because they do not match the new definitions: {}\n",
             items.join(", ")
         ));
     }

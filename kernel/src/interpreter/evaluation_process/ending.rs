@@ -50,7 +50,7 @@ pub(super) fn describe(traces: &Traces<'_>) -> String {
             (None, Some(panic)) => {
                 format!("aborted (SIGABRT), because a panic could not unwind; the panic was {panic}")
             }
-            (None, None) => "aborted (SIGABRT): the cell or a library it calls asked for it".into(),
+            (None, None) => "aborted (SIGABRT): the cell or a library that it calls requested this".into(),
         },
         (Some(libc::SIGKILL), _) if traces.out_of_memory => {
             "was killed by the system because memory ran out (SIGKILL); work on fewer rows or columns at a time".into()

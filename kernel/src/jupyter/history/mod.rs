@@ -103,7 +103,7 @@ impl History {
             match store.read() {
                 Ok(read) => lines = read,
                 Err(error) => {
-                    tracing::warn!("the history {} cannot be read: {error}", store.path().display())
+                    tracing::warn!("cannot read the history {}: {error}", store.path().display())
                 }
             }
         }

@@ -135,7 +135,7 @@ impl Store {
                 Ok(()) => return Ok(lock),
                 Err(TryLockError::Error(error)) => return Err(error),
                 Err(TryLockError::WouldBlock) if Instant::now() >= until => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "another kernel keeps it locked"));
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "another kernel has locked it"));
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
             }

@@ -56,21 +56,21 @@ pub enum CodecError {
     Access(#[from] AccessError),
     #[error(transparent)]
     Source(#[from] SourceError),
-    #[error("a frame that the task needs: {0}")]
+    #[error("cannot get a frame that the task needs: {0}")]
     Blob(#[from] BlobError),
 }
 
-/// Why a frame that is sent ahead of its tasks is not there.
+/// Why a frame that is sent ahead of its tasks is not available.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BlobError {
-    /// The session ends, and its frames with it.
+    /// The session has ended, and its frames with it.
     #[error("its session has ended")]
     SessionEnded,
     /// The frame did not reach the master.
     #[error("it cannot be sent to the pool: {0}")]
     NotSent(String),
     /// The frame did not come from the master.
-    #[error("the master does not give it: {0}")]
+    #[error("the master did not send it: {0}")]
     NotReceived(String),
 }
 

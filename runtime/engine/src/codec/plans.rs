@@ -153,7 +153,7 @@ pub(super) fn allowed<'a>(
     access: &Access,
 ) -> Result<(), CodecError> {
     let refuse = |what: &str| {
-        let cause = "cannot be sent to workers; use other steps".to_owned();
+        let cause = "it is not supported there; use other steps".to_owned();
         Err(CodecError::CannotTravel { what: what.to_owned(), cause })
     };
     walk(start, |seen, _| match seen {
@@ -179,7 +179,7 @@ pub(super) fn allowed<'a>(
                 SinkTarget::Dyn(_) => refuse("a sink into memory"),
             },
             SinkType::Partitioned(options) => write(&options.base_path, access),
-            SinkType::Callback(_) | SinkType::Iceberg(_) => refuse("such a sink"),
+            SinkType::Callback(_) | SinkType::Iceberg(_) => refuse("this kind of sink"),
         },
         Seen::Plan(_) | Seen::Expr(_) => Ok(()),
     })

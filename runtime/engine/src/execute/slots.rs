@@ -28,7 +28,6 @@ pub fn inside_task() -> bool {
 ///
 /// # Errors
 /// When the system provides no more threads.
-/// When the system gives no more threads.
 pub fn start<T: Send + 'static>(
     slots: usize,
     queue: &Receiver<T>,

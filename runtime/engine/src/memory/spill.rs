@@ -71,7 +71,7 @@ impl SpillDirectory {
 fn explained(path: &Path, error: &io::Error) -> io::Error {
     let remedy = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free space there, give another directory for spilled data, or use less data a worker"
+            "; free space there, give another directory for spilled data, or use less data per worker"
         }
         _ => "",
     };

@@ -12,7 +12,7 @@ pub enum ShuffleError {
     /// More partitions than [`MAX_PARTITIONS`].
     #[error(
         "cannot partition rows into {0} partitions, the limit is {MAX_PARTITIONS}; ask for fewer (a few \
-         times the number of slots is plenty)"
+         times the number of slots is enough)"
     )]
     TooManyPartitions(usize),
     /// There are no keys.

@@ -106,7 +106,6 @@ impl BlockStore {
     ///
     /// # Errors
     /// When they cannot be written to disk.
-    /// When they cannot be written to disk.
     pub fn add(&self, output: &mut Output, blocks: Vec<DataFrame>) -> PolarsResult<u64> {
         let number = self.next_part.fetch_add(1, Ordering::Relaxed);
         let bytes = blocks.iter().map(DataFrame::estimated_size).sum();
@@ -143,7 +142,6 @@ impl BlockStore {
     /// the given order.
     ///
     /// # Errors
-    /// The wanted map partitions that are not here.
     /// The wanted map partitions that are not here.
     pub fn blocks(
         &self,
@@ -196,7 +194,6 @@ impl BlockStore {
     ///
     /// # Errors
     /// When they cannot be written; they then stay in memory.
-    /// When they cannot be written; they stay in memory then.
     pub fn spill(&self, bytes: usize) -> PolarsResult<usize> {
         let mut freed = 0;
         while freed < bytes {

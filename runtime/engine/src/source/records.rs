@@ -110,7 +110,7 @@ impl<'a> Parser<'a> {
         cast_columns(&mut frame, &self.format.casts, false, false)?;
         polars_ensure!(
             frame.height() == records,
-            ComputeError: "{records} lines became {} rows, as happens where a quote is not closed", frame.height()
+            ComputeError: "{records} lines became {} rows, probably because a quote is not closed", frame.height()
         );
         frame.select(self.schema.iter_names().cloned())
     }

@@ -1,11 +1,12 @@
-//! Tasks that are sent to a worker before it has a slot for them.
+//! Sends tasks to a worker before it has a slot for them.
 //!
-//! Between a task's end and the next one's start word goes from the worker to the master and back, and each word
-//! costs several processes a turn. That is nothing beside a task of a second and a good part of one that takes
-//! a millisecond. So short tasks are sent ahead and wait at the worker, which tells of several at a time. The price
-//! is that they do not go where a slot becomes free first; therefore tasks of a stage are sent ahead only when
-//! others of it have turned out to be short, only while one session alone wants slots, and the fewer the fewer
-//! there are left (as in C. D. Polychronopoulos and D. J. Kuck, *Guided Self-Scheduling*, 1987).
+//! Between the end of a task and the start of the next one, a message goes from the worker to the master and
+//! another goes back. Each message wakes several processes. That is nothing beside a task of a second, but a
+//! large part of a task of a millisecond. So short tasks are sent ahead and wait at the worker, which reports
+//! several at a time. The price is that they do not go to the slot that becomes free first. Therefore tasks
+//! of a stage are sent ahead only if other tasks of that stage were short, only while one session alone wants
+//! slots, and fewer as fewer are left (as in C. D. Polychronopoulos and D. J. Kuck, *Guided Self-Scheduling*,
+//! 1987).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,22 +16,22 @@ use partita_wire::AHEAD;
 use super::queue::Offer;
 use super::{Attempt, Dispatch, Launch};
 
-/// Tasks that take longer gain nothing.
+/// Tasks that take longer are not sent ahead.
 const SHORT: Duration = Duration::from_millis(20);
-/// What is sent ahead beyond the next task should not keep a slot busy for longer.
+/// Tasks sent ahead beyond the next one should not keep a slot busy for longer.
 const ENOUGH: Duration = Duration::from_millis(10);
 
-/// How long the tasks of a session's current stage take.
+/// The duration of the tasks in a session's current stage.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     job: u64,
     stage: u32,
-    /// Of late.
+    /// A moving average.
     mean: Duration,
 }
 
 impl Pace {
-    /// What is known after an attempt took so long.
+    /// The pace after an attempt that took `took`.
     pub(super) fn after(before: Option<Self>, attempt: &Attempt, took: Duration) -> Self {
         let (job, stage) = (attempt.job, attempt.stage);
         match before {
@@ -45,7 +46,7 @@ impl Pace {
         (self.job, self.stage) == (attempt.job, attempt.stage)
     }
 
-    /// How many tasks a slot may have ahead.
+    /// The number of tasks that may be sent ahead per slot.
     fn ahead(&self) -> usize {
         if self.mean > SHORT {
             return 0;
@@ -55,7 +56,7 @@ impl Pace {
     }
 }
 
-/// The tasks that one worker has and no slot for, in the order in which it takes them.
+/// The tasks sent to one worker that have no slot yet, in the order in which it runs them.
 pub(super) type Ahead = VecDeque<(u64, Attempt)>;
 
 impl Dispatch {

@@ -2,29 +2,29 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// How many workers a session may use.
+/// The number of workers a session may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) min: usize,
     pub(crate) max: usize,
-    /// How long a worker may be idle before it is given back.
+    /// A worker that has been idle for this long is released.
     pub(crate) idle: Duration,
-    /// How long tasks queue before more workers are asked for; each time twice as many.
+    /// Tasks queue for this long before more workers are requested, twice as many each time.
     pub(crate) step: Duration,
 }
 
-/// A worker that could be used.
+/// A worker that could be allocated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate {
     pub(crate) worker: u64,
     pub(crate) slots: usize,
-    /// Tasks it runs, of whatever session.
+    /// The number of tasks it runs, for all sessions.
     pub(crate) busy: usize,
-    /// Queued tasks of the session that prefer it.
+    /// The number of queued tasks of the session that prefer it.
     pub(crate) local: usize,
 }
 
-/// A worker that a session uses from now on, or no longer.
+/// A worker that was allocated to a session or released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) worker: u64,
@@ -35,18 +35,18 @@ pub(crate) struct Change {
 #[derive(Debug)]
 pub(crate) struct Allocation {
     rule: Rule,
-    /// Since when each is idle; `None` while it runs a task of this session.
+    /// The workers, with the start of their idle time; `None` while one runs a task of this session.
     used: BTreeMap<u64, Option<Instant>>,
     grow: Option<(Instant, usize)>,
 }
 
 impl Allocation {
-    /// Begins with the workers that run tasks of the session.
+    /// Starts with the workers that run tasks of the session.
     pub(crate) fn new(rule: Rule, running: impl IntoIterator<Item = u64>) -> Self {
         Self { rule, used: running.into_iter().map(|worker| (worker, None)).collect(), grow: None }
     }
 
-    /// Goes on under another rule.
+    /// Changes the rule.
     pub(crate) fn rule(&mut self, rule: Rule) {
         self.rule = rule;
     }
@@ -65,7 +65,7 @@ impl Allocation {
         }
     }
 
-    /// The last of the session's tasks on a worker ended.
+    /// Marks a worker as idle when the session's last task on it has ended.
     pub(crate) fn idle(&mut self, worker: u64, now: Instant) {
         if let Some(idle) = self.used.get_mut(&worker) {
             *idle = Some(now);
@@ -76,8 +76,8 @@ impl Allocation {
         self.used.remove(&worker);
     }
 
-    /// Takes workers while tasks queue, gives idle ones back when none do. `backlog` counts the tasks
-    /// that found no slot.
+    /// Allocates workers while tasks queue, and releases idle ones when none do. `backlog` is the number of
+    /// tasks that found no slot.
     pub(crate) fn adjust(&mut self, now: Instant, backlog: usize, mut others: Vec<Candidate>) -> Vec<Change> {
         others.retain(|other| !self.uses(other.worker));
         others.sort_by_key(|other| {
@@ -90,7 +90,7 @@ impl Allocation {
             self.grow = None;
         } else {
             let (at, step) = *self.grow.get_or_insert((now + self.rule.step, 1));
-            // Without any worker nothing moves; there is no point in waiting.
+            // Without any worker nothing progresses, so there is no point in waiting.
             let none = self.used.is_empty() && changes.is_empty();
             if none || at <= now {
                 let mut left = backlog;
@@ -121,7 +121,7 @@ impl Allocation {
         changes
     }
 
-    /// When to adjust again, if nothing happens before.
+    /// When to adjust again if nothing happens before.
     pub(crate) fn next(&self) -> Option<Instant> {
         if let Some((at, _)) = self.grow {
             return Some(at);
@@ -132,7 +132,7 @@ impl Allocation {
         self.idle_workers().next().map(|(since, _)| since + self.rule.idle)
     }
 
-    /// Who is idle, the longest first.
+    /// The idle workers, the longest idle first.
     fn idle_workers(&self) -> impl Iterator<Item = (Instant, u64)> {
         let mut idle: Vec<_> =
             self.used.iter().filter_map(|(worker, idle)| Some(((*idle)?, *worker))).collect();

@@ -3,8 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::queue::{Place, Queue};
 
-/// A session as far as its turn is concerned: fewest running tasks first, then who was served longest
-/// ago.
+/// A session's place in the order of turns: fewest running tasks first, then least recently served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Claim {
     pub(crate) running: usize,
@@ -21,8 +20,8 @@ impl Claims {
         self.0.insert(claim);
     }
 
-    /// Whose turn it is. Who was given something claims anew; who was not, did not find anything in
-    /// the free slots, which only become fewer.
+    /// The session whose turn it is. A session that got a slot must claim again. A session that got none
+    /// found nothing in the free slots, which only become fewer.
     pub(crate) fn next(&mut self) -> Option<Claim> {
         self.0.pop_first()
     }
@@ -36,7 +35,7 @@ pub(crate) struct Choice {
     pub(crate) local: bool,
 }
 
-/// Picks for one session: jobs in their order, a preferred worker before others, and of equal ones the
+/// Picks a task and a worker for one session: the earliest job first, then a preferred worker, then the
 /// worker with the most free slots, so that work spreads. `free` has the workers with free slots.
 pub(crate) fn choose(
     queue: &Queue,

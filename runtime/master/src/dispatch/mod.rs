@@ -1,6 +1,6 @@
-//! Which task gets which slot. Decisions only: no sockets, no clock of its own, so that they can be
-//! tested on their own. A slot is one core of a worker; a session's tasks wait in its queue until
-//! [`Dispatch::place`] finds them one.
+//! Decides which task gets which slot. This is decisions only, without sockets and without a clock, so that
+//! it can be tested by itself. A slot is one core of a worker. A session's tasks wait in its queue until
+//! [`Dispatch::place`] finds a slot for them.
 
 mod ahead;
 mod allocation;
@@ -22,7 +22,7 @@ use choose::{Claim, Claims, choose};
 use queue::Queue;
 use slots::{End, Slots};
 
-/// One attempt at one task of a session.
+/// One attempt of a task in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Attempt {
     pub(crate) job: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Attempt {
     pub(crate) attempt: u32,
 }
 
-/// A task that got a slot, or will get the next one of its worker's.
+/// A task that got a slot, or was sent ahead to a worker.
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) worker: u64,
@@ -40,10 +40,10 @@ pub(crate) struct Launch {
     pub(crate) local: bool,
 }
 
-/// A worker that a session uses from now on, or no longer.
+/// A worker that was allocated to a session or released.
 pub(crate) type Allocated = (u64, Change);
 
-/// Workers' slots and sessions' queues.
+/// The slots of workers and the queues of sessions.
 #[derive(Debug)]
 pub(crate) struct Dispatch {
     workers: BTreeMap<u64, Slots>,
@@ -51,19 +51,19 @@ pub(crate) struct Dispatch {
     free: BTreeMap<u64, usize>,
     sessions: BTreeMap<u64, Share>,
     turn: u64,
-    /// Tasks of one session that workers may have when another one is sent ahead.
+    /// A session's tasks are sent ahead only while workers have fewer of them than this.
     most_sent: usize,
 }
 
 #[derive(Debug)]
 struct Share {
     queue: Queue,
-    /// Attempts that workers have, those sent ahead among them.
+    /// The attempts that workers have, including those sent ahead.
     running: HashMap<Attempt, u64>,
-    /// How many of them each worker has.
+    /// The number of these attempts on each worker.
     on: HashMap<u64, usize>,
     served: u64,
-    /// It does not keep up with what its tasks bring.
+    /// Whether the session does not keep up with its tasks' messages.
     paused: bool,
     wait: Duration,
     pace: Option<Pace>,
@@ -98,8 +98,8 @@ impl Share {
 }
 
 impl Dispatch {
-    /// Nothing is there yet. Of one session workers have no more than `most_sent` tasks if that means to send
-    /// some ahead.
+    /// An empty dispatch. A session's tasks are sent ahead only while workers have fewer than `most_sent` of
+    /// them.
     pub(crate) fn new(most_sent: usize) -> Self {
         let (workers, free, sessions) = Default::default();
         Self { workers, free, sessions, turn: 0, most_sent }
@@ -112,7 +112,7 @@ impl Dispatch {
         }
     }
 
-    /// Returns the tasks of open sessions that were running there.
+    /// Removes a worker. Returns the tasks of open sessions that were running on it.
     pub(crate) fn remove_worker(&mut self, worker: u64, now: Instant) -> Vec<(u64, Attempt)> {
         self.free.remove(&worker);
         let Some(slots) = self.workers.remove(&worker) else { return Vec::new() };
@@ -147,7 +147,8 @@ impl Dispatch {
         self.sessions.insert(session, share);
     }
 
-    /// What was queued is forgotten. What runs keeps its slot until its worker says that it ended.
+    /// Removes a session and its queue. Its running tasks keep their slots until their workers report their
+    /// ends.
     pub(crate) fn remove_session(&mut self, session: u64) {
         self.sessions.remove(&session);
     }
@@ -158,7 +159,7 @@ impl Dispatch {
         }
     }
 
-    /// Turns dynamic allocation on or off. What changes by that is told.
+    /// Turns dynamic allocation on or off. Returns the resulting changes.
     pub(crate) fn set_rule(&mut self, session: u64, rule: Option<Rule>) -> Vec<Allocated> {
         let Some(share) = self.sessions.get_mut(&session) else { return Vec::new() };
         let before: Vec<_> = self.workers.keys().map(|worker| (*worker, share.usable(*worker))).collect();
@@ -175,14 +176,14 @@ impl Dispatch {
             .collect()
     }
 
-    /// Stops or goes on handing out slots to a session.
+    /// Pauses or resumes giving slots to a session.
     pub(crate) fn pause(&mut self, session: u64, paused: bool) {
         if let Some(share) = self.sessions.get_mut(&session) {
             share.paused = paused;
         }
     }
 
-    /// Queues a task. `false` if the same attempt is queued or running already.
+    /// Queues a task. Returns `false` if the same attempt is already queued or running.
     pub(crate) fn submit(&mut self, session: u64, task: Queued, now: Instant) -> bool {
         let Some(share) = self.sessions.get_mut(&session) else { return false };
         if share.queue.contains(&task.attempt) || share.running.contains_key(&task.attempt) {
@@ -192,18 +193,18 @@ impl Dispatch {
         true
     }
 
-    /// Tasks of a session in its queue, and bytes of them.
+    /// The number of tasks in a session's queue, and their bytes.
     pub(crate) fn queued(&self, session: u64) -> (usize, usize) {
         self.sessions.get(&session).map_or((0, 0), |share| (share.queue.len(), share.queue.bytes()))
     }
 
-    /// Tasks of a session that run.
+    /// The number of a session's running tasks.
     pub(crate) fn running(&self, session: u64) -> usize {
         let here = |slots: &Slots| slots.running.keys().filter(|(of, _)| *of == session).count();
         if self.sessions.contains_key(&session) { self.workers.values().map(here).sum() } else { 0 }
     }
 
-    /// Tasks a worker runs, of whatever session.
+    /// The number of tasks a worker runs, for all sessions.
     pub(crate) fn busy(&self, worker: u64) -> usize {
         self.workers.get(&worker).map_or(0, |slots| slots.running.len())
     }
@@ -217,12 +218,12 @@ impl Dispatch {
         }
     }
 
-    /// Whether a worker has a task: what it says of others is out of date.
+    /// Whether a worker has this task. Its messages about other tasks are out of date.
     pub(crate) fn runs(&self, worker: u64, session: u64, attempt: Attempt) -> bool {
         self.workers.get(&worker).is_some_and(|slots| slots.has(&(session, attempt)))
     }
 
-    /// A task ended on a worker. `false` if it was not there.
+    /// Ends a task on a worker. Returns `false` if the worker did not have it.
     pub(crate) fn ended(&mut self, worker: u64, session: u64, attempt: Attempt, now: Instant) -> bool {
         let Some(slots) = self.workers.get_mut(&worker) else { return false };
         let Some(end) = slots.ended(&(session, attempt), now) else { return false };
@@ -238,8 +239,8 @@ impl Dispatch {
         true
     }
 
-    /// Takes a job's tasks, or one attempt, out of the queue; says what was there, and which workers
-    /// run others of them.
+    /// Removes a job's tasks, or one attempt, from the queue. Returns those removed and the workers that run
+    /// others of them.
     pub(crate) fn cancel(
         &mut self,
         session: u64,
@@ -262,7 +263,8 @@ impl Dispatch {
         (queued.into_iter().map(|task| task.attempt).collect(), workers)
     }
 
-    /// Gives free slots to queued tasks, and workers to the sessions that take them as they need them.
+    /// Gives free slots to queued tasks, and allocates and releases the workers of sessions under dynamic
+    /// allocation.
     pub(crate) fn place(&mut self, now: Instant) -> (Vec<Launch>, Vec<Allocated>) {
         let (mut launches, mut allocated) = (Vec::new(), Vec::new());
         loop {
@@ -275,7 +277,7 @@ impl Dispatch {
         }
     }
 
-    /// When to call `place` again, if nothing happens before.
+    /// When to call `place` again if nothing happens before.
     pub(crate) fn next(&self) -> Option<Instant> {
         let next = |share: &Share| {
             let allocation = share.allocation.as_ref().and_then(Allocation::next);

@@ -10,20 +10,20 @@ use super::Attempt;
 pub(crate) struct Queued {
     pub(crate) attempt: Attempt,
     pub(crate) body: Bytes,
-    /// Workers that have some of its input; none if that does not matter.
+    /// Workers that have some of its input; empty if it has no preference.
     pub(crate) preferred: Vec<u64>,
     /// Workers it must not run on.
     pub(crate) excluded: Vec<u64>,
 }
 
-/// Where a task stands in its queue: jobs in their order, in a job as they were submitted.
+/// A task's position in its queue: jobs in order, and tasks of a job in order of submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) job: u64,
     number: u64,
 }
 
-/// What a queue has for a worker.
+/// The task that a queue offers to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) place: Place,
@@ -31,16 +31,16 @@ pub(crate) struct Offer {
     pub(crate) local: bool,
 }
 
-/// The tasks of one session that wait for slots. Finding one for a worker takes no walk over them.
+/// The tasks of one session that wait for slots. Finding one for a worker does not scan them.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     tasks: BTreeMap<Place, Queued>,
     places: HashMap<Attempt, Place>,
-    /// Tasks by the workers they prefer, also when others may take them by now.
+    /// Tasks by the workers they prefer, including those that other workers may take by now.
     local: HashMap<u64, BTreeSet<Place>>,
-    /// Tasks that any worker may take, except those in the key. Few tasks exclude any.
+    /// Tasks that any worker may take except those in the key. Few tasks exclude any.
     anywhere: BTreeMap<Vec<u64>, BTreeSet<Place>>,
-    /// Tasks that only preferred workers may take, by when that ends.
+    /// Tasks that only preferred workers may take, by the time when that ends.
     waiting: BTreeSet<(Instant, Place)>,
     until: HashMap<Place, Instant>,
     bytes: usize,
@@ -56,7 +56,7 @@ impl Queue {
         self.tasks.is_empty()
     }
 
-    /// Bytes of the tasks' bodies.
+    /// The size of the tasks' bodies, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -65,8 +65,8 @@ impl Queue {
         self.places.contains_key(attempt)
     }
 
-    /// Appends a task. Until `until` only those workers may take it that it prefers, if any of them is
-    /// there. An attempt must not be queued twice.
+    /// Appends a task. Until `until`, only workers that it prefers may take it, if any of them is `there`. An
+    /// attempt must not be queued twice.
     pub(crate) fn push(&mut self, mut task: Queued, until: Instant, there: impl Fn(u64) -> bool) {
         task.excluded.sort_unstable();
         task.excluded.dedup();
@@ -90,7 +90,7 @@ impl Queue {
         self.tasks.insert(place, task);
     }
 
-    /// The task `worker` should take next: of the first job it can do anything for, one that prefers
+    /// The task that `worker` should take next: from the first job that has one for it, a task that prefers
     /// it, or else the one that has waited longest.
     pub(crate) fn offer(&self, worker: u64) -> Option<Offer> {
         let local = self.local.get(&worker).and_then(|places| places.first().copied());
@@ -108,17 +108,17 @@ impl Queue {
         }
     }
 
-    /// The attempt that stands at a place.
+    /// The attempt at a place.
     pub(crate) fn attempt(&self, place: Place) -> Option<&Attempt> {
         self.tasks.get(&place).map(|task| &task.attempt)
     }
 
-    /// How many tasks prefer a worker.
+    /// The number of tasks that prefer a worker.
     pub(crate) fn local(&self, worker: u64) -> usize {
         self.local.get(&worker).map_or(0, BTreeSet::len)
     }
 
-    /// Takes a task out.
+    /// Takes the task at a place.
     pub(crate) fn take(&mut self, place: Place) -> Option<Queued> {
         let task = self.tasks.remove(&place)?;
         self.places.remove(&task.attempt);
@@ -137,31 +137,31 @@ impl Queue {
         Some(task)
     }
 
-    /// Takes one attempt out, if it is queued.
+    /// Takes one attempt, if it is queued.
     pub(crate) fn take_attempt(&mut self, attempt: &Attempt) -> Option<Queued> {
         self.places.get(attempt).copied().and_then(|place| self.take(place))
     }
 
-    /// Takes a job's tasks out.
+    /// Takes all tasks of a job.
     pub(crate) fn take_job(&mut self, job: u64) -> Vec<Queued> {
         let all = Place { job, number: 0 }..=Place { job, number: u64::MAX };
         let places: Vec<_> = self.tasks.range(all).map(|(place, _)| *place).collect();
         places.into_iter().filter_map(|place| self.take(place)).collect()
     }
 
-    /// Lets any worker take what has waited for a preferred one until `now`.
+    /// Lets any worker take the tasks whose wait for a preferred worker ended by `now`.
     pub(crate) fn settle(&mut self, now: Instant) {
         while let Some((_, place)) = self.waiting.first().copied().filter(|(until, _)| *until <= now) {
             self.release(place);
         }
     }
 
-    /// When the next wait for a preferred worker is over.
+    /// When the next wait for a preferred worker ends.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.waiting.first().map(|(until, _)| *until)
     }
 
-    /// A worker is gone: what preferred it alone waits no more.
+    /// Removes a worker. Tasks that preferred only this worker stop waiting for it.
     pub(crate) fn forget(&mut self, worker: u64) {
         for place in self.local.remove(&worker).unwrap_or_default() {
             let Some(task) = self.tasks.get_mut(&place) else { continue };

@@ -4,24 +4,24 @@ use std::time::Instant;
 use super::Attempt;
 use super::ahead::Ahead;
 
-/// What one worker has: slots, tasks on them, and tasks that wait for the next one.
+/// The slots of one worker, the tasks on them, and the tasks sent ahead.
 #[derive(Debug)]
 pub(super) struct Slots {
     pub slots: usize,
-    /// Tasks and since when they have a slot. Also those of sessions that have ended: the slot is taken until
-    /// the worker says otherwise.
+    /// Tasks that have a slot, and since when. Tasks of closed sessions are included: they hold their slot
+    /// until the worker reports their end.
     pub running: HashMap<(u64, Attempt), Instant>,
     pub ahead: Ahead,
 }
 
-/// How a task ended that a worker had.
+/// How a worker's task ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Before it got a slot, as when it was cancelled.
+    /// It had no slot yet, for example because it was cancelled.
     Ahead,
-    /// It had a slot since then, which the next one of those sent ahead has now.
+    /// It had a slot since this time; the next task sent ahead has the slot now.
     HandedOn(Instant),
-    /// It had a slot since then, which is free now.
+    /// It had a slot since this time; the slot is free now.
     Freed(Instant),
 }
 
@@ -35,7 +35,7 @@ impl Slots {
         self.running.contains_key(task) || self.ahead.contains(task)
     }
 
-    /// A task ended; `None` if it was not here.
+    /// Ends a task. Returns `None` if the worker did not have it.
     pub fn ended(&mut self, task: &(u64, Attempt), now: Instant) -> Option<End> {
         let Some(since) = self.running.remove(task) else {
             let place = self.ahead.iter().position(|ahead| ahead == task)?;

@@ -1,5 +1,5 @@
-//! What Prometheus is told, in the OpenMetrics text format: counts of what sessions' events said, and
-//! the pool as it is when asked. Nothing is measured here.
+//! Metrics for Prometheus in the OpenMetrics text format: counts from the sessions' events, and the current
+//! state of the pool. Nothing is measured here.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::history::History;
 use crate::{Cluster, View};
 
-/// Counts what events say.
+/// Counts what the events report.
 #[derive(Debug)]
 pub(crate) struct JobMeter {
     jobs: Family<OutcomeLabels, Counter>,
@@ -93,7 +93,7 @@ impl JobMeter {
         registry.register("jobs", "Jobs that ended", self.jobs.clone());
         registry.register(
             "task_attempts",
-            "Attempts at tasks that ended, as sessions tell",
+            "Attempts of tasks that ended, as reported by sessions",
             self.tasks.clone(),
         );
         let run = "Time of finished tasks on their slots";
@@ -101,12 +101,12 @@ impl JobMeter {
         let queue = "Time that finished tasks waited for a slot";
         registry.register_with_unit("task_queue", queue, Unit::Seconds, self.queue.clone());
         registry.register_with_unit("read", "Bytes read from files", Unit::Bytes, self.read.clone());
-        let shuffled = "Bytes of shuffle blocks that tasks left";
+        let shuffled = "Bytes of shuffle blocks that tasks wrote";
         registry.register_with_unit("shuffle", shuffled, Unit::Bytes, self.shuffled.clone());
-        let spilled = "Bytes that went to disk because memory was short";
+        let spilled = "Bytes that were spilled to disk because memory was short";
         registry.register_with_unit("spilled", spilled, Unit::Bytes, self.spilled.clone());
         registry.register("cache_hits", "Partitions that came from the cache", self.cache_hits.clone());
-        let resubmitted = "Stages some of whose tasks were run again because their output was lost";
+        let resubmitted = "Stages resubmitted because some of their output was lost";
         registry.register("stages_resubmitted", resubmitted, self.resubmitted.clone());
     }
 }
@@ -119,7 +119,7 @@ pub(crate) fn text(history: &History, view: Option<&View>) -> Result<String, std
         pool(&mut registry, &view.cluster());
     }
     let dropped = counter(history.dropped());
-    registry.register("event_log_dropped", "Lines that the event log could not take", dropped);
+    registry.register("event_log_dropped", "Lines dropped by the event log", dropped);
     let mut text = String::new();
     text::encode(&mut text, &registry)?;
     Ok(text)
@@ -128,15 +128,20 @@ pub(crate) fn text(history: &History, view: Option<&View>) -> Result<String, std
 fn pool(registry: &mut Registry, cluster: &Cluster) {
     let sum = |figure: fn(&crate::WorkerView) -> usize| cluster.workers.iter().map(figure).sum::<usize>();
     let mut simple = |name: &str, help: &str, value: u64| registry.register(name, help, gauge(value));
-    simple("workers", "Workers that are there", cluster.workers.len() as u64);
+    simple("workers", "Connected workers", cluster.workers.len() as u64);
     simple("slots", "Slots of all workers", sum(|worker| worker.slots) as u64);
     simple("slots_busy", "Slots that run a task", sum(|worker| worker.busy) as u64);
-    simple("sessions", "Sessions that are open", cluster.sessions.len() as u64);
+    simple("sessions", "Open sessions", cluster.sessions.len() as u64);
     let queued = cluster.sessions.iter().map(|session| session.queued).sum::<usize>();
     simple("tasks_queued", "Tasks that wait for a slot", queued as u64);
     simple("blob_bytes", "Bytes of broadcasts and frames kept for tasks", cluster.blob_bytes);
-    simple("blob_limit_bytes", "How many there may be", cluster.blob_limit);
-    registry.register_with_unit("up", "How long the master runs", Unit::Seconds, seconds(cluster.up));
+    simple("blob_limit_bytes", "The limit on these bytes", cluster.blob_limit);
+    registry.register_with_unit(
+        "up",
+        "How long the master has been running",
+        Unit::Seconds,
+        seconds(cluster.up),
+    );
     let totals = &cluster.totals;
     for (name, help, value) in [
         ("workers_joined", "Workers that registered", totals.workers_joined),
@@ -145,8 +150,8 @@ fn pool(registry: &mut Registry, cluster: &Cluster) {
         ("tasks_submitted", "Tasks that were queued", totals.tasks_submitted),
         ("tasks_launched", "Tasks that were sent to a worker", totals.tasks_launched),
         ("tasks_local", "Tasks that went to a worker they preferred", totals.tasks_local),
-        ("tasks_succeeded", "Tasks that ended well", totals.tasks_succeeded),
-        ("tasks_failed", "Tasks that ended otherwise", totals.tasks_failed),
+        ("tasks_succeeded", "Tasks that succeeded", totals.tasks_succeeded),
+        ("tasks_failed", "Tasks that failed, were cancelled or were lost", totals.tasks_failed),
     ] {
         registry.register(name, help, counter(value));
     }
@@ -172,7 +177,7 @@ fn pool(registry: &mut Registry, cluster: &Cluster) {
         }
     }
     registry.register("worker_slots", "A worker's slots", slots);
-    registry.register("worker_slots_busy", "Of those, how many run a task", busy);
+    registry.register("worker_slots_busy", "Slots of a worker that run a task", busy);
     registry.register_with_unit("worker_memory", "A worker's memory and disk", Unit::Bytes, memory);
 }
 

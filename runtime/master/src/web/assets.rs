@@ -39,6 +39,6 @@ pub(super) async fn page() -> Html<&'static str> {
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
     match ASSETS.iter().find(|(of, ..)| *of == name) {
         Some((_, kind, text)) => ([(header::CONTENT_TYPE, *kind)], *text).into_response(),
-        None => plain(StatusCode::NOT_FOUND, "There is no such file.\n"),
+        None => plain(StatusCode::NOT_FOUND, "No such file.\n"),
     }
 }

@@ -12,18 +12,17 @@ use super::{Shared, assets, plain};
 
 const COOKIE: &str = "partita-page";
 
-/// Decides who may look.
+/// Decides who may see the page.
 ///
-/// With a token: who sends it as a bearer, or whose browser has the cookie that the login gave it. The
-/// cookie is not the token but a secret of this process, so that the token stays out of browsers'
-/// stores. Without one (on loopback) any local program may look, but no web page that a browser on this
-/// machine has open: those come with another origin, or with the name of a host that was made to
-/// resolve to this machine.
+/// With a token: a client that sends it as a bearer token, or a browser with the cookie that the login set.
+/// The cookie is not the token but a secret of this process, so the token stays out of browsers' storage.
+/// Without a token (on loopback) any local program may see it, but no web page open in a browser on this
+/// machine: such requests have another origin, or a host name that was made to resolve to this machine.
 pub(crate) struct Guard {
     token: Option<Token>,
-    /// The cookie's value, and the same to compare with.
+    /// The cookie's value, as text and for comparison.
     cookie: Option<(String, Token)>,
-    /// Browsers then keep the cookie from what they send in the clear.
+    /// With TLS, browsers send the cookie over encrypted connections only.
     encrypted: bool,
 }
 
@@ -50,7 +49,7 @@ impl Guard {
     }
 }
 
-/// Compared in constant time, as the token is.
+/// Compares in constant time, as with the token.
 fn matches(token: &Token, text: &str) -> bool {
     token.matches(format!("Bearer {}", text.trim()).as_bytes())
 }
@@ -63,10 +62,10 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Refuses what must not look.
+/// Rejects requests from those who may not see the page.
 pub(super) async fn check(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
-        return plain(StatusCode::METHOD_NOT_ALLOWED, "This page can only be read.\n");
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "This page is read-only.\n");
     }
     if let Some(refusal) = stranger(&shared, &request) {
         return refusal;
@@ -87,7 +86,7 @@ pub(super) async fn check(State(shared): State<Shared>, request: Request, next: 
     refusal
 }
 
-/// What every answer carries.
+/// Headers of every answer.
 pub(super) async fn headers(request: Request, next: Next) -> Response {
     let is_asset = request.uri().path().starts_with("/assets/");
     let mut response = next.run(request).await;
@@ -118,7 +117,7 @@ pub(super) async fn form(State(shared): State<Shared>, request: Request) -> Resp
     Html(assets::LOGIN.replace("<!--wrong-->", "")).into_response()
 }
 
-/// Takes the token and gives a cookie.
+/// Checks the token and sets the cookie.
 pub(super) async fn login(
     State(shared): State<Shared>,
     uri: Uri,
@@ -134,7 +133,7 @@ pub(super) async fn login(
         (Err(_), _) => false,
     };
     let Some((cookie, _)) = shared.guard.cookie.as_ref().filter(|_| right) else {
-        let wrong = "<p class=\"wrong\" role=\"alert\">That is not this pool's token.</p>";
+        let wrong = "<p class=\"wrong\" role=\"alert\">This is not the pool's token.</p>";
         let page = Html(assets::LOGIN.replace("<!--wrong-->", wrong));
         return (StatusCode::UNAUTHORIZED, page).into_response();
     };
@@ -164,7 +163,7 @@ fn stranger(shared: &Shared, request: &Request) -> Option<Response> {
     None
 }
 
-/// Whom the request is meant for: HTTP/2 says it in the address, HTTP/1.1 in a header.
+/// The host that the request is meant for: HTTP/2 has it in the address, HTTP/1.1 in a header.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     match uri.authority() {
         Some(authority) => Some(authority.clone()),
@@ -172,14 +171,14 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     }
 }
 
-/// A name may have been made to resolve to this machine; an address has not.
+/// A name may have been made to resolve to this machine; an address cannot.
 fn is_local(host: &Authority) -> bool {
     let name = host.host();
     let address = name.trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost") || address.parse::<std::net::IpAddr>().is_ok()
 }
 
-/// Browsers say where a request comes from; other programs say nothing, and need not.
+/// Browsers send the origin of a request; other programs send none and need none.
 fn same_origin(uri: &Uri, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Some((_, theirs)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else {

@@ -15,21 +15,21 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Shared, plain, pool::snapshot};
 use crate::history::{Cursor, Piece};
 
-/// Events are sent so often at most.
+/// The shortest interval between batches of events.
 const BATCH: Duration = Duration::from_millis(50);
 
-/// The pool is looked at so often.
+/// How often the state of the pool is read.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Events of one message at most.
+/// The most events in one message.
 const EVENTS: usize = 2000;
 
-/// The pool and the sessions' jobs, whenever they change.
+/// Streams the state of the pool and of the sessions' jobs whenever it changes.
 pub(super) async fn pool(State(shared): State<Shared>) -> Response {
     stream(shared, None)
 }
 
-/// The same, and the events of one job: those there were, then those that come.
+/// Streams the same, and the events of one job: first those so far, then new ones.
 pub(super) async fn job(
     State(shared): State<Shared>,
     Path((session, job)): Path<(String, usize)>,
@@ -42,7 +42,7 @@ fn stream(shared: Shared, job: Option<(String, usize)>) -> Response {
         let text = "Too many pages are open on this master; close some.\n";
         return plain(StatusCode::SERVICE_UNAVAILABLE, text);
     };
-    // One message waits, so a slow reader holds up nothing but itself.
+    // At most one message waits, so a slow reader delays only itself.
     let (sender, receiver) = mpsc::channel(1);
     let stopped = shared.stopped.clone();
     tokio::spawn(async move {
@@ -84,7 +84,7 @@ async fn watch_pool(shared: Shared, job: Option<(String, usize)>, to: Sender, _p
         let batched = Instant::now() + BATCH;
         let reading = reader.as_ref().is_some_and(|reader| !reader.ended);
         tokio::select! {
-            // Without a job to follow there is no hurry.
+            // Without a job to follow, the next message can wait.
             () = changed(&mut changes), if reading => sleep_until(batched).await,
             () = sleep_until(look) => {}
         }
@@ -93,12 +93,12 @@ async fn watch_pool(shared: Shared, job: Option<(String, usize)>, to: Sender, _p
 
 async fn changed(changes: &mut watch::Receiver<u64>) {
     if changes.changed().await.is_err() {
-        // The history is gone with the master.
+        // The history ended with the master.
         std::future::pending::<()>().await;
     }
 }
 
-/// One job's events, as far as they were sent.
+/// Reads one job's events from where the last message ended.
 struct Reader {
     session: String,
     job: usize,
@@ -107,7 +107,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Sends what is new; `None` when nobody reads any more.
+    /// Sends what is new. Returns `None` when nobody reads any more.
     async fn tell(&mut self, shared: &Shared, to: &Sender) -> Option<()> {
         loop {
             let piece = shared.page.history.next(&self.session, self.job, &mut self.cursor, EVENTS);

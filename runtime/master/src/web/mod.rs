@@ -1,6 +1,6 @@
-//! The master's page, and what else it answers over HTTP: live events, JSON in the shapes of Spark's
-//! REST API, metrics, health. It shows what [`View`] and [`History`] know, and changes nothing: every
-//! request but the login is a GET. Who may look is decided in `guard`.
+//! The master's page and everything else it answers over HTTP: live events, JSON in the format of Spark's
+//! REST API, metrics, health. It shows the contents of [`View`] and [`History`] and changes nothing: every
+//! request but the login is a GET. `guard` decides who may see it.
 
 mod assets;
 mod guard;
@@ -31,43 +31,43 @@ use tokio_util::sync::CancellationToken;
 use crate::View;
 use crate::history::History;
 
-/// Pages that may be watched at a time.
+/// The most pages that may be open at a time.
 const WATCHERS: usize = 256;
-/// Who connects has so long for a first request…
+/// How long a client may take for its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// …and who is being answered when the page stops, so long to hear it.
+/// How long clients may take to receive their last answer when the page stops.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// What the page shows, and to whom.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// What sessions told of their jobs.
+    /// The events that sessions sent about their jobs.
     pub history: Arc<History>,
-    /// The pool; without one only the history is shown.
+    /// The pool. Without one, only the history is shown.
     pub view: Option<View>,
-    /// What a reader must know. May be absent on loopback only.
+    /// The token that a reader must have. It may be absent on loopback only.
     pub token: Option<Token>,
-    /// With an identity the page speaks HTTPS, and nothing else.
+    /// With an identity, the page is served over HTTPS only.
     pub tls: TlsFiles,
 }
 
-/// Why there is no page, or no more.
+/// Why the page does not start, or why it stopped.
 #[derive(Debug, Error)]
 pub enum PageError {
-    /// It would be open to anybody.
+    /// It would listen beyond this machine without a token.
     #[error(
         "the page at {listen} can be reached from other machines, and there is no token: set \
          PARTITA_TOKEN_FILE to a file that holds one (make it with `openssl rand -hex 32 > pool.token`), \
          or listen on 127.0.0.1"
     )]
     NoToken {
-        /// Where it was to listen.
+        /// The address it was to listen on.
         listen: SocketAddr,
     },
     /// A file of the certificate cannot be read.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// What the files hold is no certificate with its key.
+    /// The files do not contain a certificate and its key.
     #[error(
         "the page cannot be served with the certificate that was given: {0}; --tls-cert wants a certificate \
          chain in PEM, --tls-key the private key of its first certificate"
@@ -78,7 +78,7 @@ pub enum PageError {
     Transport(#[from] io::Error),
 }
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     page: Page,
@@ -88,10 +88,11 @@ pub(crate) struct Shared {
 }
 
 impl Page {
-    /// Serves the page until `stop`; then open streams end and answers that have begun are finished.
+    /// Serves the page until `stop` is cancelled. Then open streams end, and answers in progress are
+    /// finished.
     ///
     /// # Errors
-    /// When anybody could read it, the certificate cannot be used, or the listener fails.
+    /// When the page would be open to anybody, the certificate cannot be used, or the listener fails.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -141,7 +142,7 @@ impl Page {
             .route("/api/v1/events/{session}/{job}", get(live::job))
             .merge(spark::routes())
             .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
-            // Not secret, and the login needs them.
+            // Assets are not secret, and the login needs them.
             .route("/assets/{name}", get(assets::asset))
             .route("/login", get(guard::form).post(guard::login).layer(DefaultBodyLimit::max(4096)))
             .layer(middleware::from_fn_with_state(shared.clone(), guard::headers))

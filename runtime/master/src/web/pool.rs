@@ -8,7 +8,7 @@ use super::Shared;
 use crate::history::{JobState, Session, epoch};
 use crate::{Cluster, SessionView};
 
-/// Sessions and jobs of each that the page lists while it watches a pool.
+/// The most sessions, and the most jobs of each, that the page lists while it watches a pool.
 const SESSIONS: usize = 50;
 const JOBS: usize = 40;
 
@@ -22,7 +22,7 @@ pub(super) fn snapshot(shared: &Shared) -> Value {
     let cluster = shared.page.view.as_ref().map(|view| view.cluster());
     let open: HashMap<u64, &SessionView> =
         cluster.iter().flat_map(|cluster| &cluster.sessions).map(|view| (view.session, view)).collect();
-    // Files do not change: all of them are told, once.
+    // Recorded files do not change: all of them are sent, once.
     let (sessions, jobs) = if history.is_replay() { (usize::MAX, usize::MAX) } else { (SESSIONS, JOBS) };
     json!({
         "partita": env!("CARGO_PKG_VERSION"),
@@ -47,7 +47,7 @@ fn pool_json(cluster: &Cluster) -> Value {
                 "cache_limit": worker.cache_limit,
                 "address": worker.blocks_address,
                 "joined": epoch(worker.joined),
-                // In whole seconds, so that the page is told of changes and not of time passing.
+                // In whole seconds, so that the page is notified of changes and not of passing time.
                 "silent": worker.silent.as_secs(),
                 "status": worker.status.as_ref().map(|status| json!({
                     "tasks": status.memory_tasks,
@@ -103,7 +103,7 @@ fn session_json(session: &Session, open: &HashMap<u64, &SessionView>, most: usiz
                 "action": job.action,
                 "state": job.state.name(),
                 "at": epoch(session.wall(job.submitted)),
-                // Of a running job the page counts on itself.
+                // The page itself counts the time of a running job.
                 "seconds": (job.state != JobState::Running).then(|| job.wall().as_secs_f64()),
                 "stages": job.stages.len(),
                 "tasks": job.sum(|stage| stage.tasks),

@@ -45,7 +45,7 @@ fn events_of_a_running_job_come_as_they_are_recorded() {
     assert_eq!(next(), ["JobSubmitted"]);
     history.event(7, &stage(0, 1, 2));
     assert_eq!(next(), ["StageSubmitted"]);
-    // Events of other jobs are not this one's.
+    // Events of other jobs are not sent to this stream.
     history.event(7, &submitted(1, 2));
     history.event(7, &started(0, 0, 3));
     assert_eq!(next(), ["TaskStarted"]);

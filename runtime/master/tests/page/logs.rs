@@ -34,7 +34,7 @@ fn what_was_logged_is_shown_again_even_if_the_last_line_was_cut_off() {
     assert_eq!((&pool["replay"], &pool["sessions"][0]["name"]), (&true.into(), &"logged".into()));
     assert_eq!(pool["sessions"][0]["jobs"][0]["done"], 1);
 
-    // A line in the middle that is no event is told of, and the rest is shown.
+    // A broken line in the middle is reported, and the rest is shown.
     let broken: Vec<_> =
         text.lines().map(|line| if line.contains("StageSubmitted") { "{\"Stage" } else { line }).collect();
     std::fs::write(&files[0], broken.join("\n")).unwrap();
@@ -68,7 +68,7 @@ fn memory_and_files_are_bounded_and_a_job_out_of_memory_is_read_from_its_file() 
     let served = Served::new(&history, None, None);
     let id = served.json("/api/v1/applications")[0]["id"].as_str().unwrap().to_owned();
     history.closed(1);
-    // The log is written behind: its last line says that all is there.
+    // The log is written in the background; its last line shows that it is complete.
     let file = directory.path().join(format!("{id}.jsonl"));
     while !std::fs::read_to_string(&file).unwrap_or_default().contains("Closed") {
         std::thread::yield_now();
@@ -126,7 +126,7 @@ fn a_full_file_becomes_the_older_half_and_both_are_shown() {
     let served = Served::new(&Arc::new(again), None, None);
     let jobs = served.json("/api/v1/pool")["sessions"][0]["jobs"].clone();
     let numbers: Vec<u64> = jobs.as_array().unwrap().iter().map(|job| job["job"].as_u64().unwrap()).collect();
-    assert_eq!(numbers.first(), Some(&39), "the latest are there");
+    assert_eq!(numbers.first(), Some(&39), "the latest jobs are listed");
     assert!(numbers.len() > 5 && numbers.windows(2).all(|pair| pair[0] == pair[1] + 1), "{numbers:?}");
     assert!(jobs.as_array().unwrap().iter().all(|job| job["done"] == 1), "each in one piece: {jobs}");
 }
@@ -156,7 +156,7 @@ fn events_of_absurd_size_and_number_are_taken_without_harm() {
         },
         Event::JobSubmitted { job: 5, action: String::new(), slots: 0, at: Duration::from_secs(1 << 50) },
         Event::StageFinished { job: usize::MAX, stage: usize::MAX, at: Duration::MAX },
-        // Of a job that was never submitted.
+        // The end of a job that was never submitted.
         ended(3, 1),
     ] {
         history.event(1, &event);

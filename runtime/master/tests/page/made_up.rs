@@ -1,4 +1,4 @@
-//! Events and workers that never were.
+//! Made-up events and workers.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub fn kind(event: &Value) -> &str {
     event.as_object().unwrap().keys().next().unwrap()
 }
 
-/// A worker that has said nothing yet.
+/// A worker that has not sent anything yet.
 pub fn worker(number: u64) -> WorkerView {
     WorkerView {
         worker: number,

@@ -1,4 +1,4 @@
-//! The page and what else the master answers over HTTP, asked over real sockets.
+//! The page and everything else the master answers over HTTP, tested over real sockets.
 
 mod assets;
 mod live;

@@ -40,7 +40,7 @@ impl Served {
         format!("http://{}{path}", self.address)
     }
 
-    /// The status and text of an answer, with these headers in the request.
+    /// The status and text of an answer to a request with these headers.
     pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
         let mut request = agent().get(self.url(path));
         for (name, value) in headers {
@@ -60,7 +60,7 @@ impl Served {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
     }
 
-    /// Messages of a stream of events, as pairs of kind and data.
+    /// The messages of a stream of events, as pairs of kind and data.
     pub fn stream(&self, path: &str) -> impl Iterator<Item = (String, Value)> + use<> {
         let answer = agent().get(self.url(path)).call().unwrap();
         assert_eq!(answer.status(), 200);
@@ -91,7 +91,8 @@ pub fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
 }
 
-/// The log of a made-up run: three workers, one of them lost; failures, a copy, skew, a failed job.
+/// The log of a made-up run: three workers, one of them lost; failures, a speculative copy, skew, a failed
+/// job.
 pub fn recorded() -> Arc<History> {
     let (history, replayed) = History::replay(&data(), HistoryLimits::default()).unwrap();
     assert_eq!((replayed.sessions, replayed.unreadable), (1, 0));

@@ -19,7 +19,7 @@ fn with_a_token_only_those_who_know_it_may_look() {
     assert_eq!(served.get("/healthz"), (200, "ok\n".to_owned()));
     assert_eq!(served.get_with("/metrics", &[("Authorization", "Bearer correct horse")]).0, 200);
     assert_eq!(served.get_with("/metrics", &[("Authorization", "Bearer correct hors")]).0, 401);
-    // A browser is led to the login.
+    // A browser is redirected to the login.
     assert_eq!(served.get_with("/", &[("Accept", "text/html")]).0, 303);
     let (status, form) = served.get("/login");
     assert!(status == 200 && form.contains("type=\"password\""), "{form}");
@@ -30,7 +30,7 @@ fn with_a_token_only_those_who_know_it_may_look() {
     assert_eq!(right.status(), 303);
     let cookie = right.headers()["set-cookie"].to_str().unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-    assert!(!cookie.contains("correct horse"), "the token is not put into the browser: {cookie}");
+    assert!(!cookie.contains("correct horse"), "the cookie must not contain the token: {cookie}");
     let pair = cookie.split(';').next().unwrap();
     assert_eq!(served.get_with("/", &[("Cookie", pair)]).0, 200);
     assert_eq!(served.get_with("/", &[("Cookie", "partita-page=0000")]).0, 401);
@@ -94,8 +94,8 @@ fn with_a_certificate_the_page_is_encrypted_and_the_login_stays_so() {
     let cookie = login.headers()["set-cookie"].to_str().unwrap();
     assert!(login.status() == 303 && cookie.ends_with("; Secure"), "{cookie}");
 
-    assert!(agent().get(url("/healthz")).call().is_err(), "a certificate that nobody vouches for");
-    assert!(agent().get(served.url("/healthz")).call().is_err(), "nothing is said in the clear");
+    assert!(agent().get(url("/healthz")).call().is_err(), "a certificate that no authority signed");
+    assert!(agent().get(served.url("/healthz")).call().is_err(), "nothing is answered unencrypted");
     assert_eq!(trusting.get(url("/healthz")).call().unwrap().status(), 200, "it is still there");
 }
 

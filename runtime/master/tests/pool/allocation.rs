@@ -11,7 +11,7 @@ fn between(min_workers: u32, max_workers: u32, idle_timeout_ms: u32) -> from_ses
     from_session::Message::Options(SessionOptions { dynamic_allocation: Some(rule), locality_wait_ms: None })
 }
 
-/// What a session knows of the workers it uses, from what it is told alone.
+/// Receives messages until the session knows the `wanted` workers, from the messages alone.
 async fn learn(session: &mut Session, used: &mut BTreeSet<u64>, wanted: impl Fn(&BTreeSet<u64>) -> bool) {
     while !wanted(used) {
         match session.next().await {
@@ -66,7 +66,7 @@ async fn a_session_held_to_few_workers_leaves_the_others_alone() {
     let free = Session::open(&pool, "free").await;
     free.submit(tasks(1)).await;
     assert_eq!(second.launched().await.key.unwrap().session, free.number);
-    // Its worker lost, it takes another one at once.
+    // When its worker is lost, it takes another one at once.
     drop(first);
     let cluster = pool.until("the loss", |cluster| cluster.workers.len() == 1).await;
     assert_eq!(cluster.sessions[0].workers, [second.number]);

@@ -22,7 +22,7 @@ async fn a_session_hears_which_worker_was_lost_and_then_that_its_tasks_ended() {
     lost.launched().await;
     let number = lost.number;
     drop(lost);
-    let to_session::Message::WorkerLost(loss) = session.next().await else { panic!("no loss was told") };
+    let to_session::Message::WorkerLost(loss) = session.next().await else { panic!("no loss was reported") };
     assert_eq!(loss.worker, number);
     let ended = session.all_ended(2).await;
     for ended in ended.values() {
@@ -33,7 +33,7 @@ async fn a_session_hears_which_worker_was_lost_and_then_that_its_tasks_ended() {
     assert!(matches!(bystander.next().await, to_session::Message::WorkerLost(_)));
     let cluster = pool.cluster();
     assert_eq!((cluster.workers.len(), cluster.lost[0].tasks, cluster.totals.workers_lost), (0, 2, 1));
-    // The one that was queued, and those that are tried again, run elsewhere.
+    // The task that was queued and those that are retried run elsewhere.
     let mut second = Worker::join(&pool, "one", 1).await;
     assert_ne!(second.number, number);
     assert_eq!(second.launched().await.key.unwrap().partition, 2);
@@ -58,8 +58,8 @@ async fn a_silent_worker_is_lost_and_nothing_it_says_afterwards_is_heard() {
     let ended = session.ended().await;
     let (kind, message) = failed(&ended).unwrap();
     assert_eq!((ended.worker, kind), (zombie.number, task_failure::Kind::WorkerLost));
-    assert!(message.contains("nothing was heard of it for 2s"), "{message}");
-    // Its result comes too late, also for the second attempt, which runs elsewhere by now.
+    assert!(message.contains("it sent nothing for 2s"), "{message}");
+    // Its result arrives too late, also for the second attempt, which now runs elsewhere.
     session.submit([task(0, 0)]).await;
     assert_eq!(alive.launched().await.key, Some(key));
     let _ = zombie
@@ -72,7 +72,7 @@ async fn a_silent_worker_is_lost_and_nothing_it_says_afterwards_is_heard() {
     alive.end(key, success("second".into())).await;
     let ended = session.ended().await;
     assert_eq!((ended.worker, ended.outcome), (alive.number, Some(success("second".into()))));
-    // It comes back as another one.
+    // It comes back as a new worker.
     let again = Worker::join(&pool, "zombie", 1).await;
     assert!(again.number > alive.number);
     pool.stop().await;
@@ -92,10 +92,10 @@ async fn a_session_that_ends_leaves_its_slots_to_others_and_nothing_at_workers()
     other.submit(tasks(1)).await;
     let number = dying.number;
     drop(dying);
-    let to_worker::Message::EndSession(end) = worker.next().await else { panic!("no end was told") };
+    let to_worker::Message::EndSession(end) = worker.next().await else { panic!("no end was reported") };
     assert_eq!(end.session, number);
     let cluster = pool.until("its end", |cluster| cluster.sessions.len() == 1).await;
-    // The slot is the worker's until the task has stopped there.
+    // The worker's slot stays taken until the task has stopped there.
     assert_eq!((cluster.blob_bytes, cluster.workers[0].busy), (0, 1));
     worker.end(running, failure(task_failure::Kind::Cancelled, "its session ended")).await;
     let next = worker.launched().await.key.unwrap();
@@ -204,7 +204,7 @@ async fn a_master_that_stops_says_so_to_everybody() {
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "the master is stopping"));
 }
 
-/// Cannot bear a certain event.
+/// A recorder that panics on a certain event.
 struct Fragile;
 
 impl Recorder for Fragile {

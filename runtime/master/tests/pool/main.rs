@@ -1,5 +1,5 @@
-//! A real master on a loopback port, and the protocol's other side played by real clients: workers and
-//! sessions that say exactly what a test wants them to.
+//! A real master on a loopback port. Real clients play the other side of the protocol: workers and sessions
+//! that send exactly what a test wants.
 
 mod allocation;
 mod losses;

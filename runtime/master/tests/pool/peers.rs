@@ -21,7 +21,7 @@ use tonic::{Status, Streaming};
 
 pub const POLARS: &str = "0.55.0";
 
-/// Long enough for a machine that is busy with something else; nothing should ever take it.
+/// Long enough for a machine that is busy with other work; no test should ever need it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for something that must happen.
@@ -29,7 +29,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
-/// A master that runs.
+/// A running master.
 pub struct Pool {
     pub address: SocketAddr,
     view: View,
@@ -61,7 +61,7 @@ impl Pool {
         self.view.cluster()
     }
 
-    /// Waits until the master says of itself what is wanted; there is no event for it.
+    /// Waits until the master's own view matches; there is no event for it.
     pub async fn until(&self, what: &str, wanted: impl Fn(&Cluster) -> bool) -> Cluster {
         soon(what, async {
             loop {
@@ -80,7 +80,7 @@ impl Pool {
         soon("the master's end", self.served).await.unwrap();
     }
 
-    /// A connection of its own for every peer.
+    /// A separate connection for every peer.
     pub async fn dial(&self) -> MasterClient<Channel> {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
         MasterClient::new(endpoint.connect().await.unwrap()).max_decoding_message_size(usize::MAX)
@@ -147,7 +147,7 @@ impl Worker {
         .await;
     }
 
-    /// Ends every task at once with rows of so many bytes, until the stream ends.
+    /// Ends every task at once with `rows` bytes of rows, until the stream ends.
     pub fn run(mut self, rows: usize) -> JoinHandle<()> {
         let rows = Bytes::from(vec![7; rows]);
         tokio::spawn(async move {
@@ -166,7 +166,7 @@ impl Worker {
         })
     }
 
-    /// Gives a sign of life so often, for as long as the worker is there.
+    /// Sends a heartbeat at this interval for as long as the worker is there.
     pub fn beat(&self, every: Duration) {
         let to = self.to.downgrade();
         tokio::spawn(async move {
@@ -226,7 +226,7 @@ impl Session {
         soon("a message to a session", self.from.message()).await.unwrap().unwrap().message.unwrap()
     }
 
-    /// The next task's end; what else is said is passed over.
+    /// Waits for the next task's end and skips other messages.
     pub async fn ended(&mut self) -> TaskEnded {
         loop {
             if let to_session::Message::Ended(ended) = self.next().await {
@@ -235,7 +235,7 @@ impl Session {
         }
     }
 
-    /// The ends of so many tasks, by partition. None may end twice.
+    /// Waits for the ends of this many tasks, by partition. None may end twice.
     pub async fn all_ended(&mut self, tasks: usize) -> BTreeMap<u32, TaskEnded> {
         let mut all = BTreeMap::new();
         for _ in 0..tasks {
@@ -246,7 +246,7 @@ impl Session {
         all
     }
 
-    /// What the stream ends with.
+    /// The status that the stream ends with.
     pub async fn end(&mut self) -> Option<Status> {
         loop {
             match soon("the stream's end", self.from.message()).await {
@@ -267,7 +267,7 @@ pub fn from_session(message: from_session::Message) -> FromSession {
 }
 
 pub fn key(job: u64, partition: u32) -> TaskKey {
-    // The number is the master's matter.
+    // The master fills in the session's number.
     TaskKey { session: 999, job, stage: 0, partition, attempt: 0 }
 }
 
@@ -315,7 +315,7 @@ pub fn failure(kind: task_failure::Kind, message: &str) -> task_ended::Outcome {
     })
 }
 
-/// Writes down what it is told.
+/// A recorder that keeps what it receives.
 #[derive(Default)]
 pub struct Notes(pub Mutex<Vec<(u64, String)>>);
 

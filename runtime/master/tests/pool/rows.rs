@@ -105,7 +105,7 @@ async fn a_large_result_is_fetched_only_as_fast_as_it_is_read() {
     let (_worker, mut session, keys) = with_results(&pool, results.clone(), &[1, 400]).await;
     let mut large = session.client.get_result(keys[1]).await.unwrap().into_inner();
     soon("the first chunk", large.message()).await.unwrap().unwrap();
-    // Another result goes all the way while nobody reads the large one.
+    // Another result is read completely while nobody reads the large one.
     read(session.client.get_result(keys[0]).await.unwrap().into_inner()).await.unwrap();
     let given = results.given.load(Ordering::SeqCst);
     assert!(given < 100, "{given} MiB of 400 left the worker for a reader who took one");
@@ -131,7 +131,7 @@ async fn a_result_whose_worker_is_lost_is_an_error_and_no_short_result() {
 #[tokio::test]
 async fn a_worker_that_cannot_be_reached_is_named_and_its_result_can_be_asked_for_again() {
     let pool = Pool::usual().await;
-    // A port where nobody listens any more.
+    // A port that nothing listens on any more.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let mut worker = Worker::say_hello(&pool, worker_hello("one", 1, &closed)).await.unwrap();
     let mut session = Session::open(&pool, "notebook").await;
@@ -224,7 +224,7 @@ async fn a_blob_is_stored_once_and_every_worker_gets_it() {
     }
     assert_eq!(workers[0].client.get_blob(request).await.unwrap_err().code(), Code::NotFound);
     assert_eq!(pool.cluster().blob_bytes, 0);
-    // An empty one is a blob too.
+    // An empty blob is valid too.
     session.client.put_blob(parts(number, 5, &[0])).await.unwrap();
     let empty = workers[0].client.get_blob(BlobRequest { session: number, blob: 5 }).await.unwrap();
     assert!(read(empty.into_inner()).await.unwrap().is_empty());
@@ -243,13 +243,13 @@ async fn blobs_past_the_limit_are_refused_and_what_was_stored_of_them_is_gone() 
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("3 MB"), "{status}");
     pool.until("the room", |cluster| cluster.blob_bytes == 2 << 20).await;
-    // Its number can be used again, by something that fits.
+    // Its number can be reused for a blob that fits.
     session.client.put_blob(parts(number, 2, &[CHUNK_BYTES])).await.unwrap();
     pool.stop().await;
 }
 
-/// Begins an upload of which nothing comes after the first part, from what could be another process:
-/// dropping the runtime closes its sockets.
+/// Begins an upload that stops after the first part, as if from another process: dropping the runtime closes
+/// its sockets.
 fn unfinished(pool: &Pool, session: u64) -> (Runtime, JoinHandle<Result<(), Status>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let address = format!("http://{}", pool.address);
@@ -272,7 +272,7 @@ async fn an_upload_that_breaks_off_leaves_nothing_and_is_seen_by_nobody() {
     assert_eq!(half.code(), Code::NotFound);
     process.shutdown_background();
     pool.until("the room", |cluster| cluster.blob_bytes == 0).await;
-    // A session's end ends its uploads too.
+    // A session's end also ends its uploads.
     let (process, upload) = unfinished(&pool, number);
     pool.until("the first part", |cluster| cluster.blob_bytes == 1000).await;
     drop(session);

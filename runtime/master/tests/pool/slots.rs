@@ -60,7 +60,7 @@ async fn no_worker_gets_more_tasks_than_it_has_slots() {
     }
     let cluster = pool.cluster();
     assert_eq!((cluster.workers[0].busy, cluster.sessions[0].queued, cluster.sessions[0].running), (3, 7, 3));
-    // What follows a task's end is one launch, not more.
+    // A task's end causes one launch, not more.
     for partition in 3..10 {
         worker.end(running.remove(0), success("".into())).await;
         let next = worker.launched().await.key.unwrap();
@@ -93,7 +93,7 @@ async fn a_session_with_few_tasks_does_not_queue_behind_one_with_many() {
     worker.end(first, success("".into())).await;
     let third = worker.launched().await.key.unwrap();
     assert_eq!(third.session, few.number);
-    // Each has one slot now; whoever has none running is next.
+    // Each session has one slot now; the one without a running task is next.
     worker.end(third, success("".into())).await;
     assert_eq!(worker.launched().await.key.unwrap().session, few.number);
     worker.end(second, success("".into())).await;
@@ -113,14 +113,14 @@ async fn a_task_waits_for_a_preferred_worker_only_as_long_as_its_session_says() 
     };
     session.submit([preferring(0), preferring(1)]).await;
     let there = second.launched().await.key.unwrap();
-    // The other worker stays free for something that does not care.
+    // The other worker stays free for a task without a preference.
     session.submit([task(0, 2)]).await;
     let other = first.launched().await.key.unwrap();
     assert_eq!((there.partition, other.partition), (0, 2));
     first.end(other, success("".into())).await;
     second.end(there, success("".into())).await;
     assert_eq!(second.launched().await.key.unwrap().partition, 1);
-    // With a short wait the next one goes to whoever is free.
+    // With a short wait the next task goes to any free worker.
     let wait = SessionOptions { locality_wait_ms: Some(20), dynamic_allocation: None };
     session.say(from_session::Message::Options(wait)).await;
     session
@@ -165,7 +165,7 @@ async fn cancelled_tasks_end_and_their_slots_are_free_when_the_worker_says_so() 
     assert_eq!((cancel.session, cancel.job, cancel.only), (session.number, 0, None));
     let all = session.all_ended(3).await;
     assert_eq!(all.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
-    // The other job goes on, but not before the slot is free.
+    // The other job continues, but only when the slot is free.
     let cluster = pool.cluster();
     assert_eq!((cluster.workers[0].busy, cluster.sessions[0].queued), (1, 1));
     worker.end(running, failure(task_failure::Kind::Cancelled, "cancelled")).await;
@@ -220,7 +220,7 @@ async fn a_sessions_events_are_recorded_in_order_from_its_opening_to_its_end() {
     texts.insert(1, "no event".into());
     session.say(from_session::Message::Events(EventBatch { events: texts })).await;
     let number = session.number;
-    // Who leaves in order ends its half of the stream, and reads until the other half ends.
+    // A session that leaves properly ends its half of the stream and reads until the other half ends.
     let Session { to, mut from, .. } = session;
     drop(to);
     assert_eq!(soon("the stream's end", from.message()).await.unwrap(), None);

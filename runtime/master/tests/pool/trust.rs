@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 
 use crate::peers::*;
 
-/// Nothing of a peer that was turned away is left.
+/// Nothing remains of a peer that was rejected.
 fn untouched(pool: &Pool) {
     let cluster = pool.cluster();
     assert_eq!((cluster.workers.len(), cluster.sessions.len(), cluster.blob_bytes), (0, 0, 0));
@@ -114,7 +114,7 @@ async fn garbage_on_the_port_disturbs_nobody() {
         [&noise[..], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &with_preface, &frame_too_long, &preface[..9]]
     {
         let mut socket = TcpStream::connect(pool.address).await.unwrap();
-        // The master may close before all is written.
+        // The master may close the socket before everything is written.
         let _ = socket.write_all(bytes).await;
         let _ = socket.shutdown().await;
         let _ = soon("the connection's end", socket.read_to_end(&mut Vec::new())).await;
@@ -135,7 +135,7 @@ async fn a_call_whose_message_is_none_of_the_protocol_is_refused() {
     for method in ["Work", "Open", "PutBlob", "GetBlob", "GetResult", "Nonsense"] {
         let request = http::Request::post(format!("http://{}/partita.v1.Master/{method}", pool.address))
             .header("content-type", "application/grpc")
-            // A frame of five bytes, which are no message.
+            // A frame of five bytes that is not a message.
             .body(Body::new("\0\0\0\0\u{5}\u{f}oops".to_owned()))
             .unwrap();
         poll_fn(|context| GrpcService::poll_ready(&mut channel, context)).await.unwrap();
@@ -233,7 +233,7 @@ async fn with_a_certificate_only_tls_is_spoken() {
     assert_eq!(pool.cluster().sessions.len(), 1);
     drop(session);
     pool.until("its end", |cluster| cluster.sessions.is_empty()).await;
-    // In the clear nothing is said.
+    // The port does not answer unencrypted connections.
     let plain = Endpoint::from_shared(format!("http://{}", pool.address)).unwrap().connect_lazy();
     let hello = from_session(from_session::Message::Hello(session_hello("notebook")));
     assert!(MasterClient::new(plain).open(tokio_stream::once(hello)).await.is_err());

@@ -1,6 +1,6 @@
-//! A pool of real processes on this machine, and ways to hurt it.
+//! A pool of real processes on this machine, and ways to disturb it.
 
-#![allow(dead_code)] // Every test file uses a part of it.
+#![allow(dead_code)] // Every test file uses only a part of it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use partita::PoolOptions;
 use partita::prelude::*;
 use tempfile::TempDir;
 
-/// A guard against waiting for ever, far beyond what anything takes.
+/// The longest wait, far longer than anything should take.
 pub const GUARD: Duration = Duration::from_secs(120);
 
-/// Waits until `true` is said, and fails with what was waited for.
+/// Waits until `come` returns true. On timeout it panics with `what`.
 pub fn wait_for(what: &str, mut come: impl FnMut() -> bool) {
     let began = Instant::now();
     while !come() {
@@ -23,14 +23,14 @@ pub fn wait_for(what: &str, mut come: impl FnMut() -> bool) {
     }
 }
 
-/// A `partita-node` process; it ends with this.
+/// A `partita-node` process. It ends when this is dropped.
 pub struct Node {
     child: Child,
     log: PathBuf,
 }
 
 impl Node {
-    /// Starts it with these arguments; what it says goes to the file `log`.
+    /// Starts a process with these arguments. Its output goes to the file `log`.
     pub fn start(log: PathBuf, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_partita-node"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PARTITA_")) {
@@ -42,12 +42,12 @@ impl Node {
         Self { child: command.spawn().unwrap(), log }
     }
 
-    /// What it has said so far.
+    /// Its output so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Waits until it says this, and returns the rest of that line.
+    /// Waits until the output contains `text`, and returns the rest of that line.
     pub fn said(&mut self, text: &str) -> String {
         let mut rest = None;
         wait_for(&format!("{text:?} in {}", self.log.display()), || {
@@ -63,7 +63,7 @@ impl Node {
         rest.unwrap()
     }
 
-    /// Waits until it has ended, and says whether it is content.
+    /// Waits until it has ended, and returns its exit status.
     pub fn wait(&mut self) -> std::process::ExitStatus {
         let mut status = None;
         wait_for("the end of a process", || {
@@ -73,18 +73,18 @@ impl Node {
         status.unwrap()
     }
 
-    /// Its number.
+    /// Its process id.
     pub fn process(&self) -> u32 {
         self.child.id()
     }
 
-    /// SIGKILL, SIGSTOP, SIGCONT, SIGTERM.
+    /// Sends a signal: SIGKILL, SIGSTOP, SIGCONT, SIGTERM.
     pub fn signal(&self, signal: i32) {
-        // SAFETY: the child is ours and not yet waited for, so its number is not another's.
+        // SAFETY: the child is ours and not yet reaped, so its id cannot belong to another process.
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
-    /// Ends it as a power cut would.
+    /// Kills it, as a power cut would.
     pub fn kill(&mut self) {
         self.signal(libc::SIGKILL);
         self.child.wait().unwrap();
@@ -101,14 +101,14 @@ impl Drop for Node {
     }
 }
 
-/// How a pool for a test is started.
+/// Options of a test's pool.
 pub struct Setup {
     pub workers: usize,
     pub slots: usize,
     pub memory: &'static str,
     pub lost_after_ms: &'static str,
     pub token: Option<&'static str>,
-    /// Whether the processes speak TLS, with certificates made for the test.
+    /// Whether the processes use TLS, with certificates made for the test.
     pub tls: bool,
     /// Environment of every worker.
     pub environment: Vec<(&'static str, String)>,
@@ -129,7 +129,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// What a process is told of its certificates.
+    /// The arguments that name a process's certificates.
     fn tls_arguments(&self, directory: &Path) -> Vec<String> {
         if !self.tls {
             return Vec::new();
@@ -144,7 +144,7 @@ const AUTHORITY: &str = "ca.pem";
 const CERTIFICATE: &str = "pool.pem";
 const KEY: &str = "pool.key";
 
-/// An authority, and a certificate of this machine that it signed.
+/// Makes an authority and a certificate of this machine that it signed.
 pub fn make_certificates(directory: &Path) {
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -212,7 +212,7 @@ impl Pool {
         (master, address, web)
     }
 
-    /// One more worker; sessions may see it a moment later.
+    /// Starts one more worker; sessions may see it a moment later.
     pub fn add_worker(&mut self) {
         self.started += 1;
         let name = format!("worker-{}", self.started);
@@ -250,7 +250,7 @@ impl Pool {
         self.workers.push(worker);
     }
 
-    /// Ends the master and starts another one at the same address.
+    /// Stops the master and starts another one at the same address.
     pub fn restart_master(&mut self) {
         self.master.kill();
         let (master, address, web) = Self::master(&self.setup, self.directory.path(), &self.address);
@@ -274,19 +274,19 @@ impl Pool {
         spills.map(|spill| bytes_below(&spill)).sum()
     }
 
-    /// A session, as soon as all workers there are have joined.
+    /// A session, once all workers have joined.
     pub fn session(&self) -> Session {
         self.session_of(self.workers.len())
     }
 
-    /// A session, as soon as so many workers have joined.
+    /// A session, once this many workers have joined.
     pub fn session_of(&self, workers: usize) -> Session {
         let session = Session::connect_with(self.options()).unwrap();
         wait_for("all workers", || session.slots() == workers * self.setup.slots);
         session
     }
 
-    /// Where sessions find it.
+    /// The URL that sessions connect to.
     pub fn url(&self) -> String {
         format!("{}://{}", if self.setup.tls { "partitas" } else { "partita" }, self.address)
     }
@@ -305,7 +305,7 @@ impl Pool {
     }
 }
 
-/// Bytes of the files in a directory, which may be vanishing.
+/// Bytes of the files in a directory that may be vanishing.
 fn bytes_below(directory: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
     let size = |entry: std::fs::DirEntry| match entry.metadata() {
@@ -316,7 +316,7 @@ fn bytes_below(directory: &Path) -> u64 {
     entries.flatten().map(size).sum()
 }
 
-/// Rows with something to group, join and sort by, the same for the same `rows`.
+/// Rows to group, join and sort by, the same for the same `rows`.
 pub fn records(rows: i64) -> DataFrame {
     df!(
         "id" => (0..rows).collect::<Vec<_>>(),
@@ -327,13 +327,13 @@ pub fn records(rows: i64) -> DataFrame {
     .unwrap()
 }
 
-/// Rows in an order that only depends on what they are.
+/// The rows in an order that depends only on their values.
 pub fn ordered(rows: DataFrame) -> DataFrame {
     let columns: Vec<PlSmallStr> = rows.get_column_names().into_iter().cloned().collect();
     rows.sort(columns, SortMultipleOptions::default().with_maintain_order(true)).unwrap()
 }
 
-/// Fails unless both have the same rows, in whatever order.
+/// Panics unless both have the same rows, in any order.
 pub fn assert_same(ours: DataFrame, polars: DataFrame) {
     let (ours, polars) = (ordered(ours), ordered(polars));
     assert!(ours.equals_missing(&polars), "ours: {ours}\nPolars: {polars}");

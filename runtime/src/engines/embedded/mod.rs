@@ -1,4 +1,4 @@
-//! The embedded engine: a slot is a thread of this process, a shuffle moves pointers.
+//! The embedded engine: slots are threads of this process, and a shuffle moves pointers.
 
 use std::env;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use partita_engine::{Engine, EngineError, Settings, Worker};
 
 type Queued = (Task, Sender<TaskEvent>);
 
-/// The only worker there is: this process.
+/// The only worker: this process.
 const WORKER: u64 = 0;
 
 /// Threads of this process as slots.
@@ -35,7 +35,7 @@ impl EmbeddedEngine {
     /// Starts `slots` threads (at least one) and a cache of at most `cache_bytes` of memory.
     ///
     /// # Errors
-    /// When the system gives no more threads.
+    /// When the system provides no more threads.
     pub fn start(slots: usize, cache_bytes: usize) -> std::io::Result<Self> {
         heap::keep_what_is_freed(false);
         let slots = slots.max(1);
@@ -49,7 +49,7 @@ impl EmbeddedEngine {
         Ok(Self { slots, busy, queue, stores })
     }
 
-    /// Loses what a map task left for the reduce side.
+    /// Drops the output that a map task has left for the reduce side.
     #[cfg(test)]
     pub fn lose(&self, shuffle: ShuffleId, map_partition: usize) {
         self.stores.blocks.forget(LocalStores::owner(shuffle), map_partition);
@@ -66,9 +66,9 @@ fn run_slot(slot: usize, (task, events): Queued, busy: &Busy, stores: &LocalStor
     }
     let end = Box::new(busy.during(|| execute(&task, slot, stores)));
     let at = Instant::now();
-    // The task's share of its input goes before the scheduler may count memory as free.
+    // Drop the task's share of its input before the scheduler may count the memory as free.
     drop(task);
-    // A job that was cancelled meanwhile does not listen any more.
+    // A job that was cancelled meanwhile is not listening any more.
     let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
 }
 
@@ -92,20 +92,20 @@ impl Engine for EmbeddedEngine {
         self.slots
     }
 
-    /// Once: what fails here would fail again, on the same rows with the same code.
+    /// One attempt: what fails here would fail again, on the same rows with the same code.
     fn max_attempts(&self) -> usize {
         1
     }
 
     fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError> {
         for task in tasks {
-            // The threads leave only when `self.queue` is dropped.
+            // The threads end only when `self.queue` is dropped.
             let _ = self.queue.send((task, events.clone()));
         }
         Ok(())
     }
 
-    /// A job's own flag stops what is queued, and what a thread runs cannot be stopped.
+    /// The job's own flag stops what is queued. What a thread is running cannot be stopped.
     fn cancel(&self, _job: usize, _only: Option<(usize, usize, usize)>) {}
 
     fn open_shuffle(&self, shuffle: ShuffleId, _events: Sender<TaskEvent>) {
@@ -136,7 +136,7 @@ impl Engine for EmbeddedEngine {
 
     fn set(&self, _settings: Settings) -> Result<(), EngineError> {
         Err(EngineError::NoSettings(
-            "this session's tasks run in its own process; Session::connect makes one on a pool",
+            "this session's tasks run in its own process; use Session::connect for a session on a pool",
         ))
     }
 }

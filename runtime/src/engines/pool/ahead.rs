@@ -1,4 +1,4 @@
-//! Frames on their way to the master, ahead of the tasks that need them.
+//! Sends frames to the master, ahead of the tasks that need them.
 
 use std::pin::Pin;
 use std::sync::PoisonError;
@@ -41,13 +41,14 @@ impl Ahead<'_> {
         let call = runtime.spawn(async move {
             let _ = done.send(client.put_blob(parts).await);
         });
-        // On a thread of its own: the caller's may be one of a runtime, where the writer must not wait.
+        // On a thread of its own: the caller's thread may belong to a runtime, where the writer must not
+        // wait.
         let write = move || {
             let mut writer = writer;
             codec::write_frame(frame, &mut writer).map(|()| writer.finish())
         };
         let written = std::thread::scope(|scope| scope.spawn(write).join());
-        // Why the writer failed is better known to the call, if that failed first.
+        // If the call failed first, it knows better than the writer why.
         let broken = |error: String| match stored.try_recv() {
             Ok(Err(status)) => words(&status),
             _ => error,
@@ -84,7 +85,7 @@ impl Stream for Parts {
         let (session, blob) = (self.session, self.blob);
         match Pin::new(&mut self.stream).poll_next(context) {
             Poll::Ready(Some(Ok(Chunk { data }))) => Poll::Ready(Some(BlobPart { session, blob, data })),
-            // The call is given up then; its end must not look like the rows' end.
+            // The call is abandoned then; its end must not look like the end of the rows.
             Poll::Ready(Some(Err(_))) | Poll::Pending => Poll::Pending,
             Poll::Ready(None) => Poll::Ready(None),
         }

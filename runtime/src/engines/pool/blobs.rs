@@ -5,8 +5,8 @@ use partita_engine::codec::BlobError;
 use partita_wire::INLINE_BYTES;
 use polars::prelude::*;
 
-/// Which frames went ahead, so that each goes once. A frame is known by its columns: copies of a frame
-/// share them.
+/// The frames that were sent ahead, so that each is sent once. A frame is identified by its columns:
+/// copies of a frame share them.
 #[derive(Default)]
 pub(super) struct BlobTable {
     next: u64,
@@ -15,17 +15,17 @@ pub(super) struct BlobTable {
 
 struct Sent {
     number: u64,
-    /// Kept, so that no other frame's columns come to lie at its columns' addresses.
+    /// Kept, so that no other frame's columns can get the addresses of its columns.
     frame: DataFrame,
 }
 
 impl BlobTable {
-    /// Whether a frame is too large for a task, and one that can be known again.
+    /// Whether a frame is too large for a task, and can be recognised later.
     pub fn wants(frame: &DataFrame) -> bool {
         frame.estimated_size() > INLINE_BYTES && shared(frame).is_some()
     }
 
-    /// The number under which the frame went ahead; `send` sends it if it did not yet.
+    /// The number under which the frame was sent ahead. Calls `send` if it was not sent yet.
     pub fn number(
         &mut self,
         frame: &DataFrame,
@@ -42,7 +42,7 @@ impl BlobTable {
         Ok(number)
     }
 
-    /// Forgets frames that nobody has any more; their numbers.
+    /// Drops frames that have no other owner, and returns their numbers.
     pub fn sweep(&mut self) -> Vec<u64> {
         let mut unused = Vec::new();
         self.sent.retain(|_, sent| {
@@ -63,7 +63,7 @@ fn address(column: &Column) -> usize {
     }
 }
 
-/// A column by which it is known whether the frame has other owners.
+/// A column that shows whether the frame has other owners.
 fn shared(frame: &DataFrame) -> Option<&Arc<dyn polars::series::SeriesTrait>> {
     let all_series = frame.columns().iter().all(|column| matches!(column, Column::Series(_)));
     match frame.columns().first() {

@@ -9,9 +9,9 @@ use crate::error::PartitaError;
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum PoolError {
-    /// An address that is none.
+    /// The address is not valid.
     #[error(
-        "{address:?} is no pool's address: {problem}; write partita://HOST:PORT, such as partita://localhost:7077"
+        "{address:?} is not a pool's address: {problem}; write partita://HOST:PORT, such as partita://localhost:7077"
     )]
     Address {
         /// The address.
@@ -22,35 +22,35 @@ pub enum PoolError {
     /// A token or certificate cannot be used.
     #[error("{0}")]
     Settings(String),
-    /// The host's name is unknown.
-    #[error("there is no host {host:?} ({cause}); check the pool's address")]
+    /// The host name is unknown.
+    #[error("unknown host {host:?} ({cause}); check the pool's address")]
     NoHost {
         /// The host.
         host: String,
-        /// What the system says.
+        /// The system's reason.
         cause: String,
     },
-    /// Nobody is there.
+    /// Nothing listens at the address.
     #[error(
         "nothing listens at {at} ({cause}); start a master there with `partita-node master`, or check the address"
     )]
     NothingListens {
         /// host:port
         at: String,
-        /// What the system says.
+        /// The system's reason.
         cause: String,
     },
-    /// Somebody is there, but does not speak as a master does.
+    /// Something answers at the address, but not as a master does.
     #[error(
         "what listens at {at} does not answer as a pool's master ({cause}); check the port (7077 unless set), and whether it wants TLS (partitas://) or does not speak it (partita://)"
     )]
     NoMaster {
         /// host:port
         at: String,
-        /// What the transport says.
+        /// The transport's reason.
         cause: String,
     },
-    /// Somebody is there whose certificate is not trusted.
+    /// The certificate of the peer is not trusted.
     #[error("the master at {at} is not trusted: {cause}")]
     Certificate {
         /// host:port
@@ -65,7 +65,7 @@ pub enum PoolError {
     Token {
         /// host:port
         at: String,
-        /// The master's words.
+        /// The master's reason.
         cause: String,
     },
     /// The versions differ, or the master is full.
@@ -73,10 +73,10 @@ pub enum PoolError {
     Refused {
         /// host:port
         at: String,
-        /// The master's words.
+        /// The master's reason.
         cause: String,
     },
-    /// A pool without workers.
+    /// The pool has no workers.
     #[error("the pool at {at} has no workers; start one with `partita-node worker --master {at}`")]
     NoWorkers {
         /// host:port

@@ -7,18 +7,18 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::events::Event;
 
-/// Events that wait for the next batch, at most; more of them are left out and counted.
+/// The maximum number of events that wait for the next batch; further ones are dropped and counted.
 const MOST: usize = 50_000;
 
 /// Events in one message.
 const BATCH: usize = 2_000;
 
-/// The session's events on their way to the master.
+/// Forwards the session's events to the master.
 #[derive(Default)]
 pub(super) struct Forward {
     waiting: Mutex<VecDeque<String>>,
     left_out: AtomicUsize,
-    /// Told of the first event after none.
+    /// Notified of the first event after the queue was empty.
     pub some: Notify,
 }
 
@@ -36,7 +36,7 @@ impl Forward {
         }
     }
 
-    /// Sends the events so far; whether the connection took them.
+    /// Sends the events so far. Returns whether the connection accepted them.
     pub async fn pass_on(&self, outgoing: &mpsc::Sender<FromSession>) -> bool {
         for message in self.take() {
             if outgoing.send(FromSession { message: Some(message) }).await.is_err() {
@@ -49,7 +49,7 @@ impl Forward {
     fn take(&self) -> Vec<from_session::Message> {
         let left_out = self.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
-            tracing::warn!(left_out, "the master did not hear of all events");
+            tracing::warn!(left_out, "the master did not receive all events");
         }
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let texts: Vec<String> = waiting.into();

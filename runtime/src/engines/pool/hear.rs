@@ -1,4 +1,4 @@
-//! Taking in what the master says, on a plain thread.
+//! Processes the master's messages on a plain thread.
 
 use std::io;
 use std::sync::Arc;
@@ -24,19 +24,19 @@ use super::state::{Attempt, Running, attempt};
 use super::{Shared, connection_lost, results, worker_joined};
 use crate::events::{Event, TaskMetrics};
 
-/// How often frames that nobody has any more are looked for.
+/// How often frames without other owners are searched for.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// What the thread hears.
+/// What the thread receives.
 enum Heard {
-    /// All that was there in one go: each by itself would wake the thread.
+    /// All messages that were available at once: each separately would wake the thread.
     Messages(Vec<to_session::Message>),
     Tick,
     /// The connection broke.
     End(String),
 }
 
-/// What the thread needs of its connection. It does not keep it open.
+/// What the thread needs of its connection. This does not keep the connection open.
 struct Hearing {
     client: Client,
     session: u64,
@@ -45,7 +45,7 @@ struct Hearing {
     gone: DropGuard,
 }
 
-/// Starts a task that reads the stream and a thread that takes in what it says, until it ends.
+/// Starts a task that reads the stream, and a thread that processes its messages until it ends.
 pub(super) fn start(
     runtime: &Runtime,
     incoming: Streaming<ToSession>,
@@ -80,14 +80,14 @@ async fn read(incoming: Streaming<ToSession>, heard: mpsc::Sender<Heard>) {
             return;
         }
         if let Some(cause) = end {
-            // Nobody listens any more: then nobody wants to know.
+            // If nobody receives this, nobody wants to know.
             let _ = heard.send(Heard::End(cause)).await;
             return;
         }
     }
 }
 
-/// What was said, and why no more comes, if none does.
+/// The messages, and the reason why no more will come, if that is the case.
 fn messages(told: Option<Vec<Result<ToSession, Status>>>) -> (Heard, Option<String>) {
     let mut end = told.is_none().then(|| "the master closed it".to_owned());
     let told =
@@ -111,7 +111,7 @@ fn listen(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, mut receiver: m
     }
 }
 
-/// Nothing of this connection's pool is there any more.
+/// The connection has ended, and with it everything known of its pool.
 fn ended(shared: &Shared, cause: &str) {
     let (running, workers) = {
         let mut state = shared.state();
@@ -130,7 +130,7 @@ fn ended(shared: &Shared, cause: &str) {
 }
 
 fn sweep(shared: &Shared, link: &Hearing) {
-    // Somebody is sending one ahead: the next time will do.
+    // Another thread is sending a frame; the next time will do.
     let Ok(mut blobs) = shared.blobs.try_lock() else { return };
     let unused = blobs.sweep();
     drop(blobs);
@@ -149,7 +149,7 @@ fn take_in(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, message: to_se
             if let Some(running) = state.running.get(&attempt(&key)) {
                 let (_, stage, partition, attempt) = attempt(&key);
                 let slot = slot as usize;
-                // A job that ended meanwhile does not listen any more.
+                // A job that ended meanwhile is not listening any more.
                 let _ = running.events.send(TaskEvent::Started { stage, partition, attempt, worker, slot });
             }
         }
@@ -187,7 +187,7 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
     let running = {
         let mut state = shared.state();
         if let Some(task_ended::Outcome::Success(success)) = &outcome {
-            // Also of a task that nobody waits for any more.
+            // This also applies to a task that nobody waits for any more.
             state.cached(worker, &success.cached);
         }
         let Some(running) = state.running.remove(&of) else { return };
@@ -209,14 +209,14 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
             return end(&running, of, worker, Err(task_error(failure)));
         }
         None => {
-            let text = "the worker did not say how it ended".to_owned();
+            let text = "the worker did not report how it ended".to_owned();
             return end(&running, of, worker, Err(TaskError::Failed(text)));
         }
     };
     let metrics: TaskMetrics = match serde_json::from_str(&metrics) {
         Ok(metrics) => metrics,
         Err(error) => {
-            let text = format!("what the worker measured cannot be read: {error}");
+            let text = format!("the worker's metrics cannot be read: {error}");
             return end(&running, of, worker, Err(TaskError::Failed(text)));
         }
     };
@@ -246,7 +246,7 @@ fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: Task
 fn end(running: &Running, of: Attempt, worker: u64, end: Result<(TaskResult, TaskMetrics), TaskError>) {
     let (_, stage, partition, attempt) = of;
     let (at, end) = (Instant::now(), Box::new(end));
-    // A job that ended meanwhile does not listen any more.
+    // A job that ended meanwhile is not listening any more.
     let _ = running.events.send(TaskEvent::Ended { stage, partition, attempt, worker, at, end });
 }
 

@@ -1,4 +1,4 @@
-//! One connection to a master: dialling, the handshake, and the stream both ways.
+//! One connection to a master: connecting, the handshake, and the stream in both directions.
 
 use std::error::Error;
 use std::io;
@@ -23,10 +23,10 @@ use tonic::{Code, Request, Status, Streaming};
 use super::error::PoolError;
 use super::options::{Address, PoolOptions, tls, token};
 
-/// How often a silent connection is asked whether it lives, and how long it may take to answer.
+/// How often a silent connection is checked, and how long the check may take.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Bytes on their way of one call, and of all.
+/// The flow-control windows of a call and of the connection.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
@@ -42,7 +42,7 @@ impl Interceptor for SendToken {
 
 pub(super) type Client = MasterClient<InterceptedService<Channel, SendToken>>;
 
-/// A connection that is open.
+/// An open connection.
 #[derive(Clone)]
 pub(super) struct Link {
     pub client: Client,
@@ -50,19 +50,20 @@ pub(super) struct Link {
     pub session: u64,
     /// Counts the session's connections.
     pub connection: u64,
-    /// The stream to the master ends when the last of these is dropped.
+    /// The stream to the master ends when the last clone of this is dropped.
     pub outgoing: mpsc::Sender<FromSession>,
-    /// Cancelled when nothing more is heard.
+    /// Cancelled when no more messages can be received.
     pub gone: CancellationToken,
 }
 
-/// Nobody takes this connection's messages any more.
+/// The connection takes no more messages.
 #[derive(Debug, Error)]
 #[error("the connection broke")]
 pub(super) struct Broken;
 
 impl Link {
-    /// Sends a message, waiting while too many wait before it; also on a thread of some other runtime.
+    /// Sends a message, and waits while too many are queued. Can be called from a thread of another
+    /// runtime.
     pub fn send(&self, message: from_session::Message) -> Result<(), Broken> {
         send(&self.outgoing, message)
     }
@@ -77,7 +78,7 @@ pub(super) fn send(
     futures::executor::block_on(outgoing.send(message)).map_err(|_| Broken)
 }
 
-/// What a new connection begins with.
+/// The parts of a new connection.
 pub(super) struct Opened {
     pub client: Client,
     pub outgoing: mpsc::Sender<FromSession>,
@@ -85,7 +86,7 @@ pub(super) struct Opened {
     pub hello: SessionOpened,
 }
 
-/// Dials the master and opens a session.
+/// Connects to the master and opens a session.
 pub(super) async fn open(options: &PoolOptions, address: &Address) -> Result<Opened, PoolError> {
     let at = address.host_and_port();
     let patience = options.connect_timeout;
@@ -97,7 +98,7 @@ pub(super) async fn open(options: &PoolOptions, address: &Address) -> Result<Ope
     let found = timeout(patience, tokio::net::lookup_host(at.clone())).await.map_err(|_| late())?;
     let found = found.map_err(no_host)?.count();
     if found == 0 {
-        return Err(no_host(io::Error::other("the name stands for no address")));
+        return Err(no_host(io::Error::other("the name has no address")));
     }
     let no_master = |error: &dyn Error| match root(error) {
         cause if is_distrust(&cause) => PoolError::Certificate { at: at.clone(), cause },
@@ -136,7 +137,7 @@ pub(super) async fn open(options: &PoolOptions, address: &Address) -> Result<Ope
     let opened = timeout(patience, incoming.message()).await.map_err(|_| late())?.map_err(refused)?;
     match opened.and_then(|message| message.message) {
         Some(to_session::Message::Opened(hello)) => Ok(Opened { client, outgoing, incoming, hello }),
-        _ => Err(PoolError::NoMaster { at, cause: "it opened no session".into() }),
+        _ => Err(PoolError::NoMaster { at, cause: "it did not open a session".into() }),
     }
 }
 
@@ -153,7 +154,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
-/// What the system said when connecting failed there.
+/// The system's error in a failed connection attempt.
 fn system_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
     chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).find(|error| {

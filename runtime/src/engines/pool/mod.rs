@@ -1,9 +1,9 @@
-//! The pool engine: tasks run on the workers of a master, over gRPC. The callers are plain threads; the
-//! network lives on a small runtime of the engine's own, and what is heard is taken in on one thread of
-//! its own (`hear`), so that no runtime thread ever decodes rows. `state` is what is known of the pool,
-//! `link` one connection to it. `submit` sends tasks, `ahead` the frames that they need, of which `blobs`
-//! knows which went. What a task looks like as bytes is the
-//! codec's matter, which task runs where is the master's, and what to do about failures the scheduler's.
+//! The pool engine: tasks run on the workers of a master, over gRPC. The callers are plain threads.
+//! Networking runs on a small runtime of the engine's own, and messages are processed on one separate
+//! thread (`hear`), so that no runtime thread ever decodes rows. `state` is what is known of the pool,
+//! `link` one connection to it. `submit` sends tasks, `ahead` the frames that they need, and `blobs`
+//! records which were sent. The codec defines the bytes of a task, the master decides which task runs
+//! where, and the scheduler handles failures.
 
 mod ahead;
 mod blobs;
@@ -44,16 +44,16 @@ use self::options::Address;
 use self::state::State;
 use crate::events::Event;
 
-/// How often a task may fail: Spark's `spark.task.maxFailures`.
+/// How many attempts of a task may fail: Spark's `spark.task.maxFailures`.
 const MAX_ATTEMPTS: usize = 4;
 
-/// How often events are passed on.
+/// How often events are forwarded.
 const EVENTS_EVERY: Duration = Duration::from_millis(50);
 
-/// Results that are read at once, and host names looked up.
+/// The number of threads that read results and resolve host names.
 const BLOCKING: usize = 4;
 
-/// How long the last messages get when a session ends.
+/// How long the last messages may take when a session ends.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// A pool as an engine.
@@ -67,10 +67,10 @@ pub(crate) struct PoolEngine {
     settings: Mutex<Settings>,
 }
 
-/// What the engine and its threads have in common.
+/// What the engine and its threads share.
 struct Shared {
     state: Mutex<State>,
-    /// Told when workers come.
+    /// Notified when workers join.
     workers_came: Condvar,
     blobs: Mutex<BlobTable>,
     forward: Arc<Forward>,
@@ -96,10 +96,10 @@ fn worker_joined(info: &partita_wire::pool::WorkerInfo, at: Duration) -> Event {
 }
 
 impl PoolEngine {
-    /// Dials the master and waits a moment for a first worker.
+    /// Connects to the master and waits a moment for a first worker.
     ///
     /// # Errors
-    /// When the pool cannot be reached or used; the message says what to do.
+    /// When the pool cannot be reached or used. The message says what to do.
     pub fn connect(options: PoolOptions) -> Result<Self, PoolError> {
         let address = Address::parse(&options.address)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -108,7 +108,7 @@ impl PoolEngine {
             .thread_name("partita-pool")
             .enable_all()
             .build()
-            .map_err(|error| PoolError::Settings(format!("the system gives no more threads: {error}")))?;
+            .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             workers_came: Condvar::new(),
@@ -132,7 +132,7 @@ impl PoolEngine {
         Ok(engine)
     }
 
-    /// Waits until there is a worker, as long as the options say.
+    /// Waits for a worker, as long as the options say.
     fn wait_for_workers(&self) -> bool {
         let until = Instant::now() + self.options.worker_timeout;
         let mut state = self.shared.state();
@@ -147,17 +147,17 @@ impl PoolEngine {
         !state.workers.is_empty()
     }
 
-    /// Runs a future on the engine's runtime and waits for it, on any thread.
+    /// Runs a future on the engine's runtime and waits for it. Can be called on any thread.
     fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let (done, result) = crossbeam_channel::bounded(1);
         self.runtime.as_ref()?.spawn(async move {
-            // Whoever waits holds the other end.
+            // The waiting caller holds the receiver.
             let _ = done.send(future.await);
         });
         result.recv().ok()
     }
 
-    /// The connection; dialled anew if the last one broke.
+    /// The connection; reconnects if the last one broke.
     fn link(&self) -> Result<Link, PoolError> {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         let broken = self.shared.state().lost.is_some();
@@ -189,24 +189,25 @@ impl PoolEngine {
         let runtime =
             self.runtime.as_ref().ok_or_else(|| PoolError::Settings("this session is ending".into()))?;
         hear::start(runtime, opened.incoming, self.shared.clone(), &fresh)
-            .map_err(|error| PoolError::Settings(format!("the system gives no more threads: {error}")))?;
+            .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
         let outgoing = fresh.outgoing.downgrade();
         runtime.spawn(forward_events(self.shared.forward.clone(), outgoing, fresh.gone.clone()));
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(message) = options_message(&settings) {
-            // If it breaks at once, the next call says so.
+            // If it breaks at once, the next call reports that.
             let _ = fresh.send(message);
         }
         *link = Some(fresh.clone());
         drop(link);
         if again {
-            tracing::info!(at = self.shared.at, session = fresh.session, "connected to the pool again");
+            tracing::info!(at = self.shared.at, session = fresh.session, "reconnected to the pool");
             self.wait_for_workers();
         }
         Ok(fresh)
     }
 
-    /// Sends without waiting and without dialling: what is to be forgotten went with a broken connection.
+    /// Sends without waiting and without reconnecting: what these messages drop is gone if the connection
+    /// broke.
     fn tell(&self, message: from_session::Message) {
         let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (Some(link), Some(runtime)) = (link, &self.runtime) else { return };
@@ -223,12 +224,12 @@ impl PoolEngine {
 
 fn connection_lost(at: &str, cause: &str) -> String {
     format!(
-        "the connection to the master at {at} was lost ({cause}), and the job's tasks with it; call the \
-         action again: it connects anew"
+        "the connection to the master at {at} was lost ({cause}), and with it the job's tasks; run the \
+         action again, which reconnects"
     )
 }
 
-/// Passes events on in batches, until the connection is gone or the session ends.
+/// Forwards events in batches, until the connection breaks or the session ends.
 async fn forward_events(
     forward: Arc<Forward>,
     outgoing: mpsc::WeakSender<FromSession>,
@@ -278,7 +279,7 @@ impl Engine for PoolEngine {
             }
             None => self.shared.state().running.retain(|attempt, _| attempt.0 != job),
         }
-        // The master knows whose call it is.
+        // The master knows the caller's session.
         let session = 0;
         let only = only.map(|(stage, partition, attempt)| TaskKey {
             session,
@@ -324,7 +325,7 @@ impl Engine for PoolEngine {
     fn attach(&self, events: Arc<dyn EventStream>) {
         let forward = self.shared.forward.clone();
         events.listen(Box::new(move |event| forward.push(event)));
-        // Under the lock, so that who comes meanwhile is told of once.
+        // Under the lock, so that a worker that joins meanwhile is reported once.
         let workers: Vec<_> = {
             let state = self.shared.state();
             if self.shared.events.set(events).is_err() {
@@ -359,7 +360,7 @@ impl Engine for PoolEngine {
 }
 
 impl PoolEngine {
-    /// Lets go of frames that went ahead and that nobody has any more.
+    /// Releases frames that were sent ahead and have no other owner.
     fn sweep(&self) {
         let unused = self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner).sweep();
         for blob in unused {
@@ -386,7 +387,7 @@ fn options_message(settings: &Settings) -> Option<from_session::Message> {
 }
 
 impl Drop for PoolEngine {
-    /// Waits a moment until the master has heard the last events and that this is the end.
+    /// Waits a moment until the master has received the last events and the end of the session.
     fn drop(&mut self) {
         let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let Some(runtime) = self.runtime.take() else { return };
@@ -401,7 +402,7 @@ impl Drop for PoolEngine {
                 let _ = done.send(());
             });
             if ended.recv_timeout(GOODBYE).is_err() {
-                tracing::warn!(at = self.shared.at, "the session ends without the master's goodbye");
+                tracing::warn!(at = self.shared.at, "the session ended before the master confirmed it");
             }
         }
         runtime.shutdown_background();

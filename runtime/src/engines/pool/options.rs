@@ -7,10 +7,10 @@ use tonic::transport::{Certificate, ClientTlsConfig};
 
 use super::error::PoolError;
 
-/// Where a master listens if an address names no port.
+/// The master's port if an address names none.
 const PORT: u16 = 7077;
 
-/// Where systems keep the certificates they trust, in PEM.
+/// The PEM files in which systems keep the certificates that they trust.
 const SYSTEM_CERTIFICATES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -18,17 +18,17 @@ const SYSTEM_CERTIFICATES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// How to reach a pool; [`PoolOptions::new`] takes the rest from the environment.
+/// How to reach a pool. [`PoolOptions::new`] takes the rest from the environment.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PoolOptions {
     /// `partita://host:port`, or `partitas://host:port` for TLS.
     pub address: String,
-    /// The pool's token, if not that of `PARTITA_TOKEN_FILE` or `PARTITA_TOKEN`.
+    /// The pool's token, if not the one in `PARTITA_TOKEN_FILE` or `PARTITA_TOKEN`.
     pub token: Option<String>,
-    /// Whose certificates to trust, a PEM file, if not that of `PARTITA_TLS_CA` or the system's.
+    /// A PEM file with trusted certificates, if not the one in `PARTITA_TLS_CA` or the system's.
     pub ca: Option<PathBuf>,
-    /// What the pool calls this session; for people.
+    /// The session's name in the pool, for people.
     pub name: String,
     /// How long to wait for the master to answer.
     pub connect_timeout: Duration,
@@ -37,7 +37,7 @@ pub struct PoolOptions {
 }
 
 impl PoolOptions {
-    /// The pool at this address, everything else as usual.
+    /// Options for the pool at this address, with defaults for the rest.
     pub fn new(address: impl Into<String>) -> Self {
         let program = env::current_exe().ok();
         let program = program.as_deref().and_then(Path::file_stem).map(|name| name.to_string_lossy());
@@ -52,7 +52,7 @@ impl PoolOptions {
     }
 }
 
-/// An address in its parts.
+/// The parts of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     pub tls: bool,
@@ -72,13 +72,13 @@ impl Address {
             return Err(bad("it does not begin with partita:// or partitas://"));
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        // An IPv6 address has its colons in brackets.
+        // An IPv6 address has its colons inside brackets.
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (rest, None),
         };
         let port = match port {
-            Some(port) => port.parse().map_err(|_| bad(&format!("`{port}` is no port")))?,
+            Some(port) => port.parse().map_err(|_| bad(&format!("`{port}` is not a port")))?,
             None => PORT,
         };
         let named = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
@@ -88,17 +88,17 @@ impl Address {
             None => !host.is_empty() && host.chars().all(named),
         };
         if !good {
-            return Err(bad(&format!("`{host}` is no host")));
+            return Err(bad(&format!("`{host}` is not a host")));
         }
         Ok(Self { tls, host: host.to_owned(), port })
     }
 
-    /// For the transport.
+    /// The address for the transport.
     pub fn uri(&self, tls: bool) -> String {
         format!("{}://{}:{}", if tls { "https" } else { "http" }, self.host, self.port)
     }
 
-    /// For looking the host up.
+    /// The address for the name resolver.
     pub fn host_and_port(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
@@ -112,7 +112,7 @@ pub(super) fn token(options: &PoolOptions) -> Result<Option<Token>, PoolError> {
     found.map_err(|error| PoolError::Settings(error.to_string()))
 }
 
-/// How to dial; `None` without TLS.
+/// The TLS settings; `None` without TLS.
 pub(super) fn tls(options: &PoolOptions, address: &Address) -> Result<Option<ClientTlsConfig>, PoolError> {
     let ca = options.ca.clone().or(TlsFiles::from_env().ca);
     if ca.is_none() && !address.tls {
@@ -124,7 +124,7 @@ pub(super) fn tls(options: &PoolOptions, address: &Address) -> Result<Option<Cli
         places.into_iter().find(|path| path.is_file())
     };
     let Some(ca) = ca.or_else(system) else {
-        let text = "partitas:// needs to know whose certificates to trust: set PARTITA_TLS_CA to a PEM file";
+        let text = "partitas:// needs trusted certificates: set PARTITA_TLS_CA to a PEM file";
         return Err(PoolError::Settings(text.into()));
     };
     let pem = fs::read(&ca)
@@ -147,10 +147,10 @@ mod tests {
         assert_eq!(parse("partita://[::1]"), Ok(address(false, "[::1]", PORT)));
         for (text, said) in [
             ("spark://host:7077", "partita://"),
-            ("partita://host:port", "`port` is no port"),
-            ("partita://:7077", "is no host"),
-            ("partita://a b", "is no host"),
-            ("partita://[zz]:1", "is no host"),
+            ("partita://host:port", "`port` is not a port"),
+            ("partita://:7077", "is not a host"),
+            ("partita://a b", "is not a host"),
+            ("partita://[zz]:1", "is not a host"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(said) && error.contains(text), "{error}");

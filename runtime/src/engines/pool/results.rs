@@ -1,4 +1,4 @@
-//! Rows that wait at a worker, brought here through the master.
+//! Fetches rows that wait at a worker, through the master.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::link::Client;
 /// How long a worker may be silent in the middle of its rows.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Takes the rows; on a runtime thread only the waiting is done.
+/// Fetches the rows. The runtime thread only waits.
 pub(super) async fn take(mut client: Client, key: TaskKey) -> Result<DataFrame, TaskError> {
     let lost = |text: String| TaskError::WorkerLost(format!("its result could not be fetched: {text}"));
     let stream = client.get_result(key).await.map_err(|status| lost(words(&status)))?.into_inner();

@@ -1,5 +1,5 @@
-//! What a session knows of its pool: workers, its running tasks, where shuffle blocks and cached
-//! partitions lie. No sockets here.
+//! What a session knows of its pool: workers, its running tasks, and where shuffle blocks and cached
+//! partitions are. No sockets here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -22,11 +22,11 @@ pub(super) fn attempt(key: &TaskKey) -> Attempt {
 /// A task that was submitted and has not ended.
 pub(super) struct Running {
     pub events: Sender<TaskEvent>,
-    /// The shuffle its rows go to.
+    /// The shuffle that its rows go to.
     pub shuffle: Option<ShuffleId>,
 }
 
-/// Where one map task's blocks lie.
+/// Where one map task's blocks are.
 struct Place {
     worker: u64,
     address: String,
@@ -42,21 +42,21 @@ struct Shuffle {
 pub(super) struct State {
     /// Counts connections; 0 before the first.
     pub connection: u64,
-    /// Why there is none any more.
+    /// Why there is no connection any more.
     pub lost: Option<String>,
     pub workers: BTreeMap<u64, WorkerInfo>,
     pub running: HashMap<Attempt, Running>,
-    /// The connection that a job's first tasks went over.
+    /// The connection over which a job's first tasks were sent.
     pub jobs: BTreeMap<usize, u64>,
     shuffles: HashMap<ShuffleId, Shuffle>,
     caches: HashMap<CacheId, BTreeMap<usize, (u64, bool)>>,
 }
 
-/// Jobs that are remembered; those that run are always among the last.
+/// The number of jobs remembered; running jobs are always among the last ones.
 const JOBS_KEPT: usize = 1000;
 
 impl State {
-    /// Begins a connection: what was known of the last one's pool is void.
+    /// A connection begins: what was known of the last one's pool is void.
     pub fn connected(&mut self, workers: Vec<WorkerInfo>) {
         self.connection += 1;
         self.lost = None;
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    /// The connection broke: the tasks that were running.
+    /// The connection broke. Returns the tasks that were running.
     pub fn disconnected(&mut self, cause: &str) -> Vec<(Attempt, Running)> {
         self.lost = Some(cause.to_owned());
         self.workers.clear();
@@ -79,7 +79,7 @@ impl State {
         self.workers.values().map(|info| info.slots as usize).sum()
     }
 
-    /// Directories that all workers have for output, then those that all may read.
+    /// The directories that all workers have for output, followed by those that all may read.
     pub fn file_directories(&self) -> Vec<PathBuf> {
         let common = |of: fn(&WorkerInfo) -> Vec<&String>| {
             let mut workers = self.workers.values().map(of);
@@ -99,7 +99,7 @@ impl State {
         directories
     }
 
-    /// Remembers which connection a job is on: the one its first tasks went over.
+    /// Records and returns the connection of a job: the one over which its first tasks were sent.
     pub fn job_on(&mut self, job: usize) -> u64 {
         let connection = *self.jobs.entry(job).or_insert(self.connection);
         while self.jobs.len() > JOBS_KEPT {
@@ -121,7 +121,8 @@ impl State {
         self.caches.remove(&id);
     }
 
-    /// What these map tasks left cannot be read where it was: it is made anew before anybody reads it.
+    /// The output of these map tasks cannot be read where it was. It will be made again before anybody
+    /// reads it.
     pub fn unreadable(&mut self, id: ShuffleId, map_partitions: &[u32]) {
         let Some(shuffle) = self.shuffles.get_mut(&id) else { return };
         for partition in map_partitions {
@@ -131,10 +132,10 @@ impl State {
         }
     }
 
-    /// A map task's blocks lie at a worker. The first attempt's hold, as for the scheduler: another's may
-    /// have other rows in them, and all who read must read the same.
+    /// A worker has a map task's blocks. As in the scheduler, those of the first attempt count: the
+    /// blocks of another attempt may have other rows, and all readers must read the same.
     pub fn output_at(&mut self, id: ShuffleId, map_partition: usize, worker: u64) {
-        // A worker can be gone before what it finished is heard of.
+        // A worker may be lost before the tasks that it finished are reported.
         let address = self.workers.get(&worker).map(|info| info.blocks_address.clone());
         if let Some(shuffle) = self.shuffles.get_mut(&id)
             && shuffle.outputs.get(&map_partition).is_none_or(|place| place.lost)
@@ -145,7 +146,7 @@ impl State {
         }
     }
 
-    /// Where a shuffle's blocks lie, by worker.
+    /// Where a shuffle's blocks are, by worker.
     pub fn sources(&self, id: ShuffleId) -> Vec<ShuffleSource> {
         let mut sources: BTreeMap<u64, ShuffleSource> = BTreeMap::new();
         for (map_partition, place) in self.shuffles.get(&id).into_iter().flat_map(|shuffle| &shuffle.outputs)
@@ -177,7 +178,7 @@ impl State {
         None
     }
 
-    /// Workers that have cached partitions of this input; the outermost one's first.
+    /// The workers that have cached partitions of this input, those of the outermost cache first.
     pub fn preferred(&self, input: &Input) -> Vec<u64> {
         let mut preferred = Vec::new();
         let mut inputs = vec![input];
@@ -196,7 +197,7 @@ impl State {
     }
 
     pub fn cached(&mut self, worker: u64, partitions: &[CachedPartition]) {
-        // A worker can be gone before what it finished is heard of.
+        // A worker may be lost before the tasks that it finished are reported.
         if !self.workers.contains_key(&worker) {
             return;
         }
@@ -214,7 +215,7 @@ impl State {
         }
     }
 
-    /// Partitions of a dataset that are cached: in memory, on disk.
+    /// The number of a dataset's cached partitions: in memory, and on disk.
     pub fn cached_partitions(&self, id: CacheId) -> (usize, usize) {
         let kept = self.caches.get(&id).into_iter().flat_map(BTreeMap::values);
         kept.fold(
@@ -225,7 +226,7 @@ impl State {
         )
     }
 
-    /// A worker is gone, with what it kept; whoever reads a shuffle from it hears so.
+    /// A worker is lost with everything it kept. Those who read a shuffle from it are notified.
     pub fn worker_lost(&mut self, lost: &WorkerLost) -> String {
         let name = self.workers.remove(&lost.worker).map(|info| info.name);
         let cause = match name {
@@ -246,7 +247,7 @@ impl State {
                 .collect();
             if !map_partitions.is_empty() {
                 let (shuffle_id, cause) = (*id, cause.clone());
-                // A job that ended meanwhile does not listen any more.
+                // A job that ended meanwhile is not listening any more.
                 let _ = shuffle.events.send(TaskEvent::OutputsLost {
                     shuffle: shuffle_id,
                     map_partitions,
@@ -330,7 +331,7 @@ mod tests {
             Ok(TaskEvent::OutputsLost { shuffle: 7, map_partitions, .. }) if map_partitions == [0, 2]
         ));
         assert_eq!(state.missing(&read), Some((7, vec![0, 2])));
-        // What a lost worker's task is heard to have left is lost with it.
+        // What a lost worker's task is reported to have left is lost with it.
         state.output_at(7, 0, 1);
         state.output_at(7, 2, 2);
         assert_eq!(state.missing(&read), Some((7, vec![0])));

@@ -1,4 +1,4 @@
-//! Tasks on their way out: encoded, noted as running, and sent in batches.
+//! Sends tasks: encodes them, records them as running, and sends them in batches.
 
 use std::time::Instant;
 
@@ -16,25 +16,25 @@ use super::ahead::Ahead;
 use super::link::{Broken, Link};
 use super::state::Running;
 
-/// Bytes of tasks in one message; one task may have more.
+/// The bytes of tasks in one message; a single task may have more.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Tasks that are encoded before they are sent: the first ones run while the next are encoded.
+/// How many tasks are encoded before they are sent: the first ones run while the next are encoded.
 const AT_A_TIME: usize = 16;
 
-/// What a message needs around the bytes of a task.
+/// The overhead of a message besides the bytes of its tasks.
 const AROUND: usize = 4096;
 
-/// What a task counts for in a message beside its bytes.
+/// What a task adds to a message besides its bytes.
 const KEY_BYTES: usize = 64;
 
-/// A task, by its index, with the shuffle it reads and the map partitions of it that are lost.
+/// A task's index, the shuffle that it reads, and the lost map partitions of that shuffle.
 type Missing = (usize, ShuffleId, Vec<usize>);
 
 /// Sends tasks of one job to the master.
 ///
 /// # Errors
-/// When the job's connection is gone, or a task cannot travel. Those before it may run then.
+/// When the job's connection is lost, or a task cannot be sent. Tasks before that one may then run.
 pub(super) fn submit(
     engine: &PoolEngine,
     tasks: &[Task],
@@ -42,7 +42,7 @@ pub(super) fn submit(
 ) -> Result<(), EngineError> {
     let Some(first) = tasks.first() else { return Ok(()) };
     let job = first.job;
-    // A job belongs to the connection it began on: what its stages left is nowhere else.
+    // A job belongs to the connection on which it began: the output of its stages is nowhere else.
     let begun = engine.shared.state().jobs.get(&job).copied();
     if begun.is_some() {
         let state = engine.shared.state();
@@ -52,7 +52,7 @@ pub(super) fn submit(
     }
     let link = engine.link()?;
     if engine.shared.state().job_on(job) != link.connection {
-        return Err(engine.lost("it was made anew meanwhile"));
+        return Err(engine.lost("it was reopened meanwhile"));
     }
     engine.sweep();
     let ahead = Ahead { engine, link: &link };
@@ -66,7 +66,7 @@ pub(super) fn submit(
             let cause = "the worker that kept them is gone".to_owned();
             let end = Box::new(Err(TaskError::FetchFailed { shuffle, map_partitions, cause }));
             let at = Instant::now();
-            // The job's own sender: it listens.
+            // This is the job's own sender, so the job is listening.
             let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
         }
         send(specs, &link).map_err(|broken| engine.lost(&broken.to_string()))?;
@@ -74,7 +74,7 @@ pub(super) fn submit(
     Ok(())
 }
 
-/// Encodes tasks; those that read blocks which are lost by now are told apart.
+/// Encodes tasks. Those that read lost blocks are returned separately.
 fn encode(
     engine: &PoolEngine,
     encoder: &Encoder<'_>,
@@ -116,7 +116,7 @@ fn key(task: &Task, session: u64) -> TaskKey {
     }
 }
 
-/// Notes who waits for the tasks, before the first can end.
+/// Records who waits for the tasks, before the first can end.
 fn note(
     engine: &PoolEngine,
     tasks: &[Task],

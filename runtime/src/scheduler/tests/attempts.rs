@@ -46,7 +46,7 @@ fn a_task_that_fails_three_times_is_done_by_its_fourth_attempt() {
 
 #[test]
 fn a_task_whose_worker_is_lost_runs_again_and_has_not_failed() {
-    // One more than attempts may fail.
+    // One more than the number of attempts that may fail.
     let (session, _, events) = session(2, |moment| match (moment.partition, moment.attempt) {
         (1, 0..5) => vec![Fault::LoseWorker { told: true, late: moment.attempt % 2 == 0 }],
         _ => Vec::new(),
@@ -67,7 +67,7 @@ fn a_task_that_takes_every_worker_down_fails_the_job_and_says_what_may_help() {
     }
 }
 
-/// Interrupts reach every job of a process, so this one has a process of its own.
+/// Interrupts reach every job of a process, so this test has a process of its own.
 #[test]
 fn a_job_that_tries_again_and_again_ends_when_it_is_cancelled() {
     let test = "scheduler::tests::attempts::cancelled_while_trying";
@@ -83,7 +83,7 @@ fn cancelled_while_trying() {
     let (tried, tries) = mpsc::channel();
     let (session, engine, _) = session(2, move |moment| {
         let _ = tried.send((moment.stage, moment.partition));
-        // One task loses twice what it reads, then it never ends.
+        // One task loses its input twice, then it never ends.
         let lost = moment.outputs.iter().map(|(shuffle, maps)| Fault::LoseOutputs {
             shuffle: *shuffle,
             maps: maps.keys().copied().collect(),
@@ -99,7 +99,7 @@ fn cancelled_while_trying() {
         let session = session.clone();
         move || session.range(0, 100, 4).repartition(4).collect()
     });
-    // Twice it has failed.
+    // It has failed twice.
     (0..2).for_each(|_| while tries.recv().unwrap() != (1, 3) {});
     crate::cancel::cancel();
     let error = job.join().unwrap().unwrap_err();

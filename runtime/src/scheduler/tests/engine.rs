@@ -18,30 +18,31 @@ pub enum Fault {
     Fail(String),
     /// It needs more memory than its worker has.
     TooLarge(String),
-    /// Its end is never heard of.
+    /// Its end is never reported.
     Hold,
-    /// Its worker is lost, with all that it runs and keeps; another comes. `told`: whether the loss of
-    /// output is said, or left for readers to find out. `late`: whether what it ran ends all the same.
+    /// Its worker is lost with everything it runs and keeps; another one joins. `told`: whether the loss
+    /// of output is reported, or left for readers to find out. `late`: whether its running tasks end
+    /// anyway.
     LoseWorker { told: bool, late: bool },
-    /// What these map tasks left is lost.
+    /// The output of these map tasks is lost.
     LoseOutputs { shuffle: ShuffleId, maps: Vec<usize>, told: bool },
     /// Nothing is cached any more.
     LoseCache,
 }
 
-/// An attempt ends, if nothing comes between.
+/// The moment at which an attempt would end.
 pub struct Moment<'a> {
     pub stage: usize,
     pub partition: usize,
     pub attempt: usize,
-    /// The map tasks whose output is there, of every shuffle that is open.
+    /// The map tasks whose output is available, for every open shuffle.
     pub outputs: &'a BTreeMap<ShuffleId, BTreeMap<usize, u64>>,
 }
 
 type Script = Box<dyn FnMut(&Moment) -> Vec<Fault> + Send>;
 
-/// Pretends to have several workers in front of the embedded engine, which does the work, and lets
-/// things go wrong where a script says so.
+/// Simulates several workers in front of the embedded engine, which does the work, and lets things go
+/// wrong as a script says.
 #[derive(Clone)]
 pub struct FaultyEngine {
     inner: Arc<EmbeddedEngine>,
@@ -78,7 +79,7 @@ struct Running {
 #[derive(Clone, Copy, PartialEq)]
 enum Fate {
     Live,
-    /// Its worker was lost, but its end is heard of.
+    /// Its worker was lost, but its end is still reported.
     Late,
     /// Its worker was lost. The thread behind it runs on, and so must find its input.
     Gone,
@@ -104,17 +105,17 @@ impl FaultyEngine {
         Self { inner, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Attempts given up one by one: stage, partition, attempt.
+    /// Attempts cancelled one by one: stage, partition, attempt.
     pub fn cancelled(&self) -> Vec<(usize, usize, usize)> {
         self.state().cancelled.clone()
     }
 
-    /// Whether a whole job was given up.
+    /// Whether a whole job was cancelled.
     pub fn given_up(&self, job: usize) -> bool {
         self.state().given_up.contains(&job)
     }
 
-    /// Attempts kept from some workers: stage, partition, workers.
+    /// Attempts excluded from some workers: stage, partition, workers.
     pub fn excluded(&self) -> Vec<(usize, usize, Vec<u64>)> {
         self.state().excluded.clone()
     }
@@ -222,7 +223,7 @@ impl FaultyEngine {
             return;
         }
         state.missing.entry(shuffle).or_default().extend(&maps);
-        // A reader that has begun may have read it before.
+        // A reader that has started may have read it before.
         if !state.running.values().any(|running| running.reads.contains(&shuffle)) {
             maps.iter().for_each(|map| self.inner.lose(shuffle, *map));
         }
@@ -232,7 +233,7 @@ impl FaultyEngine {
         }
     }
 
-    /// Takes the task if all it reads is there; if not, says so as a worker would.
+    /// Accepts the task if all its input is available; otherwise reports the failure as a worker would.
     fn place(&self, task: &Task, events: &Sender<TaskEvent>) -> bool {
         let mut state = self.state();
         let mut reads = BTreeSet::new();

@@ -1,7 +1,7 @@
 use super::*;
 use crate::prelude::*;
 
-/// All that is there of the shuffles is lost, said or not.
+/// All shuffle output is lost, reported or not.
 fn all_lost(moment: &Moment, told: bool) -> Vec<Fault> {
     let lost = moment.outputs.iter().map(|(shuffle, maps)| Fault::LoseOutputs {
         shuffle: *shuffle,
@@ -11,7 +11,7 @@ fn all_lost(moment: &Moment, told: bool) -> Vec<Fault> {
     lost.collect()
 }
 
-/// Once, when a task of the stage ends first.
+/// Once, when the first task of the stage ends.
 fn once_in(stage: usize, mut faults: impl FnMut(&Moment) -> Vec<Fault>) -> impl FnMut(&Moment) -> Vec<Fault> {
     let mut done = false;
     move |moment| {
@@ -95,7 +95,8 @@ fn a_range_shuffle_made_again_keeps_its_bounds() {
 
 #[test]
 fn rows_dealt_by_their_place_in_an_order_that_changes_are_all_dealt_again() {
-    // Groups come in any order, so dealing one partition's again could double some and drop others.
+    // Groups come in any order, so dealing one partition's rows again could duplicate some and drop
+    // others.
     let (session, _, events) = session(
         2,
         once_in(2, |moment| {

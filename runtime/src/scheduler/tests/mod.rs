@@ -1,5 +1,5 @@
-//! The scheduler on an engine that fails as it is told: attempts, lost workers and output, copies of
-//! slow tasks. Rows are computed for real, by the embedded engine behind it.
+//! The scheduler on an engine that fails on command: attempts, lost workers and output, copies of slow
+//! tasks. The embedded engine behind it computes real rows.
 
 mod attempts;
 mod engine;
@@ -14,7 +14,7 @@ use engine::{Fault, FaultyEngine, Moment};
 use crate::Session;
 use crate::events::Event;
 
-/// A session whose attempts end as `faults` says, with all its events.
+/// A session whose attempts end as `faults` says, and all its events.
 fn session(
     workers: usize,
     faults: impl FnMut(&Moment) -> Vec<Fault> + Send + 'static,
@@ -27,7 +27,7 @@ fn session(
     (session, engine, events)
 }
 
-/// How often a stage's tasks were queued again for lost output, and how many each time.
+/// How often a stage's tasks were queued again because of lost output, and how many each time.
 fn resubmitted(events: &Mutex<Vec<Event>>) -> Vec<(usize, usize)> {
     let events = events.lock().unwrap();
     let again = events.iter().filter_map(|event| match event {
@@ -37,7 +37,7 @@ fn resubmitted(events: &Mutex<Vec<Event>>) -> Vec<(usize, usize)> {
     again.collect()
 }
 
-/// The failed attempts at a task, and whether the job went on.
+/// The failed attempts of a task, and whether the job went on.
 fn failed(events: &Mutex<Vec<Event>>, of: (usize, usize)) -> Vec<(usize, bool)> {
     let events = events.lock().unwrap();
     let failed = events.iter().filter_map(|event| match event {

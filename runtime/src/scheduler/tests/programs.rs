@@ -1,4 +1,4 @@
-//! Random programs on an engine where anything goes wrong now and then, against plain Polars.
+//! Random programs on an engine with random faults, compared with plain Polars.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use super::*;
 use crate::prelude::*;
 
-/// A step that leaves the columns as they are, so that steps may follow in any order.
+/// A step that keeps the columns, so that steps may follow in any order.
 #[derive(Debug, Clone)]
 enum Step {
     Filter(i64),
@@ -48,7 +48,7 @@ fn a_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Halves add without rounding, so sums are equal in any order.
+/// Multiples of a half add without rounding, so sums are equal in any order.
 fn rows() -> impl Strategy<Value = DataFrame> {
     let row = (prop::option::weighted(0.9, -4i64..5), "[a-c]{0,1}", -1000i32..1000);
     prop::collection::vec(row, 0..150).prop_map(|rows| {
@@ -128,8 +128,8 @@ impl Step {
     }
 }
 
-/// Now and then a fault, of any kind; each task fails at most three times and no output is lost too
-/// often, so that a job must succeed.
+/// Random faults of every kind. Each task fails at most three times and no output is lost too often, so
+/// that a job must succeed.
 fn faults(seed: u64) -> impl FnMut(&Moment) -> Vec<Fault> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut failures: HashMap<(usize, usize), usize> = HashMap::new();
@@ -160,7 +160,7 @@ fn faults(seed: u64) -> impl FnMut(&Moment) -> Vec<Fault> {
     }
 }
 
-/// Enough to hit each kind of fault in each kind of step; PROPTEST_CASES sets another number.
+/// Enough to hit each kind of fault in each kind of step. PROPTEST_CASES sets another number.
 fn cases() -> u32 {
     if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 48 }
 }
@@ -187,7 +187,7 @@ proptest! {
         let ours = steps.iter().fold(start, |rows, step| step.ours(rows, &session));
         let polars = steps.iter().fold(rows.lazy(), |rows, step| step.polars(rows)).collect().unwrap();
         let polars = sorted(polars);
-        // A second job, for what was cached.
+        // The second job uses what was cached.
         for _ in 0..2 {
             let ours = sorted(ours.collect().unwrap());
             prop_assert!(ours.equals_missing(&polars), "ours {}\nPolars {}", ours, polars);

@@ -63,12 +63,12 @@ fn there_is_no_copy_where_nobody_asked_for_one_or_no_other_worker_is() {
     }
 }
 
-/// Eight partitions of a row each, of which one takes long enough for a copy.
+/// Eight partitions of one row, one of which takes long enough for a copy.
 fn slow_in(session: &Session, partition: i64) -> Dataset {
     slow_from(session, 8, partition..partition + 1)
 }
 
-/// So many partitions of a row each, of which some take long enough for a copy.
+/// This many partitions of one row, some of which take long enough for a copy.
 fn slow_from(session: &Session, partitions: i64, slow: std::ops::Range<i64>) -> Dataset {
     session.range(0, partitions, partitions as usize).map_partitions(move |lf| {
         let slow = slow.clone();

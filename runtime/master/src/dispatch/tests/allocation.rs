@@ -16,7 +16,7 @@ fn workers_are_taken_while_tasks_queue_twice_as_many_each_time_and_given_back_wh
     for partition in 0..100 {
         dispatch.submit(1, task(0, partition, &[], &[]), start);
     }
-    // Without any worker the first one comes at once.
+    // Without any worker the first one is allocated at once.
     let mut running = launched(&mut dispatch, start);
     assert_eq!(running.len(), 1);
     let mut now = start;
@@ -68,14 +68,14 @@ fn the_least_number_of_workers_is_kept_and_made_up_for_when_one_is_lost() {
     dispatch.remove_worker(1, now);
     dispatch.place(now);
     assert_eq!(used(&dispatch), [2, 3]);
-    // A worker that joins fills what is missing.
+    // A worker that joins makes up for a lost one.
     dispatch.remove_worker(3, now);
     dispatch.place(now);
     assert_eq!(used(&dispatch), [2]);
     dispatch.add_worker(9, 1);
     dispatch.place(now);
     assert_eq!(used(&dispatch), [2, 9]);
-    // Switched off, all are used again.
+    // With dynamic allocation off, all workers are used again.
     dispatch.add_worker(10, 1);
     assert_eq!(dispatch.set_rule(1, None), [(1, Change { worker: 10, used: true })]);
 }

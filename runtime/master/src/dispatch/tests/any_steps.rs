@@ -35,14 +35,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is true of the pool, kept in the simplest way, to hold the dispatch against.
+/// A model of the pool, as simple as possible, to compare the dispatch with.
 #[derive(Default)]
 struct Model {
     slots: BTreeMap<u64, usize>,
-    /// Queued: session, task, and until when it waits for those it prefers.
+    /// Queued tasks: session, attempt, and until when it waits for the workers it prefers.
     queued: BTreeMap<(u64, Attempt), (Queued, Instant)>,
     running: BTreeMap<(u64, Attempt), u64>,
-    /// Sent to a worker that had no slot for them, in order.
+    /// Tasks sent to a worker that had no slot for them, in order.
     ahead: BTreeMap<u64, Vec<(u64, Attempt)>>,
     paused: BTreeSet<u64>,
     used: BTreeMap<u64, BTreeSet<u64>>,
@@ -55,7 +55,7 @@ impl Model {
         running.chain(self.ahead.iter().flat_map(|(worker, tasks)| tasks.iter().map(|task| (*task, *worker))))
     }
 
-    /// A task got a slot of the worker's, or none: then it is one of those sent ahead.
+    /// Places a task on a slot of the worker or, if none is free, among those sent ahead.
     fn launched(&mut self, worker: u64, task: (u64, Attempt)) {
         if self.free(worker) > 0 {
             self.running.insert(task, worker);
@@ -64,7 +64,7 @@ impl Model {
         }
     }
 
-    /// A task ended, whether it ran or not.
+    /// Ends a task, whether it ran or not.
     fn ended(&mut self, worker: u64, task: (u64, Attempt)) {
         let ahead = self.ahead.entry(worker).or_default();
         if self.running.remove(&task).is_none() {
@@ -106,7 +106,7 @@ proptest! {
             match step {
                 Step::Submit { session, job, preferred, excluded } => {
                     number += 1;
-                    // A worker that joins later is no reason to wait.
+                    // A worker that joins later is not waited for.
                     let there = preferred.iter().copied().filter(|w| model.slots.contains_key(w)).collect();
                     let task = Queued { preferred: there, ..task(job, number, &[], &excluded) };
                     let accepted = dispatch.submit(session, Queued { preferred, ..task.clone() }, now);
@@ -182,7 +182,7 @@ proptest! {
             }
             let (launches, allocated) = dispatch.place(now);
             told.extend(allocated);
-            // What sessions are told of their workers is enough to know them.
+            // The changes sent to sessions are enough to know their workers.
             for (session, Change { worker, used }) in told {
                 if let Some(all) = model.used.get_mut(&session) {
                     let news = if used { all.insert(worker) } else { all.remove(&worker) };
@@ -217,7 +217,7 @@ proptest! {
                 prop_assert_eq!(dispatch.queued(*session).1, 4 * of(&mut model.queued.keys()));
                 prop_assert_eq!(dispatch.running(*session), of(&mut model.running.keys()));
             }
-            // Time is never asked for in vain: what was to be done by now is done.
+            // Everything due by now is done, so the next alarm is always in the future.
             prop_assert!(dispatch.next().is_none_or(|next| next > now));
         }
     }

@@ -1,4 +1,4 @@
-//! Decisions on pools that a test makes up: examples of each rule, and any steps in any order beside a model.
+//! Decisions on made-up pools: examples of each rule, and random steps compared with a model.
 
 mod allocation;
 mod any_steps;
@@ -12,7 +12,7 @@ use super::*;
 const WAIT: Duration = Duration::from_millis(100);
 const STEP: Duration = Duration::from_millis(1000);
 const IDLE: Duration = Duration::from_millis(500);
-/// More than one of the tests submits.
+/// More tasks than any of these tests submits.
 const MOST_SENT: usize = 1000;
 
 fn attempt(job: u64, partition: u32) -> Attempt {
@@ -28,7 +28,7 @@ fn task(job: u64, partition: u32, preferred: &[u64], excluded: &[u64]) -> Queued
     }
 }
 
-/// A dispatch with workers of so many slots, from number 1, and sessions from number 1.
+/// A dispatch with workers of these slots and `sessions` sessions, both numbered from 1.
 fn pool(slots: &[usize], sessions: u64) -> Dispatch {
     let mut dispatch = Dispatch::new(MOST_SENT);
     for (worker, slots) in (1..).zip(slots) {

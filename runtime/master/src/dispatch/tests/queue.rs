@@ -4,7 +4,7 @@ use super::*;
 fn slots_are_shared_between_sessions_whoever_came_first() {
     let (mut dispatch, now) = (pool(&[3, 3], 3), Instant::now());
     for session in 1..=3 {
-        // The first one asks for far more than the others.
+        // The first session submits far more than the others.
         for partition in 0..if session == 1 { 100 } else { 4 } {
             assert!(dispatch.submit(session, task(0, partition, &[], &[]), now));
         }
@@ -14,7 +14,7 @@ fn slots_are_shared_between_sessions_whoever_came_first() {
     for session in 1..=3 {
         assert_eq!(dispatch.running(session), 2);
     }
-    // A slot that becomes free goes to whoever has the fewest.
+    // A slot that becomes free goes to the session with the fewest running tasks.
     let (worker, session, partition) = launches[0];
     assert!(dispatch.ended(worker, session, attempt(0, partition), now));
     let next = launched(&mut dispatch, now);
@@ -51,7 +51,7 @@ fn a_worker_takes_what_prefers_it_before_what_others_left_waiting() {
     dispatch.submit(1, task(0, 1, &[1], &[]), now);
     assert_eq!(launched(&mut dispatch, now), [(1, 1, 1)]);
     dispatch.ended(1, 1, attempt(0, 1), now);
-    // But not before an earlier job's.
+    // But not before a task of an earlier job.
     dispatch.submit(1, task(1, 2, &[1], &[]), now);
     assert_eq!(launched(&mut dispatch, now), [(1, 1, 0)]);
 }
@@ -97,7 +97,7 @@ fn cancelling_empties_the_queue_and_names_the_workers_that_run_the_rest() {
     assert_eq!(dispatch.cancel(1, 0, Some(attempt(0, 1))).1.len(), 1);
     let (queued, workers) = dispatch.cancel(1, 0, None);
     assert_eq!((queued, workers), (vec![attempt(0, 2), attempt(0, 3)], vec![1, 2]));
-    // The other job is still there; slots stay taken until the workers say so.
+    // The other job is still queued; slots stay taken until the workers report the ends.
     assert_eq!(dispatch.queued(1).0, 1);
     assert!(launched(&mut dispatch, now).is_empty());
 }

@@ -8,11 +8,11 @@ fn short_tasks_are_sent_ahead_once_they_are_known_to_be_short_but_for_the_last_o
     (0..8).for_each(|partition| assert!(dispatch.submit(1, task(0, partition, &[], &[]), start)));
     assert_eq!(launched(&mut dispatch, start), [(1, 1, 0), (2, 1, 1)]);
     assert!(dispatch.ended(1, 1, attempt(0, 0), start + MOMENT));
-    // One for the slot that is free; then each worker its share of what is left, and of the last two none.
+    // One task for the free slot, then each worker its share of the rest, except the last two tasks.
     assert_eq!(launched(&mut dispatch, start + MOMENT), [(1, 1, 2), (1, 1, 3), (1, 1, 4), (2, 1, 5)],);
     assert_eq!((dispatch.busy(1), dispatch.busy(2), dispatch.running(1)), (1, 1, 2));
     assert!(dispatch.ended(2, 1, attempt(0, 1), start + MOMENT));
-    assert!(launched(&mut dispatch, start + MOMENT).is_empty(), "two are left for whoever is free first");
+    assert!(launched(&mut dispatch, start + MOMENT).is_empty(), "two are left for the first free slot");
     assert!(dispatch.runs(2, 1, attempt(0, 5)) && dispatch.busy(2) == 1);
     assert!(dispatch.ended(2, 1, attempt(0, 5), start + MOMENT));
     assert_eq!(launched(&mut dispatch, start + MOMENT), [(2, 1, 6)]);
@@ -39,14 +39,14 @@ fn long_tasks_are_not_sent_ahead_nor_those_of_a_stage_nobody_knows_nor_of_one_se
     launched(&mut dispatch, start);
     let later = start + Duration::from_secs(1);
     dispatch.ended(1, 1, attempt(0, 0), later);
-    assert_eq!(launched(&mut dispatch, later), [(1, 1, 1)], "they take a second");
+    assert_eq!(launched(&mut dispatch, later), [(1, 1, 1)], "its tasks take a second");
     dispatch.cancel(1, 0, None);
     dispatch.ended(1, 1, attempt(0, 1), later);
 
     (0..8).for_each(|partition| assert!(dispatch.submit(1, task(1, partition, &[], &[]), later)));
-    assert_eq!(launched(&mut dispatch, later), [(1, 1, 0)], "nothing is known of the next job");
+    assert_eq!(launched(&mut dispatch, later), [(1, 1, 0)], "the pace of the next job is unknown");
     dispatch.submit(2, task(0, 0, &[], &[]), later);
     dispatch.ended(1, 1, attempt(1, 0), later);
     dispatch.submit(2, task(0, 1, &[], &[]), later);
-    assert_eq!(launched(&mut dispatch, later), [(1, 2, 0)], "another session wants slots, too");
+    assert_eq!(launched(&mut dispatch, later), [(1, 2, 0)], "another session also wants slots");
 }

@@ -1,7 +1,7 @@
-//! JSON with the names and units of Spark's REST API (`/api/v1/applications/…`), for tools made for
-//! it. A session is an application, a worker an executor. Stages are numbered by session here, as
-//! Spark does. What Partita does not know, such as the JVM's times, is left out. What one
-//! thing looks like is in [`shapes`].
+//! JSON with the names and units of Spark's REST API (`/api/v1/applications/…`), for tools made for it. A
+//! session is an application, a worker an executor. Stages are numbered by session here, as in Spark. Fields
+//! that Partita does not have, such as the JVM's times, are omitted. [`shapes`] has the format of each
+//! object.
 
 mod shapes;
 
@@ -38,7 +38,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route(&at("/jobs/{job}"), get(job))
         .route(&at("/stages"), get(stages))
         .route(&at("/stages/{stage}"), get(stage_attempts))
-        // A stage has one attempt here: what is run again of it belongs to the same.
+        // A stage has one attempt here: resubmitted tasks belong to the same attempt.
         .route(&at("/stages/{stage}/0"), get(stage))
         .route(&at("/stages/{stage}/0/taskList"), get(task_list))
         .route(&at("/stages/{stage}/0/taskSummary"), get(task_summary))
@@ -49,7 +49,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route(&at("/storage/rdd/{dataset}"), get(dataset))
 }
 
-/// Not Spark's version: no tool is to take this for a Spark it knows.
+/// Not Spark's version, so that no tool mistakes this for a Spark it knows.
 async fn version() -> Response {
     Json(json!({ "partita": env!("CARGO_PKG_VERSION") })).into_response()
 }
@@ -139,7 +139,7 @@ async fn task_summary(
     let quantiles = query.get("quantiles").map_or("0.05,0.25,0.5,0.75,0.95", String::as_str);
     let quantiles: Vec<f64> = quantiles.split(',').filter_map(|q| q.trim().parse().ok()).collect();
     if quantiles.is_empty() || quantiles.iter().any(|q| !(0.0..=1.0).contains(q)) {
-        let text = "`quantiles` are numbers from 0 to 1 with commas between them.\n";
+        let text = "`quantiles` must be numbers from 0 to 1, separated by commas.\n";
         return plain(StatusCode::BAD_REQUEST, text);
     }
     with_tasks(shared, app, stage, move |_, tasks| {
@@ -233,7 +233,7 @@ async fn with_tasks(
             .jobs
             .iter()
             .find_map(|job| Some((&job.fold, job.fold.stages.iter().find(|stage| stage.id == id)?)))?;
-        // Without its jobs: their events may be many.
+        // Without its jobs, because their events may be many.
         Some((job.job, stage.stage, stage_json(session, job, stage), session.without_jobs()))
     });
     let Some(found) = found else { return unknown("application") };
@@ -250,7 +250,7 @@ async fn with_tasks(
     match made.await {
         Ok(Ok(answer)) => Json(answer).into_response(),
         Ok(Err(error)) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "The tasks could not be put together.\n"),
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "The tasks could not be collected.\n"),
     }
 }
 

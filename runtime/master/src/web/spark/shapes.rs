@@ -1,4 +1,4 @@
-//! What one thing looks like in Spark's JSON, with its names and units.
+//! The format of each object in Spark's JSON, with Spark's names and units.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::Cluster;
 use crate::history::{Attempt, JobFold, JobState, Outcome, Session, StageFold, WorkerFold, epoch};
 
-/// The end of what has not ended, as Spark writes it.
+/// The end time of what has not ended, as Spark writes it.
 const NEVER: &str = "1969-12-31T23:59:59.999GMT";
 
 pub(super) fn application_json(session: &Session) -> Value {
@@ -194,7 +194,7 @@ pub(super) fn executor_json(session: &Session, number: u64, worker: &WorkerFold,
     all
 }
 
-/// What a session runs on, in Spark's settings' names where they mean the same here.
+/// The environment of a session, under the names of Spark's settings where they mean the same here.
 pub(super) fn environment_json(session: &Session, cluster: &Cluster) -> Value {
     let mut settings = vec![
         ["spark.app.id".to_owned(), session.id.to_string()],
@@ -220,7 +220,8 @@ pub(super) fn environment_json(session: &Session, cluster: &Cluster) -> Value {
     })
 }
 
-/// What workers keep now of a session's cached datasets, by their number in the session: Spark's RDDs.
+/// What workers currently keep of a session's cached datasets, by the dataset's number in the session:
+/// Spark's RDDs.
 pub(super) fn datasets_json(session: &Session, cluster: &Cluster) -> BTreeMap<u64, Value> {
     let mut datasets: BTreeMap<u64, Value> = BTreeMap::new();
     if session.closed.is_some() {
@@ -275,11 +276,11 @@ fn epoch_millis(at: SystemTime) -> u64 {
     (epoch(at) * 1e3) as u64
 }
 
-/// Such as `2026-11-23T14:30:00.125GMT`.
+/// A date such as `2026-11-23T14:30:00.125GMT`.
 fn date(at: SystemTime) -> String {
     const LAST: Duration = Duration::from_secs(253_402_300_799);
     match at.duration_since(UNIX_EPOCH) {
-        // Years of five digits cannot be written, and sessions may say anything.
+        // Years of five digits cannot be written, and a session may send any time.
         Ok(since) => {
             let date = humantime::format_rfc3339_millis(UNIX_EPOCH + since.min(LAST));
             date.to_string().replace('Z', "GMT")

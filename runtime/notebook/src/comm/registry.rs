@@ -1,0 +1,113 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use partita_bridge::{Comm as WireComm, CommAction};
+
+use super::{
+    Comm, CommError, CommMessage,
+    dispatch::{self, Work},
+    message::Incoming,
+};
+
+/// The maximum number of open channels. A cell that opens more in a loop gets an error.
+const MAX_OPEN: usize = 4096;
+
+pub(super) type OnOpen = Arc<dyn Fn(Comm, CommMessage) + Send + Sync>;
+type Sink = fn(WireComm) -> Result<(), CommError>;
+
+static SINK: OnceLock<Sink> = OnceLock::new();
+static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Registry {
+    targets: HashMap<String, OnOpen>,
+    open: HashMap<String, Comm>,
+}
+
+/// Sends later messages to the front end through `sink`. Only the first call has an effect.
+pub(crate) fn send_to(sink: Sink) {
+    let _ = SINK.set(sink);
+}
+
+/// Receives a message from the front end. Never waits: callbacks run on another thread.
+pub(crate) fn receive(comm: WireComm) {
+    let WireComm { id, action, data, metadata, buffers } = comm;
+    let message = Incoming::new(data, metadata, buffers);
+    match action {
+        CommAction::Open { target } => {
+            // Registered at once: the next message may arrive before anybody has handled this one.
+            let comm = Comm::new(id, target);
+            match insert(&comm) {
+                Ok(()) => dispatch::push(Work::Open { comm, message }),
+                Err(_) => dispatch::push(Work::Refuse { comm }),
+            }
+        }
+        CommAction::Message => {
+            if let Some(comm) = get(&id) {
+                dispatch::push(Work::Message { comm, message });
+            }
+        }
+        CommAction::Close => {
+            if let Some(comm) = remove(&id) {
+                // At once: nothing may be sent any more.
+                comm.shut();
+                dispatch::push(Work::Closed { comm, message });
+            }
+        }
+    }
+}
+
+pub(super) fn transmit(id: &str, action: CommAction, message: CommMessage) -> Result<(), CommError> {
+    let sink = SINK.get().ok_or(CommError::NoFrontEnd)?;
+    if !message.data.is_object() {
+        return Err(CommError::NotAnObject("data"));
+    }
+    if !message.metadata.is_object() {
+        return Err(CommError::NotAnObject("metadata"));
+    }
+    let CommMessage { data, metadata, buffers } = message;
+    sink(WireComm {
+        id: id.to_owned(),
+        action,
+        data: data.to_string(),
+        metadata: metadata.to_string(),
+        buffers,
+    })
+}
+
+pub(super) fn add_target(name: String, opened: OnOpen) {
+    // The replaced callback is the person's code, so it is dropped after the lock is released.
+    let _replaced = lock(&REGISTRY).targets.insert(name, opened);
+}
+
+pub(super) fn remove_target(name: &str) {
+    let _removed = lock(&REGISTRY).targets.remove(name);
+}
+
+pub(super) fn target(name: &str) -> Option<OnOpen> {
+    lock(&REGISTRY).targets.get(name).cloned()
+}
+
+pub(super) fn insert(comm: &Comm) -> Result<(), CommError> {
+    let mut registry = lock(&REGISTRY);
+    if registry.open.len() >= MAX_OPEN {
+        return Err(CommError::TooMany(MAX_OPEN));
+    }
+    registry.open.insert(comm.id().to_owned(), comm.clone());
+    Ok(())
+}
+
+fn get(id: &str) -> Option<Comm> {
+    lock(&REGISTRY).open.get(id).cloned()
+}
+
+pub(super) fn remove(id: &str) -> Option<Comm> {
+    lock(&REGISTRY).open.remove(id)
+}
+
+/// The data stays valid after a panic, so poisoning is ignored.
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,267 @@
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::job::Job;
+use super::log::Log;
+use super::{archive, clock, picture, summary, wire};
+use crate::comm::CommError;
+use crate::widgets::model::{self, Model, State, state};
+use crate::widgets::{Viewer, lock, modules};
+use partita::display::{DisplayHandle, MimeBundle, display_bundle, fresh_id};
+use partita_events::Event;
+
+/// A job that ends sooner shows nothing: a picture that only flashes up is of no use.
+const JOB_SHOWN_AFTER: Duration = Duration::from_millis(100);
+/// Many jobs, each shorter than that, are shown once they have taken this long together.
+const JOBS_SHOWN_AFTER: Duration = Duration::from_millis(500);
+
+/// The timeline of some jobs: below a cell, or among an interaction's outputs.
+pub(crate) struct Timeline {
+    viewer: Viewer,
+    /// A reference to itself, for the callbacks that answer the front end.
+    this: Weak<Timeline>,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    log: Log,
+    /// The number of messages sent, which is the number of the next one.
+    number: u64,
+    /// No more jobs will start here.
+    closed: bool,
+    /// When its first job was reported.
+    since: Option<Instant>,
+    shown: Shown,
+    /// Whether the final state was sent since the last event.
+    kept: bool,
+}
+
+#[derive(Default)]
+enum Shown {
+    #[default]
+    NotYet,
+    /// The widget, and the output that it is in.
+    Live { model: Model, output: Option<DisplayHandle> },
+    /// Only a picture.
+    Still(DisplayHandle),
+    /// It cannot be shown.
+    Never,
+}
+
+impl Timeline {
+    pub fn new(viewer: Viewer) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self { viewer, this: this.clone(), inside: Mutex::default() })
+    }
+
+    /// A timeline among other widgets. It exists from the start and shows the jobs of one run after
+    /// another.
+    ///
+    /// # Errors
+    /// When there is no front end to show it in.
+    pub fn embedded() -> Result<Arc<Self>, CommError> {
+        let timeline = Self::new(Viewer::Page);
+        let inside = &mut *lock(&timeline.inside);
+        let model = timeline.open(inside, false)?;
+        inside.shown = Shown::Live { model, output: None };
+        Ok(timeline.clone())
+    }
+
+    /// How other widgets refer to it.
+    pub fn reference(&self) -> Option<String> {
+        match &lock(&self.inside).shown {
+            Shown::Live { model, .. } => Some(model.reference()),
+            _ => None,
+        }
+    }
+
+    /// Another run begins; the state of the last one is dropped.
+    pub fn begin_again(&self) {
+        let inside = &mut *lock(&self.inside);
+        inside.log = Log::default();
+        (inside.closed, inside.kept, inside.since) = (false, false, None);
+        inside.number += 1;
+        if let Shown::Live { model, .. } = &inside.shown {
+            // A page that has gone asks for it when it is back.
+            let _ = model.tell(inside.state());
+        }
+    }
+
+    /// Its final output; empty if there is nothing to show.
+    pub fn still(&self) -> MimeBundle {
+        let inside = lock(&self.inside);
+        if inside.is_due() { inside.still(true) } else { MimeBundle::default() }
+    }
+
+    /// Adds its jobs' next events.
+    pub fn take(&self, session: u64, workers: &[Event], events: &[&Event]) {
+        let inside = &mut *lock(&self.inside);
+        let mut news: Vec<&Event> = Vec::new();
+        if !inside.log.knows(session) {
+            // The workers joined before the session's first job here.
+            for worker in workers {
+                inside.log.take(session, worker);
+                news.push(worker);
+            }
+        }
+        news.extend(events);
+        for event in events {
+            inside.log.take(session, event);
+        }
+        inside.since.get_or_insert_with(Instant::now);
+        inside.kept = false;
+        let batch = wire::batch(session, clock::now(session), news);
+        inside.tell(vec![batch], false);
+    }
+
+    /// Shows it if it is due. Returns whether it may become due without further events.
+    pub fn look(&self) -> bool {
+        let inside = &mut *lock(&self.inside);
+        if !matches!(inside.shown, Shown::NotYet) {
+            return false;
+        }
+        if self.viewer == Viewer::Page && inside.is_due() {
+            self.show(inside);
+            return false;
+        }
+        inside.log.is_running()
+    }
+
+    /// The cell has ended: no more jobs start here, although jobs of its threads may go on.
+    pub fn close(&self) {
+        let inside = &mut *lock(&self.inside);
+        inside.closed = true;
+        self.settle(inside);
+    }
+
+    /// When everything has ended, puts the final output beside the widget.
+    pub fn settle_if_closed(&self) {
+        let inside = &mut *lock(&self.inside);
+        if inside.closed {
+            self.settle(inside);
+        }
+    }
+
+    fn settle(&self, inside: &mut Inside) {
+        if inside.kept || inside.log.is_running() || inside.since.is_none() {
+            return;
+        }
+        if matches!(inside.shown, Shown::NotYet) && inside.is_due() && self.viewer == Viewer::Page {
+            self.show(inside);
+        }
+        inside.kept = true;
+        inside.tell(Vec::new(), true);
+        match &inside.shown {
+            Shown::NotYet if self.viewer == Viewer::Document && inside.is_due() => {
+                inside.shown = Shown::Still(display_bundle(inside.bundle()));
+            }
+            Shown::Live { output: Some(output), model } => {
+                output.update_bundle(inside.bundle());
+                if inside.log.tasks() <= archive::MOST_TASKS {
+                    archive::keep(model.id(), || inside.state());
+                }
+            }
+            Shown::Still(output) => output.update_bundle(inside.bundle()),
+            _ => {}
+        }
+    }
+
+    fn show(&self, inside: &mut Inside) {
+        let Ok(model) = self.open(inside, true) else {
+            inside.shown = Shown::Never;
+            return;
+        };
+        let view = inside.bundle_of(&model, false);
+        inside.shown = Shown::Live { model, output: Some(display_bundle(view)) };
+    }
+
+    fn open(&self, inside: &Inside, folds: bool) -> Result<Model, CommError> {
+        let mut traits = modules::timeline_traits()?;
+        traits.insert("folds".into(), folds.into());
+        traits.insert("state".into(), inside.state());
+        let this = self.this.clone();
+        let now = move || this.upgrade().map(|timeline| timeline.state()).unwrap_or_default();
+        let model = Model::open(traits, Some(Box::new(now)))?;
+        let this = self.this.clone();
+        model.on_custom(move |said| {
+            if let Some(timeline) = this.upgrade() {
+                timeline.answer(&said);
+            }
+        });
+        super::keep(self.this.upgrade(), &model);
+        Ok(model)
+    }
+
+    /// Sends the complete state to a page that has missed something.
+    fn answer(&self, said: &Value) {
+        let inside = lock(&self.inside);
+        let Shown::Live { model, .. } = &inside.shown else { return };
+        let heard = said["heard"].as_u64();
+        let whole = if heard == Some(inside.number) {
+            json!({"number": inside.number, "whole": true, "ended": inside.kept})
+        } else {
+            inside.state()
+        };
+        // A front end that has gone needs no answer.
+        let _ = model.tell(whole);
+    }
+
+    /// The traits that a new front end asks for.
+    fn state(&self) -> State {
+        state(json!({"state": lock(&self.inside).state()}))
+    }
+}
+
+impl Inside {
+    fn is_due(&self) -> bool {
+        let running = |job: &super::log::JobLog| match job.finished {
+            true => job.wall(),
+            false => clock::now(job.session).saturating_sub(job.submitted).max(job.wall()),
+        };
+        let mut together = Duration::ZERO;
+        self.log.jobs().any(|job| {
+            let wall = running(job);
+            together += wall;
+            wall >= JOB_SHOWN_AFTER || together >= JOBS_SHOWN_AFTER
+        })
+    }
+
+    fn state(&self) -> Value {
+        json!({
+            "number": self.number,
+            "whole": true,
+            "ended": self.kept,
+            "batches": wire::whole(&self.log, clock::now),
+        })
+    }
+
+    fn tell(&mut self, batches: Vec<Value>, ended: bool) {
+        let Shown::Live { model, .. } = &self.shown else { return };
+        self.number += 1;
+        // A page that has gone misses it, and asks for the state when it is back.
+        let _ = model.tell(json!({"number": self.number, "batches": batches, "ended": ended}));
+    }
+
+    /// The final output: the widget if there is one, a picture, and a few lines of text.
+    fn bundle(&self) -> MimeBundle {
+        match &self.shown {
+            Shown::Live { model, .. } => self.bundle_of(model, true),
+            _ => self.still(true),
+        }
+    }
+
+    fn bundle_of(&self, model: &Model, picture: bool) -> MimeBundle {
+        self.still(picture).with(model::VIEW, model::view(model.id()))
+    }
+
+    fn still(&self, picture: bool) -> MimeBundle {
+        let jobs: Vec<Job<'_>> = self.log.jobs().map(|job| Job::of(&self.log, job)).collect();
+        let bundle = MimeBundle::text(summary::text(&jobs, self.log.forgotten));
+        match picture.then(|| picture::svg(&jobs, &fresh_id())).flatten() {
+            Some(svg) => bundle.with("image/svg+xml", svg),
+            None => bundle,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The live timeline that appears under every cell that runs a job. This module assigns jobs to cells. A
+//! [`Timeline`] has its state (`log`), the messages to the page (`wire`), and what stays in a saved
+//! notebook: a `picture` and a `summary`, made from `job`s. `archive` keeps it for a later kernel.
+//!
+//! Events arrive in the batches that are sent to the kernel, on the sending thread, so the scheduler
+//! never waits for a page.
+
+mod archive;
+mod clock;
+mod figures;
+mod job;
+mod live;
+mod log;
+mod picture;
+mod summary;
+mod wire;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+pub(super) use self::archive::reopen;
+pub(crate) use self::live::Timeline;
+use super::model::Model;
+use super::{Viewer, lock};
+use partita_events::Event;
+
+/// How many timelines keep answering the front end; the oldest are closed. A notebook has one per cell,
+/// plus one each time a cell is run again.
+const KEPT: usize = 500;
+/// The maximum number of worker events kept per session.
+const WORKER_EVENTS: usize = 4096;
+
+static ON: AtomicBool = AtomicBool::new(true);
+static FLUSH: OnceLock<fn()> = OnceLock::new();
+static TIMELINES: Mutex<Option<Timelines>> = Mutex::new(None);
+
+thread_local! {
+    /// Where the jobs started by this thread are shown, if not below the cell.
+    static HERE: RefCell<Option<Arc<Timeline>>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+struct Timelines {
+    /// The timeline of the running cell, or between cells of the last one.
+    cell: Option<Arc<Timeline>>,
+    /// Where running jobs are shown, by session and job.
+    running: HashMap<(u64, usize), Arc<Timeline>>,
+    /// The worker events of each session.
+    workers: HashMap<u64, Vec<Event>>,
+    /// The timelines that front ends know, oldest first.
+    kept: VecDeque<(Arc<Timeline>, Model)>,
+}
+
+/// Turns the timeline under cells on or off, beginning with the next cell. It is on unless the
+/// environment variable `PARTITA_TIMELINE` is `off`.
+///
+/// ```
+/// # mod partita { pub use ::partita::*; pub use ::partita_notebook::*; }
+/// partita::widgets::set_timeline(false);
+/// assert!(!partita::widgets::timeline_is_on());
+/// ```
+pub fn set_timeline(on: bool) {
+    ON.store(on, Ordering::Relaxed);
+}
+
+/// Whether cells get a timeline.
+#[must_use]
+pub fn timeline_is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// A cell begins whose outputs are seen by `viewer`.
+pub(super) fn begin_cell(viewer: Viewer) {
+    let cell = (timeline_is_on() && viewer != Viewer::Terminal).then(|| Timeline::new(viewer));
+    lock(&TIMELINES).get_or_insert_default().cell = cell;
+}
+
+/// The cell has ended, and all its events were passed to [`observe`].
+pub(crate) fn end_cell() {
+    let cell = lock(&TIMELINES).as_ref().and_then(|timelines| timelines.cell.clone());
+    if let Some(cell) = cell {
+        cell.close();
+    }
+}
+
+/// Does `work`, whose jobs are shown at `timeline`.
+pub(super) fn within<T>(timeline: &Arc<Timeline>, work: impl FnOnce() -> T) -> T {
+    /// Restores the previous timeline, even if the work unwinds.
+    struct Back(Option<Arc<Timeline>>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            HERE.set(self.0.take());
+        }
+    }
+    let _back = Back(HERE.replace(Some(timeline.clone())));
+    work()
+}
+
+/// Sets how waiting events are passed to [`observe`] at once. Only the first call has an effect.
+pub(crate) fn catch_up_by(flush: fn()) {
+    let _ = FLUSH.set(flush);
+}
+
+/// Processes the waiting events.
+pub(super) fn catch_up() {
+    if let Some(flush) = FLUSH.get() {
+        flush();
+    }
+}
+
+/// Called where an event is emitted, so it must not wait: records where a job is shown.
+pub(crate) fn note(session: u64, event: &Event) {
+    let Event::JobSubmitted { job, .. } = event else { return };
+    let mut timelines = lock(&TIMELINES);
+    let Some(timelines) = &mut *timelines else { return };
+    let here = HERE.with(|here| here.borrow().clone()).or_else(|| timelines.cell.clone());
+    if let Some(timeline) = here {
+        timelines.running.insert((session, *job), timeline);
+    }
+}
+
+/// Processes a session's next events.
+pub(crate) fn observe(session: u64, events: &[Event]) {
+    if let Some(last) = events.last() {
+        clock::hear(session, last.at());
+    }
+    for (timeline, workers, events) in sorted(session, events) {
+        timeline.take(session, &workers, &events);
+        timeline.look();
+        timeline.settle_if_closed();
+    }
+}
+
+/// Groups the events by the timelines that show them.
+fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec<&Event>)> {
+    let mut sorted: Vec<(Arc<Timeline>, Vec<Event>, Vec<&Event>)> = Vec::new();
+    let mut timelines = lock(&TIMELINES);
+    let Some(timelines) = &mut *timelines else { return sorted };
+    for event in events {
+        let shown: Vec<Arc<Timeline>> = match event.job() {
+            Some(job) => timelines.running.get(&(session, job)).cloned().into_iter().collect(),
+            None => {
+                let known = timelines.workers.entry(session).or_default();
+                if known.len() < WORKER_EVENTS {
+                    known.push(event.clone());
+                }
+                let mut shown: Vec<Arc<Timeline>> = Vec::new();
+                for ((of, _), timeline) in &timelines.running {
+                    if *of == session && !shown.iter().any(|known| Arc::ptr_eq(known, timeline)) {
+                        shown.push(timeline.clone());
+                    }
+                }
+                shown
+            }
+        };
+        for timeline in shown {
+            match sorted.iter_mut().find(|(known, ..)| Arc::ptr_eq(known, &timeline)) {
+                Some((.., events)) => events.push(event),
+                None => {
+                    let workers = timelines.workers.get(&session).cloned().unwrap_or_default();
+                    sorted.push((timeline, workers, vec![event]));
+                }
+            }
+        }
+        if let Event::JobFinished { job, .. } = event {
+            timelines.running.remove(&(session, *job));
+        }
+    }
+    sorted
+}
+
+/// Shows what is due although nothing has happened. Returns whether it should be called again soon.
+pub(crate) fn look() -> bool {
+    let running: Vec<Arc<Timeline>> = match &*lock(&TIMELINES) {
+        Some(timelines) => timelines.running.values().cloned().collect(),
+        None => return false,
+    };
+    running.iter().fold(false, |soon, timeline| timeline.look() | soon)
+}
+
+/// Keeps a timeline for requests of front ends, and closes the oldest if there are too many.
+fn keep(timeline: Option<Arc<Timeline>>, model: &Model) {
+    let Some(timeline) = timeline else { return };
+    let oldest = {
+        let mut timelines = lock(&TIMELINES);
+        let kept = &mut timelines.get_or_insert_default().kept;
+        kept.push_back((timeline, model.clone()));
+        if kept.len() > KEPT { kept.pop_front() } else { None }
+    };
+    if let Some((_, model)) = oldest {
+        model.close();
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use partita_events::{Event, TaskMetrics};
+
+    pub fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    pub fn submitted(job: usize, at: u64) -> Event {
+        Event::JobSubmitted { job, action: "collect".into(), slots: 2, at: ms(at) }
+    }
+
+    pub fn stage(job: usize, stage: usize, tasks: usize, at: u64) -> Event {
+        Event::StageSubmitted { job, stage, name: format!("stage of {tasks}"), tasks, at: ms(at) }
+    }
+
+    pub fn started(job: usize, stage: usize, partition: usize, attempt: usize, at: u64) -> Event {
+        let (worker, slot, at) = (0, partition % 2, ms(at));
+        let slot = if partition > 1 { 0 } else { slot };
+        Event::TaskStarted { job, stage, partition, attempt, worker, slot, at }
+    }
+
+    /// It took 4 ms, one of them for writing, after waiting for one.
+    pub fn finished(job: usize, stage: usize, partition: usize, attempt: usize, at: u64) -> Event {
+        let slot = if partition == 1 { 1 } else { 0 };
+        let metrics = TaskMetrics {
+            slot,
+            run: ms(4),
+            cpu: ms(3),
+            queue: ms(1),
+            rows_in: 20,
+            rows_out: 10,
+            ..TaskMetrics::default()
+        };
+        Event::TaskFinished { job, stage, partition, attempt, worker: 0, metrics, at: ms(at) }
+    }
+
+    /// A first attempt that ran from `at` for this long, some of it fetching and writing.
+    pub fn took(
+        job: usize,
+        stage: usize,
+        partition: usize,
+        slot: usize,
+        (from, run): (u64, u64),
+        (fetch, write): (u64, u64),
+    ) -> Event {
+        let (run, fetch, write, queue) = (ms(run), ms(fetch), ms(write), ms(1));
+        let metrics = TaskMetrics { slot, run, fetch, write, queue, ..TaskMetrics::default() };
+        let at = ms(from) + run;
+        Event::TaskFinished { job, stage, partition, attempt: 0, worker: 0, metrics, at }
+    }
+
+    /// A task of a later attempt.
+    pub fn took_attempt(
+        job: usize,
+        stage: usize,
+        partition: usize,
+        attempt: usize,
+        (from, run): (u64, u64),
+    ) -> Event {
+        let metrics = TaskMetrics { run: ms(run), ..TaskMetrics::default() };
+        Event::TaskFinished { job, stage, partition, attempt, worker: 0, metrics, at: ms(from + run) }
+    }
+
+    pub fn job_finished(job: usize, at: u64) -> Event {
+        Event::JobFinished { job, error: None, cancelled: false, at: ms(at) }
+    }
+}

@@ -1,0 +1,108 @@
+use super::super::log::Log;
+use super::super::tests::*;
+use super::*;
+use partita_events::Event;
+
+fn log(events: impl IntoIterator<Item = Event>) -> Log {
+    let mut log = Log::default();
+    events.into_iter().for_each(|event| log.take(0, &event));
+    log
+}
+
+fn drawn(log: &Log) -> String {
+    let jobs: Vec<Job<'_>> = log.jobs().map(|job| Job::of(log, job)).collect();
+    svg(&jobs, "test").expect("there is a job")
+}
+
+fn long_job(tasks: usize) -> Log {
+    let mut events = vec![submitted(0, 0), stage(0, 0, tasks, 0)];
+    for partition in 0..tasks {
+        let from = 10 * (partition as u64 / 2);
+        events.push(started(0, 0, partition, 0, from));
+        events.push(took(0, 0, partition, partition % 2, (from, 8), (2, 3)));
+    }
+    events.push(job_finished(0, 10 * tasks as u64 / 2));
+    log(events)
+}
+
+#[test]
+fn each_task_is_a_bar_of_three_parts_with_a_label_and_a_tooltip() {
+    let svg = drawn(&long_job(6));
+    let stage = hex(STAGES[0]);
+    for (what, colour) in [
+        ("fetch", mixed(STAGES[0], WHITE, 0.52)),
+        ("compute", stage),
+        ("write", mixed(STAGES[0], BLACK, 0.45)),
+    ] {
+        // Six bars and the legend; the stage is drawn in the colours of fetch and compute, too.
+        assert!(svg.matches(&format!("fill=\"{colour}\"")).count() >= 7, "{what} is missing in {svg}");
+    }
+    assert!(
+        svg.contains(
+            "Partition 5 of stage of 6, 8.0 ms, waited 1.0 ms, fetch 2.0 ms, compute 3.0 ms, write 3.0 ms"
+        ),
+        "{svg}"
+    );
+    assert!(svg.contains("median 8.0 ms, max 8.0 ms"), "{svg}");
+    assert_eq!(svg.matches("<svg").count(), 1);
+}
+
+#[test]
+fn ten_thousand_tasks_make_a_small_picture() {
+    let svg = drawn(&long_job(10_000));
+    assert!(svg.len() < 200_000, "{} bytes", svg.len());
+    assert!(svg.contains("10,000 of 10,000 tasks"), "{svg}");
+}
+
+#[test]
+fn failures_retries_and_lost_workers_are_marked() {
+    let failed = |partition, attempt, at| Event::TaskFailed {
+        job: 0,
+        stage: 0,
+        partition,
+        attempt,
+        worker: 0,
+        cause: "no <memory>".into(),
+        retried: true,
+        at: ms(at),
+    };
+    let log = log([
+        submitted(0, 0),
+        stage(0, 0, 2, 0),
+        started(0, 0, 0, 0, 0),
+        started(0, 0, 1, 0, 0),
+        failed(0, 0, 40),
+        started(0, 0, 0, 1, 50),
+        took(0, 0, 1, 1, (0, 60), (0, 0)),
+        took_attempt(0, 0, 0, 1, (50, 40)),
+        job_finished(0, 100),
+    ]);
+    let svg = drawn(&log);
+    assert!(svg.contains("fill=\"url(#test-failed)\"") && svg.contains("↻ 0"), "{svg}");
+    assert!(svg.contains("1 failed attempt"), "{svg}");
+}
+
+#[test]
+fn several_jobs_are_drawn_on_one_scale_and_far_shorter_ones_are_counted() {
+    let mut events = Vec::new();
+    for (job, end) in [(0, 1000), (1, 10), (2, 500)] {
+        events.extend([submitted(job, 0), stage(job, 0, 1, 0), started(job, 0, 0, 0, 0)]);
+        events.extend([took(job, 0, 0, 0, (0, end), (0, 0)), job_finished(job, end)]);
+    }
+    let svg = drawn(&log(events));
+    assert!(svg.contains("Job 0: collect") && svg.contains("Job 2: collect"), "{svg}");
+    assert!(!svg.contains(">Job 1: collect") && svg.contains("and 1 shorter job"), "{svg}");
+    assert_eq!(svg.matches(">1.0 s</text>").count(), 2, "both axes end at the longest job's end: {svg}");
+}
+
+#[test]
+fn what_people_wrote_cannot_become_markup() {
+    let error = "<script>alert(1)</script>".to_owned();
+    let log = log([
+        Event::JobSubmitted { job: 0, action: "<b>".into(), slots: 1, at: ms(0) },
+        Event::StageSubmitted { job: 0, stage: 0, name: "\"><i>".into(), tasks: 1, at: ms(0) },
+        Event::JobFinished { job: 0, error: Some(error), cancelled: false, at: ms(200) },
+    ]);
+    let svg = drawn(&log);
+    assert!(!svg.contains("<b>") && !svg.contains("<i>") && !svg.contains("<script"), "{svg}");
+}
