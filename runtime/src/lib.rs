@@ -38,7 +38,7 @@ pub use engines::pool::{PoolError, PoolOptions};
 pub use error::{PartitaError, Result};
 /// Cached partitions and their storage.
 pub mod cache {
-    pub use partita_engine::cache::{CacheId, StorageLevel};
+    pub use partita_engine::cache::{CacheId, StorageLevel, UnknownStorageLevel};
 }
 
 /// Moving rows between partitions.

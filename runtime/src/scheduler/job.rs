@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use partita_engine::Engine;
-use partita_engine::shuffle::{Partitioner, Salt, ShuffleId, hot_hashes, range_bounds};
+use partita_engine::shuffle::{Partitioner, Salt, ShuffleError, ShuffleId, hot_hashes, range_bounds};
 use partita_engine::task::{Output, Task, TaskEvent, TaskResult};
 use polars::prelude::DataFrame;
 
@@ -319,7 +319,8 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn send(&self, stage: usize, tasks: Vec<Task>) -> Result<()> {
-        self.engine.submit(tasks, self.sender.clone()).map_err(|cause| self.stage_failed(stage, cause))
+        let submitted = self.engine.submit(tasks, self.sender.clone());
+        submitted.map_err(|error| self.stage_failed(stage, error.to_string()))
     }
 
     fn output_of(&mut self, index: usize) -> Result<Output> {
@@ -333,7 +334,8 @@ impl<'a> Job<'a> {
                 Output::Shuffle { id, partitioner: Arc::new(partitioner) }
             }
             Sink::SaltedShuffle { id, sample, keys, n, salts, copied } => {
-                let hot = self.hot_keys(sample, n).map_err(|cause| self.stage_failed(index, cause))?;
+                let hot = self.hot_keys(sample, n);
+                let hot = hot.map_err(|error| self.stage_failed(index, error.to_string()))?;
                 let salt = Salt::only(salts, hot);
                 let partitioner = match copied {
                     true => Partitioner::Copied { keys, n, salt },
@@ -352,11 +354,11 @@ impl<'a> Job<'a> {
     }
 
     /// The hashes of the hot keys in a stage's sample. Both sides of a join use them.
-    fn hot_keys(&mut self, sample: usize, n: usize) -> std::result::Result<Vec<u64>, String> {
+    fn hot_keys(&mut self, sample: usize, n: usize) -> Result<Vec<u64>, ShuffleError> {
         if let Some(hot) = self.hot.get(&sample) {
             return Ok(hot.clone());
         }
-        let hot = hot_hashes(self.stages[sample].take_frames(), n).map_err(|error| error.to_string())?;
+        let hot = hot_hashes(self.stages[sample].take_frames(), n)?;
         self.hot.insert(sample, hot.clone());
         Ok(hot)
     }

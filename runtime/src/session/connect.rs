@@ -2,7 +2,7 @@ use std::env;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use partita_engine::Settings;
+use partita_engine::{EngineError, Settings};
 
 use super::Session;
 use crate::engines::pool::PoolOptions;
@@ -68,7 +68,12 @@ impl Session {
     }
 
     fn set(&self, step: &str, settings: Settings) -> Result<()> {
-        let failed = |problem| PartitaError::argument(step, problem, "use it with a session on a pool");
-        self.inner.engine.set(settings).map_err(failed)
+        self.inner.engine.set(settings).map_err(|error| match error {
+            EngineError::NoSettings(problem) => {
+                PartitaError::argument(step, problem, "use it with a session on a pool")
+            }
+            EngineError::Unreachable(cause) => PartitaError::Other(cause),
+            other => PartitaError::Other(Arc::new(other)),
+        })
     }
 }

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use partita_engine::cache::{CacheId, CacheStore, Key};
-use partita_engine::codec;
-use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, Use};
+use partita_engine::codec::{self, BlobError};
+use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, SpillError, Use};
 use partita_engine::shuffle::block::read_stream;
 use partita_engine::shuffle::{BlockStore, Output, Owner, ShuffleId};
 use partita_wire::ChunkReader;
@@ -219,20 +219,20 @@ impl Registration {
     }
 
     /// A frame that the session has sent ahead, fetched from the master the first time. Blocks.
-    pub fn blob(&self, shared: &Shared, session: u64, blob: u64) -> Result<DataFrame, String> {
+    pub fn blob(&self, shared: &Shared, session: u64, blob: u64) -> Result<DataFrame, BlobError> {
         let mut place = None;
         self.of_session(session, |session| place = Some(session.blobs.entry(blob).or_default().clone()));
-        let Some(place) = place else { return Err("its session has ended".into()) };
+        let Some(place) = place else { return Err(BlobError::SessionEnded) };
         let mut place = place.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(blob) = &*place {
             return Ok(blob.frame.clone());
         }
         let request = BlobRequest { session, blob };
-        let cause = |status: tonic::Status| format!("the master did not send it: {}", status.message());
+        let cause = |status: tonic::Status| BlobError::NotReceived(status.message().to_owned());
         let stream = shared.runtime.block_on(self.master.blob(request)).map_err(cause)?;
         let reader = ChunkReader::new(stream, shared.runtime.clone(), shared.options.fetch_silence);
-        let frame =
-            read_stream(reader).map_err(|error| format!("the master did not send all of it: {error}"))?;
+        let frame = read_stream(reader)
+            .map_err(|error| BlobError::NotReceived(format!("not all of it arrived: {error}")))?;
         if let Some(room) = self.accountant.room(Use::Blobs, frame.estimated_size()) {
             *place = Some(Blob { frame: frame.clone(), _room: room });
         }
@@ -266,7 +266,7 @@ pub(super) fn result_of(key: &TaskKey) -> Owner {
 /// Shuffle blocks are moved first: they are read once, and nothing of them is lost. Cached partitions
 /// come next; some of them have to be recomputed.
 impl Reclaim for Registration {
-    fn reclaim(&self, bytes: usize) -> Result<usize, String> {
+    fn reclaim(&self, bytes: usize) -> Result<usize, SpillError> {
         let spilled = self.blocks.spill(bytes);
         let freed = *spilled.as_ref().unwrap_or(&0);
         let evicted = if freed < bytes { self.cache.evict(bytes - freed) } else { Ok(0) };
@@ -274,7 +274,7 @@ impl Reclaim for Registration {
             (Ok(_), Ok(evicted)) => Ok(freed + evicted),
             (Err(_), Ok(evicted)) if evicted > 0 => Ok(evicted),
             (Ok(freed), Err(_)) if freed > 0 => Ok(freed),
-            (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+            (Err(error), _) | (_, Err(error)) => Err(SpillError(error.to_string())),
         }
     }
 }

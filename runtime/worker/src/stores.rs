@@ -162,8 +162,7 @@ impl Stores for TaskStores<'_> {
             return Ok(0);
         }
         let key = Key { session: self.key.session, cache, partition };
-        let kept = self.registration.cache.put(key, level, rows);
-        let kept = kept.map_err(|error| TaskError::Failed(error.to_string()))?;
+        let kept = self.registration.cache.put(key, level, rows)?;
         // It was removed while it was being stored; nobody would remove it later.
         if !self.registration.may_cache(&self.key, cache) {
             self.registration.cache.remove_all(|other| *other == key);

@@ -168,17 +168,16 @@ impl Attempt<'_> {
 
     /// Small results are sent along; larger ones wait here until they are fetched.
     fn rows(&self, frame: DataFrame) -> Result<Rows, TaskError> {
-        let failed = |error: polars::prelude::PolarsError| TaskError::Failed(error.to_string());
         let size = frame.estimated_size();
         if size <= TRY_INLINE {
             let mut bytes = Vec::new();
-            write_stream(&frame, Packing::Lz4, &mut bytes).map_err(failed)?;
+            write_stream(&frame, Packing::Lz4, &mut bytes)?;
             if bytes.len() <= INLINE_BYTES {
                 return Ok(Rows::Rows(bytes.into()));
             }
         }
         let mut output = Output::default();
-        self.registration.blocks.add(&mut output, vec![frame]).map_err(failed)?;
+        self.registration.blocks.add(&mut output, vec![frame])?;
         self.registration.keep_result(&self.key, output);
         Ok(Rows::Waiting(size as u64))
     }

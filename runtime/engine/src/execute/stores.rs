@@ -137,7 +137,7 @@ impl Stores for LocalStores {
         let found = self.blocks.blocks(Self::owner(shuffle), partition, None).unwrap_or_default();
         let wanted = found.into_iter().filter(|(map, _)| maps.is_none_or(|maps| maps.contains(map)));
         let blocks = wanted.flat_map(|(_, blocks)| blocks);
-        blocks.map(Block::read).collect::<PolarsResult<_>>().map_err(|e| TaskError::Failed(e.to_string()))
+        Ok(blocks.map(Block::read).collect::<PolarsResult<_>>()?)
     }
 
     fn put(
@@ -163,10 +163,9 @@ impl Stores for LocalStores {
         level: StorageLevel,
         rows: &DataFrame,
     ) -> Result<u64, TaskError> {
-        match self.cache.put(key(cache, partition), level, rows) {
-            Ok(Kept::OnDisk(bytes)) => Ok(bytes),
-            Ok(Kept::InMemory | Kept::No) => Ok(0),
-            Err(error) => Err(TaskError::Failed(error.to_string())),
+        match self.cache.put(key(cache, partition), level, rows)? {
+            Kept::OnDisk(bytes) => Ok(bytes),
+            Kept::InMemory | Kept::No => Ok(0),
         }
     }
 }

@@ -100,7 +100,7 @@ fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Noteb
                 notebook.questions.interrupted();
                 // A Polars query in the cell reacts to this signal, for which Polars has installed a
                 // handler.
-                // SAFETY: raising a signal that is handled touches no memory.
+                // SAFETY: raising a handled signal touches no memory.
                 unsafe { libc::raise(libc::SIGINT) };
             }
             Ok(Some(ToEvaluation::Shutdown)) => {

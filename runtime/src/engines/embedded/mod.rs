@@ -14,7 +14,7 @@ use partita_engine::execute::stores::LocalStores;
 use partita_engine::memory::{SpillDirectory, heap};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
-use partita_engine::{Engine, Settings, Worker};
+use partita_engine::{Engine, EngineError, Settings, Worker};
 
 type Queued = (Task, Sender<TaskEvent>);
 
@@ -94,7 +94,7 @@ impl Engine for EmbeddedEngine {
         1
     }
 
-    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError> {
         for task in tasks {
             // The threads end only when `self.queue` is dropped.
             let _ = self.queue.send((task, events.clone()));
@@ -131,8 +131,9 @@ impl Engine for EmbeddedEngine {
         format!("embedded, {} slots", self.slots)
     }
 
-    fn set(&self, _settings: Settings) -> Result<(), String> {
-        Err("this session's tasks run in its own process; use Session::connect for a session on a pool"
-            .to_owned())
+    fn set(&self, _settings: Settings) -> Result<(), EngineError> {
+        Err(EngineError::NoSettings(
+            "this session's tasks run in its own process; use Session::connect for a session on a pool",
+        ))
     }
 }

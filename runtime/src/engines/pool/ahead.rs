@@ -5,7 +5,8 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
 use futures::Stream;
-use partita_engine::{codec, panic_text};
+use partita_engine::codec::{self, BlobError};
+use partita_engine::panic_text;
 use partita_wire::pool::{BlobPart, Chunk};
 use partita_wire::{ChunkStream, chunks, words};
 use polars::prelude::DataFrame;
@@ -21,7 +22,7 @@ pub(super) struct Ahead<'a> {
 }
 
 impl codec::Blobs for Ahead<'_> {
-    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, String> {
+    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, BlobError> {
         if !BlobTable::wants(frame) {
             return Ok(None);
         }
@@ -31,8 +32,8 @@ impl codec::Blobs for Ahead<'_> {
 }
 
 impl Ahead<'_> {
-    fn send(&self, frame: &DataFrame, blob: u64) -> Result<(), String> {
-        let runtime = self.engine.runtime.as_ref().ok_or("this session is ending")?;
+    fn send(&self, frame: &DataFrame, blob: u64) -> Result<(), BlobError> {
+        let runtime = self.engine.runtime.as_ref().ok_or(BlobError::SessionEnded)?;
         let (writer, stream) = chunks();
         let parts = Parts { stream, session: self.link.session, blob };
         let mut client = self.link.client.clone();
@@ -60,12 +61,12 @@ impl Ahead<'_> {
         };
         if let Some(error) = failure {
             call.abort();
-            return Err(format!("a frame cannot be sent to the pool: {}", broken(error)));
+            return Err(BlobError::NotSent(broken(error)));
         }
         match stored.recv() {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(status)) => Err(format!("a frame cannot be sent to the pool: {}", words(&status))),
-            Err(_) => Err("a frame cannot be sent to the pool: the connection broke".to_owned()),
+            Ok(Err(status)) => Err(BlobError::NotSent(words(&status))),
+            Err(_) => Err(BlobError::NotSent("the connection broke".to_owned())),
         }
     }
 }

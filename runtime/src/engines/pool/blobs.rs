@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use partita_engine::codec::BlobError;
 use partita_wire::INLINE_BYTES;
 use polars::prelude::*;
 
@@ -28,8 +29,8 @@ impl BlobTable {
     pub fn number(
         &mut self,
         frame: &DataFrame,
-        send: impl FnOnce(u64) -> Result<(), String>,
-    ) -> Result<u64, String> {
+        send: impl FnOnce(u64) -> Result<(), BlobError>,
+    ) -> Result<u64, BlobError> {
         let key: Vec<usize> = frame.columns().iter().map(address).collect();
         if let Some(sent) = self.sent.get(&key) {
             return Ok(sent.number);
@@ -91,10 +92,10 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(sent, [0, 1]);
-        assert!(table.number(&one.head(Some(50_000)), |_| Err("broken".into())).is_err());
+        assert!(table.number(&one.head(Some(50_000)), |_| Err(BlobError::NotSent("broken".into()))).is_err());
         assert_eq!(table.sweep(), Vec::<u64>::new());
         drop(one);
         assert_eq!(table.sweep(), [0]);
-        assert_eq!(table.number(&other, |_| Err("again".into())), Ok(1));
+        assert_eq!(table.number(&other, |_| Err(BlobError::NotSent("again".into()))), Ok(1));
     }
 }

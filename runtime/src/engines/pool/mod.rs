@@ -25,7 +25,7 @@ use crossbeam_channel::Sender;
 use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
-use partita_engine::{Engine, EventStream, Settings, Worker};
+use partita_engine::{Engine, EngineError, EventStream, Settings, Worker};
 use partita_wire::pool::{
     CancelTasks, DynamicAllocation, FromSession, RemoveBlob, RemoveCache, RemoveShuffle, SessionOptions,
     TaskKey, from_session,
@@ -217,8 +217,8 @@ impl PoolEngine {
         }
     }
 
-    fn lost(&self, cause: &str) -> String {
-        connection_lost(&self.shared.at, cause)
+    fn lost(&self, cause: &str) -> EngineError {
+        EngineError::ConnectionLost(connection_lost(&self.shared.at, cause))
     }
 }
 
@@ -268,7 +268,7 @@ impl Engine for PoolEngine {
         MAX_ATTEMPTS
     }
 
-    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError> {
         submit::submit(self, &tasks, &events)
     }
 
@@ -347,10 +347,10 @@ impl Engine for PoolEngine {
         }
     }
 
-    fn set(&self, settings: Settings) -> Result<(), String> {
-        let link = self.link().map_err(|error| error.to_string())?;
+    fn set(&self, settings: Settings) -> Result<(), EngineError> {
+        let link = self.link()?;
         if let Some(message) = options_message(&settings) {
-            link.send(message).map_err(|cause| self.lost(&cause))?;
+            link.send(message).map_err(|broken| self.lost(&broken.to_string()))?;
         }
         let mut kept = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         kept.allocation = settings.allocation.or(kept.allocation.take());

@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, unbounded};
 use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Input, Output, Task, TaskError, TaskEvent};
-use partita_engine::{Engine, Settings, Worker};
+use partita_engine::{Engine, EngineError, Settings, Worker};
 
 use crate::engines::embedded::EmbeddedEngine;
 
@@ -305,7 +305,7 @@ impl Engine for FaultyEngine {
         4
     }
 
-    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError> {
         let Some(job) = tasks.first().map(|task| task.job) else { return Ok(()) };
         let (sender, receiver) = unbounded();
         for task in tasks {
@@ -352,7 +352,7 @@ impl Engine for FaultyEngine {
         "workers that fail".to_owned()
     }
 
-    fn set(&self, settings: Settings) -> Result<(), String> {
+    fn set(&self, settings: Settings) -> Result<(), EngineError> {
         self.inner.set(settings)
     }
 }
