@@ -1,14 +1,12 @@
 //! The host of a notebook's sessions: what they show goes to the kernel, what they ask comes from it.
 
-use std::env;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use partita::cancel::Interrupts;
 use partita::host::{AlreadySet, Host, Shown};
 use partita::input::InputError;
-use partita_bridge::{FrameError, FromEvaluation, SPILL_VARIABLE, Stream};
+use partita_bridge::{FrameError, FromEvaluation, Stream};
 use partita_events::Event;
 
 use crate::bridge::bridge;
@@ -78,10 +76,5 @@ impl Host for Notebook {
 
     fn is_running(&self) -> bool {
         self.running.load(Ordering::Relaxed)
-    }
-
-    /// The kernel removes this one, however the process ends.
-    fn temp_dir(&self) -> PathBuf {
-        env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from)
     }
 }

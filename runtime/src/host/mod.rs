@@ -16,7 +16,7 @@ use std::env;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use partita_bridge::MimeBundle;
+use partita_bridge::{MimeBundle, SPILL_VARIABLE};
 use partita_events::Event;
 
 use input_error::InputError;
@@ -93,9 +93,10 @@ pub trait Host: Send + Sync + 'static {
         true
     }
 
-    /// The directory for data that does not fit in memory and for the files of sessions.
+    /// The directory for data that does not fit in memory and for the files of sessions. A kernel names one in
+    /// `PARTITA_SPILL` to the processes that it starts, and removes it however they end.
     fn temp_dir(&self) -> PathBuf {
-        env::temp_dir()
+        env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from)
     }
 }
 
