@@ -142,7 +142,7 @@ impl<'a> Job<'a> {
                 return Err(PartitaError::Cancelled { job: self.id }.into());
             }
             match self.receiver.recv_timeout(CANCEL_CHECK) {
-                Ok(event) => self.hear(event)?,
+                Ok(event) => self.receive(event)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the job holds a sender itself"),
             }
@@ -153,7 +153,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn hear(&mut self, event: TaskEvent) -> Result<(), Failure> {
+    fn receive(&mut self, event: TaskEvent) -> Result<(), Failure> {
         match event {
             TaskEvent::Started { stage, partition, attempt, worker, slot } => {
                 let live = self.known(stage, partition).and_then(|task| task.live(attempt));
