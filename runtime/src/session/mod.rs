@@ -54,6 +54,8 @@ struct Inner {
 }
 
 /// Every session of this process that is still in use, for commands that list all of them.
+/// Process-wide, because a cell may keep a session in any variable, or in none, while its jobs run; and
+/// because whoever ends the process removes the temporary directories of all of them.
 static LIVE: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 
 /// The sessions of this process, oldest first.
@@ -116,6 +118,7 @@ impl Session {
     pub(crate) fn on(engine: Arc<dyn Engine>) -> Self {
         let events = Arc::new(EventBus::default());
         engine.attach(events.clone());
+        // Process-wide: it tells the sessions of a process apart.
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
         let inner = Inner {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
