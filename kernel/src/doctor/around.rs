@@ -13,7 +13,8 @@ use super::{
     Check,
     process::{Answer, LIMIT, ask, find},
 };
-use crate::{interpreter::direct::dependencies, repl::Way};
+use crate::repl::Way;
+use partita_interpreter::direct::dependencies;
 
 const GIB: u64 = 1 << 30;
 /// Below this, the crates of a larger `:dep` may not fit.

@@ -8,7 +8,7 @@ use super::front_end::FrontEnd;
 use super::history::History;
 use super::lifetime::LifetimeEvent;
 use super::sockets::{Received, WhenFull, accept, refuse, reply};
-use super::{aside, comms};
+use super::{comms, concurrent_requests};
 
 /// The request that outputs belong to when no cell runs: the last one that ran a cell.
 pub type LastParent = watch::Receiver<Option<Arc<JupyterMessage>>>;
@@ -84,7 +84,7 @@ impl Shell {
     }
 
     async fn answer(&mut self, request: &JupyterMessage) {
-        if let Some(answer) = aside::answer(&self.front_end, request).await {
+        if let Some(answer) = concurrent_requests::answer(&self.front_end, request).await {
             return reply(&mut self.replies, answer).await;
         }
         let answer = match &request.content {

@@ -3,7 +3,7 @@ use std::{io, process, thread};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::settings::Settings;
-use crate::interpreter::Interpreter;
+use partita_interpreter::Interpreter;
 
 /// Ends the session properly when the system or the terminal asks for it. Once registered, such a signal
 /// no longer ends the program by itself; [`on`](Self::on) starts waiting for one.

@@ -15,7 +15,7 @@ mod terminal;
 
 use std::io::IsTerminal;
 
-use crate::interpreter::EvaluatorKind;
+use crate::evaluators::EvaluatorKind;
 pub use pictures::Way;
 
 /// The options of the REPL.

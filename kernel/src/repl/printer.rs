@@ -7,7 +7,7 @@ use partita_events::Event;
 use super::live::LiveView;
 use super::pager;
 use super::pictures::{Picture, Pictures};
-use crate::interpreter::{CellError, Output};
+use partita_interpreter::{CellError, Output};
 
 /// A longer line counts as ended.
 const LONGEST_OPEN_LINE: usize = 16 << 10;

@@ -12,7 +12,7 @@ use super::live::REDRAWN_EVERY;
 use super::printer::Printer;
 use super::settings::Without;
 use super::{ReplOptions, editor};
-use crate::interpreter::{Cell, Interpreter, Outcome, Output, Viewer};
+use partita_interpreter::{Cell, Interpreter, Outcome, Output, Viewer};
 
 /// How many outputs may be queued for printing; beyond that the cell waits.
 const WAITING_OUTPUTS: usize = 256;
@@ -42,8 +42,7 @@ impl Session {
             let _inside = leaving.enter();
             LeaveSignals::register()?
         };
-        let interpreter =
-            Interpreter::start(options.evaluator, background).context("cannot start the evaluator")?;
+        let interpreter = options.evaluator.start(background).context("cannot start the evaluator")?;
         leave_signals.on(leaving, interpreter.clone())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // From here on Ctrl-C no longer ends this process.
