@@ -101,7 +101,7 @@ impl FaultyEngine {
             given_up: BTreeSet::new(),
             excluded: Vec::new(),
         };
-        let inner = Arc::new(EmbeddedEngine::start(2, 1 << 20).unwrap());
+        let inner = Arc::new(EmbeddedEngine::start(2, 1 << 20, std::env::temp_dir()).unwrap());
         Self { inner, state: Arc::new(Mutex::new(state)) }
     }
 
