@@ -83,7 +83,7 @@ pub enum DependencyError {
 }
 
 impl DependencyError {
-    /// As the error of the cell that asked for the crates.
+    /// Converts it to the error of the cell that requested the crates.
     pub fn report(&self) -> CellError {
         if let Self::Interrupted = self {
             return errors::interrupted("stopped before the crates were built; nothing has changed");
@@ -127,7 +127,7 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
-    /// Whether there are any.
+    /// Whether any crates were added.
     pub fn is_empty(&self) -> bool {
         self.built.is_none()
     }
