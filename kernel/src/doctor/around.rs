@@ -14,7 +14,7 @@ use super::{
     process::{Answer, LIMIT, ask, find},
 };
 use crate::repl::Way;
-use partita_interpreter::direct::dependencies;
+use partita_interpreter::dependencies;
 
 const GIB: u64 = 1 << 30;
 /// Below this, the crates of a larger `:dep` may not fit.
