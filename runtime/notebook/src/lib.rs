@@ -9,6 +9,12 @@
 
 #![warn(missing_docs)]
 
+mod bridge;
+mod capture;
 pub mod comm;
 pub mod evaluation;
+mod events;
+mod host;
+mod input;
+mod print;
 pub mod widgets;

@@ -15,6 +15,7 @@ use polars::prelude::*;
 use proptest::prelude::*;
 
 use super::embedded::EmbeddedEngine;
+use crate::host::recorder::Recorder;
 use crate::session::Session;
 
 #[path = "../../tests/programs/mod.rs"]
@@ -105,12 +106,13 @@ impl Engine for Travelled {
 
 fn travelled(inline: usize, directories: &[&Path]) -> Session {
     let directories: Vec<_> = directories.iter().map(|path| path.to_path_buf()).collect();
-    Session::on(Arc::new(Travelled {
-        engine: EmbeddedEngine::start(2, 1 << 30).unwrap(),
+    let engine = Travelled {
+        engine: EmbeddedEngine::start(2, 1 << 30, std::env::temp_dir()).unwrap(),
         ahead: Ahead { inline, ..Ahead::default() },
         access: Access::new(&directories, &directories).unwrap(),
         shared: Shared::default(),
-    }))
+    };
+    Session::on(Arc::new(engine), Arc::new(Recorder::default()))
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use super::skew;
 use super::speculation::Speculation;
 use super::stage::{StageState, TaskState};
 use super::{Action, JobResult, Scheduler};
-use crate::cancel;
+use crate::cancel::Interrupts;
 use crate::error::{PartitaError, Result};
 use crate::events::{Event, EventBus};
 use crate::plan::physical::{PhysicalPlan, Sink};
@@ -57,6 +57,7 @@ pub(super) struct Job<'a> {
     pub(super) next_shuffle: &'a dyn Fn() -> ShuffleId,
     pub(super) engine: &'a dyn Engine,
     pub(super) events: &'a EventBus,
+    interrupts: &'a Interrupts,
     pub(super) plan: PhysicalPlan,
     action: Action,
     pub(super) stages: Vec<StageState>,
@@ -92,6 +93,7 @@ impl<'a> Job<'a> {
             next_shuffle,
             engine: &*scheduler.engine,
             events: &scheduler.events,
+            interrupts: &scheduler.interrupts,
             action,
             stages: plan.stages.iter().map(|_| StageState::default()).collect(),
             orders: OnceCell::new(),
@@ -133,14 +135,14 @@ impl<'a> Job<'a> {
     }
 
     fn run_stages(&mut self) -> Result<(), Failure> {
-        let token = cancel::current();
+        let token = self.interrupts.token();
         self.submit_ready()?;
         while !self.stages.last().is_none_or(|last| last.finished) {
             if token.is_cancelled() {
                 return Err(PartitaError::Cancelled { job: self.id }.into());
             }
             match self.receiver.recv_timeout(CANCEL_CHECK) {
-                Ok(event) => self.hear(event)?,
+                Ok(event) => self.receive(event)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the job holds a sender itself"),
             }
@@ -151,7 +153,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn hear(&mut self, event: TaskEvent) -> Result<(), Failure> {
+    fn receive(&mut self, event: TaskEvent) -> Result<(), Failure> {
         match event {
             TaskEvent::Started { stage, partition, attempt, worker, slot } => {
                 let live = self.known(stage, partition).and_then(|task| task.live(attempt));

@@ -107,6 +107,7 @@ pub(super) struct City {
 
 impl City {
     pub(super) fn get() -> &'static City {
+        // Process-wide: a constant that is computed once.
         static CITY: OnceLock<City> = OnceLock::new();
         CITY.get_or_init(City::new)
     }

@@ -2,11 +2,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use partita_engine::cache::{CacheId, CacheStore, Key};
+use partita_engine::cache::{CacheId, CacheKey, CacheStore};
 use partita_engine::codec::{self, BlobError};
 use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, SpillError, Use};
 use partita_engine::shuffle::block::read_stream;
-use partita_engine::shuffle::{BlockStore, Output, Owner, ShuffleId};
+use partita_engine::shuffle::{BlockStore, MapOutput, Owner, ShuffleId};
 use partita_wire::ChunkReader;
 use partita_wire::pool::from_worker::Message;
 use partita_wire::pool::{BlobRequest, CacheEvicted, CachedPartition, CancelTasks, FromWorker, TaskKey};
@@ -58,10 +58,10 @@ impl Registration {
     ) -> Self {
         let outbox = Arc::new(Outbox::new(to_master));
         let evictions = outbox.clone();
-        let on_evicted = move |key: Key| {
+        let on_evicted = move |key: CacheKey| {
             let gone = CachedPartition { cache: key.cache, partition: key.partition as u32, on_disk: false };
             let evicted = CacheEvicted { session: key.session, partitions: vec![gone] };
-            evictions.tell(|| Message::Evicted(evicted));
+            evictions.send(|| Message::Evicted(evicted));
         };
         Self {
             worker,
@@ -115,7 +115,7 @@ impl Registration {
     }
 
     /// Keeps a map task's output, unless it comes too late.
-    pub fn keep_output(&self, key: &TaskKey, shuffle: ShuffleId, map_partition: usize, output: Output) {
+    pub fn keep_output(&self, key: &TaskKey, shuffle: ShuffleId, map_partition: usize, output: MapOutput) {
         self.while_wanted(
             key,
             |session| !session.removed_shuffles.contains(&shuffle),
@@ -128,7 +128,7 @@ impl Registration {
     }
 
     /// Keeps a result until it is fetched, unless nobody will.
-    pub fn keep_result(&self, key: &TaskKey, output: Output) {
+    pub fn keep_result(&self, key: &TaskKey, output: MapOutput) {
         self.while_wanted(
             key,
             |_| true,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use lease::{CacheLease, CachedDatasets};
-pub use store::{CacheStore, Kept, KeptDataset, Key};
+pub use store::{CacheKey, CacheStore, Kept, KeptDataset};
 
 /// Identifies one cached dataset in a session.
 pub type CacheId = u64;

@@ -12,7 +12,7 @@ mod plans;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod walk;
+mod visit;
 mod wire;
 
 use std::collections::HashMap;

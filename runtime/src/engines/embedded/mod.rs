@@ -1,13 +1,11 @@
 //! The embedded engine: slots are threads of this process, and a shuffle moves pointers.
 
-use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Sender, unbounded};
-use partita_bridge::SPILL_VARIABLE;
 
 use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::execute::execute;
@@ -36,11 +34,10 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// When the system provides no more threads.
-    pub fn start(slots: usize, cache_bytes: usize) -> std::io::Result<Self> {
+    pub fn start(slots: usize, cache_bytes: usize, spill: PathBuf) -> std::io::Result<Self> {
         heap::keep_what_is_freed(false);
         let slots = slots.max(1);
-        let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
-        let stores = Arc::new(LocalStores::new(cache_bytes, SpillDirectory::new(parent)));
+        let stores = Arc::new(LocalStores::new(cache_bytes, SpillDirectory::new(spill)));
         // Bounded by the tasks of the running jobs, which exist already.
         let (queue, tasks) = unbounded();
         let shared = stores.clone();

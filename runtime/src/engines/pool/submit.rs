@@ -12,7 +12,7 @@ use partita_wire::MESSAGE_BYTES;
 use partita_wire::pool::{SubmitTasks, TaskKey, TaskSpec, from_session};
 
 use super::PoolEngine;
-use super::ahead::Ahead;
+use super::blob_sender::BlobSender;
 use super::link::{Broken, Link};
 use super::state::Running;
 
@@ -55,12 +55,12 @@ pub(super) fn submit(
         return Err(engine.lost("it was reopened meanwhile"));
     }
     engine.sweep();
-    let ahead = Ahead { engine, link: &link };
+    let blobs = BlobSender { engine, link: &link };
     let sources = |id| engine.shared.state().sources(id);
-    let encoder = Encoder::new(&ahead, &sources);
+    let encoder = Encoder::new(&blobs, &sources);
     for tasks in tasks.chunks(AT_A_TIME) {
         let (specs, missing) = encode(engine, &encoder, tasks, &link)?;
-        note(engine, tasks, &missing, &link, events)?;
+        register(engine, tasks, &missing, &link, events)?;
         for (index, shuffle, map_partitions) in missing {
             let Task { stage, partition, attempt, .. } = tasks[index];
             let cause = "the worker that kept them is gone".to_owned();
@@ -117,7 +117,7 @@ fn key(task: &Task, session: u64) -> TaskKey {
 }
 
 /// Records who waits for the tasks, before the first can end.
-fn note(
+fn register(
     engine: &PoolEngine,
     tasks: &[Task],
     missing: &[Missing],

@@ -101,7 +101,7 @@ impl FaultyEngine {
             given_up: BTreeSet::new(),
             excluded: Vec::new(),
         };
-        let inner = Arc::new(EmbeddedEngine::start(2, 1 << 20).unwrap());
+        let inner = Arc::new(EmbeddedEngine::start(2, 1 << 20, std::env::temp_dir()).unwrap());
         Self { inner, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -124,7 +124,7 @@ impl FaultyEngine {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn hear(&self, job: usize, event: TaskEvent) {
+    fn receive(&self, job: usize, event: TaskEvent) {
         match event {
             TaskEvent::Started { stage, partition, attempt, slot, .. } => {
                 let state = self.state();
@@ -315,7 +315,7 @@ impl Engine for FaultyEngine {
         }
         let engine = self.clone();
         // Ends when the inner engine has run or dropped the tasks.
-        thread::spawn(move || receiver.into_iter().for_each(|event| engine.hear(job, event)));
+        thread::spawn(move || receiver.into_iter().for_each(|event| engine.receive(job, event)));
         Ok(())
     }
 

@@ -12,7 +12,8 @@ use partita_bridge::Frame;
 const LOOKED_AT: usize = 4096;
 const TOLD: usize = 64;
 
-/// The shared objects of cells. Calls in them are the person's.
+/// The shared objects of cells. Calls in them are the person's. Process-wide because the panic hook reads it, on
+/// whichever thread panics.
 static CELLS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 unsafe extern "C" {

@@ -28,7 +28,7 @@ use crate::events::{Event, TaskMetrics};
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// What the thread receives.
-enum Heard {
+enum Received {
     /// All messages that were available at once: each separately would wake the thread.
     Messages(Vec<to_session::Message>),
     Tick,
@@ -37,7 +37,7 @@ enum Heard {
 }
 
 /// What the thread needs of its connection. This does not keep the connection open.
-struct Hearing {
+struct Receiving {
     client: Client,
     session: u64,
     outgoing: mpsc::WeakSender<FromSession>,
@@ -54,56 +54,58 @@ pub(super) fn start(
 ) -> io::Result<()> {
     let (sender, receiver) = mpsc::channel(64);
     let handle = runtime.handle().clone();
-    let link = Hearing {
+    let link = Receiving {
         client: link.client.clone(),
         session: link.session,
         outgoing: link.outgoing.downgrade(),
         gone: link.gone.clone().drop_guard(),
     };
     thread::Builder::new()
-        .name("partita-pool-hear".into())
+        .name("partita-pool-receive".into())
         .spawn(move || listen(&shared, &link, &handle, receiver))?;
     runtime.spawn(read(incoming, sender));
     Ok(())
 }
 
-async fn read(incoming: Streaming<ToSession>, heard: mpsc::Sender<Heard>) {
+async fn read(incoming: Streaming<ToSession>, received: mpsc::Sender<Received>) {
     let mut incoming = incoming.ready_chunks(QUEUE);
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (next, end) = tokio::select! {
-            told = incoming.next() => messages(told),
-            _ = ticks.tick() => (Heard::Tick, None),
+            batch = incoming.next() => messages(batch),
+            _ = ticks.tick() => (Received::Tick, None),
         };
-        if heard.send(next).await.is_err() {
+        if received.send(next).await.is_err() {
             return;
         }
         if let Some(cause) = end {
             // If nobody receives this, nobody wants to know.
-            let _ = heard.send(Heard::End(cause)).await;
+            let _ = received.send(Received::End(cause)).await;
             return;
         }
     }
 }
 
 /// The messages, and the reason why no more will come, if that is the case.
-fn messages(told: Option<Vec<Result<ToSession, Status>>>) -> (Heard, Option<String>) {
-    let mut end = told.is_none().then(|| "the master closed it".to_owned());
-    let told =
-        told.into_iter().flatten().map_while(|told| told.map_err(|status| end = Some(words(&status))).ok());
-    let messages = told.filter_map(|told| told.message).collect();
-    (Heard::Messages(messages), end)
+fn messages(batch: Option<Vec<Result<ToSession, Status>>>) -> (Received, Option<String>) {
+    let mut end = batch.is_none().then(|| "the master closed it".to_owned());
+    let answers = batch
+        .into_iter()
+        .flatten()
+        .map_while(|answer| answer.map_err(|status| end = Some(words(&status))).ok());
+    let messages = answers.filter_map(|answer| answer.message).collect();
+    (Received::Messages(messages), end)
 }
 
-fn listen(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, mut receiver: mpsc::Receiver<Heard>) {
-    while let Some(heard) = receiver.blocking_recv() {
-        match heard {
-            Heard::Messages(messages) => {
-                messages.into_iter().for_each(|message| take_in(shared, link, handle, message));
+fn listen(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, mut receiver: mpsc::Receiver<Received>) {
+    while let Some(received) = receiver.blocking_recv() {
+        match received {
+            Received::Messages(messages) => {
+                messages.into_iter().for_each(|message| handle_message(shared, link, handle, message));
             }
-            Heard::Tick => sweep(shared, link),
-            Heard::End(cause) => {
+            Received::Tick => sweep(shared, link),
+            Received::End(cause) => {
                 ended(shared, &cause);
                 return;
             }
@@ -129,7 +131,7 @@ fn ended(shared: &Shared, cause: &str) {
     }
 }
 
-fn sweep(shared: &Shared, link: &Hearing) {
+fn sweep(shared: &Shared, link: &Receiving) {
     // Another thread is sending a frame; the next time will do.
     let Ok(mut blobs) = shared.blobs.try_lock() else { return };
     let unused = blobs.sweep();
@@ -142,7 +144,7 @@ fn sweep(shared: &Shared, link: &Hearing) {
     }
 }
 
-fn take_in(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, message: to_session::Message) {
+fn handle_message(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, message: to_session::Message) {
     match message {
         to_session::Message::Started(TaskStarted { key: Some(key), slot, worker }) => {
             let state = shared.state();
@@ -155,13 +157,13 @@ fn take_in(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, message: to_se
         }
         to_session::Message::Ended(ended) => task_ended(shared, link, handle, ended),
         to_session::Message::WorkerJoined(info) => {
-            let heard = {
+            let attached = {
                 let mut state = shared.state();
                 state.workers.insert(info.worker, info.clone());
                 shared.events.get().is_some()
             };
             shared.workers_came.notify_all();
-            if heard {
+            if attached {
                 shared.emit(|at| worker_joined(&info, at));
             }
         }
@@ -181,7 +183,7 @@ fn take_in(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, message: to_se
     }
 }
 
-fn task_ended(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, ended: TaskEnded) {
+fn task_ended(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, ended: TaskEnded) {
     let TaskEnded { key: Some(key), worker, outcome } = ended else { return };
     let of = attempt(&key);
     let running = {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{JobReport, StageReport};
-use crate::display::html::escape;
-use crate::display::{MimeBundle, MimeDisplay};
+use super::html::escape;
+use super::{MimeBundle, MimeDisplay};
+use crate::events::{JobReport, StageReport};
 
 impl fmt::Display for JobReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

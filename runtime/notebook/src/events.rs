@@ -1,5 +1,5 @@
-//! Sends job events of every session to the kernel and to the timelines, in batches, and never delays the
-//! scheduler.
+//! Passes on the job events of every session in batches, and never delays the scheduler. `evaluation` says
+//! who receives them.
 
 use std::io;
 use std::mem;
@@ -7,11 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use partita_bridge::FromEvaluation;
 use partita_events::Event;
-
-use super::bridge;
-use crate::widgets::timeline;
 
 /// The minimum time between two batches.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -22,43 +18,51 @@ const WAITING_EVENTS: usize = 100_000;
 /// The maximum number of events in one message, because messages have a size limit.
 const MESSAGE_EVENTS: usize = 5_000;
 
+/// Process-wide because it takes the events of all sessions, and [`interact`](crate::widgets::interact), a
+/// free function, flushes it.
 static FORWARDER: OnceLock<Forwarder> = OnceLock::new();
 
-/// From now on forwards the events of all sessions of this process.
-pub(super) fn forward() -> io::Result<()> {
-    let forwarder = FORWARDER.get_or_init(Forwarder::default);
-    thread::Builder::new().name("events".into()).spawn(|| {
+/// From now on hands the events of all sessions to `deliver`, in batches of one session each. `tick` is
+/// called between batches; while it says that it is waiting for time to pass, it is called soon again.
+pub(crate) fn forward(deliver: fn(u64, Vec<Event>), tick: fn() -> bool) -> io::Result<()> {
+    let forwarder = FORWARDER.get_or_init(|| Forwarder {
+        waiting: Mutex::default(),
+        some: Condvar::new(),
+        sending: Mutex::default(),
+        deliver,
+    });
+    thread::Builder::new().name("events".into()).spawn(move || {
         let mut soon = false;
         loop {
             forwarder.wait(soon);
             forwarder.send();
-            soon = timeline::look();
+            soon = tick();
             thread::sleep(INTERVAL);
         }
     })?;
-    timeline::catch_up_by(flush);
-    partita::events::send_to(|session, event| {
-        timeline::note(session, event);
-        if let Some(forwarder) = FORWARDER.get() {
-            forwarder.take(session, event);
-        }
-    });
     Ok(())
 }
 
-/// Sends the waiting events, so that they arrive before what is sent next.
-pub(super) fn flush() {
+/// Receives an event without ever waiting.
+pub(crate) fn receive(session: u64, event: &Event) {
+    if let Some(forwarder) = FORWARDER.get() {
+        forwarder.take(session, event);
+    }
+}
+
+/// Delivers the waiting events, so that they arrive before what is sent next.
+pub(crate) fn flush() {
     if let Some(forwarder) = FORWARDER.get() {
         forwarder.send();
     }
 }
 
-#[derive(Default)]
 struct Forwarder {
     waiting: Mutex<Waiting>,
     some: Condvar,
     /// Held from taking a batch until it is sent, so that batches keep their order.
     sending: Mutex<()>,
+    deliver: fn(u64, Vec<Event>),
 }
 
 impl Forwarder {
@@ -84,11 +88,8 @@ impl Forwarder {
     fn send(&self) {
         let _order = lock(&self.sending);
         let events = mem::take(&mut lock(&self.waiting).events);
-        let Some(bridge) = bridge() else { return };
         for (session, events) in messages(events) {
-            timeline::observe(session, &events);
-            // If the kernel has gone, this process ends anyway.
-            let _ = bridge.send(&FromEvaluation::Events { session, events });
+            (self.deliver)(session, events);
         }
     }
 }

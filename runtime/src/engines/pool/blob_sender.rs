@@ -12,16 +12,16 @@ use partita_wire::{ChunkStream, chunks, words};
 use polars::prelude::DataFrame;
 
 use super::PoolEngine;
-use super::blobs::BlobTable;
+use super::blob_table::BlobTable;
 use super::link::Link;
 
 /// Sends frames ahead of the tasks that need them.
-pub(super) struct Ahead<'a> {
+pub(super) struct BlobSender<'a> {
     pub engine: &'a PoolEngine,
     pub link: &'a Link,
 }
 
-impl codec::Blobs for Ahead<'_> {
+impl codec::Blobs for BlobSender<'_> {
     fn put(&self, frame: &DataFrame) -> Result<Option<u64>, BlobError> {
         if !BlobTable::wants(frame) {
             return Ok(None);
@@ -31,7 +31,7 @@ impl codec::Blobs for Ahead<'_> {
     }
 }
 
-impl Ahead<'_> {
+impl BlobSender<'_> {
     fn send(&self, frame: &DataFrame, blob: u64) -> Result<(), BlobError> {
         let runtime = self.engine.runtime.as_ref().ok_or(BlobError::SessionEnded)?;
         let (writer, stream) = chunks();

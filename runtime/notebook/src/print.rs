@@ -1,3 +1,5 @@
+//! What a cell prints.
+
 use std::{
     fmt::Arguments,
     io::{self, Write},
@@ -5,8 +7,8 @@ use std::{
 
 use partita_bridge::{FromEvaluation, Stream};
 
-use super::bridge;
-use partita::display::take_text;
+use crate::bridge::bridge;
+use crate::capture::take_text;
 
 /// Longer texts are sent in pieces: messages have a size limit, texts do not.
 const PIECE_BYTES: usize = 1 << 20;

@@ -1,3 +1,5 @@
+//! The connection to the kernel.
+
 use std::{
     env,
     io::{self, BufWriter},
@@ -7,6 +9,7 @@ use std::{
 
 use partita_bridge::{FrameError, FromEvaluation, SOCKET_VARIABLE, write_frame};
 
+/// Process-wide because a cell's `println!` writes to it with nothing in hand. A process has one kernel.
 static BRIDGE: OnceLock<Bridge> = OnceLock::new();
 
 /// The connection to the kernel, if this process has one.
@@ -33,7 +36,7 @@ impl Bridge {
 }
 
 /// Connects to the kernel. The returned stream is the receiving half.
-pub(super) fn connect() -> io::Result<UnixStream> {
+pub(crate) fn connect() -> io::Result<UnixStream> {
     let path = env::var_os(SOCKET_VARIABLE).ok_or_else(|| {
         io::Error::new(
             io::ErrorKind::NotFound,

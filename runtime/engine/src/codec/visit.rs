@@ -18,16 +18,16 @@ pub(super) enum Seen<'a> {
     Expr(&'a Expr),
 }
 
-/// Visits `starts` and everything below them, without recursion, until `visit` fails. `visit` also gets
+/// Visits `starts` and everything below them, without recursion, until `action` fails. `action` also gets
 /// the depth.
-pub(super) fn walk<'a, E>(
+pub(super) fn visit<'a, E>(
     start: impl IntoIterator<Item = Seen<'a>>,
-    mut visit: impl FnMut(&Seen<'a>, usize) -> Result<(), E>,
+    mut action: impl FnMut(&Seen<'a>, usize) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut left: Vec<(Seen<'a>, usize)> = start.into_iter().map(|seen| (seen, 0)).collect();
     let mut below = Vec::new();
     while let Some((seen, depth)) = left.pop() {
-        visit(&seen, depth)?;
+        action(&seen, depth)?;
         match seen {
             Seen::Plan(plan) => {
                 below_plan(plan, &mut below);
@@ -229,14 +229,14 @@ pub(super) fn can_travel<'a>(
     start: impl IntoIterator<Item = Seen<'a>>,
 ) -> Result<(), CodecError> {
     let closure = |text: String| Err(CodecError::Closure(text));
-    walk(start, |seen, depth| match seen {
+    visit(start, |seen, depth| match seen {
         _ if depth > MAX_NESTED => {
             let cause = format!("it is nested more than {MAX_NESTED} deep; compute it in several steps");
             Err(CodecError::CannotTravel { what: what.to_owned(), cause })
         }
-        Seen::Expr(expr @ Expr::AnonymousFunction { .. }) => closure(shown(expr)),
+        Seen::Expr(expr @ Expr::AnonymousFunction { .. }) => closure(abbreviated(expr)),
         Seen::Expr(expr @ Expr::RenameAlias { function: RenameAliasFn::Map(PlanCallback::Rust(_)), .. }) => {
-            closure(shown(expr))
+            closure(abbreviated(expr))
         }
         Seen::Plan(DslPlan::GroupBy { apply: Some(_), .. }) => closure("group_by(…).apply(…)".to_owned()),
         Seen::Plan(DslPlan::PipeWithSchema { .. }) => closure("pipe_with_schema(…)".to_owned()),
@@ -251,7 +251,7 @@ pub(super) fn can_travel<'a>(
 }
 
 /// An expression roughly as people write it; long ones are cut off.
-fn shown(expr: &Expr) -> String {
+fn abbreviated(expr: &Expr) -> String {
     const LONGEST: usize = 160;
     let text = expr.to_string();
     match text.char_indices().nth(LONGEST) {
