@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     active_evaluator::{ActiveEvaluator, EvaluatorFactory, Shared, StartError, guarded},
     commands,
-    completion::Completions,
+    completion::{Completions, TypeQueryError},
     evaluator::{Cell, CellError, Outcome},
     output::OutputSender,
     timing::{Optimisation, Settings, Timing},
@@ -164,7 +164,7 @@ impl Interpreter {
     ///
     /// # Errors
     /// The compiler's error, when the expression is not valid.
-    pub fn type_of(&self, expression: &str) -> Result<String, String> {
+    pub fn type_of(&self, expression: &str) -> Result<String, TypeQueryError> {
         self.shared.completer.type_of(expression)
     }
 

@@ -18,6 +18,7 @@ mod iopub;
 mod lifetime;
 mod mime;
 mod outputs;
+mod sending;
 mod shell;
 mod sockets;
 mod stdin;
