@@ -167,7 +167,7 @@ fn an_expression_has_a_type_without_being_run() {
     assert_eq!(ty("boom()").as_deref(), Ok("Vec<String>"));
     assert_eq!(ty("df!(\"a\" => [1])").as_deref(), Ok("Result<DataFrame, PolarsError>"));
     assert_eq!(ty("()").as_deref(), Ok("()"));
-    assert!(ty("nonsense").unwrap_err().contains("nonsense"));
+    assert!(ty("nonsense").unwrap_err().to_string().contains("nonsense"));
     assert!(ty("1 +").is_err());
 }
 

@@ -1,5 +1,3 @@
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +8,8 @@ use thiserror::Error;
 use super::streams::forward_during;
 use super::wrapper::{self, Linked};
 use partita_interpreter::OutputSender;
-use partita_interpreter::toolchain::{WarmBuild, WarmBuildError};
+use partita_interpreter::session_directory::SessionDirectory;
+use partita_interpreter::toolchain::{HEAD, WarmBuild, WarmBuildError};
 
 /// Why the evcxr evaluator cannot be started or restarted.
 #[derive(Debug, Error)]
@@ -47,30 +46,19 @@ pub struct Session {
     mir: PathBuf,
     library: PathBuf,
     // Dropped last: the context uses its files.
-    _directory: tempfile::TempDir,
+    _directory: SessionDirectory,
 }
 
-/// The code before the first cell. evcxr keeps both lines for all later cells.
-const PRELUDE: &str = concat!(
-    "#![allow(dead_code, unused_imports, unused_variables, unused_mut, unused_assignments, unused_parens, \
-     unused_macros, unused_labels, unreachable_code, private_interfaces, private_bounds, improper_ctypes, \
-     non_snake_case, non_upper_case_globals, non_camel_case_types, path_statements, static_mut_refs, \
-     unused_braces, unused_attributes, unused_doc_comments)]\n\
-     use partita::prelude::*;\n",
-    include_str!("cell_side.rs"),
-    "\npartita_cell::prepare();\n"
-);
+/// The code before the first cell, after the allowed lints. evcxr keeps all of it for later cells.
+const PRELUDE: &str =
+    concat!("use partita::prelude::*;\n", include_str!("cell_side.rs"), "\npartita_cell::prepare();\n");
 
 impl Session {
     /// Starts evcxr and prepares it for cells. `program` is started both as evaluation process and as
     /// compiler wrapper, so its `main` must begin with [`run_if_child`](super::run_if_child).
     pub fn start(program: &Path, outputs: &OutputSender) -> Result<Self, EvcxrError> {
         let warm = WarmBuild::locate(program)?;
-        let directory = tempfile::Builder::new()
-            .prefix("partita-evcxr-")
-            // Only the person may read cells and their data.
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()?;
+        let directory = SessionDirectory::create()?;
         let mir = directory.path().join("check.mir");
         let linked = Linked {
             sysroot: warm.make_sysroot(directory.path())?,
@@ -98,7 +86,7 @@ impl Session {
     /// Runs what every cell needs: once at the start, and after evcxr was cleared.
     pub fn prepare(&mut self, outputs: &OutputSender) -> Result<(), EvcxrError> {
         let context = &mut self.context;
-        forward_during(&self.streams, outputs, || context.execute(PRELUDE), |_| false)
+        forward_during(&self.streams, outputs, || context.execute(&format!("{HEAD}{PRELUDE}")), |_| false)
             .map(drop)
             .map_err(|error| EvcxrError::Link { library: self.library.clone(), message: error.to_string() })
     }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     active_evaluator::{ActiveEvaluator, EvaluatorFactory, Shared, StartError, guarded},
     commands,
-    completion::Completions,
+    completion::{Completions, TypeQueryError},
     evaluator::{Cell, CellError, Outcome},
     output::OutputSender,
     timing::{Optimisation, Settings, Timing},
@@ -61,12 +61,12 @@ impl Drop for Owner {
 }
 
 impl Interpreter {
-    /// Has `factory` make the evaluator, and runs it on a thread of its own. Completion looks for the
+    /// Makes the evaluator with `factory` and runs it on a thread of its own. Completion looks for the
     /// library beside `executable`.
     ///
     /// # Errors
-    /// When there is no evaluator: the library is missing or does not fit this toolchain, or the
-    /// evaluation process does not come up.
+    /// When there is no evaluator: the library is missing or does not match this toolchain, or the
+    /// evaluation process does not start.
     pub fn start(factory: EvaluatorFactory, executable: PathBuf) -> Result<Self, StartError> {
         let evaluator = ActiveEvaluator::start(factory, executable)?;
         let shared = Arc::clone(evaluator.shared());
@@ -164,7 +164,7 @@ impl Interpreter {
     ///
     /// # Errors
     /// The compiler's error, when the expression is not valid.
-    pub fn type_of(&self, expression: &str) -> Result<String, String> {
+    pub fn type_of(&self, expression: &str) -> Result<String, TypeQueryError> {
         self.shared.completer.type_of(expression)
     }
 

@@ -5,25 +5,30 @@
 //! Each module uses those below it and none above:
 //!
 //! ```text
-//! interpreter                                  what front ends talk to
-//! commands                                     `:vars`, `:sql`, …
-//! active_evaluator                             the evaluator that runs, and how it is replaced
-//! completion          direct                   what may be typed; one rustc call a cell
-//!                     errors                   what a person reads
-//!                     evaluation_process       the process that runs cells
-//! evaluator                                    the trait, a cell and its outcome
-//! state                                        what the cells so far have left
-//! source    toolchain    output    timing      a cell as text; the compiler; what goes out
+//! interpreter                          what front ends use
+//! commands                             `:vars`, `:sql`, …
+//! active_evaluator                     the evaluator that runs, and how it is replaced
+//! completion        direct             names at the cursor; one rustc call per cell
+//!                   dependencies       crates that a session adds with `:dep`
+//!                   errors             what a person reads when a cell fails
+//!                   interrupts         what an interrupt stops
+//!                   evaluation_process the process that runs cells
+//! evaluator                            the trait, a cell, its outcome
+//! state                                what cells have left
+//! source            toolchain          a cell as text; the compiler and the library
+//! output            timing             what a cell sends; where its time goes
 //! ```
 
 pub mod active_evaluator;
 pub mod commands;
 pub mod completion;
+pub mod dependencies;
 pub mod direct;
 pub mod errors;
 pub mod evaluation_process;
 pub mod evaluator;
 pub mod interpreter;
+pub mod interrupts;
 pub mod output;
 pub mod session_directory;
 pub mod source;

@@ -1,5 +1,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
+use thiserror::Error;
+
 /// A person's settings for running cells. They survive a restart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -19,14 +21,19 @@ pub enum Optimisation {
     Level(u8),
 }
 
-impl FromStr for Optimisation {
-    type Err = String;
+/// A level that the compiler does not have.
+#[derive(Debug, Error)]
+#[error("unknown optimisation level `{0}`; choose auto, 0, 1, 2 or 3")]
+pub struct UnknownOptimisation(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Optimisation {
+    type Err = UnknownOptimisation;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOptimisation> {
         match text {
             "auto" => Ok(Self::Auto),
             "0" | "1" | "2" | "3" => Ok(Self::Level(text.as_bytes()[0] - b'0')),
-            other => Err(format!("unknown optimisation level `{other}`; choose auto, 0, 1, 2 or 3")),
+            other => Err(UnknownOptimisation(other.to_owned())),
         }
     }
 }
@@ -161,6 +168,6 @@ mod tests {
         for text in ["auto", "0", "2"] {
             assert_eq!(text.parse::<Optimisation>().unwrap().to_string(), text);
         }
-        assert!("fast".parse::<Optimisation>().unwrap_err().contains("auto, 0, 1, 2 or 3"));
+        assert!("fast".parse::<Optimisation>().unwrap_err().to_string().contains("auto, 0, 1, 2 or 3"));
     }
 }

@@ -2,7 +2,6 @@ use jupyter_protocol::{JupyterMessage, JupyterMessageContent, Status};
 use jupyter_zmq_client::RouterSendConnection;
 use tokio::sync::mpsc;
 
-use super::comms;
 use super::complete::{complete, inspect, is_complete};
 use super::front_end::FrontEnd;
 use super::info::kernel_info_reply;
@@ -31,7 +30,7 @@ pub async fn divert(
                     front_end.worker.up().await;
                 }
                 front_end.publisher.publish(Status::busy(), Some(&request)).await;
-                comms::deliver(&front_end, &request).await;
+                front_end.deliver_comm(&request).await;
                 settle(&front_end, &request).await;
             }
             Ok(request) if is_question(&request) && cell_runs(&front_end).await => {

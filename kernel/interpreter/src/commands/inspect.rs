@@ -5,7 +5,7 @@ use super::command::{Answer, Context, refuse};
 /// Shows the type of an expression.
 pub fn type_of(context: Context<'_>) -> Answer {
     let found = context.evaluator.shared().completer.type_of(context.argument());
-    found.map(|found| Some(MimeBundle::text(found))).map_err(refuse)
+    found.map(|found| Some(MimeBundle::text(found))).map_err(|error| refuse(error.to_string()))
 }
 
 /// Shows the signature and docs of a name.

@@ -3,7 +3,11 @@ use std::time::Duration;
 use partita_bridge::{MimeBundle, Stream};
 
 use super::command::{Answer, Context, answer, blank, refuse};
-use crate::{evaluator::Cell, output::Output, timing::Phase};
+use crate::{
+    evaluator::Cell,
+    output::Output,
+    timing::{Phase, UnknownOptimisation},
+};
 
 /// Runs the code and reports how long it took.
 pub fn time(context: Context<'_>) -> Answer {
@@ -49,7 +53,7 @@ pub fn opt(context: Context<'_>) -> Answer {
     let settings = context.evaluator.shared().settings();
     let optimisation = match context.argument() {
         "" => settings.optimisation,
-        level => level.parse().map_err(|why: String| refuse(why))?,
+        level => level.parse().map_err(|error: UnknownOptimisation| refuse(error.to_string()))?,
     };
     context.evaluator.shared().change_settings(|settings| settings.optimisation = optimisation);
     Ok(Some(MimeBundle::text(format!("optimisation is {optimisation}"))))

@@ -8,10 +8,12 @@ use partita_bridge::MimeBundle;
 use ra_ap_rustc_lexer::TokenKind;
 
 use super::{
-    Completion, Completions, Kind,
+    answers::{Completion, Completions},
     engine::Engine,
     index::Index,
+    kind::Kind,
     names::{Found, Names},
+    probe::TypeQueryError,
     text::{self, Context, KEYWORDS, Place, Token},
 };
 use crate::{
@@ -133,13 +135,13 @@ impl Completer {
     ///
     /// # Errors
     /// The compiler's error, when the expression is not valid.
-    pub fn type_of(&self, expression: &str) -> Result<String, String> {
+    pub fn type_of(&self, expression: &str) -> Result<String, TypeQueryError> {
         let snapshot = self.snapshot();
         if let Some(variable) = snapshot.variable(expression.trim()) {
             return Ok(variable.shown.clone());
         }
         let Some(engine) = self.engine() else {
-            return Err("no compiler was found; run a cell to see why".to_owned());
+            return Err(TypeQueryError::NoCompiler);
         };
         engine.prober.type_of(&snapshot, expression).map(|ty| types::short(&ty))
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    index::{self, Index},
+    index::{self, Index, IndexError},
     probe::Prober,
 };
 use crate::toolchain::WarmBuild;
@@ -115,6 +115,6 @@ pub fn run_if_child() {
 ///
 /// # Errors
 /// When there is no build or rustdoc fails. Completion then works without an index.
-pub fn make_index(executable: &Path) -> anyhow::Result<PathBuf> {
-    Ok(index::ensure(&WarmBuild::locate(executable)?)?)
+pub fn make_index(executable: &Path) -> Result<PathBuf, IndexError> {
+    index::ensure(&WarmBuild::locate(executable)?)
 }

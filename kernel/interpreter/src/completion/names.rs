@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 use syn::{GenericArgument, PathArguments, Type, TypeParamBound};
 
 use super::{
-    Completion, Kind,
+    answers::Completion,
     index::{Entry, Group, Index, Member, Page},
+    kind::Kind,
     user::UserItems,
     words,
 };

@@ -10,6 +10,7 @@ use std::{
 
 use ra_ap_rustc_lexer::TokenKind;
 use tempfile::TempDir;
+use thiserror::Error;
 
 use super::text::{Token, tokens};
 use crate::{
@@ -37,8 +38,24 @@ pub struct Prober {
     answers: Mutex<VecDeque<(u64, Answer)>>,
 }
 
-/// The type, or the compiler's first error.
-type Answer = Result<String, String>;
+/// Why the type of an expression is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TypeQueryError {
+    /// There is no library, or no compiler for it.
+    #[error("no compiler was found; run a cell to see why")]
+    NoCompiler,
+    /// The compiler could not be run.
+    #[error("{0}")]
+    NotRun(String),
+    /// The compiler's first error.
+    #[error("{0}")]
+    Refused(String),
+    /// The compiler named no type.
+    #[error("the compiler did not report the type")]
+    NotReported,
+}
+
+type Answer = Result<String, TypeQueryError>;
 
 impl Prober {
     /// A prober that compiles against `build`.
@@ -76,8 +93,7 @@ impl Prober {
             Some(ty) => Ok(ty),
             None => self
                 .compile(snapshot, key, &source, at)
-                .map_err(|error| error.to_string())
-                .and_then(|said| said),
+                .unwrap_or_else(|error| Err(TypeQueryError::NotRun(error.to_string()))),
         };
         let mut answers = lock();
         answers.push_back((key, answer.clone()));
@@ -160,8 +176,8 @@ fn read(stderr: &str, at: usize, succeeded: bool) -> Answer {
         // The expression's type fits the pattern.
         return Ok("()".to_owned());
     }
-    let said = diagnostics.iter().find(|diagnostic| diagnostic.is_error());
-    Err(said.map_or_else(|| "the compiler did not report the type".to_owned(), |error| error.message.clone()))
+    let error = diagnostics.into_iter().find(Diagnostic::is_error);
+    Err(error.map_or(TypeQueryError::NotReported, |error| TypeQueryError::Refused(error.message)))
 }
 
 /// An expression, the statements before it, and the text that closes what they leave open.

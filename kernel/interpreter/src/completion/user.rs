@@ -6,8 +6,8 @@ use syn::{
 };
 
 use super::{
-    Kind,
     index::{Group, Member, Page},
+    kind::Kind,
 };
 
 /// The person's own items, parsed from their source into the same form as the index.

@@ -1,4 +1,4 @@
-use super::{Kind, text::KEYWORDS};
+use super::{kind::Kind, text::KEYWORDS};
 
 const PRIMITIVES: &[&str] = &[
     "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "str", "u128", "u16", "u32",

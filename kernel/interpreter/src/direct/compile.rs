@@ -1,6 +1,7 @@
 use std::{fs, io, path::PathBuf, sync::Arc, thread};
 
-use super::{generate::Generated, interrupts::Interrupts};
+use super::generate::Generated;
+use crate::interrupts::Interrupts;
 use crate::toolchain::{
     Compilation, INCLUDED, Linker, Product, SpareCompiler, Until, WarmBuild, WarmBuildError,
     asks_for_libraries,

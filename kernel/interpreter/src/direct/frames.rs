@@ -14,7 +14,7 @@ use crate::state::Items;
 const TOLD: usize = 12;
 
 /// One line per call, innermost first. Recursive calls in a row are one line.
-pub fn tell(frames: &[Frame], label: &str, items: &Items) -> Vec<String> {
+pub fn describe_calls(frames: &[Frame], label: &str, items: &Items) -> Vec<String> {
     let mut names = Names::default();
     let calls = frames.iter().filter_map(|frame| names.of(frame));
     describe(calls, label, items)

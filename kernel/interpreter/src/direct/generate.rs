@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
-use super::dependencies;
 use crate::{
+    dependencies,
     source::{CellSource, Role, SourceFile, Split, blank_all_but, blank_out, lexes},
     state::{Items, Kind, Variables},
     toolchain::INCLUDED,

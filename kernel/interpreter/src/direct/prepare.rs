@@ -4,9 +4,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::{
-    DirectEvaluator, NOT_RUN,
     compile::Depth,
-    generate::{CellPlan, Generated, generate},
+    compiled_cell::CompiledCell,
+    evaluator::{DirectEvaluator, NOT_RUN},
+    generate::{CellPlan, generate},
 };
 use crate::{
     errors::{self, Blame, blame},
@@ -14,7 +15,6 @@ use crate::{
     source::{CellSource, Split},
     state::{Hotness, Items, opt_level},
     timing::{Optimisation, Phase},
-    toolchain::Compilation,
 };
 
 /// The optimisation level of cells with loops of their own.
@@ -23,19 +23,6 @@ const OPTIMISED: u8 = 2;
 /// How often a cell is compiled before its errors are taken as its own.
 const ATTEMPTS: usize = 8;
 
-/// A cell that compiled.
-pub(super) struct Ready {
-    pub(super) compiled: Compilation,
-    pub(super) generated: Generated,
-    pub(super) items: Items,
-    /// Variables that are dropped when it runs, because of what it redefines.
-    pub(super) outdated: Vec<String>,
-    pub(super) moved: BTreeSet<String>,
-    pub(super) unkept: Vec<(String, &'static str)>,
-    pub(super) dropped: Vec<String>,
-    pub(super) depth: Depth,
-}
-
 impl DirectEvaluator {
     /// Compiles until any error left is the cell's own.
     pub(super) fn prepare(
@@ -43,7 +30,7 @@ impl DirectEvaluator {
         source: &Arc<CellSource>,
         split: Option<&Split>,
         began: Instant,
-    ) -> Result<Ready, CellError> {
+    ) -> Result<CompiledCell, CellError> {
         let mut prepared = began;
         let mut items = self.items.clone();
         let mut changes = split.map(|split| items.add(source, &split.items)).unwrap_or_default();
@@ -52,7 +39,7 @@ impl DirectEvaluator {
         let mut unkept: Vec<(String, &'static str)> = Vec::new();
         let mut dropped = Vec::new();
         let level = self.level(split, &items);
-        self.account.level = Some(level);
+        self.timing.level = Some(level);
         for attempt in 1.. {
             let skipped = unkept.iter().map(|(name, _)| name.clone()).collect();
             self.serial += 1;
@@ -71,7 +58,7 @@ impl DirectEvaluator {
                 Some(split) if !split.has_statements => Depth::Check,
                 _ => Depth::Link,
             };
-            self.account.add(Phase::Split, prepared.elapsed());
+            self.timing.add(Phase::Split, prepared.elapsed());
             let compiled = self
                 .compiler
                 .compile(&generated, depth, level, &self.interrupts)
@@ -81,12 +68,21 @@ impl DirectEvaluator {
                 return Err(errors::interrupted(NOT_RUN));
             }
             if compiled.succeeded {
-                self.account.add(Phase::Check, compiled.check);
-                self.account.add(Phase::Codegen, compiled.codegen);
-                self.account.add(Phase::Link, compiled.link);
-                return Ok(Ready { compiled, generated, items, outdated, moved, unkept, dropped, depth });
+                self.timing.add(Phase::Check, compiled.check);
+                self.timing.add(Phase::Codegen, compiled.codegen);
+                self.timing.add(Phase::Link, compiled.link);
+                return Ok(CompiledCell {
+                    compiled,
+                    generated,
+                    items,
+                    outdated,
+                    moved,
+                    unkept,
+                    dropped,
+                    depth,
+                });
             }
-            self.account.add(Phase::Probe, compiled.check + compiled.codegen + compiled.link);
+            self.timing.add(Phase::Probe, compiled.check + compiled.codegen + compiled.link);
             let blames: Vec<Blame> = compiled
                 .messages
                 .errors()

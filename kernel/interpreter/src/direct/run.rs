@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use partita_bridge::{CellOutcome, Command, LoadCell, ToEvaluation, Viewer};
 
-use super::{DirectEvaluator, NOT_RUN, frames, prepare::Ready};
+use super::{
+    compiled_cell::CompiledCell,
+    evaluator::{DirectEvaluator, NOT_RUN},
+    frames,
+};
 use crate::{
     errors,
     evaluation_process::{Ended, EvaluationProcess, Gone},
@@ -23,7 +27,7 @@ impl DirectEvaluator {
         &mut self,
         source: &Arc<CellSource>,
         split: Option<&Split>,
-        ready: Ready,
+        ready: CompiledCell,
         viewer: Viewer,
     ) -> Result<Outcome, CellError> {
         let Some(control) = self.process.as_ref().map(EvaluationProcess::control) else {
@@ -52,17 +56,17 @@ impl DirectEvaluator {
         drop(watch);
         let calls = match &ran {
             Ok(Ended { outcome: CellOutcome::Panicked(panic), .. }) => {
-                frames::tell(&panic.frames, &source.label, &ready.items)
+                frames::describe_calls(&panic.frames, &source.label, &ready.items)
             }
             _ => Vec::new(),
         };
         let Ended { outcome, variables: stored, spent } = match ran {
             Ok(ran) => ran,
-            Err(gone) => return Err(self.bury(&gone)),
+            Err(gone) => return Err(self.report_death(&gone)),
         };
-        self.account.add(Phase::Load, spent.load);
-        self.account.add(Phase::Run, spent.run);
-        self.account.add(Phase::Display, spent.display);
+        self.timing.add(Phase::Load, spent.load);
+        self.timing.add(Phase::Run, spent.run);
+        self.timing.add(Phase::Display, spent.display);
         self.variables.sized(&stored);
         let label = &source.label;
         let succeeded = matches!(outcome, CellOutcome::Finished(_));
@@ -135,12 +139,12 @@ impl DirectEvaluator {
                 Err(errors::trouble(&format!("the command failed: {}", panic.message)))
             }
             Ok((CellOutcome::NotLoaded(why), _)) => Err(errors::trouble(&why)),
-            Err(gone) => Err(self.bury(&gone)),
+            Err(gone) => Err(self.report_death(&gone)),
         }
     }
 
     /// Records what a cell that ran to its end has defined and bound.
-    fn commit(&mut self, label: &str, split: Option<&Split>, ready: Ready) {
+    fn commit(&mut self, label: &str, split: Option<&Split>, ready: CompiledCell) {
         self.items = ready.items;
         for (index, symbol) in ready.generated.statics {
             if let Some(Kind::Static(item)) = self.items.kept.get_mut(index).map(|item| &mut item.kind) {
@@ -173,7 +177,7 @@ impl DirectEvaluator {
     }
 
     /// The process ended in the middle of a cell: reports it and starts another.
-    fn bury(&mut self, gone: &Gone) -> CellError {
+    fn report_death(&mut self, gone: &Gone) -> CellError {
         let killed = self.interrupts.killed();
         let lost = self.variables.clear("was lost with the evaluation process");
         self.items.forget_statics();

@@ -4,13 +4,13 @@
 
 mod activity;
 mod child;
+mod current_process;
 mod ending;
-mod line;
 mod outputs;
 mod process;
 
 pub use activity::Activity;
 pub use child::run_if_child;
-pub use line::Line;
+pub use current_process::CurrentProcess;
 pub use outputs::Outputs;
 pub use process::{Ended, EvaluationProcess, Gone, ProcessControl, SpawnError};

@@ -90,12 +90,12 @@ impl ProcessControl {
     /// Asks the process to cancel its running job.
     pub fn interrupt(&self) {
         // A process that has gone needs no interrupt.
-        let _ = self.send(&ToEvaluation::Interrupt);
+        let _ = self.try_send(&ToEvaluation::Interrupt);
     }
 
     /// Starts a compiled cell or a command; [`EvaluationProcess::finish`] waits for its end.
     pub fn start(&self, work: &ToEvaluation) {
-        if self.send(work).is_err() {
+        if self.try_send(work).is_err() {
             // The process has gone or cannot be reached. Killing it also ends the wait for the cell.
             self.kill();
         }
@@ -112,12 +112,12 @@ impl ProcessControl {
     }
 
     /// Sends a message that belongs to no cell, or one that answers a running cell.
-    pub fn tell(&self, message: &ToEvaluation) {
+    pub fn send(&self, message: &ToEvaluation) {
         // A process that has gone, or ends with its cell, needs no message.
-        let _ = self.send(message);
+        let _ = self.try_send(message);
     }
 
-    fn send(&self, message: &ToEvaluation) -> Result<(), FrameError> {
+    fn try_send(&self, message: &ToEvaluation) -> Result<(), FrameError> {
         write_frame(&mut *self.socket.lock().unwrap_or_else(PoisonError::into_inner), message)
     }
 }
@@ -283,7 +283,7 @@ impl EvaluationProcess {
         if matches!(reap(&mut self.child), Ok(Some(_))) {
             return;
         }
-        let _ = self.control.send(&ToEvaluation::Shutdown);
+        let _ = self.control.try_send(&ToEvaluation::Shutdown);
         // It exits at once or is killed; either way it is reaped here.
         let _ = self.wait_or_kill();
     }

@@ -94,12 +94,12 @@ pub fn short(ty: &str) -> String {
 
 /// The first name of each path in a type, which is how a cell's own items appear there.
 pub fn heads(ty: &str) -> Vec<String> {
-    fn walk(tokens: TokenStream, heads: &mut Vec<String>) {
+    fn visit(tokens: TokenStream, heads: &mut Vec<String>) {
         let mut after_colon = false;
         for token in tokens {
             match token {
                 TokenTree::Ident(ident) if !after_colon => heads.push(ident.to_string()),
-                TokenTree::Group(group) => walk(group.stream(), heads),
+                TokenTree::Group(group) => visit(group.stream(), heads),
                 TokenTree::Punct(punct) => {
                     after_colon = punct.as_char() == ':';
                     continue;
@@ -111,7 +111,7 @@ pub fn heads(ty: &str) -> Vec<String> {
     }
     let mut heads = Vec::new();
     if let Ok(tokens) = ty.parse() {
-        walk(tokens, &mut heads);
+        visit(tokens, &mut heads);
     }
     heads
 }

@@ -5,8 +5,8 @@ use std::{
     path::Path,
 };
 
-use super::{Entry, Page};
-use crate::completion::Kind;
+use super::entry::{Entry, Page};
+use crate::completion::kind::Kind;
 
 /// The start of the file. Change the number whenever the content changes.
 const MAGIC: &[u8; 8] = b"partix01";

@@ -11,8 +11,11 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Index, Page, page};
-use crate::{completion::Kind, toolchain::WarmBuild};
+use super::{entry::Page, file::Index, page};
+use crate::{
+    completion::{kind::Kind, text},
+    toolchain::{WarmBuild, WarmBuildError},
+};
 
 /// The crate name, which rustdoc puts before every path.
 const CRATE: &str = "api";
@@ -69,6 +72,9 @@ pub enum IndexError {
         /// The cause.
         error: io::Error,
     },
+    /// There is no build to describe.
+    #[error(transparent)]
+    WarmBuild(#[from] WarmBuildError),
     /// rustdoc is missing or failed.
     #[error("rustdoc could not describe the partita library: {0}")]
     Rustdoc(String),
@@ -203,7 +209,7 @@ fn is_for(header: &str, name: &str) -> bool {
         return true;
     };
     let head = target.trim_start_matches("&").trim_start_matches("'a ").trim_start_matches("mut ");
-    let head = head.split(|c: char| !crate::completion::text::is_name(c)).next().unwrap_or(head);
+    let head = head.split(|c: char| !text::is_name(c)).next().unwrap_or(head);
     // A name this short is a type parameter.
     head == name || head.is_empty() || head.len() <= 2 || name.starts_with(char::is_lowercase)
 }

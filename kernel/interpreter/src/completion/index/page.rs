@@ -1,7 +1,10 @@
 use html5gum::{StartTag, Token, Tokenizer};
 
-use super::{Group, Member, Page, markdown::Markdown};
-use crate::completion::Kind;
+use super::{
+    entry::{Group, Member, Page},
+    markdown::Markdown,
+};
+use crate::completion::kind::Kind;
 
 /// The path and kind that rustdoc encodes in a page's file name: `struct.DataFrame.html` in
 /// `partita/prelude`.

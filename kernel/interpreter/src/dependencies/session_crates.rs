@@ -1,121 +1,23 @@
-//! Crates that a session adds with `:dep`: the request (`spec`), the small cargo project that builds the
-//! whole set so that features unify (`project`), and the shared library that the built crates are linked
-//! into (`library`). How cells use them is the compiler's matter.
-//!
-//! Cargo builds against the compiler's own std, which `libpartita.so` contains as well. The crates are
-//! linked into a library of their own *against* `libpartita.so`, so that the process has one std and one
-//! instance of each of the crates' statics, whichever cell uses them. A crate that Partita uses too is
-//! built separately and is another crate to the compiler, because the profile differs from Partita's.
-
-mod library;
-mod project;
-mod spec;
-
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
 use partita_bridge::Stream;
-use thiserror::Error;
 
-use self::project::Project;
-pub use self::{
-    library::{Built, CRATE_NAME},
-    spec::{Dependency, SpecError, leading},
+use super::{
+    builder::{Builder, hash},
+    error::DependencyError,
+    library::Built,
+    project::Project,
+    spec::Dependency,
 };
-use super::interrupts::Interrupts;
-use crate::{
-    errors,
-    evaluation_process::Outputs,
-    evaluator::CellError,
-    toolchain::{ExtraCrates, WarmBuild},
-};
+use crate::toolchain::{ExtraCrates, WarmBuild};
 
 /// How often a kernel that waits for another one checks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// Why the crates are not available. The session keeps what it had.
-#[derive(Debug, Error)]
-pub enum DependencyError {
-    /// The request cannot be parsed.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// There is no directory to build in.
-    #[error("there is no cache directory to build crates in; set XDG_CACHE_HOME or HOME")]
-    NoCache,
-    /// A file could not be read or created.
-    #[error("{what}: {error}")]
-    Io {
-        /// What was attempted.
-        what: String,
-        /// The cause.
-        error: io::Error,
-    },
-    /// Cargo could not be started.
-    #[error("cannot run `cargo`: {0}; `:dep` needs the Rust toolchain from https://rustup.rs on the PATH")]
-    NoCargo(io::Error),
-    /// Cargo failed to build them.
-    #[error("{headline}")]
-    Cargo {
-        /// The first error.
-        headline: String,
-        /// All of cargo's output.
-        said: String,
-    },
-    /// A program was requested as a library.
-    #[error("`{0}` has no library that cells could use")]
-    NoLibrary(String),
-    /// The crates cannot be linked into one shared library.
-    #[error("the crates were built, but could not be linked for cells")]
-    Link(String),
-    /// A crate in a local directory was edited after cells had used it.
-    #[error(
-        "`{0}` has changed since this session loaded it; restart the kernel to use the new version (cells keep \
-         using the old one)"
-    )]
-    Changed(String),
-    /// The build was interrupted.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-impl DependencyError {
-    /// As the error of the cell that asked for the crates.
-    pub fn report(&self) -> CellError {
-        if let Self::Interrupted = self {
-            return errors::interrupted("stopped before the crates were built; nothing has changed");
-        }
-        errors::cell_error("DependencyError", self.to_string(), &[self.details().to_owned()])
-    }
-
-    /// Details beyond the headline, for the traceback.
-    fn details(&self) -> &str {
-        match self {
-            Self::Cargo { said, .. } | Self::Link(said) => said,
-            _ => "",
-        }
-    }
-
-    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        let what = what.into();
-        |error| Self::Io { what, error }
-    }
-}
-
-/// Builds crates and reports progress.
-pub struct Builder<'a> {
-    /// The build that they are linked against.
-    pub build: &'a WarmBuild,
-    /// The sysroot of cells.
-    pub sysroot: &'a Path,
-    /// Stops the build on an interrupt.
-    pub interrupts: &'a Interrupts,
-    /// Where cargo's progress goes.
-    pub outputs: &'a Outputs,
-}
 
 /// The crates of one session.
 #[derive(Debug, Default)]
@@ -127,7 +29,7 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
-    /// Whether there are any.
+    /// Whether any crates were added.
     pub fn is_empty(&self) -> bool {
         self.built.is_none()
     }
@@ -198,7 +100,7 @@ pub fn cache_root() -> Option<PathBuf> {
 
 fn cache_directory(build: &WarmBuild) -> Result<PathBuf, DependencyError> {
     let root = cache_root().ok_or(DependencyError::NoCache)?;
-    let directory = root.join(library::hash(build.compiler()));
+    let directory = root.join(hash(build.compiler()));
     fs::create_dir_all(&directory)
         .map_err(DependencyError::io(format!("cannot make {}", directory.display())))?;
     Ok(directory)

@@ -1,14 +1,14 @@
 use std::os::fd::RawFd;
 
 /// A terminal's settings at one moment.
-pub struct Settings {
+pub struct TerminalSettings {
     descriptor: RawFd,
     settings: libc::termios,
 }
 
-impl Settings {
+impl TerminalSettings {
     /// The current settings; `None` if the descriptor is not a terminal.
-    pub fn now(descriptor: RawFd) -> Option<Self> {
+    pub fn current(descriptor: RawFd) -> Option<Self> {
         // SAFETY: all zeros are a valid `termios`, which the call fills in if there is a terminal.
         unsafe {
             let mut settings: libc::termios = std::mem::zeroed();
@@ -24,20 +24,20 @@ impl Settings {
 }
 
 /// Keeps local modes (`ECHO`, `ICANON`) off until it is dropped.
-pub struct Without(Settings);
+pub struct ModesOff(TerminalSettings);
 
-impl Without {
+impl ModesOff {
     /// Turns the modes off; `None` if there is no terminal.
-    pub fn modes(descriptor: RawFd, modes: libc::tcflag_t) -> Option<Self> {
-        let before = Settings::now(descriptor)?;
+    pub fn new(descriptor: RawFd, modes: libc::tcflag_t) -> Option<Self> {
+        let before = TerminalSettings::current(descriptor)?;
         let mut changed = before.settings;
         changed.c_lflag &= !modes;
-        Settings { descriptor, settings: changed }.restore();
+        TerminalSettings { descriptor, settings: changed }.restore();
         Some(Self(before))
     }
 }
 
-impl Drop for Without {
+impl Drop for ModesOff {
     fn drop(&mut self) {
         self.0.restore();
     }

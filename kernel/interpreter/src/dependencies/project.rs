@@ -12,7 +12,9 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{
-    Builder, DependencyError,
+    artifact::Artifact,
+    builder::{Builder, hash},
+    error::DependencyError,
     library::{self, Built},
     spec::Dependency,
 };
@@ -35,17 +37,6 @@ panic = \"unwind\"
 /// The lines of cargo's output that are shown as progress.
 const PROGRESS: [&str; 5] = ["Compiling ", "Downloading ", "Downloaded ", "Updating ", "Blocking "];
 
-/// A file that cargo has built.
-#[derive(Debug)]
-pub struct Artifact {
-    /// Its path.
-    pub file: PathBuf,
-    /// Whether its source may change without a new version.
-    pub can_change: bool,
-    package: String,
-    optimised: bool,
-}
-
 /// The cargo project of one set of crates.
 pub struct Project {
     /// Its path.
@@ -62,7 +53,7 @@ impl Project {
     ) -> Result<Self, DependencyError> {
         let manifest = manifest(dependencies);
         let locked = before.and_then(|built| fs::read_to_string(&built.lockfile).ok()).unwrap_or_default();
-        let key = library::hash(&format!("{manifest}{locked}"));
+        let key = hash(&format!("{manifest}{locked}"));
         let directory = cache.join("projects").join(key);
         let prepare = || {
             fs::create_dir_all(&directory)?;

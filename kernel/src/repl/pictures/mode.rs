@@ -1,4 +1,4 @@
-//! Chooses the way to show pictures: by the person's setting, the environment, or the terminal's answer
+//! Chooses how pictures are shown: by the person's setting, the environment, or the terminal's answer
 //! to a query.
 
 use std::env;
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use crate::repl::settings::Without;
+use crate::repl::terminal_settings::ModesOff;
 
 /// Set it to `kitty`, `iterm2`, `sixel`, `blocks` or `files` to override the automatic choice.
 const VARIABLE: &str = "PARTITA_PICTURES";
@@ -14,9 +14,9 @@ const VARIABLE: &str = "PARTITA_PICTURES";
 /// A terminal that has not answered by now does not know the query.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A way to show pictures.
+/// How pictures are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum PictureMode {
     Kitty { tmux: bool },
     Iterm2 { tmux: bool },
     Sixel,
@@ -63,15 +63,17 @@ fn nearest([red, green, blue]: [u8; 3]) -> u32 {
     }
 }
 
-impl Way {
-    /// Determines the way for this process's standard output.
-    pub fn find(terminal: bool) -> Self {
+impl PictureMode {
+    /// Determines the mode for this process's standard output.
+    pub fn detect(terminal: bool) -> Self {
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let asked = variable(VARIABLE).and_then(|name| Self::named(&name, &variable));
         match asked {
-            Some(way) => way,
+            Some(mode) => mode,
             None if !terminal || variable("TERM").as_deref() == Some("dumb") => Self::Files,
-            None => Self::told(&variable).or_else(Self::answered).unwrap_or_else(|| Self::blocks(&variable)),
+            None => Self::from_environment(&variable)
+                .or_else(Self::from_terminal)
+                .unwrap_or_else(|| Self::blocks(&variable)),
         }
     }
 
@@ -97,9 +99,9 @@ impl Way {
         Self::Blocks { colours: if plenty { Colours::True } else { Colours::Few } }
     }
 
-    /// The way according to the environment. Inside tmux and screen, the environment describes another
+    /// The mode according to the environment. Inside tmux and screen, the environment describes another
     /// terminal than the one that would get the picture.
-    fn told(variable: &impl Fn(&str) -> Option<String>) -> Option<Self> {
+    fn from_environment(variable: &impl Fn(&str) -> Option<String>) -> Option<Self> {
         if variable("TMUX").is_some() || variable("STY").is_some() {
             return None;
         }
@@ -117,13 +119,13 @@ impl Way {
         iterm2.then_some(Self::Iterm2 { tmux: false })
     }
 
-    /// The way according to the terminal's answer.
-    fn answered() -> Option<Self> {
+    /// The mode according to the terminal's answer.
+    fn from_terminal() -> Option<Self> {
         let answer = ask().ok()?;
-        Self::of_answer(&answer)
+        Self::from_answer(&answer)
     }
 
-    fn of_answer(answer: &str) -> Option<Self> {
+    fn from_answer(answer: &str) -> Option<Self> {
         if answer.contains("\x1b_Gi=31;OK") {
             return Some(Self::Kitty { tmux: false });
         }
@@ -138,7 +140,7 @@ fn ask() -> std::io::Result<String> {
     let mut terminal = std::fs::File::options().read(true).write(true).open("/dev/tty")?;
     let descriptor = terminal.as_raw_fd();
     let _at_once =
-        Without::modes(descriptor, libc::ICANON | libc::ECHO).ok_or(std::io::ErrorKind::Unsupported)?;
+        ModesOff::new(descriptor, libc::ICANON | libc::ECHO).ok_or(std::io::ErrorKind::Unsupported)?;
     // Keys typed ahead must not be mistaken for the answer.
     if readable(descriptor, Duration::ZERO) {
         return Err(std::io::ErrorKind::WouldBlock.into());
@@ -172,29 +174,37 @@ fn readable(descriptor: i32, wait: Duration) -> bool {
 mod tests {
     use super::*;
 
-    fn told(variables: &[(&str, &str)]) -> Option<Way> {
+    fn from_environment(variables: &[(&str, &str)]) -> Option<PictureMode> {
         let known: Vec<(String, String)> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Way::told(&|name: &str| known.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
+        PictureMode::from_environment(&|name: &str| {
+            known.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        })
     }
 
     #[test]
     fn terminals_are_known_by_their_environment_but_not_through_tmux() {
-        assert_eq!(told(&[("KITTY_WINDOW_ID", "1")]), Some(Way::Kitty { tmux: false }));
-        assert_eq!(told(&[("TERM_PROGRAM", "iTerm.app")]), Some(Way::Iterm2 { tmux: false }));
-        assert_eq!(told(&[("LC_TERMINAL", "iTerm2")]), Some(Way::Iterm2 { tmux: false }));
-        assert_eq!(told(&[("TERM", "xterm-256color")]), None);
-        assert_eq!(told(&[("KITTY_WINDOW_ID", "1"), ("TMUX", "/tmp/x")]), None);
+        assert_eq!(from_environment(&[("KITTY_WINDOW_ID", "1")]), Some(PictureMode::Kitty { tmux: false }));
+        assert_eq!(
+            from_environment(&[("TERM_PROGRAM", "iTerm.app")]),
+            Some(PictureMode::Iterm2 { tmux: false })
+        );
+        assert_eq!(from_environment(&[("LC_TERMINAL", "iTerm2")]), Some(PictureMode::Iterm2 { tmux: false }));
+        assert_eq!(from_environment(&[("TERM", "xterm-256color")]), None);
+        assert_eq!(from_environment(&[("KITTY_WINDOW_ID", "1"), ("TMUX", "/tmp/x")]), None);
     }
 
     #[test]
     fn a_terminal_says_itself_what_it_can_show() {
-        assert_eq!(Way::of_answer("\x1b_Gi=31;OK\x1b\\\x1b[?62;c"), Some(Way::Kitty { tmux: false }));
-        assert_eq!(Way::of_answer("\x1b[?62;4;22c"), Some(Way::Sixel));
-        assert_eq!(Way::of_answer("\x1b[?1;2c"), None);
+        assert_eq!(
+            PictureMode::from_answer("\x1b_Gi=31;OK\x1b\\\x1b[?62;c"),
+            Some(PictureMode::Kitty { tmux: false })
+        );
+        assert_eq!(PictureMode::from_answer("\x1b[?62;4;22c"), Some(PictureMode::Sixel));
+        assert_eq!(PictureMode::from_answer("\x1b[?1;2c"), None);
         // A class is not an attribute.
-        assert_eq!(Way::of_answer("\x1b[?4;6c"), None);
-        assert_eq!(Way::of_answer(""), None);
+        assert_eq!(PictureMode::from_answer("\x1b[?4;6c"), None);
+        assert_eq!(PictureMode::from_answer(""), None);
     }
 
     #[test]

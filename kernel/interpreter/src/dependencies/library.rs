@@ -10,7 +10,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Builder, DependencyError, project::Artifact};
+use super::{
+    artifact::Artifact,
+    builder::{Builder, hash},
+    error::DependencyError,
+};
 use crate::toolchain::{ExtraCrates, WarmBuild};
 
 /// The crate name of the shared library of a set of crates. Its file name also has a hash.
@@ -211,13 +215,6 @@ fn link_into(
         return Ok(());
     }
     Err(DependencyError::Link(String::from_utf8_lossy(&output.stderr).into_owned()))
-}
-
-/// A short name for a long text. A different name only causes a rebuild.
-pub fn hash(text: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
 }
 
 fn file_name(path: &Path) -> String {

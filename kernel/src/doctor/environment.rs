@@ -13,8 +13,8 @@ use super::{
     Check,
     process::{Answer, LIMIT, ask, find},
 };
-use crate::repl::Way;
-use partita_interpreter::direct::dependencies;
+use crate::repl::PictureMode;
+use partita_interpreter::dependencies;
 
 const GIB: u64 = 1 << 30;
 /// Below this, the crates of a larger `:dep` may not fit.
@@ -25,15 +25,15 @@ const LITTLE_MEMORY: u64 = GIB;
 /// How plots look in this terminal.
 pub fn pictures() -> Vec<Check> {
     const NAME: &str = "pictures";
-    let protocol = match Way::find(io::stdout().is_terminal()) {
-        Way::Kitty { .. } => "kitty",
-        Way::Iterm2 { .. } => "iTerm2",
-        Way::Sixel => "sixel",
-        Way::Blocks { .. } => {
+    let protocol = match PictureMode::detect(io::stdout().is_terminal()) {
+        PictureMode::Kitty { .. } => "kitty",
+        PictureMode::Iterm2 { .. } => "iTerm2",
+        PictureMode::Sixel => "sixel",
+        PictureMode::Blocks { .. } => {
             let advice = "for sharp plots use Jupyter, or kitty, Ghostty, WezTerm, iTerm2 or foot";
             return vec![Check::missing(NAME, "this terminal shows plots in coarse blocks", advice)];
         }
-        Way::Files => {
+        PictureMode::Files => {
             let advice = "use a terminal or Jupyter to see plots";
             return vec![Check::missing(NAME, "this is not a terminal; plots are written to files", advice)];
         }

@@ -2,17 +2,17 @@ use std::{io, process, thread};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::settings::Settings;
+use super::terminal_settings::TerminalSettings;
 use partita_interpreter::Interpreter;
 
 /// Ends the session properly when the system or the terminal asks for it. Once registered, such a signal
 /// no longer ends the program by itself; [`on`](Self::on) starts waiting for one.
-pub struct LeaveSignals {
+pub struct ExitSignals {
     terminate: Signal,
     hangup: Signal,
 }
 
-impl LeaveSignals {
+impl ExitSignals {
     /// Call it inside a runtime that lives as long as the program, before starting anything that must not
     /// be left behind.
     pub fn register() -> io::Result<Self> {
@@ -23,7 +23,7 @@ impl LeaveSignals {
     /// does this, because the line editor waits for keys and cannot be woken.
     pub fn on(mut self, runtime: tokio::runtime::Runtime, interpreter: Interpreter) -> io::Result<()> {
         // The settings before the line editor changes them.
-        let settings = Settings::now(libc::STDIN_FILENO);
+        let settings = TerminalSettings::current(libc::STDIN_FILENO);
         thread::Builder::new().name("leave".into()).spawn(move || {
             let signal = runtime.block_on(async {
                 tokio::select! {
