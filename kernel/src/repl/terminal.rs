@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::ReplOptions;
 use super::editor::{self, History, LineEditor};
 use super::session::Session;
-use crate::interpreter::{Interpreter, Outcome, Output, commands};
+use partita_interpreter::{Interpreter, Outcome, Output, commands};
 
 /// How many outputs about workers are kept until the next cell.
 const MISSED_OUTPUTS: usize = 256;
