@@ -3,7 +3,8 @@
 mod support;
 
 use partita_bridge::Stream;
-use partita_kernel::interpreter::{EvaluatorKind, Outcome, Output};
+use partita_interpreter::{Outcome, Output};
+use partita_kernel::evaluators::EvaluatorKind;
 use support::{Done, Notebook, plain};
 
 /// A session with one variable of each kind that holds rows, and one that does not.
@@ -63,12 +64,11 @@ fn row(table: &str, name: &str) -> Vec<String> {
 fn help_lists_every_command_and_explains_one() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     let done = finish(&mut notebook, ":help");
-    let names: Vec<String> =
-        partita_kernel::interpreter::commands::names().map(|name| format!(":{name}")).collect();
+    let names: Vec<String> = partita_interpreter::commands::names().map(|name| format!(":{name}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     has(&representation(&done, "text/plain"), &names);
     has(&representation(&done, "text/html"), &["<table>", ":vars"]);
-    has(&text(&mut notebook, ":help reset"), &[":reset", "forgets", "also: `:clear`"]);
+    has(&text(&mut notebook, ":help reset"), &[":reset", "drops all", "also: `:clear`"]);
     has(&error(&mut notebook, ":help jbos"), &["did you mean", "jobs"]);
 }
 
@@ -205,7 +205,7 @@ fn timing_and_optimisation_are_set_and_said() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     assert_eq!(text(&mut notebook, ":timing"), "timing is off");
     assert_eq!(text(&mut notebook, ":timing on"), "timing is on");
-    has(&finish(&mut notebook, "1 + 1").text(Stream::Stdout), &[" s: "]);
+    has(&finish(&mut notebook, "1 + 1").text(Stream::Stdout), &["s: ", "rustc check "]);
     text(&mut notebook, ":timing off");
     assert_eq!(finish(&mut notebook, "1 + 1").text(Stream::Stdout), "");
     assert_eq!(text(&mut notebook, ":opt 2"), "optimisation is 2");
@@ -269,6 +269,7 @@ fn an_unknown_command_or_magic_is_answered_with_the_nearest() {
     has(&text(&mut notebook, ":quit"), &["front end"]);
 }
 
+#[cfg(feature = "evcxr")]
 #[test]
 fn with_evcxr_its_own_commands_reach_it_and_the_others_are_answered() {
     let mut notebook = Notebook::new(EvaluatorKind::Evcxr);

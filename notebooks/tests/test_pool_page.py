@@ -11,22 +11,13 @@ from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from lab import CHECKOUT, chromium
+from lab import CHECKOUT
 
 RECORDED = CHECKOUT / "runtime/master/tests/data"
 SESSION = "session-1763909000000-1"
 BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        yield running
-        running.close()
 
 
 @pytest.fixture
@@ -281,7 +272,7 @@ def test_what_was_lost_on_the_way_and_what_was_run_again_is_told_as_such(history
 def test_a_notebooks_timeline_that_misses_a_message_asks_for_everything(open_page):
     """Loads the timeline as anywidget does: the loader, and the modules that it finds in another model."""
     assets = CHECKOUT / "assets"
-    listed = (CHECKOUT / "runtime/src/widgets/modules.rs").read_text().split("modules![")[1].split("]")[0]
+    listed = (CHECKOUT / "runtime/notebook/src/widgets/modules.rs").read_text().split("modules![")[1].split("]")[0]
     modules = [[name, (assets / name).read_text()] for name in re.findall(r'"(\w+\.js)"', listed)]
     page = open_page("about:blank")
     events = list(many_tasks(8, 1, 2))

@@ -11,7 +11,9 @@ use super::{
     Check,
     process::{Answer, LIMIT, ask, find, within},
 };
-use crate::interpreter::{Cell, EvaluatorKind, Interpreter, Outcome, Viewer, direct::WarmBuild};
+use crate::evaluators::EvaluatorKind;
+use partita_events::figures::duration;
+use partita_interpreter::{Cell, Outcome, Viewer, toolchain::WarmBuild};
 
 /// How long the first cell may take on a busy machine.
 const CELL_LIMIT: Duration = Duration::from_secs(60);
@@ -61,11 +63,8 @@ pub fn warm_build() -> Vec<Check> {
     };
     let cell = match within(CELL_LIMIT, first_cell) {
         Some(Ok((start, cell))) => {
-            let (start, cell) = (start.as_secs_f64(), cell.as_secs_f64());
-            Check::good(
-                CELL,
-                format!("1 + 1 is 2: evaluator started in {start:.2} s, answered in {cell:.2} s"),
-            )
+            let (start, cell) = (duration(start), duration(cell));
+            Check::good(CELL, format!("1 + 1 is 2: evaluator started in {start}, answered in {cell}"))
         }
         Some(Err(why)) => Check::broken(CELL, why, REBUILD),
         None => {
@@ -83,8 +82,7 @@ pub fn warm_build() -> Vec<Check> {
 fn first_cell() -> Result<(Duration, Duration), String> {
     let started = Instant::now();
     let (background, _) = mpsc::channel(1);
-    let interpreter =
-        Interpreter::start(EvaluatorKind::Direct, background).map_err(|error| error.to_string())?;
+    let interpreter = EvaluatorKind::Direct.start(background).map_err(|error| error.to_string())?;
     let ready = started.elapsed();
     let (outputs, _) = mpsc::channel(64);
     let outcome = interpreter

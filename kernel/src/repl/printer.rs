@@ -7,7 +7,8 @@ use partita_events::Event;
 use super::live::LiveView;
 use super::pager;
 use super::pictures::{Picture, Pictures};
-use crate::interpreter::{CellError, Output};
+use super::rows::rows;
+use partita_interpreter::{CellError, Output};
 
 /// A longer line counts as ended.
 const LONGEST_OPEN_LINE: usize = 16 << 10;
@@ -73,7 +74,7 @@ impl Printer {
             Output::ClearOutput { wait: false } => self.clear(),
             Output::Page(bundle) => self.pages.push(bundle),
             Output::Events { session, events } => self.events(session, &events),
-            Output::ProcessEnded => self.forget_jobs(),
+            Output::ProcessEnded => self.forget_sessions(),
             // A terminal has no front-end code for comms; requests for input are answered elsewhere.
             Output::Comm(_) | Output::InputRequest { .. } => {}
         }
@@ -117,6 +118,24 @@ impl Printer {
         self.hide_jobs();
         if let Some(live) = &mut self.live {
             live.forget();
+        }
+    }
+
+    fn forget_sessions(&mut self) {
+        self.hide_jobs();
+        if let Some(live) = &mut self.live {
+            live.forget_sessions();
+        }
+    }
+
+    /// Takes an output that arrived while no cell ran: it can change which workers sessions have.
+    pub fn catch_up(&mut self, output: &Output) {
+        match (output, &mut self.live) {
+            (Output::Events { session, events }, Some(live)) => {
+                events.iter().for_each(|event| live.apply_to_workers(*session, event));
+            }
+            (Output::ProcessEnded, _) => self.forget_sessions(),
+            _ => {}
         }
     }
 
@@ -306,11 +325,6 @@ fn saved(path: &std::path::Path) -> String {
     format!("plot saved to {}", path.display())
 }
 
-/// The number of rows that the text takes in a terminal of `width` columns.
-pub fn rows(text: &str, width: usize) -> usize {
-    text.lines().map(|line| measure_text_width(line).div_ceil(width.max(1)).max(1)).sum()
-}
-
 fn write_to(stream: Stream, text: &str) {
     let _ = match stream {
         Stream::Stdout => write_all(io::stdout(), text),
@@ -321,16 +335,4 @@ fn write_to(stream: Stream, text: &str) {
 fn write_all(mut stream: impl Write, text: &str) -> io::Result<()> {
     stream.write_all(text.as_bytes())?;
     stream.flush()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_counted_as_the_terminal_wraps_them() {
-        assert_eq!(rows("a\n\nb\n", 80), 3);
-        assert_eq!(rows("\x1b[31m12345678901\x1b[0m\n", 10), 2);
-        assert_eq!(rows("", 80), 0);
-    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::TaskMetrics;
 use crate::figures::{bytes, count, duration, percent, plural, ratio};
-use crate::fold::{Job, JobState, JobWorker, Stage};
+use crate::fold::{Job, JobState, JobWorker, Stage, slots};
 
 /// How a sentence about a job begins; the time comes next.
 pub fn opening(state: JobState) -> &'static str {
@@ -65,7 +65,7 @@ fn whereabouts(job: &Job, workers: &[JobWorker]) -> String {
         JobState::Running => format!("{done} of {tasks}"),
         JobState::Failed | JobState::Cancelled | JobState::Interrupted => format!("{done} of {tasks} done"),
     };
-    let slots = workers.iter().map(|worker| worker.slots).sum();
+    let slots = slots(workers);
     text.push_str(&format!(" in {} on {}", plural(job.stages().len(), "stage"), plural(slots, "slot")));
     if workers.iter().any(|worker| worker.name.is_some()) {
         text.push_str(&format!(" of {}", plural(workers.len(), "worker")));

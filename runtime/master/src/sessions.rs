@@ -188,8 +188,8 @@ fn rule(allocation: &DynamicAllocation, step: Duration) -> Result<Option<Rule>, 
     }
     if max_workers == 0 || min_workers > max_workers {
         return Err(Status::invalid_argument(format!(
-            "dynamic allocation between {min_workers} and {max_workers} workers: the second must be at \
-             least 1 and not below the first"
+            "dynamic allocation between {min_workers} and {max_workers} workers: the maximum must be \
+             at least 1 and at least the minimum"
         )));
     }
     Ok(Some(Rule {

@@ -6,29 +6,30 @@ use partita_engine::execute::stack;
 use polars::prelude::*;
 
 use super::Dataset;
-use crate::display::display;
+use crate::display::{MimeDisplay, fresh_id};
 use crate::error::{PartitaError, Result};
 use crate::events::JobReport;
+use crate::host::Shown;
 use crate::plan::explain;
 use crate::scheduler::{Action, JobResult};
 
-/// Rows `show` prints.
+/// The number of rows that `show` prints.
 const SHOW_ROWS: usize = 20;
 
-/// Actions: they run the plan as a job. After each, [`Session::last_report`] tells how it went.
+/// Actions: they run the plan as a job. After each, [`Session::last_report`] returns the job's report.
 ///
 /// [`Session::last_report`]: crate::Session::last_report
 impl Dataset {
-    /// All rows, partition after partition.
+    /// Returns all rows, one partition after the other.
     ///
     /// # Errors
-    /// When a step has a mistake, a task fails or the job is cancelled.
+    /// When a step is invalid, a task fails or the job is cancelled.
     pub fn collect(&self) -> Result<DataFrame> {
         let node = self.node()?;
         stacked(self.run(Action::Collect, "collect")?, &node.schema)
     }
 
-    /// All rows, and the report of the job that made them.
+    /// Returns all rows and the report of the job that computed them.
     ///
     /// # Errors
     /// As [`collect`](Self::collect).
@@ -39,7 +40,7 @@ impl Dataset {
         Ok((stacked(result, &node.schema)?, report))
     }
 
-    /// The rows of each partition by itself: to see how they are spread.
+    /// Returns the rows of each partition separately, to see how they are distributed.
     ///
     /// # Errors
     /// As [`collect`](Self::collect).
@@ -47,7 +48,7 @@ impl Dataset {
         Ok(self.run(Action::Collect, "collect_partitions")?.frames)
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     ///
     /// # Errors
     /// As [`collect`](Self::collect).
@@ -62,22 +63,23 @@ impl Dataset {
     pub fn show(&self) -> Result<()> {
         let first = self.limit(SHOW_ROWS);
         let node = first.node()?;
-        display(&stacked(first.run(Action::Collect, "show")?, &node.schema)?);
+        let rows = stacked(first.run(Action::Collect, "show")?, &node.schema)?;
+        self.session().host().show(Shown::New { id: fresh_id(), bundle: rows.mime_bundle() });
         Ok(())
     }
 
-    /// Writes one Parquet file a partition into `directory` (made if it is not there, and it must be
-    /// empty), and gives their paths.
+    /// Writes one Parquet file per partition into `directory` and returns their paths. The directory is
+    /// created if it does not exist; it must be empty.
     ///
     /// # Errors
     /// As [`collect`](Self::collect), and when the directory cannot be written or is not empty.
     pub fn write_parquet(&self, directory: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         let directory = directory.as_ref();
         let file = |cause: String| PartitaError::File { path: directory.to_owned(), cause };
-        make(directory).map_err(|error| file(format!("cannot be made: {error}")))?;
+        make(directory).map_err(|error| file(format!("cannot be created: {error}")))?;
         let list = || fs::read_dir(directory).map_err(|error| file(error.to_string()));
         if list()?.next().is_some() {
-            return Err(file("is not empty; give a new directory, or empty it".into()));
+            return Err(file("is not empty; use a new directory, or empty it".into()));
         }
         self.run(Action::Parquet(directory.to_owned()), "write_parquet")?;
         let mut paths: Vec<PathBuf> = list()?.flatten().map(|entry| entry.path()).collect();
@@ -85,11 +87,11 @@ impl Dataset {
         Ok(paths)
     }
 
-    /// What a job would do: its stages with their partitions, and for one task of each what Polars
-    /// makes of the plan, pushed-down filters and columns included. Runs nothing.
+    /// Describes what a job would do: its stages with their partitions, and for one task of each stage
+    /// Polars' optimised plan, including pushed-down filters and columns. Runs nothing.
     ///
     /// # Errors
-    /// When a step has a mistake.
+    /// When a step is invalid.
     pub fn explain(&self) -> Result<String> {
         explain::explain(self.node()?)
     }
@@ -100,7 +102,11 @@ impl Dataset {
 
     fn report(&self, result: &JobResult) -> Result<JobReport> {
         self.session.report(result.job).ok_or_else(|| {
-            PartitaError::argument("profile", "the report is gone: many jobs ran at once", "run it again")
+            PartitaError::argument(
+                "profile",
+                "the report was dropped: too many jobs ran at the same time",
+                "run it again",
+            )
         })
     }
 }
@@ -109,8 +115,8 @@ fn stacked(result: JobResult, schema: &SchemaRef) -> Result<DataFrame> {
     Ok(stack(result.frames, schema)?)
 }
 
-/// Makes a directory where there is none. Made by root in somebody else's directory it is theirs:
-/// workers that write into it do not run as root.
+/// Creates a directory if there is none. If root creates it in another user's directory, it belongs to that
+/// user: workers that write into it do not run as root.
 fn make(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
@@ -120,7 +126,7 @@ fn make(directory: &Path) -> io::Result<()> {
         _ => Path::new("."),
     };
     make(parent)?;
-    // Somebody else may just have made it.
+    // Another process may have just created it.
     fs::create_dir_all(directory)?;
     let (owner, made) = (fs::metadata(parent)?, fs::metadata(directory)?);
     if made.uid() == 0 && owner.uid() != 0 {

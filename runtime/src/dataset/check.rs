@@ -1,4 +1,5 @@
-//! Refuses what would quietly mean something else in a partition than in the whole.
+//! Refuses expressions that would silently mean something else within a partition than over the whole
+//! dataset.
 
 use partita_engine::task::Step;
 use polars::polars_utils::arena::Node;
@@ -9,8 +10,8 @@ use polars_plan::utils::has_aexpr;
 use crate::error::{PartitaError, Result};
 use crate::plan::{check_partitions, schema_after};
 
-/// An error unless every row's result depends on that row alone: `select([col("a").sum()])` would
-/// give a sum a partition, `shift` would start anew in each.
+/// Returns an error unless every row's result depends on that row alone: `select([col("a").sum()])` would
+/// give one sum per partition, and `shift` would start again in each.
 pub(super) fn elementwise(name: &str, step: &Step, schema: &SchemaRef) -> Result<()> {
     let plan = plan(name, step, schema)?;
     let exprs = top_expressions(&plan);
@@ -23,15 +24,15 @@ pub(super) fn elementwise(name: &str, step: &Step, schema: &SchemaRef) -> Result
     {
         return Err(PartitaError::argument(
             name,
-            "no expression looks at a column, so there would be one row a partition",
-            "use with_columns to add constants, or agg([…]) for one row in all",
+            "no expression uses a column, so there would be one row per partition",
+            "use with_columns to add constants, or agg([…]) for a single row",
         ));
     }
     Ok(())
 }
 
-/// Keys as expressions of one column each, with their types: wildcards expanded, and refused if they
-/// look beyond their row or none looks at a column.
+/// The keys as expressions of one column each, with their types. Wildcards are expanded. Keys that depend on
+/// other rows, or do not use any column, are errors.
 pub(super) fn keys(name: &str, keys: &[Expr], schema: &SchemaRef) -> Result<Vec<(Expr, DataType)>> {
     let mut out = Vec::new();
     let mut any_column = keys.is_empty();
@@ -64,19 +65,15 @@ pub(super) fn keys(name: &str, keys: &[Expr], schema: &SchemaRef) -> Result<Vec<
     }
     if !any_column {
         let remedy = "name a column; for one result over all rows use agg([…])";
-        return Err(PartitaError::argument(
-            name,
-            "no key looks at a column, so all rows are one group",
-            remedy,
-        ));
+        return Err(PartitaError::argument(name, "no key uses a column, so all rows are one group", remedy));
     }
     Ok(out)
 }
 
-/// An error unless a key can be spread over so many partitions.
+/// Returns an error unless a key can be spread over this many partitions.
 pub(super) fn salts(name: &str, salts: usize) -> Result<()> {
     match salts {
-        0 => Err(PartitaError::argument(name, "a key cannot be spread over 0 partitions", "give at least 1")),
+        0 => Err(PartitaError::argument(name, "a key cannot be spread over 0 partitions", "use at least 1")),
         n => check_partitions(name, n),
     }
 }
@@ -104,7 +101,7 @@ fn beyond_its_row(name: &str, plan: &IRPlan, node: Node) -> PartitaError {
     let expr = polars_plan::plans::node_to_expr(node, &plan.expr_arena);
     PartitaError::argument(
         name,
-        format!("{expr} looks at more than one row, and here it would see only its own partition's"),
+        format!("{expr} depends on more than one row, but would see only the rows of its own partition here"),
         "for a total use agg([…]) or group_by(…).agg([…]); to mean each partition by itself use \
          map_partitions(|lf| …)",
     )

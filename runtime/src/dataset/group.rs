@@ -30,21 +30,21 @@ pub struct GroupedDataset {
 }
 
 impl GroupedDataset {
-    /// Whether each partition aggregates its own rows before the shuffle (map-side combine), where
-    /// the aggregations allow it. On unless switched off, to see what it saves.
+    /// Sets whether each partition aggregates its own rows before the shuffle (map-side combine), where the
+    /// aggregations allow it. On by default; switch it off to see what it saves.
     #[must_use]
     pub fn map_side_combine(mut self, on: bool) -> Self {
         self.combine = on;
         self
     }
 
-    /// Aggregates in two halves through a salted shuffle: rows of each key go to `salts` partitions, are
-    /// aggregated there, and what comes of them is brought together by key and merged. No partition then
-    /// has all rows of a hot key.
+    /// Aggregates in two halves through a salted shuffle. The rows of each key go to `salts` partitions and
+    /// are aggregated there. The partial results are then shuffled by key and merged. So no partition has all
+    /// rows of a hot key.
     ///
-    /// Map-side combine, which is on by default, does the first half even before the shuffle, and so takes
-    /// the skew away at no cost: salting is for seeing what skew does, and for keys so many that combining
-    /// saves nothing. It takes its place here. Aggregations that cannot be cut in halves, such as `median`,
+    /// Map-side combine, which is on by default, does the first half even before the shuffle and so removes
+    /// the skew at no cost. Salting replaces it. Use salting to see what skew does, or when there are so many
+    /// keys that combining saves nothing. Aggregations that cannot be done in two halves, such as `median`,
     /// need all of a key's rows in one place, so salting them is an error.
     #[must_use]
     pub fn salted(mut self, salts: usize) -> Self {
@@ -52,8 +52,8 @@ impl GroupedDataset {
         self
     }
 
-    /// Aggregates each group. `sum`, `min`, `max`, `mean`, `count` and `len`, and arithmetic on
-    /// them, are combined map-side; others, such as `median`, shuffle the rows first.
+    /// Aggregates each group. `sum`, `min`, `max`, `mean`, `count` and `len`, and arithmetic on them, are
+    /// combined map-side; others, such as `median`, shuffle the rows first.
     #[must_use]
     pub fn agg(self, aggs: impl AsRef<[Expr]>) -> Dataset {
         let (keys, aggs, combine, salts) = (self.keys, aggs.as_ref().to_vec(), self.combine, self.salts);
@@ -70,14 +70,14 @@ impl GroupedDataset {
             if let Some(salts) = salts {
                 check::salts("salted", salts)?;
                 if keys.is_empty() {
-                    let remedy = "leave salted out: without keys there is one row a partition to merge";
+                    let remedy = "omit salted: without keys there is one row per partition to merge";
                     return Err(PartitaError::argument("salted", "there are no keys to salt", remedy));
                 }
                 if decompose(&keys, &aggs, &input.schema).is_none() {
                     return Err(PartitaError::argument(
                         "salted",
                         "these aggregations cannot be done in two halves: some need all rows of a key in one place",
-                        "leave salted out, or ask for sum, min, max, mean, count, len, var, std and what is \
+                        "omit salted, or use only sum, min, max, mean, count, len, var, std and what is \
                          computed from them",
                     ));
                 }

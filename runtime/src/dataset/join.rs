@@ -7,16 +7,16 @@ use super::{Dataset, check};
 use crate::error::{PartitaError, Result};
 use crate::plan::{JoinStrategy, Node, NodeRef, Op, can_broadcast, schema_after};
 
-/// Joins, and the ways to bring their keys together.
+/// Joins and their strategies.
 impl Dataset {
-    /// Joins on columns of the same name on both sides, choosing broadcast or shuffle by size.
+    /// Joins on columns with the same names on both sides. The size decides between broadcast and shuffle.
     #[must_use]
     pub fn join(&self, right: &Dataset, on: impl AsRef<[Expr]>, how: JoinType) -> Self {
         let on = on.as_ref().to_vec();
         self.join_on(right, JoinOn { left: on.clone(), right: on, how, strategy: JoinStrategy::Auto })
     }
 
-    /// Joins with other keys on each side, or a strategy of your choice.
+    /// Joins with different keys on each side, or with a strategy of your choice.
     #[must_use]
     pub fn join_on(&self, right: &Dataset, on: JoinOn) -> Self {
         self.step("join", |left| {
@@ -44,8 +44,8 @@ impl Dataset {
         })
     }
 
-    /// Makes the join that is the last step broadcast its right side, however large: it goes whole to every
-    /// task of the left, and nothing is shuffled. For inner, left, semi and anti joins.
+    /// Makes the join that is the last step broadcast its right side, however large. The right side is sent
+    /// whole to every task of the left, and nothing is shuffled. For inner, left, semi and anti joins.
     ///
     /// ```
     /// use partita::prelude::*;
@@ -61,9 +61,9 @@ impl Dataset {
     }
 
     /// Makes the join that is the last step spread the left rows of hot keys over `salts` partitions, and
-    /// copy the right rows of those keys to each of them. Keys are hot that by themselves fill a
-    /// partition; a sample of the left finds them, for which the left's keys are read once more. For inner,
-    /// left, semi and anti joins.
+    /// copy the right rows of those keys to each of them. A key is hot if it fills a partition by itself. A
+    /// sample of the left side finds hot keys; it reads the left side's keys once more. For inner, left, semi
+    /// and anti joins.
     ///
     /// ```
     /// use partita::prelude::*;
@@ -78,13 +78,13 @@ impl Dataset {
         self.rejoin("salted", JoinStrategy::Salted(salts))
     }
 
-    /// The join that is the last step, done in another way.
+    /// The join that is the last step, with another strategy.
     fn rejoin(&self, name: &'static str, strategy: JoinStrategy) -> Self {
         self.step(name, |node| {
             let Op::Join { left, right, join, partitions, .. } = &node.op else {
                 let remedy =
-                    "call it right behind join(…): left.join(&right, […], JoinType::Inner).broadcast()";
-                return Err(PartitaError::argument(name, "the last step is no join", remedy));
+                    "call it directly after join(…): left.join(&right, […], JoinType::Inner).broadcast()";
+                return Err(PartitaError::argument(name, "the last step is not a join", remedy));
             };
             can_join(&join.how, strategy)?;
             let (left, right, join, partitions) = (left.clone(), right.clone(), join.clone(), *partitions);
@@ -93,32 +93,36 @@ impl Dataset {
     }
 }
 
-/// The keys and manner of a join.
+/// The keys, type and strategy of a join.
 #[derive(Debug, Clone)]
 pub struct JoinOn {
     /// Keys on the left side.
     pub left: Vec<Expr>,
     /// Keys on the right side, in the same order.
     pub right: Vec<Expr>,
-    /// Inner, left, right, full, semi, anti or cross, as Polars has them.
+    /// Inner, left, right, full, semi, anti or cross, as in Polars.
     pub how: JoinType,
-    /// How the keys are brought together.
+    /// How rows with equal keys get into one task.
     pub strategy: JoinStrategy,
 }
 
 impl JoinOn {
-    /// The keys of both sides, one column each, if they can be brought together.
+    /// The keys of both sides, one column each, if they can be joined.
     fn checked(&self, left: &NodeRef, right: &NodeRef) -> Result<(Vec<Expr>, Vec<Expr>)> {
         use JoinType::{Anti, Cross, Full, Inner, Left, Right, Semi};
         let error = |problem: String, remedy: &str| Err(PartitaError::argument("join", problem, remedy));
         if !matches!(self.how, Inner | Left | Right | Full | Semi | Anti | Cross) {
-            let problem = format!("a {} join does not bring equal keys together", self.how);
+            let problem = format!("a {} join does not join equal keys", self.how);
             return error(problem, "use one of inner, left, right, full, semi, anti and cross");
         }
         if self.left.len() != self.right.len() || (self.left.is_empty() != (self.how == JoinType::Cross)) {
-            let problem =
-                format!("{} keys left, {} right for a {} join", self.left.len(), self.right.len(), self.how);
-            return error(problem, "give the same number on both sides; none for a cross join only");
+            let problem = format!(
+                "{} keys on the left and {} on the right for a {} join",
+                self.left.len(),
+                self.right.len(),
+                self.how
+            );
+            return error(problem, "use the same number on both sides, and none for a cross join");
         }
         can_join(&self.how, self.strategy)?;
         let left = check::keys("join", &self.left, &left.schema)?;
@@ -134,16 +138,16 @@ impl JoinOn {
     }
 }
 
-/// An error unless such a join can be done in that way.
+/// Returns an error unless this strategy supports this type of join.
 fn can_join(how: &JoinType, strategy: JoinStrategy) -> Result<()> {
     let error = |problem: String, remedy: &str| Err(PartitaError::argument("join", problem, remedy));
     match strategy {
         JoinStrategy::Broadcast | JoinStrategy::Salted(_) if !can_broadcast(how) => {
-            let problem = format!("a {how} join must see all left rows to know what the right lacks");
+            let problem = format!("a {how} join must see all left rows to find right rows without a match");
             error(problem, "use JoinStrategy::Shuffle")
         }
         JoinStrategy::Salted(_) if *how == JoinType::Cross => {
-            error("a cross join has no keys to salt".into(), "leave salted out: its right side is broadcast")
+            error("a cross join has no keys to salt".into(), "omit salted: its right side is broadcast")
         }
         JoinStrategy::Salted(salts) => check::salts("salted", salts),
         JoinStrategy::Auto | JoinStrategy::Broadcast | JoinStrategy::Shuffle => Ok(()),

@@ -1,6 +1,6 @@
-//! Datasets: rows in partitions, and the steps from one to the next. A step only extends the plan;
-//! an action (in `actions`) runs it. A mistake in a step is kept and comes out at the action, as in a
-//! Polars `LazyFrame`, so steps chain without `?`.
+//! Datasets: rows in partitions, and the steps from one dataset to the next. A step only extends the plan; an
+//! action (in `actions`) runs it. An invalid step is recorded and reported by the action, as in a Polars
+//! `LazyFrame`, so steps chain without `?`.
 
 mod actions;
 mod check;
@@ -25,7 +25,7 @@ use crate::error::{PartitaError, Result};
 use crate::plan::{Node, NodeRef, Op, schema_after};
 use crate::session::Session;
 
-/// Rows in partitions, computed when an action asks. Cheap to clone.
+/// Rows in partitions, computed when an action runs. Cheap to clone.
 #[derive(Clone)]
 pub struct Dataset {
     session: Session,
@@ -40,15 +40,15 @@ impl Dataset {
     /// The columns and their types.
     ///
     /// # Errors
-    /// When a step before has a mistake.
+    /// When an earlier step is invalid.
     pub fn schema(&self) -> Result<SchemaRef> {
         Ok(self.node()?.schema.clone())
     }
 
-    /// How many partitions there are.
+    /// The number of partitions.
     ///
     /// # Errors
-    /// When a step before has a mistake.
+    /// When an earlier step is invalid.
     pub fn partitions(&self) -> Result<usize> {
         Ok(self.node()?.partitions())
     }
@@ -64,7 +64,7 @@ impl Dataset {
         self.narrow("filter", Step::Filter(predicate))
     }
 
-    /// Computes the columns given, and only those, row by row.
+    /// Computes the given columns, and only those, row by row.
     #[must_use]
     pub fn select(&self, exprs: impl AsRef<[Expr]>) -> Self {
         self.narrow("select", Step::Select(exprs.as_ref().to_vec()))
@@ -76,17 +76,17 @@ impl Dataset {
         self.narrow("with_columns", Step::WithColumns(exprs.as_ref().to_vec()))
     }
 
-    /// Any Polars plan over each partition by itself: sorting within the partition, its own totals,
-    /// windows. The closure runs once, now, over a stand-in for the partition; the plan it builds
-    /// goes to the tasks.
+    /// Applies any Polars plan to each partition separately: sorting within the partition, totals per
+    /// partition, windows. The closure runs once, now, on a placeholder for the partition; tasks receive the
+    /// plan that it builds.
     #[must_use]
     pub fn map_partitions(&self, build: impl FnOnce(LazyFrame) -> LazyFrame) -> Self {
         self.step("map_partitions", |input| {
             let template = Template::new(&input.schema, build).ok_or_else(|| {
                 PartitaError::argument(
                     "map_partitions",
-                    "the closure's result does not come from the partition it was given",
-                    "build on the LazyFrame it gets and do not collect it: |lf| lf.filter(…)",
+                    "the closure's result is not built on the partition that it received",
+                    "build on its LazyFrame argument and do not collect it: |lf| lf.filter(…)",
                 )
             })?;
             let schema = template
@@ -98,14 +98,14 @@ impl Dataset {
         })
     }
 
-    /// Keeps computed partitions in memory, and on disk what does not fit.
+    /// Keeps computed partitions in memory, and on disk those that do not fit.
     #[must_use]
     pub fn cache(&self) -> Self {
         self.persist(StorageLevel::default())
     }
 
-    /// Keeps computed partitions where the level says. The next action that needs them fills the
-    /// cache; [`unpersist`](Self::unpersist) frees it, and so does dropping the last dataset built on it.
+    /// Keeps computed partitions at this storage level. The next action that needs them fills the cache.
+    /// [`unpersist`](Self::unpersist) frees it, and so does dropping the last dataset built on it.
     #[must_use]
     pub fn persist(&self, level: StorageLevel) -> Self {
         let lease = self.session.lease_cache();
@@ -115,8 +115,8 @@ impl Dataset {
         })
     }
 
-    /// Frees what the last `cache` or `persist` keeps; the dataset stays usable and computes again.
-    /// A dataset that ends in another step has no effect.
+    /// Frees what the last `cache` or `persist` keeps. The dataset stays usable and is computed again. It has
+    /// no effect on a dataset that ends in another step.
     pub fn unpersist(&self) -> &Self {
         if let Ok(node) = self.node()
             && let Op::Cache { lease, .. } = &node.op
@@ -126,7 +126,7 @@ impl Dataset {
         self
     }
 
-    /// Partitions of this `cache`d dataset that are kept now: in memory, on disk.
+    /// The numbers of partitions of this `cache`d dataset that are kept now: in memory, on disk.
     pub fn cached_partitions(&self) -> (usize, usize) {
         match self.node().map(|node| &node.op) {
             Ok(Op::Cache { lease, .. }) => self.session.engine().cached_partitions(lease.id()),
@@ -134,12 +134,13 @@ impl Dataset {
         }
     }
 
-    /// Partitions live in a session's engine: two sessions' cannot be put together.
+    /// Partitions are in a session's engine: datasets of two sessions cannot be combined.
     fn same_session(&self, other: &Self, step: &str) -> Result<()> {
         if self.session.is(&other.session) {
             return Ok(());
         }
-        let remedy = "make both from one session, or collect() one and bring it over with frame()";
+        let remedy =
+            "create both in one session, or collect() one and pass it to the other session's frame()";
         Err(PartitaError::argument(step, "the two datasets belong to different sessions", remedy))
     }
 
@@ -156,12 +157,12 @@ impl Dataset {
         })
     }
 
-    /// One more step, unless a step before has a mistake. Polars panics on some plans it cannot type;
-    /// a mistake in a cell must not unwind through it.
+    /// Adds one step, unless an earlier step is invalid. Polars panics on some plans that it cannot type; a
+    /// mistake in a cell must not unwind through it.
     fn step(&self, name: &'static str, build: impl FnOnce(&NodeRef) -> Result<Node>) -> Self {
         let plan = self.node().and_then(|input| {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(input))).unwrap_or_else(|panic| {
-                let problem = format!("building the step ended in a {}", panic_text(&*panic));
+                let problem = format!("building the step failed with a {}", panic_text(&*panic));
                 Err(PartitaError::argument(name, problem, "check the expressions or the closure"))
             })
         });

@@ -4,12 +4,12 @@ use super::{Dataset, GroupedDataset};
 use crate::display::html::escape;
 use crate::display::{MimeBundle, MimeDisplay};
 
-/// Says what the dataset is, without running anything.
+/// Describes the dataset without running anything.
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let node = match &self.plan {
             Ok(node) => node,
-            Err(error) => return write!(f, "Dataset with a mistake: {error}"),
+            Err(error) => return write!(f, "Dataset with an invalid step: {error}"),
         };
         let n = node.partitions();
         writeln!(f, "Dataset in {n} partition{}, not computed yet", if n == 1 { "" } else { "s" })?;
@@ -52,9 +52,9 @@ impl MimeDisplay for Dataset {
     }
 }
 
-/// Says what is missing.
+/// Shows that aggregations are missing.
 impl MimeDisplay for GroupedDataset {
     fn mime_bundle(&self) -> MimeBundle {
-        MimeBundle::text("GroupedDataset: groups without aggregations; go on with .agg([…])")
+        MimeBundle::text("GroupedDataset: groups without aggregations; add .agg([…])")
     }
 }

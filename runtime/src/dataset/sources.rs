@@ -9,9 +9,10 @@ use crate::error::{PartitaError, Result};
 use crate::plan::{Node, Op, check_partitions};
 use crate::session::Session;
 
-/// Where datasets begin.
+/// Creates datasets.
 impl Session {
-    /// The integers from `start` up to `end` in a column `id`, in `partitions` equal parts.
+    /// The integers from `start` up to but excluding `end` in a column `id`, in `partitions` parts of equal
+    /// size.
     pub fn range(&self, start: i64, end: i64, partitions: usize) -> Dataset {
         if let Err(error) = check_partitions("range", partitions) {
             return self.failed(error);
@@ -20,7 +21,7 @@ impl Session {
         self.begin(Node { op: Op::Range { start, end: end.max(start), partitions }, schema })
     }
 
-    /// A frame cut into `partitions` parts of equal rows (to within one), in order.
+    /// A frame split into `partitions` parts with equal numbers of rows (to within one), in order.
     pub fn frame(&self, frame: DataFrame, partitions: usize) -> Dataset {
         if let Err(error) = check_partitions("frame", partitions) {
             return self.failed(error);
@@ -32,7 +33,7 @@ impl Session {
         self.begin(Node { op: Op::Frames(parts), schema })
     }
 
-    /// Frames of one schema, each a partition as it stands: for partitions made by hand.
+    /// Frames of one schema, each of which becomes a partition: for partitions made by hand.
     pub fn frames(&self, frames: impl IntoIterator<Item = DataFrame>) -> Dataset {
         let frames: Vec<DataFrame> = frames.into_iter().collect();
         if let Err(error) = check_partitions("frames", frames.len()) {
@@ -43,18 +44,17 @@ impl Session {
             return self.failed(PartitaError::argument(
                 "frames",
                 format!("frame {other} has the columns {:?}, frame 0 has {schema:?}", frames[other].schema()),
-                "give frames of one schema, columns in one order",
+                "use frames of one schema, with columns in the same order",
             ));
         }
         self.begin(Node { op: Op::Frames(frames), schema })
     }
 
-    /// Any Polars plans that read something, of one schema, each a partition. Polars' own readers may
-    /// use more than the task's core; for measuring partitions prefer
-    /// [`read_parquet`](Self::read_parquet).
+    /// Any Polars plans that read data, of one schema, each of which becomes a partition. Polars' own readers
+    /// may use more than the task's core; to measure partitions, prefer [`read_parquet`](Self::read_parquet).
     ///
     /// # Errors
-    /// When a plan has no schema, or they differ.
+    /// When a plan is invalid, or the schemas differ.
     pub fn scans(&self, plans: impl IntoIterator<Item = LazyFrame>) -> Result<Dataset> {
         let mut plans: Vec<LazyFrame> = plans.into_iter().collect();
         let schemas = plans.iter_mut().map(LazyFrame::collect_schema).collect::<PolarsResult<Vec<_>>>()?;
@@ -64,14 +64,15 @@ impl Session {
             return Err(PartitaError::argument(
                 "scans",
                 format!("plan {other} has the columns {:?}, plan 0 has {schema:?}", schemas[other]),
-                "select the same columns, in one order and of one type, in each",
+                "select the same columns, with the same types and order, in each",
             ));
         }
         Ok(self.begin(Node { op: Op::Plans(plans), schema }))
     }
 
-    /// Parquet files: a file, a directory or a glob such as `trips/2019-*.parquet`. One partition a
-    /// row group (small neighbours together); filters and column choices reach the files, so what is not needed is not read.
+    /// Reads Parquet files: a file, a directory or a glob such as `trips/2019-*.parquet`. Each row group is a
+    /// partition; small neighbours share one. Filters and column selections are pushed down to the files, so
+    /// only what is needed is read.
     ///
     /// # Errors
     /// When there is no such file, it is not Parquet, or the files' columns differ.
@@ -79,8 +80,8 @@ impl Session {
         self.parquet(pattern.as_ref(), None)
     }
 
-    /// Like [`read_parquet`](Self::read_parquet), row groups put together into at most `partitions`
-    /// partitions of about equal rows.
+    /// Like [`read_parquet`](Self::read_parquet), with row groups merged into at most `partitions` partitions
+    /// of about equal numbers of rows.
     ///
     /// # Errors
     /// As `read_parquet`, and when `partitions` is zero.
@@ -95,7 +96,7 @@ impl Session {
         Ok(self.begin(Node { op: Op::Pieces(pieces), schema: source.schema().clone() }))
     }
 
-    /// CSV files with a header: a file, a directory or a glob. One partition a file.
+    /// Reads CSV files with a header: a file, a directory or a glob. Each file is a partition.
     ///
     /// # Errors
     /// When there is no such file, or the files' columns differ.

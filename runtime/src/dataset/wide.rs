@@ -6,17 +6,17 @@ use crate::plan::{Node, Op, Partitioning, check_partitions};
 
 /// Wide steps: rows change partitions, so a stage ends here.
 impl Dataset {
-    /// Spreads the rows evenly over `n` partitions, whatever they hold: each partition gives a run of
-    /// its rows to every new one.
+    /// Spreads the rows evenly over `n` partitions, whatever they contain. Each partition gives a contiguous
+    /// part of its rows to every new one.
     #[must_use]
     pub fn repartition(&self, n: usize) -> Self {
         self.repartition_by(Partitioning::RoundRobin(n))
     }
 
-    /// Brings equal keys together as a hash repartition does, but deals each key's rows evenly over
-    /// `salts` of the `n` partitions, so that a key with many rows does not fill one alone. What needs all
-    /// of a key's rows in one place cannot follow; a join does its own salting
-    /// ([`salted`](Self::salted)), and so does a `group_by` ([`GroupedDataset::salted`](super::GroupedDataset::salted)).
+    /// Brings equal keys together as a hash repartition does, but spreads each key's rows evenly over `salts`
+    /// of the `n` partitions, so that a key with many rows does not fill one alone. Steps that need all of a
+    /// key's rows in one place cannot follow. A join does its own salting ([`salted`](Self::salted)), and so
+    /// does a `group_by` ([`GroupedDataset::salted`](super::GroupedDataset::salted)).
     ///
     /// ```
     /// use partita::prelude::*;
@@ -35,7 +35,7 @@ impl Dataset {
         self.repartition_by(Partitioning::Salted(keys.as_ref().to_vec(), n, salts))
     }
 
-    /// Moves every row to the partition that `by` says.
+    /// Moves every row to the partition that `by` chooses.
     #[must_use]
     pub fn repartition_by(&self, by: Partitioning) -> Self {
         self.step("repartition_by", |input| {
@@ -60,7 +60,7 @@ impl Dataset {
             {
                 return Err(PartitaError::argument(
                     "repartition_by",
-                    format!("{expr} is of type {dtype}, and a partition is a number from 0 up to {n}"),
+                    format!("{expr} is of type {dtype}, but a partition must be a number from 0 up to {n}"),
                     format!("cast it to an integer, such as (…).cast(DataType::UInt32) % lit({n})"),
                 ));
             }
@@ -75,8 +75,8 @@ impl Dataset {
         })
     }
 
-    /// Joins neighbouring partitions until at most `n` are left. Nothing is shuffled; the stage
-    /// before runs with `n` tasks.
+    /// Merges neighbouring partitions until at most `n` are left. Nothing is shuffled; the stage before also
+    /// runs with at most `n` tasks.
     #[must_use]
     pub fn coalesce(&self, n: usize) -> Self {
         self.step("coalesce", |input| {
@@ -92,8 +92,8 @@ impl Dataset {
         self.sort_with(by, SortMultipleOptions::default())
     }
 
-    /// Sorts with Polars' own options for direction and nulls (one for all columns). Partition 0
-    /// holds the first rows; equal rows come in any order.
+    /// Sorts with Polars' options for direction and nulls (one `nulls_last` for all columns). Partition 0
+    /// gets the first rows; the order of equal rows is unspecified.
     #[must_use]
     pub fn sort_with(&self, by: impl AsRef<[Expr]>, options: SortMultipleOptions) -> Self {
         let by = by.as_ref().to_vec();
@@ -105,11 +105,11 @@ impl Dataset {
             }
             let Some(descending) = one_or_each(&options.descending, by.len()) else {
                 let problem = format!("{} directions for {} columns", options.descending.len(), by.len());
-                return Err(PartitaError::argument("sort", problem, "give one, or one a column"));
+                return Err(PartitaError::argument("sort", problem, "use one, or one per column"));
             };
             let nulls_last = options.nulls_last.first().copied().unwrap_or(false);
             if options.nulls_last.iter().any(|last| *last != nulls_last) {
-                let remedy = "give one nulls_last for all columns";
+                let remedy = "use one nulls_last for all columns";
                 return Err(PartitaError::argument("sort", "nulls_last differs between columns", remedy));
             }
             let (input, schema) = (input.clone(), input.schema.clone());
@@ -124,7 +124,7 @@ impl Dataset {
         self.distinct_rows(None)
     }
 
-    /// Keeps one (any) row for each combination of these columns.
+    /// Keeps one row, any of them, for each combination of values of these columns.
     #[must_use]
     pub fn distinct_by<S: Into<String>>(&self, columns: impl IntoIterator<Item = S>) -> Self {
         self.distinct_rows(Some(columns.into_iter().map(Into::into).collect()))
@@ -144,7 +144,7 @@ impl Dataset {
         })
     }
 
-    /// The rows of both, partitions side by side; columns must be the same, in order.
+    /// The rows of both datasets; their partitions are kept. The columns must be the same, in the same order.
     #[must_use]
     pub fn union(&self, other: &Dataset) -> Self {
         self.step("union", |first| {
@@ -154,7 +154,7 @@ impl Dataset {
                 return Err(PartitaError::argument(
                     "union",
                     format!("the columns differ: {:?} and {:?}", first.schema, second.schema),
-                    "select the same columns, in one order and of one type, on both sides",
+                    "select the same columns, with the same types and order, on both sides",
                 ));
             }
             let schema = first.schema.clone();

@@ -1,8 +1,9 @@
 use super::{MimeBundle, MimeDisplay};
 
-/// What a closure gives that somebody else calls and shows: something to show, nothing, or an error.
+/// The result of a closure that somebody else calls and shows: a value to show, nothing, or an error.
 ///
-/// It is here, beside [`MimeDisplay`], because only this crate may say that `()` has no other implementation.
+/// It is defined here, beside [`MimeDisplay`], because only this crate may assume that `()` does not
+/// implement that trait.
 pub trait Answer {
     #[doc(hidden)]
     fn bundle(&self) -> MimeBundle;

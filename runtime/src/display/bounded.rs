@@ -1,10 +1,10 @@
 use std::fmt::{self, Write};
 
-/// Text of formatted values up to a length, so that a huge value costs neither memory nor the front
-/// end's patience.
+/// The text of formatted values up to a length, so that a huge value cannot fill memory or stall the front
+/// end.
 pub(super) struct Bounded {
     pub(super) text: String,
-    /// Whether there was more.
+    /// Whether the text was cut.
     pub(super) cut: bool,
     max_bytes: usize,
 }

@@ -27,7 +27,7 @@ impl<T: MimeDisplay> MimeDisplay for Option<T> {
     }
 }
 
-/// A failed result shows its error's message: the cell itself did not fail.
+/// An error shows its message: the cell itself did not fail.
 impl<T: MimeDisplay, E: fmt::Display> MimeDisplay for Result<T, E> {
     fn mime_bundle(&self) -> MimeBundle {
         match self {
@@ -65,7 +65,7 @@ impl<K: Display, V: MimeDisplay> MimeDisplay for BTreeMap<K, V> {
     }
 }
 
-/// In the order of the keys, so that showing it twice shows the same.
+/// Sorted by key, so that showing it twice gives the same.
 impl<K: Display + Ord, V: MimeDisplay, S> MimeDisplay for HashMap<K, V, S> {
     fn mime_bundle(&self) -> MimeBundle {
         let mut entries: Vec<(&K, &V)> = self.iter().collect();

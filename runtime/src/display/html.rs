@@ -1,4 +1,4 @@
-//! HTML that is safe to put into a page, for those who write a `MimeDisplay`.
+//! Safe HTML for implementations of `MimeDisplay`.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::MimeBundle;
 
-/// A bundle as a piece of a larger page: its HTML, its picture, or its text.
+/// A bundle as a part of a larger page: its HTML, its picture, or its text.
 pub fn as_html(bundle: &MimeBundle) -> String {
     if let Some(html) = bundle.get("text/html") {
         return html.to_owned();
     }
     if let Some(svg) = bundle.get("image/svg+xml") {
-        // In an element of its own, whose ids and styles are not the page's.
+        // In an element of its own, so that its ids and styles do not affect the page.
         return format!("<img src=\"data:image/svg+xml;base64,{}\">", STANDARD.encode(svg));
     }
     for mime in ["image/png", "image/jpeg", "image/gif", "image/webp"] {
@@ -24,12 +24,12 @@ pub fn as_html(bundle: &MimeBundle) -> String {
     preformatted(bundle.get("text/plain").unwrap_or_default())
 }
 
-/// Text with its lines and blanks as they are.
+/// Text with its line breaks and spaces preserved.
 pub(super) fn preformatted(text: &str) -> String {
     format!("<pre style=\"overflow-x:auto\">{}</pre>", escape(text))
 }
 
-/// Text made safe for HTML, in element content and in double-quoted attributes.
+/// Escapes text for HTML element content and double-quoted attributes.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(['&', '<', '>', '"', '\'']) {
         return Cow::Borrowed(text);

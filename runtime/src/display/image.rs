@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{MimeBundle, MimeDisplay};
 
-/// How far into a file an SVG's root element is looked for: comments and a document type may precede it.
+/// The root element of an SVG must start within this many bytes; comments and a document type may precede it.
 const SVG_HEAD_BYTES: usize = 4 << 10;
 
-/// A picture as it stands in its file: PNG, JPEG, GIF, WebP or SVG.
+/// An encoded picture: PNG, JPEG, GIF, WebP or SVG.
 ///
 /// ```
 /// use partita::display::{Image, MimeDisplay};
@@ -27,7 +27,7 @@ pub struct Image {
     format: Format,
 }
 
-/// Why there is no picture to show.
+/// An error of loading a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The file cannot be read.
@@ -35,16 +35,16 @@ pub enum ImageError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
-    /// The file is no picture.
-    #[error("{path} is not a PNG, JPEG, GIF, WebP or SVG file (it is told by its content, not by its name)")]
+    /// The file is not a picture.
+    #[error("{path} is not a PNG, JPEG, GIF, WebP or SVG file (the content decides, not the name)")]
     File {
         /// The file.
         path: PathBuf,
     },
-    /// The bytes are no picture.
+    /// The bytes are not a picture.
     #[error(
         "these {0} bytes are not a PNG, JPEG, GIF, WebP or SVG picture; raw pixels must be encoded first"
     )]
@@ -61,7 +61,7 @@ enum Format {
 }
 
 impl Format {
-    /// Told by the content's first bytes.
+    /// Detects the format from the first bytes.
     fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
@@ -93,7 +93,7 @@ impl Image {
     /// A picture from the bytes of an encoded file.
     ///
     /// # Errors
-    /// When they are none.
+    /// When the bytes are not a picture in one of these formats.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, ImageError> {
         let bytes = bytes.into();
         match Format::of(&bytes) {
@@ -105,7 +105,7 @@ impl Image {
     /// A picture from a file.
     ///
     /// # Errors
-    /// When the file cannot be read or is no picture.
+    /// When the file cannot be read or is not a picture.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ImageError> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })?;

@@ -1,18 +1,18 @@
-//! Several values below each other: what lists, tuples and maps of displays show.
+//! Several values below each other: the display of lists, tuples and maps.
 
 use std::fmt::Display;
 
 use super::html::{as_html, escape};
 use super::{MimeBundle, MimeDisplay};
 
-/// Values of a collection that are shown open; the others are folded.
+/// The number of values that are shown open; the others are folded.
 const MAX_OPEN: usize = 3;
-/// Values of a collection that are shown at all.
+/// The most values that are shown.
 const MAX_VALUES: usize = 12;
-/// Lines of text after which only first lines follow.
+/// After this many lines of text only the first line of each value follows.
 const MAX_LINES: usize = 40;
 
-/// A page of `count` labelled values. Only those that are shown are asked how they look.
+/// A page of `count` labelled values. Only values that are shown are rendered.
 pub(super) fn listing<'a, L: Display>(
     values: impl Iterator<Item = (L, &'a dyn MimeDisplay)>,
     count: usize,

@@ -1,10 +1,10 @@
-//! Shows any value: [`mime_of!`](crate::mime_of) prefers [`MimeDisplay`], falls back to `Debug`, and
-//! for a type with neither says which derive would help.
+//! Displays any value: [`mime_of!`](crate::mime_of) prefers [`MimeDisplay`], falls back to `Debug`, and for a
+//! type with neither says which derive would help.
 //!
-//! The choice is made where the expression's type is known, by autoref specialisation: the macro calls
-//! `.mime()` on a reference to a reference to a [`Probe`], and method lookup, which strips one
-//! reference at a time, meets the implementations in order of preference. The traits are public only
-//! because the macro's expansion names them.
+//! The choice is made where the expression's type is known, by autoref specialisation. The macro calls
+//! `.mime()` on references to a [`Probe`]. Method lookup strips one reference at a time and finds the
+//! implementations in order of preference. The traits are public only because the macro's expansion names
+//! them.
 
 use std::any::type_name;
 use std::fmt::{self, Debug, Write};
@@ -12,10 +12,10 @@ use std::fmt::{self, Debug, Write};
 use super::bounded::Bounded;
 use super::{DisplayHandle, MimeBundle, MimeDisplay};
 
-/// How the value of any expression looks: `Some` bundle, or `None` for `()`, which shows nothing.
+/// The display of any expression's value: `Some` bundle, or `None` for `()`, which shows nothing.
 ///
-/// The expression is evaluated once and borrowed, not moved. Its type must be concrete where the macro
-/// stands: inside a generic function only the bounds written there count.
+/// The expression is evaluated once and borrowed, not moved. Its type must be concrete at the place of the
+/// macro: inside a generic function only the bounds written there count.
 ///
 /// ```
 /// struct Opaque;
@@ -41,8 +41,8 @@ macro_rules! mime_of {
     };
 }
 
-/// Shows any value now, the way a cell's last expression would show: [`display()`](crate::display::display)
-/// for values without [`MimeDisplay`].
+/// Shows any value now, as a cell's last expression would be shown. It is
+/// [`display()`](crate::display::display) for values without [`MimeDisplay`].
 ///
 /// ```
 /// let shown = partita::display!(vec![1, 2, 3]);
@@ -55,11 +55,11 @@ macro_rules! display {
     };
 }
 
-/// Longest text shown for a `Debug` value; what is longer is cut and says so.
+/// The longest text for a `Debug` value; longer text is cut, with a note.
 const MAX_DEBUG_BYTES: usize = 64 << 10;
-/// Longest one-line `Debug` form before the indented one is preferred.
+/// The longest one-line `Debug` form; longer ones are indented.
 const ONE_LINE_BYTES: usize = 120;
-/// Most lines of the indented form: a long list reads better on one wrapped line.
+/// The most lines of the indented form: a longer list reads better on one wrapped line.
 const MAX_INDENTED_LINES: usize = 100;
 
 /// A borrowed value whose representation is to be chosen.
@@ -77,14 +77,14 @@ impl ViaUnit for &&&Probe<'_, ()> {
     }
 }
 
-/// `display(&x)` as a cell's last expression has shown `x` already.
+/// `display(&x)` as a cell's last expression has already shown `x`.
 impl ViaUnit for &&&Probe<'_, DisplayHandle> {
     fn mime(&self) -> Option<MimeBundle> {
         None
     }
 }
 
-/// A text of several lines (a plan, a report) shows as these lines, not in quotes on one.
+/// A text of several lines (a plan, a report) is shown as lines, not quoted on one line.
 impl ViaUnit for &&&Probe<'_, String> {
     fn mime(&self) -> Option<MimeBundle> {
         Some(text_bundle(self.0))
@@ -138,7 +138,7 @@ impl<T: ?Sized> ViaName for Probe<'_, T> {
     }
 }
 
-// Not generic, and never inlined: what stands here is compiled once, and not in every cell.
+// Not generic and never inlined, so that it is compiled once and not in every cell.
 #[inline(never)]
 fn debug_bundle(value: &dyn Debug) -> MimeBundle {
     MimeBundle::text(debug_text(value))
@@ -163,7 +163,7 @@ fn debug_text(value: &dyn Debug) -> String {
 
 fn bounded(arguments: fmt::Arguments<'_>) -> String {
     let mut text = Bounded::new(MAX_DEBUG_BYTES);
-    // An error here is either our own bound or a `Debug` that failed; both leave a prefix to show.
+    // An error here is either our own bound or a failed `Debug`; both leave a prefix to show.
     let complete = text.write_fmt(arguments).is_ok();
     if text.cut {
         text.text.push_str(&format!(" … (cut after {} KiB)", MAX_DEBUG_BYTES >> 10));

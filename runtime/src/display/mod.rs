@@ -1,39 +1,37 @@
-//! How values look to a person: one trait, [`MimeDisplay`], from a value to a MIME bundle, with its
-//! implementations for Polars' types, for containers and for the wrappers that pick a representation
-//! ([`Html`], [`Markdown`], [`Latex`], [`Json`], [`Image`], [`Text`]). [`mime_of!`](crate::mime_of) extends
-//! it to any value at all, which is what a cell's last expression needs. [`display()`] shows a value on the
-//! way and returns a handle that replaces it; [`progress()`] shows how far a loop is. Where displays go (a
-//! notebook, a terminal) is not decided here, and pictures of data are made in [`plot`](crate::plot).
+//! How values are displayed. One trait, [`MimeDisplay`], makes a MIME bundle of a value. It is implemented
+//! for Polars' types, for job reports, for containers and for the wrappers that pick a representation
+//! ([`Html`], [`Markdown`], [`Latex`], [`Json`], [`Image`], [`Text`]). [`mime_of!`](crate::mime_of) extends it
+//! to any value, which a cell's last expression needs. [`display()`] shows a value in the middle of a cell and
+//! returns a handle that replaces it; [`progress()`] shows the progress of a loop. The [`host`](crate::host)
+//! decides where displays go (a notebook, a terminal), and plots are in [`plot`](crate::plot).
 
 mod answer;
 mod bounded;
-mod capture;
 mod containers;
 pub mod html;
 mod image;
+#[doc(hidden)]
+pub mod job_report;
 mod listing;
 pub mod mime_of;
 mod polars;
 mod progress;
-mod send;
+mod show;
 mod table;
 mod wrappers;
 
 pub use answer::Answer;
-#[doc(hidden)]
-pub use capture::{Captured, capture, take_text};
 pub use image::{Image, ImageError};
 pub use partita_bridge::MimeBundle;
 pub use progress::{Progress, ProgressIterator, progress};
-pub(crate) use send::colours;
-pub use send::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
+pub use show::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
 #[doc(hidden)]
-pub use send::{Shown, display_bundle, fresh_id, send_to, set_running};
+pub use show::{display_bundle, fresh_id};
 pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 
-/// A value that can show itself to a person.
+/// A value that can be displayed.
 ///
-/// Implement it for your own types and they show richly as a cell's last expression:
+/// Implement it for your own types to give them rich output as a cell's last expression:
 ///
 /// ```
 /// use partita::display::{MimeBundle, MimeDisplay};
@@ -46,23 +44,23 @@ pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 /// assert_eq!(Celsius(21.5).mime_bundle().get("text/plain"), Some("21.5 °C"));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say how it looks",
+    message = "`{Self}` cannot be displayed",
     label = "not a MimeDisplay",
     note = "`display!(value)` shows any value that has Debug; to show your own type richly, implement \
             MimeDisplay for it"
 )]
 pub trait MimeDisplay {
-    /// The value in every representation it has; `text/plain` is always among them.
+    /// The value in all its representations; `text/plain` is always among them.
     fn mime_bundle(&self) -> MimeBundle;
 
-    /// What went wrong, if it is a failure.
+    /// The error's message, if the value is a failure.
     #[doc(hidden)]
     fn failure(&self) -> Option<String> {
         None
     }
 }
 
-/// The examples of the page about displays.
+/// The examples in docs/display.md.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/display.md")]
 struct Page;

@@ -25,19 +25,19 @@ impl MimeDisplay for Column {
     }
 }
 
-/// Lines shown of a plan.
+/// The most lines of a plan that are shown.
 const MAX_PLAN_LINES: usize = 40;
 
-/// A `LazyFrame` shows its plan, as it will run and as it was written, and runs nothing.
+/// A `LazyFrame` shows its plan, both optimised and as written, and runs nothing.
 impl MimeDisplay for LazyFrame {
     fn mime_bundle(&self) -> MimeBundle {
         let (written, optimised) = match (self.describe_plan(), self.describe_optimized_plan()) {
             (Ok(written), Ok(optimised)) => (page(&written), page(&optimised)),
             (Err(error), _) | (_, Err(error)) => {
-                return MimeBundle::text(format!("LazyFrame whose plan does not resolve: {error}"));
+                return MimeBundle::text(format!("LazyFrame with an invalid plan: {error}"));
             }
         };
-        let note = "LazyFrame, not run yet: collect()? runs it";
+        let note = "LazyFrame, not run yet; run it with collect()?";
         let mut text = format!("{note}\n\noptimised plan:\n{optimised}");
         let mut html = format!(
             "<small style=\"opacity:0.6\">{note}</small>\
@@ -45,11 +45,11 @@ impl MimeDisplay for LazyFrame {
             preformatted(&optimised)
         );
         if written == optimised {
-            text.push_str("\n\n(as it was written)");
+            text.push_str("\n\n(as written)");
         } else {
-            text.push_str(&format!("\n\nas it was written:\n{written}"));
+            text.push_str(&format!("\n\nas written:\n{written}"));
             html.push_str(&format!(
-                "<details><summary>as it was written</summary>{}</details>",
+                "<details><summary>as written</summary>{}</details>",
                 preformatted(&written)
             ));
         }
@@ -57,29 +57,29 @@ impl MimeDisplay for LazyFrame {
     }
 }
 
-/// The beginning of a plan.
+/// The first lines of a plan.
 fn page(plan: &str) -> String {
     let lines: Vec<&str> = plan.trim_end().lines().collect();
     match lines.get(..MAX_PLAN_LINES) {
         Some(first) if lines.len() > MAX_PLAN_LINES => {
             let rest = lines.len() - MAX_PLAN_LINES;
-            format!("{}\n… {rest} lines more; explain(true)? has them all", first.join("\n"))
+            format!("{}\n… {rest} more lines; explain(true)? has them all", first.join("\n"))
         }
         _ => lines.join("\n"),
     }
 }
 
-/// An expression shows as Polars writes it in a plan.
+/// An expression is shown as Polars writes it in a plan.
 impl MimeDisplay for Expr {
     fn mime_bundle(&self) -> MimeBundle {
         MimeBundle::text(format!("{self:?}"))
     }
 }
 
-/// Says what is missing.
+/// Shows that aggregations are missing.
 impl MimeDisplay for LazyGroupBy {
     fn mime_bundle(&self) -> MimeBundle {
-        MimeBundle::text("LazyGroupBy: groups without aggregations; go on with .agg([…])")
+        MimeBundle::text("LazyGroupBy: groups without aggregations; add .agg([…])")
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
     fn a_plan_is_no_longer_than_a_page() {
         let shown = page(&"FILTER\n".repeat(100));
         assert_eq!(shown.lines().count(), MAX_PLAN_LINES + 1);
-        assert!(shown.ends_with("… 60 lines more; explain(true)? has them all"), "{shown}");
+        assert!(shown.ends_with("… 60 more lines; explain(true)? has them all"), "{shown}");
         assert_eq!(page("FILTER\nFROM"), "FILTER\nFROM");
     }
 

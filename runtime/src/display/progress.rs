@@ -1,6 +1,6 @@
-//! Progress of a loop, live: [`progress`] around what the loop goes through, or a [`Progress`] that is
-//! told. indicatif keeps the figures. With a front end, a thread sends what has changed as updates of one
-//! display; without one, indicatif draws to the terminal.
+//! Live progress of a loop: [`progress`] wraps an iterator, and a [`Progress`] is updated by hand. indicatif
+//! keeps the figures. With a front end, a thread sends changes as updates of one display; without one,
+//! indicatif draws to the terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,22 +12,22 @@ use indicatif::{
 };
 
 use super::html::escape;
-use super::send::{Shown, fresh_id, is_running, sink};
+use super::show::fresh_id;
 use super::{MimeBundle, MimeDisplay};
 use crate::cancel;
+use crate::host::{self, Host, Shown};
 
-/// Between two updates. People see no more, and front ends redraw on each.
+/// The interval between updates. People see no more, and front ends redraw on each.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// After this the time is shown anew though nothing has moved.
+/// The time is updated after this interval even if nothing has changed.
 const STILL: Duration = Duration::from_secs(1);
-/// Characters of the bar in text: with the figures it fits into 80.
+/// Characters of the bar in text: with the figures it fits into 80 columns.
 const BAR_CHARS: u64 = 24;
-/// Characters shown of a message.
+/// The most characters of a message that are shown.
 const MAX_MESSAGE_CHARS: usize = 60;
 
-/// Shows how far a loop has come, while it runs. What is shown last is the truth: a loop left early, by
-/// `break`, `?` or a panic, says at how much it stopped. An interrupt ends the loop, and the cell with
-/// it.
+/// Shows the progress of a loop while it runs. The final state is accurate: a loop left early, by `break`,
+/// `?` or a panic, shows where it stopped. An interrupt ends the loop, and the cell with it.
 ///
 /// ```
 /// use partita::display::progress;
@@ -46,18 +46,18 @@ pub fn progress<I: IntoIterator>(items: I) -> ProgressIterator<I::IntoIter> {
     ProgressIterator { items, progress: Progress::start(total), started: false, token: cancel::current() }
 }
 
-/// What [`progress`] returns: the same items, counted.
+/// The iterator that [`progress`] returns: the same items, counted.
 #[derive(Debug)]
 pub struct ProgressIterator<I> {
     items: I,
     progress: Progress,
-    /// Whether an item was handed out, which is done when the next one is asked for.
+    /// Whether an item was returned. It counts as done when the next one is requested.
     started: bool,
     token: cancel::Token,
 }
 
 impl<I> ProgressIterator<I> {
-    /// Says beside the bar what is being done.
+    /// Sets the message beside the bar.
     #[must_use]
     pub fn with_message(self, message: impl Into<String>) -> Self {
         self.progress.set_message(message);
@@ -90,8 +90,8 @@ impl<I: Iterator> Iterator for ProgressIterator<I> {
     }
 }
 
-/// A progress bar that is told how far things are. It can be shared between threads. Dropped before
-/// [`finish`](Self::finish), it says at how much it stopped.
+/// A progress bar that is updated by hand. It can be shared between threads. If it is dropped before
+/// [`finish`](Self::finish), it shows where it stopped.
 ///
 /// ```
 /// use partita::display::Progress;
@@ -118,20 +118,20 @@ struct Shared {
     wake: Condvar,
 }
 
-/// What is counted.
+/// The unit of the count.
 #[derive(Debug, Clone, Copy)]
 enum Unit {
     Steps,
     Bytes,
 }
 
-/// Who shows it.
+/// Where the bar is shown.
 enum Target {
-    /// A front end, as updates of one display.
-    FrontEnd { id: String, send: Box<dyn Fn(Shown) + Send + Sync> },
-    /// indicatif, on standard error.
+    /// In a front end, as updates of one display.
+    FrontEnd { id: String, host: Arc<dyn Host> },
+    /// In the terminal, by indicatif, on standard error.
     Terminal,
-    /// Standard error is not a terminal: it gets the final state, once.
+    /// Standard error is not a terminal: only the final state is written.
     Log,
 }
 
@@ -145,7 +145,7 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// How it ended.
+/// How the bar ended.
 enum End {
     Finished,
     /// Dropped before it was finished.
@@ -161,13 +161,13 @@ impl Progress {
         Self::start(Some(total))
     }
 
-    /// A count of steps whose number nobody knows yet; [`set_total`](Self::set_total) makes it a bar.
+    /// A count of steps without a known total; [`set_total`](Self::set_total) makes it a bar.
     #[must_use]
     pub fn counter() -> Self {
         Self::start(None)
     }
 
-    /// A count of bytes whose number nobody knows yet; [`set_total`](Self::set_total) makes it a bar.
+    /// A count of bytes without a known total; [`set_total`](Self::set_total) makes it a bar.
     #[must_use]
     pub fn bytes() -> Self {
         Self::with_unit(None, Unit::Bytes)
@@ -178,10 +178,11 @@ impl Progress {
     }
 
     fn with_unit(total: Option<u64>, unit: Unit) -> Self {
-        let target = match sink() {
-            Some(sink) => Target::FrontEnd { id: fresh_id(), send: Box::new(sink) },
-            None if io::stderr().is_terminal() => Target::Terminal,
-            None => Target::Log,
+        let host = host::current();
+        let target = match host.replaces_displays() {
+            true => Target::FrontEnd { id: fresh_id(), host: host.clone() },
+            false if io::stderr().is_terminal() => Target::Terminal,
+            false => Target::Log,
         };
         Self::with_target(total, unit, target)
     }
@@ -194,10 +195,10 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(total, draw);
         let shared = Arc::new(Shared { bar, unit, target, ended: Mutex::new(false), wake: Condvar::new() });
         match &shared.target {
-            Target::FrontEnd { id, send } => {
-                send(Shown::New { id: id.clone(), bundle: shared.bundle(None) });
+            Target::FrontEnd { id, host } => {
+                host.show(Shown::New { id: id.clone(), bundle: shared.bundle(None) });
                 let ticking = Arc::clone(&shared);
-                // Without the thread only the first and the last state are shown.
+                // If the thread cannot start, only the first and the last state are shown.
                 let _ = thread::Builder::new().name("progress".into()).spawn(move || ticking.tick());
             }
             Target::Terminal => {
@@ -209,17 +210,17 @@ impl Progress {
         Self { shared }
     }
 
-    /// `steps` more are done. Cheap: nothing is shown here.
+    /// Adds `steps` to the count. This is cheap: nothing is shown here.
     pub fn inc(&self, steps: u64) {
         self.shared.bar.inc(steps);
     }
 
-    /// So many steps are done.
+    /// Sets the count to `steps`.
     pub fn set_position(&self, steps: u64) {
         self.shared.bar.set_position(steps);
     }
 
-    /// There are so many steps in all.
+    /// Sets the total to `steps`.
     pub fn set_total(&self, steps: u64) {
         self.shared.bar.set_length(steps);
         if matches!(self.shared.target, Target::Terminal) {
@@ -227,29 +228,29 @@ impl Progress {
         }
     }
 
-    /// Says beside the bar what is being done.
+    /// Sets the message beside the bar.
     pub fn set_message(&self, message: impl Into<String>) {
         self.shared.bar.set_message(message.into());
     }
 
-    /// Steps done.
+    /// The number of steps done.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.shared.bar.position()
     }
 
-    /// It is done, whatever the count; the bar stays as it is.
+    /// Ends the bar as complete and leaves its count as it is.
     pub fn finish(&self) {
         self.end(&End::Finished);
     }
 
-    /// It is done, and this is to be said of it.
+    /// Ends the bar as complete, with a final message.
     pub fn finish_with_message(&self, message: impl Into<String>) {
         self.set_message(message);
         self.finish();
     }
 
-    /// Shows the final state; what comes later is not shown.
+    /// Shows the final state; later changes are not shown.
     fn end(&self, end: &End) {
         let shared = &*self.shared;
         let mut ended = shared.lock();
@@ -257,8 +258,8 @@ impl Progress {
             return;
         }
         match &shared.target {
-            Target::FrontEnd { id, send } => {
-                send(Shown::Update { id: id.clone(), bundle: shared.bundle(Some(end)) });
+            Target::FrontEnd { id, host } => {
+                host.show(Shown::Update { id: id.clone(), bundle: shared.bundle(Some(end)) });
             }
             Target::Terminal => {
                 shared.bar.finish_and_clear();
@@ -286,9 +287,9 @@ impl Shared {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends what has changed, at most once an [`INTERVAL`], until the end.
+    /// Sends changes, at most once per [`INTERVAL`], until the end.
     fn tick(&self) {
-        let Target::FrontEnd { id, send } = &self.target else { return };
+        let Target::FrontEnd { id, host } = &self.target else { return };
         let state = || (self.bar.position(), self.bar.length(), self.bar.message());
         let mut sent = (Instant::now(), state());
         let mut ended = self.lock();
@@ -296,18 +297,18 @@ impl Shared {
             let next = sent.0 + INTERVAL;
             let now = Instant::now();
             if now < next {
-                // A wait may end before its time.
+                // A wait may end early.
                 let waited = self.wake.wait_timeout(ended, next - now);
                 ended = waited.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
             let current = state();
-            if current == sent.1 && (now < sent.0 + STILL || !is_running()) {
+            if current == sent.1 && (now < sent.0 + STILL || !host.is_running()) {
                 let waited = self.wake.wait_timeout(ended, INTERVAL);
                 ended = waited.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
-            send(Shown::Update { id: id.clone(), bundle: self.bundle(None) });
+            host.show(Shown::Update { id: id.clone(), bundle: self.bundle(None) });
             sent = (Instant::now(), current);
         }
     }
@@ -317,7 +318,7 @@ impl Shared {
         let figures = self.describe(end);
         let value = match (self.share(), end) {
             (Some(share), _) => format!(" value=\"{share:.4}\""),
-            // An element without a value moves for ever, which would be a lie at the end.
+            // A progress element without a value moves for ever, which would be wrong at the end.
             (None, Some(_)) => " value=\"1\"".to_owned(),
             (None, None) => String::new(),
         };
@@ -332,7 +333,7 @@ impl Shared {
         MimeBundle::text(self.line(end)).with("text/html", html)
     }
 
-    /// Message, bar and figures; the message on a line of its own where one line has no room for it.
+    /// Message, bar and figures. The message gets a line of its own if one line is too short.
     fn line(&self, end: Option<&End>) -> String {
         let message = self.message();
         let figures = self.describe(end);
@@ -360,19 +361,19 @@ impl Shared {
         line
     }
 
-    /// How much is done, from 0 to 1, if that is known.
+    /// The fraction that is done, from 0 to 1, if the total is known.
     fn share(&self) -> Option<f64> {
         let total = self.bar.length()?;
-        // Nothing to do is done.
+        // A total of 0 is complete.
         Some(if total == 0 { 1.0 } else { (self.bar.position() as f64 / total as f64).min(1.0) })
     }
 
-    /// `40 %, 40/100, 3s, 5s left` and what stands for it at the end.
+    /// Text such as `40 %, 40/100, 3s, 5s left`, and the text of the final state.
     fn describe(&self, end: Option<&End>) -> String {
         let elapsed = self.bar.elapsed();
         let position = self.amount(self.bar.position());
         let (at, count) = match (self.share(), self.bar.length()) {
-            // Rounded down: 100 % is said when it is all.
+            // Rounded down, so that 100 % means complete.
             (Some(share), Some(total)) => {
                 (format!("{:.0} %", (share * 100.0).floor()), format!("{position}/{}", self.amount(total)))
             }
@@ -415,7 +416,7 @@ impl Shared {
     }
 
     fn log(&self, end: &End) {
-        // A closed stream has no reader to miss it.
+        // If the stream is closed, nobody reads it.
         let _ = writeln!(io::stderr(), "{}", self.line(Some(end)));
     }
 }
@@ -434,7 +435,7 @@ fn time(duration: Duration) -> String {
     }
 }
 
-/// What indicatif draws; the same figures as in a notebook.
+/// indicatif's template, with the same figures as in a notebook.
 fn terminal_style(unit: Unit, total_is_known: bool) -> ProgressStyle {
     let template = match (unit, total_is_known) {
         (Unit::Steps, true) => {
@@ -458,18 +459,19 @@ mod tests {
 
     use super::*;
 
-    type Record = Arc<Mutex<Vec<Shown>>>;
+    use crate::host::recorder::Recorder;
+
+    type Record = Arc<Recorder>;
 
     fn recorded(total: Option<u64>) -> (Progress, Record) {
         let record = Record::default();
-        let sender = Arc::clone(&record);
-        let send = Box::new(move |shown| sender.lock().unwrap().push(shown));
-        (Progress::with_target(total, Unit::Steps, Target::FrontEnd { id: "p".into(), send }), record)
+        let target = Target::FrontEnd { id: "p".into(), host: record.clone() };
+        (Progress::with_target(total, Unit::Steps, target), record)
     }
 
-    /// The last thing sent, as text; the first must be the display that it updates.
+    /// The last display sent, as text. Everything after the first must update the first.
     fn last(record: &Record) -> String {
-        let record = record.lock().unwrap();
+        let record = record.shown();
         assert!(matches!(&record[0], Shown::New { id, .. } if id == "p"), "{record:?}");
         match record.last() {
             Some(Shown::Update { id, bundle }) if id == "p" => bundle.get("text/plain").unwrap().to_owned(),
@@ -532,7 +534,7 @@ mod tests {
         progress.inc(1);
         progress.finish();
         assert!(last(&record).starts_with("all <read> done: 3 in "), "{}", last(&record));
-        let record = record.lock().unwrap();
+        let record = record.shown();
         let Some(Shown::Update { bundle, .. }) = record.last() else { panic!("{record:?}") };
         let html = bundle.get("text/html").unwrap();
         assert!(html.contains("all &lt;read&gt;") && html.contains("value=\"1\""), "{html}");
@@ -547,15 +549,15 @@ mod tests {
         }
         progress.finish();
         let most = started.elapsed().as_millis() / INTERVAL.as_millis() + 2;
-        assert!(record.lock().unwrap().len() as u128 <= most, "{} > {most}", record.lock().unwrap().len());
+        assert!(record.shown().len() as u128 <= most, "{} > {most}", record.shown().len());
     }
 
     #[test]
     fn a_step_is_shown_while_the_next_one_takes_long() {
         let (progress, record) = recorded(Some(2));
         progress.inc(1);
-        // No further call: the bar shows by itself what it was told.
-        while record.lock().unwrap().len() < 2 {
+        // Without a further call, the bar shows its last values.
+        while record.shown().len() < 2 {
             thread::yield_now();
         }
         assert!(last(&record).contains("50 %, 1/2, "), "{}", last(&record));
@@ -567,9 +569,8 @@ mod tests {
     #[test]
     fn bytes_are_told_in_megabytes() {
         let record = Record::default();
-        let sender = Arc::clone(&record);
-        let send = Box::new(move |shown| sender.lock().unwrap().push(shown));
-        let progress = Progress::with_target(None, Unit::Bytes, Target::FrontEnd { id: "p".into(), send });
+        let target = Target::FrontEnd { id: "p".into(), host: record.clone() };
+        let progress = Progress::with_target(None, Unit::Bytes, target);
         progress.set_total(110_439_634);
         progress.set_position(55_000_000);
         drop(progress);

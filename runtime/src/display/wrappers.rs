@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::{MimeBundle, MimeDisplay};
 
-/// Text that the front end renders as HTML. It is shown as it is: escape what comes from data.
+/// Text that the front end renders as HTML. It is not escaped: escape text that comes from data.
 ///
 /// ```
 /// use partita::display::{Html, MimeDisplay};
@@ -47,7 +47,7 @@ impl MimeDisplay for Latex {
     }
 }
 
-/// Plain text as it is, without the quotes of a `String`; ANSI colours show as colours.
+/// Plain text without the quotes of a `String`; ANSI colours are shown as colours.
 ///
 /// ```
 /// use partita::display::{MimeDisplay, Text};
@@ -62,7 +62,7 @@ impl MimeDisplay for Text {
     }
 }
 
-/// JSON, which JupyterLab shows as a tree to fold and search.
+/// JSON, which JupyterLab shows as a tree that folds and can be searched.
 ///
 /// ```
 /// use partita::display::{Json, MimeDisplay};
@@ -73,7 +73,7 @@ impl MimeDisplay for Text {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Json(serde_json::Value);
 
-/// Why something is no JSON.
+/// Why a value or text is not JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("this cannot be shown as JSON")]
 pub struct JsonError(#[from] serde_json::Error);
@@ -82,7 +82,7 @@ impl Json {
     /// The JSON form of a value.
     ///
     /// # Errors
-    /// When the value has none: a map whose keys are not text, say.
+    /// When the value has none, for example a map whose keys are not text.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, JsonError> {
         Ok(Self(serde_json::to_value(value)?))
     }

@@ -1,5 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use partita_engine::EventStream;
@@ -13,23 +12,9 @@ const JOBS_KEPT: usize = 100;
 
 type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
-/// Takes the events of every session of this process, with the session's number.
-type Sink = fn(u64, &Event);
-
-static SINK: OnceLock<Sink> = OnceLock::new();
-static NEXT_SESSION: AtomicU64 = AtomicU64::new(0);
-
-/// Hands every session's events to `sink` from now on, on the thread that emits them; the first call
-/// holds.
-#[doc(hidden)]
-pub fn send_to(sink: Sink) {
-    let _ = SINK.set(sink);
-}
-
 /// The session's event stream: takes events from the scheduler, keeps the last jobs' and hands each
 /// to the listeners.
 pub struct EventBus {
-    session: u64,
     started: Instant,
     state: Mutex<Session>,
     listeners: Mutex<Vec<Listener>>,
@@ -38,7 +23,6 @@ pub struct EventBus {
 impl Default for EventBus {
     fn default() -> Self {
         Self {
-            session: NEXT_SESSION.fetch_add(1, Ordering::Relaxed),
             started: Instant::now(),
             state: Mutex::new(Session::new(Limits::whole_jobs(JOBS_KEPT))),
             listeners: Mutex::default(),
@@ -64,9 +48,6 @@ impl EventBus {
 
     /// Takes one event.
     pub(crate) fn emit(&self, event: Event) {
-        if let Some(sink) = SINK.get() {
-            sink(self.session, &event);
-        }
         // Called without the lock: a listener may listen for more.
         let listeners = self.listeners.lock().unwrap_or_else(|e| e.into_inner()).clone();
         for listener in listeners {

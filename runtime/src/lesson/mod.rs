@@ -1,5 +1,5 @@
-//! What lessons need beside datasets: [`check!`](crate::check) looks at a learner's answer and says what
-//! it lacks. What is right is written in the lesson; nothing here knows datasets or jobs.
+//! Support for lessons: [`check!`](crate::check) checks a learner's answer and says what is wrong. The lesson
+//! defines what is right; this module knows neither datasets nor jobs.
 
 mod verdict;
 
@@ -12,13 +12,13 @@ use crate::display::display;
 
 use verdict::Verdict;
 
-/// Looks at the answer to an exercise and shows a line: not there yet, wrong and in which way, or right. The
-/// cell goes on in any case.
+/// Checks the answer to an exercise and shows one line: not answered yet, wrong with the reason, or right.
+/// The cell continues in any case.
 ///
-/// The answer is an `Option`, `None` until the learner has one. After it come conditions on what is in it,
-/// each with what to say where it does not hold: the first that does not is told. A condition may use `?`;
-/// if it fails or panics, that is told instead. Conditions that compute the right answer from the data show
-/// how to find it, without giving it away.
+/// The answer is an `Option`, `None` until the learner has one. It is followed by conditions on its value,
+/// each with a message for the case that it does not hold. The message of the first failed condition is
+/// shown. A condition may use `?`; an error or panic in it is shown instead. Conditions that compute the
+/// expected result from the data show how to find it without giving it away.
 ///
 /// ```
 /// use partita::prelude::*;
@@ -47,7 +47,8 @@ macro_rules! check {
     };
 }
 
-/// What [`check!`](crate::check) does: shows the verdict on an answer. `objection` says what is wrong with it.
+/// Implements [`check!`](crate::check): shows the verdict on an answer. `objection` returns what is wrong
+/// with it.
 pub fn check<T>(
     name: &str,
     answer: &Option<T>,
@@ -65,9 +66,9 @@ fn judge<T>(
     match catch_unwind(AssertUnwindSafe(|| objection(answer))) {
         Ok(Ok(None)) => Verdict::right(name),
         Ok(Ok(Some(objection))) => Verdict::wrong(name, &objection),
-        Ok(Err(error)) => Verdict::wrong(name, &format!("it could not be looked at: {error}")),
+        Ok(Err(error)) => Verdict::wrong(name, &format!("the check failed: {error}")),
         Err(panic) if panic.is::<Interrupted>() => resume_unwind(panic),
-        Err(panic) => Verdict::wrong(name, &format!("looking at it panicked: {}", text(&*panic))),
+        Err(panic) => Verdict::wrong(name, &format!("the check panicked: {}", text(&*panic))),
     }
 }
 
@@ -98,7 +99,7 @@ mod tests {
                 None
             })
         };
-        assert_eq!(told(None, objection), "○ tasks: not yet; put your answer in the place of None");
+        assert_eq!(told(None, objection), "○ tasks: not answered yet; replace None by Some(your answer)");
         assert_eq!(told(Some(3), objection), "✗ tasks: too few");
         assert_eq!(told(Some(5), objection), "✗ tasks: too many");
         assert_eq!(told(Some(4), objection), "✓ tasks: right");
@@ -107,9 +108,9 @@ mod tests {
     #[test]
     fn what_fails_while_the_answer_is_looked_at_is_told_and_goes_no_further() {
         let failed = told(Some("x"), |text| Ok(Some(text.parse::<u8>()?.to_string())));
-        assert_eq!(failed, "✗ tasks: it could not be looked at: invalid digit found in string");
+        assert_eq!(failed, "✗ tasks: the check failed: invalid digit found in string");
         let panicked = told(Some(vec![1]), |list| Ok(Some(list[3].to_string())));
-        assert!(panicked.starts_with("✗ tasks: looking at it panicked: index out of bounds"), "{panicked}");
+        assert!(panicked.starts_with("✗ tasks: the check panicked: index out of bounds"), "{panicked}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 use crate::display::html::escape;
-use crate::display::{MimeBundle, MimeDisplay, colours};
+use crate::display::{MimeBundle, MimeDisplay};
+use crate::host;
 
-/// What is to be said of an answer.
+/// The verdict on an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
     name: String,
@@ -18,7 +19,7 @@ enum Kind {
 
 impl Verdict {
     pub(super) fn not_yet(name: &str) -> Self {
-        Self::new(name, Kind::NotYet, "not yet; put your answer in the place of None")
+        Self::new(name, Kind::NotYet, "not answered yet; replace None by Some(your answer)")
     }
 
     pub(super) fn wrong(name: &str, why: &str) -> Self {
@@ -33,14 +34,14 @@ impl Verdict {
         Self { name: name.to_owned(), kind, text: text.to_owned() }
     }
 
-    /// The verdict in a line of text.
+    /// The verdict as a line of text.
     pub(super) fn line(&self) -> String {
         format!("{} {}: {}", self.kind.mark(), self.name, self.text)
     }
 }
 
 impl Kind {
-    /// Told apart without colours too.
+    /// The mark; it is distinct without colours too.
     fn mark(self) -> char {
         match self {
             Self::NotYet => '○',
@@ -49,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// For people with every kind of colour vision, and on light and dark pages.
+    /// Distinct with any colour vision, and on light and dark pages.
     fn colour(self) -> &'static str {
         match self {
             Self::NotYet => "#808890",
@@ -58,7 +59,7 @@ impl Kind {
         }
     }
 
-    /// The same in a terminal.
+    /// The same colour in a terminal.
     fn ansi(self) -> &'static str {
         match self {
             Self::NotYet => "\x1b[2m",
@@ -79,7 +80,7 @@ impl MimeDisplay for Verdict {
             escape(text)
         );
         let line = self.line();
-        let line = if colours() { format!("{ansi}{line}\x1b[0m") } else { line };
+        let line = if host::current().has_colours() { format!("{ansi}{line}\x1b[0m") } else { line };
         MimeBundle::text(line).with("text/html", html)
     }
 }

@@ -3,37 +3,36 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use partita_engine::Settings;
+use partita_engine::{EngineError, Settings};
 
 use super::Session;
-use crate::engines::pool::{PoolEngine, PoolOptions};
+use crate::engines::pool::PoolOptions;
 use crate::error::{PartitaError, Result};
 
-/// Names the pool that [`Session::from_env`] connects to.
+/// Environment variable with the address of the pool for [`Session::from_env`].
 const MASTER_VARIABLE: &str = "PARTITA_MASTER";
 
 impl Session {
-    /// A session on a pool: tasks run on its workers. The address is `partita://host:port`, with TLS
-    /// `partitas://host:port`; token and certificates come from `PARTITA_TOKEN_FILE` or `PARTITA_TOKEN`
-    /// and `PARTITA_TLS_CA`. Files are read where the workers are, under the same paths as here.
+    /// Connects to a pool; tasks run on its workers. The address is `partita://host:port`, or
+    /// `partitas://host:port` with TLS. Token and certificates come from `PARTITA_TOKEN_FILE` or
+    /// `PARTITA_TOKEN` and `PARTITA_TLS_CA`. Workers read files under the same paths as here.
     ///
     /// # Errors
-    /// When the pool cannot be reached, refuses this session or has no workers; the message says what
-    /// to do.
+    /// When the pool cannot be reached, refuses this session or has no workers; the message says what to do.
     pub fn connect(address: &str) -> Result<Self> {
         Self::connect_with(PoolOptions::new(address))
     }
 
-    /// Like [`connect`](Self::connect), with more said.
+    /// Like [`connect`](Self::connect), with options.
     ///
     /// # Errors
     /// As `connect`.
     pub fn connect_with(options: PoolOptions) -> Result<Self> {
-        Ok(Self::on(Arc::new(PoolEngine::connect(options)?)))
+        Self::builder().connect_with(options)
     }
 
-    /// The pool that `PARTITA_MASTER` names, or one slot for each core of this process where it is not
-    /// set: the same program runs on both.
+    /// Connects to the pool that `PARTITA_MASTER` names. If it is not set, runs on one slot for each core of
+    /// this process. So the same program runs on both.
     ///
     /// # Errors
     /// As [`connect`](Self::connect) and [`new`](Self::new).
@@ -44,22 +43,24 @@ impl Session {
         }
     }
 
-    /// Uses as many of the pool's workers as the queue asks for, between these bounds, and gives one
-    /// back that had nothing to do for `idle`. Unless called, all are used.
+    /// Turns dynamic allocation on: the session uses as many of the pool's workers as its queue needs, within
+    /// these bounds, and releases a worker that was idle for `idle`. By default all workers are used.
     ///
     /// # Errors
-    /// When the bounds make no sense, or the session is not on a pool.
+    /// When the bounds are invalid, or the session is not on a pool.
     pub fn set_dynamic_allocation(&self, workers: RangeInclusive<usize>, idle: Duration) -> Result<()> {
         if *workers.end() == 0 || workers.start() > workers.end() {
-            let problem = format!("between {} and {} workers there are none", workers.start(), workers.end());
-            let remedy = "the second must be at least 1 and not below the first";
+            let problem =
+                format!("there is no number of workers between {} and {}", workers.start(), workers.end());
+            let remedy = "the maximum must be at least 1 and at least the minimum";
             return Err(PartitaError::argument("set_dynamic_allocation", problem, remedy));
         }
         let settings = Settings { allocation: Some((workers, idle)), ..Settings::default() };
         self.set("set_dynamic_allocation", settings)
     }
 
-    /// How long a task waits for a worker that has its partition cached, before any other may take it.
+    /// Sets how long a task waits for a worker that has its partition cached before any other worker may run
+    /// it.
     ///
     /// # Errors
     /// When the session is not on a pool.
@@ -68,7 +69,12 @@ impl Session {
     }
 
     fn set(&self, step: &str, settings: Settings) -> Result<()> {
-        let failed = |problem| PartitaError::argument(step, problem, "this is for sessions on a pool");
-        self.inner.engine.set(settings).map_err(failed)
+        self.inner.engine.set(settings).map_err(|error| match error {
+            EngineError::NoSettings(problem) => {
+                PartitaError::argument(step, problem, "use it with a session on a pool")
+            }
+            EngineError::Unreachable(cause) => PartitaError::Other(cause),
+            other => PartitaError::Other(Arc::new(other)),
+        })
     }
 }

@@ -1,8 +1,10 @@
-//! The session: the engine that datasets run on, its settings, and the record of what ran.
+//! The session: the engine that datasets run on, its settings, and the record of its jobs.
 
+mod builder;
 mod connect;
 mod temp;
 
+pub use builder::SessionBuilder;
 #[doc(hidden)]
 pub use temp::remove_temp_dirs;
 
@@ -15,17 +17,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use partita_engine::own_directory::OwnDirectory;
 use partita_engine::{Engine, cache::CacheLease, execute::slots::inside_task};
 
-use crate::engines::embedded::EmbeddedEngine;
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
+use crate::host::Host;
 use crate::plan::{NodeRef, check_partitions};
 use crate::scheduler::{Action, JobResult, Scheduler};
 
-/// Memory for cached partitions if nothing else is said: Spark gives storage about half of an
-/// executor; half a course worker's 2 GB.
-const CACHE_BYTES: usize = 1 << 30;
-
-/// A running engine and what was done on it. Cheap to clone; clones are the same session.
+/// A running engine and the record of its jobs. Cheap to clone; clones are the same session.
 ///
 /// ```
 /// use partita::prelude::*;
@@ -43,6 +41,7 @@ pub struct Session {
 
 struct Inner {
     number: usize,
+    host: Arc<dyn Host>,
     engine: Arc<dyn Engine>,
     events: Arc<EventBus>,
     scheduler: Scheduler,
@@ -53,7 +52,8 @@ struct Inner {
     temp: Mutex<Option<OwnDirectory>>,
 }
 
-/// Every session of this process that is still in use, for those who look at all of them.
+/// Every session of this process that is still in use. Process-wide because commands list all of them,
+/// and the directories of all of them are removed at the end.
 static LIVE: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 
 /// The sessions of this process, oldest first.
@@ -66,65 +66,58 @@ pub fn live() -> Vec<Session> {
 /// [`Inner::last_job`] before any job ran.
 const NO_JOB: usize = usize::MAX;
 
-/// [`Inner::shuffle_partitions`] unless set: a pool's slots come and go.
+/// [`Inner::shuffle_partitions`] by default, because the number of a pool's slots changes.
 const AS_SLOTS: usize = 0;
 
-/// A reduce partition of fewer bytes is not worth splitting.
+/// A smaller reduce partition, in bytes, is not worth splitting.
 const HOT: u64 = 1 << 20;
 
-/// Spark's `spark.sql.autoBroadcastJoinThreshold`.
+/// Spark's default of `spark.sql.autoBroadcastJoinThreshold`.
 const SMALL: usize = 10 << 20;
 
 impl Session {
-    /// A session on `slots` threads of this process: each runs one task at a time on one core.
+    /// A session on `slots` threads of this process. Each runs one task at a time on one core.
     ///
     /// # Errors
-    /// When `slots` is zero, or the system gives no more threads.
+    /// When `slots` is zero, or the system cannot start the threads.
     pub fn embedded(slots: usize) -> Result<Self> {
-        Self::embedded_in("Session::embedded", slots, CACHE_BYTES)
+        Self::builder().embedded(slots)
     }
 
-    /// Like [`embedded`](Self::embedded), with room for `bytes` of cached partitions in memory instead of
-    /// 1 GiB: to see what storage levels do when it is short.
+    /// Like [`embedded`](Self::embedded), with `bytes` of memory for cached partitions instead of 1 GiB: use
+    /// it to see how storage levels behave when memory is short.
     ///
     /// # Errors
     /// As [`embedded`](Self::embedded).
     pub fn embedded_with_cache(slots: usize, bytes: usize) -> Result<Self> {
-        Self::embedded_in("Session::embedded_with_cache", slots, bytes)
-    }
-
-    fn embedded_in(step: &str, slots: usize, cache_bytes: usize) -> Result<Self> {
-        if slots == 0 {
-            let remedy = "give at least 1, or use Session::new() for one a core";
-            return Err(PartitaError::argument(step, "0 slots can run nothing", remedy));
-        }
-        let engine = EmbeddedEngine::start(slots, cache_bytes).map_err(|error| {
-            let problem = format!("the system gave no {slots} threads: {error}");
-            PartitaError::argument(step, problem, "ask for fewer slots")
-        })?;
-        Ok(Self::on(Arc::new(engine)))
+        Self::builder().embedded_with_cache(slots, bytes)
     }
 
     /// A session with one slot for each core this process may use.
     ///
     /// # Errors
-    /// When the system gives no more threads.
+    /// When the system cannot start the threads.
     pub fn new() -> Result<Self> {
         Self::embedded(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
-    pub(crate) fn on(engine: Arc<dyn Engine>) -> Self {
-        let events = Arc::new(EventBus::default());
-        engine.attach(events.clone());
+    pub(crate) fn on(engine: Arc<dyn Engine>, host: Arc<dyn Host>) -> Self {
+        // Process-wide: hosts and people tell the sessions of a process apart by it.
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let events = Arc::new(EventBus::default());
+        let receiver = host.clone();
+        events.listen(move |event| receiver.receive(number as u64, event));
+        engine.attach(events.clone());
         let inner = Inner {
-            number: NUMBER.fetch_add(1, Ordering::Relaxed),
-            scheduler: Scheduler::new(engine.clone(), events.clone()),
+            number,
+            scheduler: Scheduler::new(engine.clone(), events.clone(), host.interrupts().clone()),
             shuffle_partitions: AtomicUsize::new(AS_SLOTS),
             broadcast_threshold: AtomicUsize::new(SMALL),
             next_cache: AtomicU64::new(0),
             last_job: AtomicUsize::new(NO_JOB),
             temp: Mutex::default(),
+            host,
             engine,
             events,
         };
@@ -135,18 +128,18 @@ impl Session {
         Self { inner }
     }
 
-    /// Which session of this process it is, counted from 1.
+    /// The number of this session in its process, counted from 1.
     pub fn number(&self) -> usize {
         self.inner.number
     }
 
-    /// How many tasks run side by side.
+    /// The number of tasks that run at the same time.
     pub fn slots(&self) -> usize {
         self.inner.engine.slots()
     }
 
-    /// Partitions that come out of a `group_by`, `join`, `sort` or `distinct`: as many as there are
-    /// slots, unless set.
+    /// The number of partitions after a `group_by`, `join`, `sort` or `distinct`: by default the number of
+    /// slots.
     pub fn shuffle_partitions(&self) -> usize {
         match self.inner.shuffle_partitions.load(Ordering::Relaxed) {
             AS_SLOTS => self.slots().max(1),
@@ -154,7 +147,7 @@ impl Session {
         }
     }
 
-    /// Sets the partitions that come out of wide steps built from now on.
+    /// Sets the number of partitions after wide steps that are built from now on.
     ///
     /// # Errors
     /// When `n` is zero.
@@ -164,14 +157,14 @@ impl Session {
         Ok(())
     }
 
-    /// Bytes up to which the right side of a join is broadcast without being asked: 10 MiB unless set.
+    /// The largest right side of a join, in bytes, that is broadcast automatically: 10 MiB by default.
     pub fn broadcast_threshold(&self) -> usize {
         self.inner.broadcast_threshold.load(Ordering::Relaxed)
     }
 
-    /// Sets up to how many bytes, in memory, the right side of a join is broadcast without being asked, for
-    /// joins built from now on; 0 switches that off. It is where its size is known before it runs: of
-    /// frames, ranges and Parquet files, filtered or not, and of what is cached whole in this process.
+    /// Sets the largest right side of a join, in bytes in memory, that is broadcast automatically, for joins
+    /// built from now on; 0 switches this off. It applies where the size is known before the right side runs:
+    /// to frames, ranges and Parquet files, filtered or not, and to datasets cached whole in this process.
     ///
     /// ```
     /// use partita::prelude::*;
@@ -192,30 +185,30 @@ impl Session {
         self.inner.scheduler.speculation()
     }
 
-    /// Sets whether slow tasks get a copy on another worker, of which the first to end counts; off
-    /// unless set. It is for jobs that begin from now on. With a single worker, as in an embedded
-    /// session, there is nowhere for a copy to run, and nothing changes.
+    /// Sets whether slow tasks get a copy on another worker; the first of the two to end counts. Off by
+    /// default. It applies to jobs that start from now on. With a single worker, as in an embedded session, a
+    /// copy cannot run elsewhere, and nothing changes.
     ///
-    /// Slow is a task that has run for one and a half times the median of its stage's tasks, and at
-    /// least 100 ms, when three quarters of them are done.
+    /// A task is slow if it has run for one and a half times the median of its stage's tasks, and for at
+    /// least 100 ms, when three quarters of them have ended.
     pub fn set_speculation(&self, on: bool) {
         self.inner.scheduler.set_speculation(on);
     }
 
-    /// Whether hot partitions behind a shuffle are read by several tasks.
+    /// Whether several tasks read a hot partition after a shuffle.
     pub fn skew_split(&self) -> bool {
         self.inner.scheduler.skew_split().is_some()
     }
 
-    /// Sets whether a reduce partition that is far larger than its stage's median is read by several
-    /// tasks, each of which takes what some of the map tasks left for it; off unless set. It is for jobs
-    /// that begin from now on, as the skew join handling of Spark's adaptive execution.
+    /// Sets whether several tasks read a reduce partition that is far larger than its stage's median, each
+    /// the output of some of the map tasks. Off by default. It applies to jobs that start from now on.
+    /// Spark's adaptive execution handles skewed joins in the same way.
     ///
-    /// It is done where rows need not be all together: for joins (the left side of inner, left, semi and
-    /// anti joins, the right side of inner and right joins) and behind a `repartition`, if only filters,
-    /// selections and the first half of an aggregation follow in the stage. Far larger is more than twice
-    /// the median and a megabyte. There are never more parts than map tasks. The rows and partitions of a
-    /// result stay as they are.
+    /// It is done where rows need not be in one place: for joins (the left side of inner, left, semi and anti
+    /// joins, the right side of inner and right joins) and after a `repartition`, if only filters, selections
+    /// and the first half of an aggregation follow in the stage. Far larger means more than twice the median
+    /// and more than a MiB. There are never more parts than map tasks. The rows and partitions of a result do
+    /// not change.
     ///
     /// ```
     /// use partita::prelude::*;
@@ -246,6 +239,10 @@ impl Session {
         self.inner.events.reports()
     }
 
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.inner.host
+    }
+
     /// The session's event stream.
     pub fn events(&self) -> &EventBus {
         &self.inner.events
@@ -255,8 +252,8 @@ impl Session {
         if inside_task() {
             return Err(PartitaError::argument(
                 name,
-                "an action was called inside a task, where it would wait for its own slot",
-                "collect before, outside of the closure",
+                "an action was called inside a task, where it would wait for the slot it runs on",
+                "collect first, outside the closure",
             ));
         }
         let result = self.inner.scheduler.run(node, action, name);
@@ -276,7 +273,7 @@ impl Session {
         Some(self.inner.last_job.load(Ordering::Relaxed)).filter(|job| *job != NO_JOB)
     }
 
-    /// Room in the engine's cache for one dataset, until the lease is dropped.
+    /// Reserves room in the engine's cache for one dataset until the lease is dropped.
     pub(crate) fn lease_cache(&self) -> Arc<CacheLease> {
         let id = self.inner.next_cache.fetch_add(1, Ordering::Relaxed);
         Arc::new(CacheLease::new(id, self.inner.engine.clone()))
@@ -287,7 +284,7 @@ impl Session {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The processes that run its tasks, with what they do and keep now.
+    /// The processes that run its tasks, with their current work and storage.
     pub fn workers(&self) -> Vec<Worker> {
         self.inner.engine.workers()
     }
@@ -321,7 +318,7 @@ mod tests {
         let id = 0;
         assert_eq!(session.engine().cached_partitions(id), (4, 0));
         drop(cached);
-        // A slot drops its task's part of the plan just after it has said that it is done.
+        // A slot drops its task's part of the plan shortly after it has reported the task's end.
         while session.engine().cached_partitions(id) != (0, 0) {
             std::thread::yield_now();
         }

@@ -1,9 +1,7 @@
-use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::{fs, io};
 
-use partita_bridge::SPILL_VARIABLE;
 use partita_engine::own_directory::{OwnDirectory, give_to_owner_of};
 
 use super::Session;
@@ -11,17 +9,17 @@ use crate::error::{PartitaError, Result};
 
 const PREFIX: &str = "partita-session-";
 
-/// In the session's directory: what the user sees of it.
+/// The part of the session's directory that the user sees.
 const FILES: &str = "files";
 
 impl Session {
-    /// A directory for files of this session, which this process and its tasks reach under the same
-    /// path: empty at first, always the same one, removed with all that is in it when the session ends.
-    /// What `std::env::temp_dir` is to a program, for a program whose tasks may run elsewhere. What a
-    /// process that was killed left is removed when the next one is made beside it.
+    /// A directory for this session's files, which this process and its tasks reach under the same path. It
+    /// is empty at first, stays the same, and is removed with its contents when the session ends. Use it like
+    /// `std::env::temp_dir` in a program whose tasks may run elsewhere. A directory that a killed process
+    /// left is removed when the next one is created beside it.
     ///
     /// In an embedded session it is in the system's directory for temporary files. On a pool it is in a
-    /// directory that all workers may write to and that is here too (`--output-dir`, or compose's
+    /// directory that all workers may write to and that exists here too (`--output-dir`, or compose's
     /// `PARTITA_OUTPUT_DIR`); if there is none, in one that they may read (`--data-dir`).
     ///
     /// ```
@@ -34,8 +32,8 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// When it cannot be made: on a pool, when no directory that its workers have in common is here and
-    /// can be written to.
+    /// When it cannot be created: on a pool, when no directory that its workers have in common exists here
+    /// and can be written to.
     pub fn temp_dir(&self) -> Result<PathBuf> {
         let mut made = self.inner.temp.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = &*made {
@@ -50,10 +48,9 @@ impl Session {
 
     fn make_temp(&self) -> Result<(OwnDirectory, PathBuf), (String, &'static str)> {
         let Some(places) = self.inner.engine.file_directories() else {
-            // In a notebook the kernel removes what is there, whatever becomes of this process.
-            let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
+            let parent = self.inner.host.temp_dir();
             return make(&parent, 0o700).map_err(|error| {
-                let problem = format!("no directory can be made in {}: {error}", parent.display());
+                let problem = format!("cannot create a directory in {}: {error}", parent.display());
                 (problem, "set TMPDIR to a directory that this process may write to")
             });
         };
@@ -65,23 +62,20 @@ impl Session {
             }
         }
         let problem = match problems[..] {
-            [] => "the pool's workers have no directory for files in common".to_owned(),
+            [] => "the pool's workers have no file directory in common".to_owned(),
             _ => format!(
-                "none of the directories that the pool's workers use can be written to here ({})",
+                "this process cannot write to any of the directories that the pool's workers use ({})",
                 problems.join("; ")
             ),
         };
-        Err((
-            problem,
-            "start the workers with --output-dir DIR, where DIR is a directory that is at the same path here",
-        ))
+        Err((problem, "start the workers with --output-dir DIR, where DIR exists under the same path here"))
     }
 }
 
 /// Removes the directories of all sessions of this process, which is about to end without dropping them.
 pub fn remove_temp_dirs() {
     for session in super::live() {
-        // One that is being made now is left to the next process.
+        // A directory that is being created now is left to the next process.
         let made = session.inner.temp.try_lock().ok().and_then(|mut made| made.take());
         drop(made);
     }

@@ -173,7 +173,7 @@ fn keys_that_look_beyond_their_row_or_at_no_column_are_refused() {
         assert_says(dataset.collect().unwrap_err(), &["more than one row", "mean"]);
     }
     let constant = numbers.group_by([lit("all").alias("k")]).agg([len()]);
-    assert_says(constant.collect().unwrap_err(), &["no key looks at a column", "agg("]);
+    assert_says(constant.collect().unwrap_err(), &["no key uses a column", "agg("]);
     assert_says(numbers.select([lit(1).alias("one")]).collect().unwrap_err(), &["with_columns"]);
     assert_eq!(numbers.with_columns([lit(1).alias("one")]).count().unwrap(), 3);
 }
@@ -197,7 +197,7 @@ fn an_action_inside_a_task_is_an_error_and_not_a_task_that_waits_for_itself() {
         };
         lf.with_columns([col("id").map(count, |_, field| Ok(field.clone()))])
     });
-    assert_says(outer.collect().unwrap_err(), &["inside a task", "outside of the closure"]);
+    assert_says(outer.collect().unwrap_err(), &["inside a task", "outside the closure"]);
 }
 
 #[test]

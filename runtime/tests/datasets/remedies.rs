@@ -112,16 +112,16 @@ fn what_cannot_be_salted_or_broadcast_says_why_and_what_to_do() {
         (
             rows.group_by([col("id")]).salted(4).agg([col("id").median().alias("m")]),
             "two halves",
-            "leave salted out",
+            "omit salted",
         ),
-        (rows.group_by([]).salted(4).agg([len()]), "no keys", "leave salted out"),
+        (rows.group_by([]).salted(4).agg([len()]), "no keys", "omit salted"),
         (rows.group_by([col("id")]).salted(0).agg([len()]), "0 partitions", "at least 1"),
         (rows.repartition_salted([col("id")], 4, 0), "0 partitions", "at least 1"),
-        (rows.join(&other, [col("id")], JoinType::Full).salted(4), "what the right lacks", "Shuffle"),
-        (rows.join(&other, [col("id")], JoinType::Full).broadcast(), "what the right lacks", "Shuffle"),
-        (rows.join(&other, [], JoinType::Cross).salted(4), "no keys to salt", "leave salted out"),
+        (rows.join(&other, [col("id")], JoinType::Full).salted(4), "without a match", "Shuffle"),
+        (rows.join(&other, [col("id")], JoinType::Full).broadcast(), "without a match", "Shuffle"),
+        (rows.join(&other, [], JoinType::Cross).salted(4), "no keys to salt", "omit salted"),
         (rows.join(&other, [col("id")], JoinType::Inner).salted(0), "0 partitions", "at least 1"),
-        (rows.broadcast(), "no join", "join(…)"),
+        (rows.broadcast(), "not a join", "join(…)"),
     ];
     for (dataset, problem, remedy) in cases {
         let error = dataset.collect().unwrap_err().to_string();

@@ -12,7 +12,7 @@ mod plans;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod walk;
+mod visit;
 mod wire;
 
 use std::collections::HashMap;
@@ -41,28 +41,48 @@ const MAX_INPUT_DEPTH: usize = 128;
 /// Why a task cannot be sent, or why the received bytes are not a task.
 #[derive(Debug, Error)]
 pub enum CodecError {
+    /// An expression that calls a closure.
     #[error(
         "{0} calls a closure, which cannot be sent to the pool's workers: write it as expressions (`when`, \
          arithmetic, the `str`, `dt` and `list` functions), or run it in an embedded session (`Session::new`)"
     )]
     Closure(String),
+    /// Anything else that has no form as bytes.
     #[error("{what} cannot be sent to the pool's workers: {cause}")]
     CannotTravel { what: String, cause: String },
+    /// Bytes that are not what they should be.
     #[error(
         "the task's bytes are damaged: {what}: {cause}; check that all machines run the same version of Partita"
     )]
     Malformed { what: String, cause: String },
+    /// A path that tasks may not use.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// A file that cannot be opened here.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A frame that was to be sent ahead is not there.
     #[error("cannot get a frame that the task needs: {0}")]
-    Blob(String),
+    Blob(#[from] BlobError),
+}
+
+/// Why a frame that is sent ahead of its tasks is not available.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BlobError {
+    /// The session has ended, and its frames with it.
+    #[error("its session has ended")]
+    SessionEnded,
+    /// The frame did not reach the master.
+    #[error("it cannot be sent to the pool: {0}")]
+    NotSent(String),
+    /// The frame did not come from the master.
+    #[error("the master did not send it: {0}")]
+    NotReceived(String),
 }
 
 impl CodecError {
-    fn malformed(what: &str, cause: impl Into<String>) -> Self {
-        Self::Malformed { what: what.to_owned(), cause: cause.into() }
+    fn malformed(what: &str, cause: impl ToString) -> Self {
+        Self::Malformed { what: what.to_owned(), cause: cause.to_string() }
     }
 }
 
@@ -82,11 +102,11 @@ pub trait Blobs {
     ///
     /// # Errors
     /// When it cannot be sent ahead.
-    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, String>;
+    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, BlobError>;
 }
 
 /// Finds a frame that was sent ahead. May block.
-pub type GetBlob<'a> = dyn Fn(u64) -> Result<DataFrame, String> + 'a;
+pub type GetBlob<'a> = dyn Fn(u64) -> Result<DataFrame, BlobError> + 'a;
 
 /// A received task.
 pub struct Decoded {

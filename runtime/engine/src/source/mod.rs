@@ -22,13 +22,13 @@ mod row_groups;
 mod split;
 #[cfg(test)]
 mod tests;
-mod travel;
+mod wire;
 
 pub use csv::{CsvOptions, CsvSource};
 pub use error::SourceError;
 pub use parquet::ParquetSource;
-pub use piece::Frames;
+pub(crate) use piece::Frames;
 pub use piece::{Part, Piece};
 pub use pushdown::{Pushdown, pushed_down};
 pub use read_stats::{ReadSnapshot, ReadStats};
-pub use travel::{Opened, WirePiece};
+pub(crate) use wire::{Opened, WirePiece};

@@ -250,27 +250,29 @@ impl Job {
 
     fn start(&mut self, key: (StageId, PartitionId, usize), worker: WorkerId, slot: usize, at: Duration) {
         let (number, partition, _) = key;
-        let running = self.running.entry((number, partition)).or_default();
-        *running += 1;
-        let beside = *running > 1;
+        let full = self.running.len() >= self.limits.partitions;
+        let known = self.running.contains_key(&(number, partition));
         let before = match self.stage_mut(number) {
-            None => return,
-            Some(stage) => {
+            Some(stage) if known => {
+                stage.running += 1;
+                stage.copies += 1;
+                None
+            }
+            Some(stage) if !full => {
                 stage.running += 1;
                 stage.first_started.get_or_insert(at);
-                if beside {
-                    stage.copies += 1;
-                    None
-                } else {
-                    stage.begin(partition)
-                }
+                stage.begin(partition)
             }
+            _ => return,
         };
+        *self.running.entry((number, partition)).or_default() += 1;
         self.supersede(number, before);
-        let slots = self.slots_used.entry(worker).or_default();
-        *slots = (*slots).max(slot.saturating_add(1)).min(self.limits.slots);
+        if self.slots_used.len() < self.limits.workers || self.slots_used.contains_key(&worker) {
+            let slots = self.slots_used.entry(worker).or_default();
+            *slots = (*slots).max(slot.saturating_add(1)).min(self.limits.slots);
+        }
         let running = new_attempt(key, worker, slot, at);
-        self.add_attempt(Attempt { speculative: beside, ..running });
+        self.add_attempt(Attempt { speculative: known, ..running });
     }
 
     fn finish(
@@ -339,8 +341,9 @@ impl Job {
         let Some(index) = before.and_then(|before| before.attempt) else { return };
         let Some(attempt) = self.attempts.get_mut(index) else { return };
         attempt.counts = false;
-        self.updated.push(index);
-        if let Some(metrics) = attempt.metrics.clone()
+        let metrics = attempt.metrics.clone();
+        self.update(index);
+        if let Some(metrics) = metrics
             && let Some(stage) = self.stage_mut(stage)
         {
             stage.totals.subtract(&metrics);
@@ -361,8 +364,16 @@ impl Job {
     /// The place of an attempt that is about to change.
     fn attempt_mut(&mut self, key: (StageId, PartitionId, usize)) -> Option<usize> {
         let index = *self.by_key.get(&key)?;
-        self.updated.push(index);
+        self.update(index);
         Some(index)
+    }
+
+    /// Notes that an attempt changes.
+    fn update(&mut self, index: usize) {
+        // An attempt starts, ends and may be superseded; no true stream has more to say of it.
+        if self.updated.len() < self.limits.attempts.saturating_mul(8) {
+            self.updated.push(index);
+        }
     }
 
     /// The place of an attempt that ends now; it is added if its start is not known. `None` if it is not

@@ -52,18 +52,21 @@ pub struct Stage {
     /// Changes with every event of the stage.
     pub(crate) version: u64,
     pub(super) finished_tasks: BTreeMap<PartitionId, Finished>,
-    pub(super) time_skew: Computed<Option<Skew>>,
+    pub(super) time_skew: Computed,
     /// Tasks that are done though no event said so.
     pub(super) unheard: usize,
+    /// Tasks that are done but not told apart, because there are too many.
+    pub(super) beyond: usize,
     /// Tasks whose output was lost and that have not started again.
     pub(super) lost: usize,
 }
 
-/// A figure that follows from the rest, and is computed when it is first read.
+/// The time skew, once somebody has asked for it: large stages take a while to sort.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Computed<T>(OnceLock<T>);
+pub(super) struct Computed(OnceLock<Option<Skew>>);
 
-impl<T> PartialEq for Computed<T> {
+/// What was computed follows from the rest of the stage.
+impl PartialEq for Computed {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -97,7 +100,12 @@ impl Stage {
     /// Tasks that are done and whose output is there. When a stage has finished these are all, even if
     /// single events were lost on the way.
     pub fn done(&self) -> usize {
-        (self.finished_tasks.len() + self.unheard).saturating_sub(self.lost).min(self.tasks)
+        self.outputs().saturating_sub(self.lost).min(self.tasks)
+    }
+
+    /// Tasks that have finished, those included whose output was lost since.
+    fn outputs(&self) -> usize {
+        self.finished_tasks.len().saturating_add(self.unheard).saturating_add(self.beyond)
     }
 
     /// The tasks that have finished, by partition.
@@ -151,7 +159,7 @@ impl Stage {
     pub(super) fn resubmit(&mut self, tasks: usize, cause: &str, at: Duration) {
         (self.finished, self.ended) = (false, None);
         self.resubmitted = self.resubmitted.saturating_add(tasks);
-        self.lost = self.lost.saturating_add(tasks).min(self.finished_tasks.len() + self.unheard);
+        self.lost = self.lost.saturating_add(tasks).min(self.outputs());
         self.cause = Some(cause.to_owned());
         if self.resubmissions.len() < CAUSES_KEPT {
             self.resubmissions.push(Resubmission { tasks, cause: cause.to_owned(), at });
@@ -161,12 +169,15 @@ impl Stage {
     /// An attempt started that no other one runs beside: the partition has no output any more.
     pub(super) fn begin(&mut self, partition: PartitionId) -> Option<Finished> {
         let before = self.finished_tasks.remove(&partition);
-        self.time_skew = Computed::default();
         if before.is_some() {
+            self.time_skew = Computed::default();
             self.lost = self.lost.saturating_sub(1);
         } else if self.unheard > 0 {
             self.unheard -= 1;
             self.lost = self.lost.saturating_sub(1);
+        } else if self.lost > 0 && self.beyond > 0 {
+            self.beyond -= 1;
+            self.lost -= 1;
         }
         before
     }
@@ -178,8 +189,12 @@ impl Stage {
         finished: Finished,
         limits: &Limits,
     ) -> Option<Finished> {
+        if partition.0 >= self.tasks {
+            return None;
+        }
         let known = self.finished_tasks.contains_key(&partition);
-        if partition.0 >= self.tasks || (!known && self.finished_tasks.len() >= limits.partitions) {
+        if !known && self.finished_tasks.len() >= limits.partitions {
+            self.beyond = self.beyond.saturating_add(1);
             return None;
         }
         self.time_skew = Computed::default();
@@ -189,7 +204,7 @@ impl Stage {
     pub(super) fn finish_all(&mut self, at: Duration) {
         (self.finished, self.ended) = (true, Some(at));
         self.unheard = self.tasks.saturating_sub(self.finished_tasks.len());
-        self.lost = 0;
+        (self.beyond, self.lost) = (0, 0);
     }
 
     pub(super) fn forget_attempts(&mut self) {

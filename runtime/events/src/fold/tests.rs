@@ -72,7 +72,7 @@ fn a_late_end_changes_no_count_twice() {
 
 #[test]
 fn beyond_the_limits_counts_stay_right() {
-    let limits = Limits { attempts: 3, ..Limits::default() };
+    let limits = Limits { attempts: 3, partitions: 4, ..Limits::default() };
     let mut session = session(10, limits);
     for partition in 0..10 {
         start(&mut session, partition, 0, partition as u64);

@@ -118,6 +118,11 @@ pub struct JobWorker {
     pub lost: Option<(Duration, String)>,
 }
 
+/// The slots of these workers together.
+pub fn slots(workers: &[JobWorker]) -> usize {
+    workers.iter().fold(0, |sum, worker| sum.saturating_add(worker.slots))
+}
+
 impl Job {
     /// The workers that the job could run on, by number: those that were there while it ran, and any
     /// that one of its attempts ran on.

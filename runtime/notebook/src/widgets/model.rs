@@ -48,6 +48,7 @@ struct Callbacks {
 }
 
 /// The open models, in the order of opening: a model may refer to earlier ones.
+/// Process-wide because a front end that connects asks for the models of the whole process.
 static OPEN: Mutex<Vec<Model>> = Mutex::new(Vec::new());
 
 impl Model {

@@ -5,18 +5,18 @@ use polars::prelude::{Column, DataType};
 use super::{END_ROWS, MAX_COLUMNS, ends, is_right_aligned, one_line, value};
 use crate::display::html::escape;
 
-/// Characters shown of one value or name; the page scrolls sideways beyond its width.
+/// The most characters of one value or name; the page scrolls sideways beyond its width.
 const MAX_CHARS: usize = 60;
 
-/// A page of a table as HTML. Colours are inherited and dimmed by opacity, so that it reads on light and
-/// dark themes alike; styles stand in the elements, where a notebook that is not trusted keeps them.
+/// A page of a table as HTML. Colours are inherited and dimmed by opacity, so that the table is readable on
+/// light and dark themes. Styles are inline, where a notebook that is not trusted keeps them.
 pub fn html_table(columns: &[Column], height: usize) -> String {
     let shown_columns: Vec<Option<&Column>> = ends(columns.len(), MAX_COLUMNS / 2)
         .into_iter()
         .map(|index| index.map(|index| &columns[index]))
         .collect();
     let mut html = String::from("<div style=\"overflow-x:auto\"><table><thead><tr>");
-    // Writing to a String cannot fail, so the results of `write!` carry nothing.
+    // Writing to a String cannot fail, so the results of `write!` are ignored.
     for column in &shown_columns {
         let _ = match column {
             Some(column) => write!(

@@ -1,6 +1,6 @@
-//! A page of a table: its shape, names, data types, first and last rows; never more, whatever the
-//! frame's size. [`html`] writes it for notebooks, [`text`] for terminals; what both show of one value
-//! and which rows and columns are left out is decided here.
+//! A page of a table: its shape, names, data types, first and last rows, whatever the frame's size. [`html`]
+//! writes it for notebooks, [`text`] for terminals. This module decides what both show of a value and which
+//! rows and columns are omitted.
 
 mod html;
 mod text;
@@ -16,10 +16,10 @@ use super::bounded::Bounded;
 
 /// Rows shown at either end of a table that is longer than both ends together.
 const END_ROWS: usize = 5;
-/// Columns shown before the middle ones are left out.
+/// The most columns that are shown before the middle ones are omitted.
 const MAX_COLUMNS: usize = 12;
 
-/// Indices of all of `count` things, or of `end` at either end with one `None` between them.
+/// Indices of all of `count` items, or of `end` items at either end with one `None` between them.
 fn ends(count: usize, end: usize) -> Vec<Option<usize>> {
     if count <= 2 * end {
         return (0..count).map(Some).collect();
@@ -34,7 +34,7 @@ fn value(column: &Column, row: usize, max_chars: usize) -> Option<String> {
         Ok(value) => Some(match value.get_str() {
             Some(text) => one_line(text, max_chars),
             None => {
-                // A list or a blob can be as long as memory.
+                // A list or a blob can be as large as memory.
                 let mut text = Bounded::new(4 * (max_chars + 1));
                 let _ = write!(text, "{value}");
                 one_line(&text.text, max_chars)
@@ -43,8 +43,8 @@ fn value(column: &Column, row: usize, max_chars: usize) -> Option<String> {
     }
 }
 
-/// The text up to `max_chars` characters, with line ends and other control characters written out: they
-/// would break a row in two or colour the terminal.
+/// The text up to `max_chars` characters, with line ends and other control characters escaped: they would
+/// break a row in two or colour the terminal.
 fn one_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     for (count, character) in text.chars().enumerate() {

@@ -6,20 +6,20 @@ use polars::prelude::Column;
 
 use super::{END_ROWS, MAX_COLUMNS, ends, is_right_aligned, one_line, value};
 
-/// Characters shown of one value or name: two such columns fit into any terminal.
+/// The most characters of one value or name: two such columns fit into any terminal.
 const MAX_CHARS: usize = 32;
-/// What every terminal has.
+/// The width of every terminal.
 const USUAL_WIDTH: usize = 80;
 /// A column's border and the blanks around its content.
 const FRAME: usize = 3;
 
-/// A page of a table for a terminal, looking as Polars prints one. Where Polars would break values over
-/// several lines, columns in the middle are left out instead.
+/// A page of a table for a terminal, in Polars' format. Where Polars would break values over several lines,
+/// columns in the middle are omitted instead.
 pub fn text_table(columns: &[Column], height: usize) -> String {
     within(columns, height, width())
 }
 
-/// As wide as Polars is told to print, as the terminal, or as every terminal is.
+/// The width that Polars is configured to print, or the terminal's, or the usual one.
 fn width() -> usize {
     let told = env::var("POLARS_TABLE_WIDTH").ok().and_then(|width| width.parse().ok());
     told.or_else(|| Table::new().width().map(usize::from)).unwrap_or(USUAL_WIDTH)
@@ -55,8 +55,8 @@ fn within(columns: &[Column], height: usize, width: usize) -> String {
     format!("{shape}\n{}", table(&shown, &rows))
 }
 
-/// The columns, from both ends to the middle, that fit beside each other and beside the sign for those
-/// that are missing; at least one.
+/// The columns, from both ends to the middle, that fit beside each other and beside the mark for omitted
+/// ones; at least one.
 fn fitting(widths: &[usize], some_missing: bool, width: usize) -> Vec<usize> {
     let gap = "…".chars().count() + FRAME;
     let total: usize = widths.iter().sum();
