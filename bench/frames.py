@@ -9,7 +9,7 @@ import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "notebooks" / "tests"))
 
-from lab import NotebookPage, browser_page, running_lab  # noqa: E402
+from lab import NotebookPage, browser_page, running_browser, running_lab  # noqa: E402
 
 TASKS = 10_000
 CELLS = [
@@ -38,8 +38,8 @@ def main():
         written = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
         written.metadata.kernelspec = {"name": "partita", "display_name": "Partita (Rust)", "language": "rust"}
         nbformat.write(written, notebook)
-        with running_lab(notebook, Path(directory) / "settings") as address:
-            with browser_page(Path(directory) / "end.png") as page:
+        with running_lab(notebook, Path(directory) / "settings") as address, running_browser() as browser:
+            with browser_page(browser, Path(directory) / "end.png") as page:
                 opened = NotebookPage(page, address)
                 opened.menu("Run", "Run All Cells")
                 page.locator(".partita-timeline .pt-state").first.get_by_text("running").wait_for()

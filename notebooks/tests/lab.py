@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,29 +38,83 @@ def free_port():
         return listener.getsockname()[1]
 
 
+class Server:
+    """A running JupyterLab or Notebook 7, which opens notebooks below its directory."""
+
+    def __init__(self, address, directory):
+        """`address` as it was printed, with the token."""
+        self.base, self.token = re.match(r"(http://[^/]+)/.*token=(\w+)", address).groups()
+        self.directory = directory
+        self.opened = 0
+
+    def in_lab(self, notebook):
+        """The address of a notebook in JupyterLab, in a workspace of its own: what was open before is not."""
+        self.opened += 1
+        path = notebook.relative_to(self.directory).as_posix()
+        return f"{self.base}/lab/workspaces/{self.opened}/tree/{path}?token={self.token}"
+
+    def in_notebook7(self, notebook):
+        """The address of a notebook in Notebook 7."""
+        return f"{self.base}/notebooks/{notebook.relative_to(self.directory).as_posix()}?token={self.token}"
+
+    def kernels(self):
+        """The running kernels."""
+        return json.loads(self.ask("GET", "/api/kernels"))
+
+    def end_kernel(self, kernel):
+        """Ends one of them."""
+        self.ask("DELETE", f"/api/kernels/{kernel['id']}")
+
+    def ask(self, method, path):
+        """Sends a request to Jupyter's API and returns the answer."""
+        request = urllib.request.Request(self.base + path, method=method)
+        request.add_header("Authorization", f"token {self.token}")
+        with urllib.request.urlopen(request, timeout=PAGE_MILLISECONDS / 1000) as answer:
+            return answer.read()
+
+
+def write_settings(directory):
+    """Writes a new user's settings over what is there."""
+    shutil.rmtree(directory, ignore_errors=True)
+    for name, content in SETTINGS.items():
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content))
+
+
 @contextmanager
 def running_lab(notebook, settings, environment=None):
     """Runs `make lab` on a notebook, with additional environment variables. Yields the printed address with its token."""
-    for name, content in SETTINGS.items():
-        file = settings / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(content))
+    write_settings(settings)
+    command = ["make", "lab", f"NOTEBOOK={notebook}", f"LAB_ARGS=--no-browser --port={free_port()}"]
+    kept = {"JUPYTERLAB_SETTINGS_DIR": str(settings), "PARTITA_TIMELINE_DIR": f"{settings}-timelines"}
+    with running(command, {**(environment or {}), **kept}) as log:
+        yield log.wait_for(r"http://127\.0\.0\.1:\d+/lab\S*token=\w+")
+
+
+@contextmanager
+def running_notebook7(directory):
+    """Runs Notebook 7 in a directory. Yields the printed address with its token."""
+    command = [sys.executable, "-m", "notebook", "--no-browser", f"--port={free_port()}"]
+    command += [f"--ServerApp.root_dir={directory}", *(["--allow-root"] if os.geteuid() == 0 else [])]
+    with running(command, {}) as log:
+        yield log.wait_for(r"http://127\.0\.0\.1:\d+/tree\?token=\w+")
+
+
+@contextmanager
+def running(command, environment):
+    """Runs a server, with additional environment variables. Yields its log."""
     server = subprocess.Popen(
-        ["make", "lab", f"NOTEBOOK={notebook}", f"LAB_ARGS=--no-browser --port={free_port()}"],
+        command,
         cwd=CHECKOUT,
-        env={
-            **os.environ,
-            **(environment or {}),
-            "JUPYTERLAB_SETTINGS_DIR": str(settings),
-            "PARTITA_TIMELINE_DIR": str(settings / "timelines"),
-        },
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
     try:
-        yield ServerLog(server).wait_for(r"http://127\.0\.0\.1:\d+/lab\S*token=\w+")
+        yield ServerLog(server)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()
@@ -89,7 +144,7 @@ class ServerLog:
         with self.changed:
             self.changed.wait_for(lambda: self.ended or re.search(pattern, self.text), START_SECONDS)
             found = re.search(pattern, self.text)
-        assert found, f"`make lab` printed no {pattern}:\n{self.text}"
+        assert found, f"the server printed no {pattern}:\n{self.text}"
         return found[0]
 
 
@@ -105,19 +160,27 @@ def chromium():
 
 
 @contextmanager
-def browser_page(last_seen):
-    """A page in a headless Chromium, of a laptop's size. At the end its screenshot is saved to the file."""
+def running_browser():
+    """A headless Chromium."""
     # Chromium's sandbox does not work for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.set_default_timeout(PAGE_MILLISECONDS)
-        try:
-            yield page
-        finally:
-            page.screenshot(path=last_seen)
-            browser.close()
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def browser_page(browser, last_seen):
+    """A page of a laptop's size that shares nothing with other pages. At the end its screenshot is saved to the file."""
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.set_default_timeout(PAGE_MILLISECONDS)
+    try:
+        yield page
+    finally:
+        page.screenshot(path=last_seen)
+        for context in browser.contexts:
+            context.close()
 
 
 class NotebookPage:

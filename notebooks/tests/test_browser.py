@@ -7,7 +7,7 @@ from PIL import Image
 
 import lessons
 import timelines
-from lab import NotebookPage, browser_page, drag_to_the_middle, exported, running_lab
+from lab import NotebookPage, browser_page, drag_to_the_middle, exported
 
 
 # For each lesson, a piece of the cell whose jobs take longest.
@@ -26,11 +26,12 @@ def is_painted(picture):
 
 @pytest.mark.parametrize("path", lessons.LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and_can_be_loaded_again(
-    path, tmp_path, screenshots
+    lab, browser, path, tmp_path, screenshots
 ):
     notebook = lessons.copy_of(path, tmp_path)
     last_seen = screenshots / f"{path.stem}-end.png"
-    with running_lab(notebook, tmp_path / "settings") as address, browser_page(last_seen) as page:
+    with browser_page(browser, last_seen) as page:
+        address = lab.in_lab(notebook)
         opened = NotebookPage(page, address)
         ran = opened.run_all()
         opened.save(notebook)
@@ -61,7 +62,7 @@ def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and
         cells = lessons.code_cells(saved)
         (longest,) = [number for number, cell in enumerate(cells) if LONGEST[path.stem] in cell.source]
         timelines.grows(page, opened, longest, screenshots / path.stem)
-        loaded_again_while_jobs_run(page, opened, notebook, longest, screenshots / f"{path.stem}-reloaded.png")
+        loaded_again_while_jobs_run(page, opened, address, notebook, longest, screenshots / f"{path.stem}-reloaded.png")
 
         # The saved notebook shows its timelines without a kernel.
         page.goto(exported(notebook).as_uri())
@@ -74,14 +75,14 @@ def test_a_lesson_in_jupyterlab_paints_every_plot_shows_its_jobs_as_they_run_and
         page.screenshot(path=screenshots / f"{path.stem}-exported.png")
 
 
-def loaded_again_while_jobs_run(page, opened, notebook, number, screenshot):
+def loaded_again_while_jobs_run(page, opened, address, notebook, number, screenshot):
     """Runs a cell and reloads the page in the middle of its jobs: the timeline is still there, and also shows the jobs
     that started after the reload."""
     timeline = opened.run_cell(number).locator(f"{timelines.TIMELINE}:not([data-before])")
     timeline.locator("[data-pt=picker] option").nth(2).wait_for(state="attached")
     before = timelines.jobs_known(timeline)
     opened.save(notebook)
-    NotebookPage(page, page.url, state="(Busy|Idle)")
+    NotebookPage(page, address, state="(Busy|Idle)")
     timeline = page.locator(".jp-CodeCell").nth(number).locator(timelines.TIMELINE)
     timeline.locator("[data-pt=picker] option").nth(before + 1).wait_for(state="attached")
     timeline.scroll_into_view_if_needed()

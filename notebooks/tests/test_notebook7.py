@@ -1,42 +1,14 @@
 """Notebook 7, the classic page: a notebook opened, run and read in a browser."""
 
-import os
-import signal
-import subprocess
-import sys
-from contextlib import contextmanager
-
 import nbformat
 
-from lab import ServerLog, browser_page, free_port
+from lab import browser_page
 
 
-@contextmanager
-def running_notebook(directory):
-    """Runs `jupyter notebook` in a directory; yields its address with the token in two parts."""
-    arguments = ["--no-browser", f"--port={free_port()}", f"--ServerApp.root_dir={directory}"]
-    if os.geteuid() == 0:
-        arguments.append("--allow-root")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "notebook", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        address = ServerLog(server).wait_for(r"http://127\.0\.0\.1:\d+/tree\?token=\w+")
-        base, token = address.split("/tree?")
-        yield base, token
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
-
-
-def open_and_run_all(page, base, token, cells):
-    """Opens `cells.ipynb`, waits for its kernel and runs all of its cells, without waiting for them."""
+def open_and_run_all(page, address, cells):
+    """Opens a notebook, waits for its kernel and runs all of its cells, without waiting for them."""
     with page.expect_websocket(lambda socket: "/channels" in socket.url) as socket:
-        page.goto(f"{base}/notebooks/cells.ipynb?{token}")
+        page.goto(address)
     # Before the kernel's first answer, a command to run cells is silently ignored.
     socket.value.wait_for_event("framereceived")
     page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
@@ -45,7 +17,7 @@ def open_and_run_all(page, base, token, cells):
     page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
 
 
-def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(tmp_path):
+def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(notebook7, browser, tmp_path):
     cells = [
         "let x = 6;",
         'println!("hello {}", input("Name? ")?); x * 7',
@@ -55,8 +27,8 @@ def test_notebook_7_runs_cells_asks_for_input_and_shows_outputs_and_pages(tmp_pa
     notebook.metadata.kernelspec = {"name": "partita", "display_name": "Partita (Rust)", "language": "rust"}
     nbformat.write(notebook, tmp_path / "cells.ipynb")
     last_seen = tmp_path / "notebook7.png"
-    with running_notebook(tmp_path) as (base, token), browser_page(last_seen) as page:
-        open_and_run_all(page, base, token, len(cells))
+    with browser_page(browser, last_seen) as page:
+        open_and_run_all(page, notebook7.in_notebook7(tmp_path / "cells.ipynb"), len(cells))
         question = page.locator("input.jp-Stdin-input")
         question.wait_for()
         question.fill("Ada")

@@ -86,11 +86,11 @@ def pool(tmp_path):
         script("compose.sh", "down", "--volumes", "--timeout", "2")
 
 
-def test_the_taxi_lesson_shows_the_workers_while_they_run_it_and_gives_the_same_figures(pool, tmp_path, screenshots):
+def test_the_taxi_lesson_shows_the_workers_while_they_run_it_and_gives_the_same_figures(pool, browser, tmp_path, screenshots):
     path = lessons.NOTEBOOKS / "03-taxi.ipynb"
     notebook = lessons.copy_of(path, tmp_path)
     last_seen = screenshots / "pool-lesson-end.png"
-    with running_lab(notebook, tmp_path / "settings", pool) as address, browser_page(last_seen) as page:
+    with running_lab(notebook, tmp_path / "settings", pool) as address, browser_page(browser, last_seen) as page:
         opened = NotebookPage(page, address)
         opened.run_all()
         opened.save(notebook)

@@ -11,22 +11,13 @@ from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from lab import CHECKOUT, chromium
+from lab import CHECKOUT
 
 RECORDED = CHECKOUT / "runtime/master/tests/data"
 SESSION = "session-1763909000000-1"
 BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ use crate::plot::{self, Bars, Line, Plot};
 
 type Work<'a, R, E> = Box<dyn FnMut() -> Result<R, E> + 'a>;
 
-/// Named variants of the same work, held against the first of them.
+/// Compares named variants of the same work with the first of them.
 ///
-/// They run in rounds, each of which takes every variant once, so that what drifts falls on all alike;
-/// speed-ups are those of the pairs within a round.
+/// The variants run in rounds. Each round runs every variant once, so that drift affects all alike. Speed-ups
+/// are computed from the pairs within a round.
 ///
 /// ```
 /// use partita::prelude::*;
@@ -34,7 +34,7 @@ pub fn compare<'a, R, E>(name: &str, work: impl FnMut() -> Result<R, E> + 'a) ->
     Compare { names: Vec::new(), works: Vec::new(), rounds }.with(name, work)
 }
 
-/// A comparison about to run; made by [`compare`].
+/// A comparison that has not run yet; created by [`compare`].
 pub struct Compare<'a, R, E> {
     names: Vec<String>,
     works: Vec<Work<'a, R, E>>,
@@ -42,7 +42,7 @@ pub struct Compare<'a, R, E> {
 }
 
 impl<'a, R, E> Compare<'a, R, E> {
-    /// One more variant. A name that is taken gets a number.
+    /// Adds a variant. A number is appended to a name that is already used.
     #[must_use]
     pub fn with(mut self, name: &str, work: impl FnMut() -> Result<R, E> + 'a) -> Self {
         let mut free = name.to_owned();
@@ -56,28 +56,28 @@ impl<'a, R, E> Compare<'a, R, E> {
         self
     }
 
-    /// Unmeasured rounds before the measured ones; 2 unless set.
+    /// Sets the number of unmeasured rounds before the measured ones; 2 by default.
     #[must_use]
     pub fn warmup(mut self, rounds: usize) -> Self {
         self.rounds.warmup = rounds;
         self
     }
 
-    /// Measured rounds, each of which runs every variant once; 9 unless set, at least 1.
+    /// Sets the number of measured rounds, each of which runs every variant once; 9 by default, at least 1.
     #[must_use]
     pub fn repeats(mut self, rounds: usize) -> Self {
         self.rounds.repeats = rounds;
         self
     }
 
-    /// From what the order of runs is drawn; 0 unless set.
+    /// Sets the seed of the order of runs; 0 by default.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.rounds.seed = seed;
         self
     }
 
-    /// Runs them.
+    /// Runs the comparison.
     ///
     /// # Errors
     /// The first error of a variant.
@@ -100,7 +100,7 @@ impl<R, E> fmt::Debug for Compare<'_, R, E> {
     }
 }
 
-/// How many times as fast one variant is as another, by pairs of runs of the same round.
+/// How many times as fast one variant is as another, from pairs of runs in the same round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpeedUp {
     /// The median of the pairs' ratios.
@@ -109,17 +109,17 @@ pub struct SpeedUp {
     pub low: f64,
     /// Their third quartile.
     pub high: f64,
-    /// Pairs in which the variant was the faster one.
+    /// The number of pairs in which the variant was faster.
     pub won: usize,
-    /// Pairs there are.
+    /// The number of pairs.
     pub pairs: usize,
 }
 
 impl SpeedUp {
-    /// Of `after` against `before`, whose runs belong together in order; `None` without a pair.
+    /// The speed-up of `after` against `before`, whose runs form pairs in order; `None` without a pair.
     pub fn of(before: &Measurement, after: &Measurement) -> Option<Self> {
         let pairs = before.runs.iter().zip(&after.runs);
-        // A run too short for the clock is taken for a nanosecond.
+        // A run too short for the clock counts as one nanosecond.
         let ratio = |(b, a): (&std::time::Duration, &std::time::Duration)| {
             b.as_nanos().max(1) as f64 / a.as_nanos().max(1) as f64
         };
@@ -143,7 +143,7 @@ impl fmt::Display for SpeedUp {
     }
 }
 
-/// What [`Compare::run`] measured. As a cell's last expression it shows as a table.
+/// The result of [`Compare::run`]. As a cell's last expression it shows as a table.
 #[derive(Debug, Clone)]
 pub struct Comparison<R> {
     names: Vec<String>,
@@ -163,7 +163,7 @@ impl<R> Comparison<R> {
         &self.measurements
     }
 
-    /// The last result of each variant: to check that they agree.
+    /// The last result of each variant, to check that they agree.
     pub fn results(&self) -> &[R] {
         &self.results
     }
@@ -173,19 +173,20 @@ impl<R> Comparison<R> {
         self.results.get(self.place(name)?)
     }
 
-    /// How many times as fast as the first variant this one is; `None` if there is none of that name.
+    /// How many times as fast this variant is as the first one; `None` if there is no variant of that name.
     pub fn speed_up(&self, name: &str) -> Option<SpeedUp> {
         SpeedUp::of(self.measurements.first()?, &self.measurements[self.place(name)?])
     }
 
-    /// On what, and how, it was measured.
+    /// The conditions of the measurement.
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }
 
-    /// One row a variant: `variant`, `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, how many
-    /// of them are `outliers`; and against the first one `speed_up` (the median of the rounds' ratios),
-    /// its quartiles `speed_up_low` and `speed_up_high`, and `faster_in`, in how many rounds it won.
+    /// One row per variant: `variant`, `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, and how
+    /// many of them are `outliers`. Against the first variant: `speed_up` (the median of the rounds' ratios),
+    /// its quartiles `speed_up_low` and `speed_up_high`, and `faster_in`, the number of rounds in which it
+    /// was faster.
     pub fn data_frame(&self) -> DataFrame {
         let mut frame = table::summary(self.variants(), &self.measurements);
         let first = &self.measurements[0];
@@ -209,13 +210,12 @@ impl<R> Comparison<R> {
         frame
     }
 
-    /// One row a run: `variant`, `round`, `ms`, and whether it is an `outlier`
-    /// ([`Measurement::outliers`]).
+    /// One row per run: `variant`, `round`, `ms`, and whether it is an `outlier` ([`Measurement::outliers`]).
     pub fn runs(&self) -> DataFrame {
         table::runs(&self.variants(), &self.measurements)
     }
 
-    /// The medians side by side, with the quartiles as bars.
+    /// A plot of the medians side by side, with the quartiles as bars.
     pub fn plot(&self) -> Plot<Bars> {
         plot::bar(&self.data_frame(), "variant", "median_ms")
             .error_bars("low_ms", "high_ms")
@@ -224,7 +224,7 @@ impl<R> Comparison<R> {
             .y_label("")
     }
 
-    /// The time of every run, round by round, a line a variant: drift and outliers show here.
+    /// A plot of the time of every run by round, one line per variant. It shows drift and outliers.
     pub fn plot_runs(&self) -> Plot<Line> {
         plot::line(&self.runs(), "round", "ms").by("variant").x_label("round").y_label("time, ms")
     }
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_speed_up_is_taken_pair_by_pair_so_that_drift_drops_out() {
-        // Everything gets slower by the round; the second is twice as fast in each.
+        // Everything gets slower with each round; the second variant is twice as fast in each.
         let speed_up = SpeedUp::of(&measured([10, 20, 40, 80]), &measured([5, 10, 20, 40])).unwrap();
         assert_eq!(speed_up, SpeedUp { median: 2.0, low: 2.0, high: 2.0, won: 4, pairs: 4 });
         let mixed = SpeedUp::of(&measured([10, 20, 10, 20]), &measured([20, 10, 20, 10])).unwrap();

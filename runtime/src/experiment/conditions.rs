@@ -6,18 +6,18 @@ use std::thread::available_parallelism;
 
 use crate::session;
 
-/// Under which conditions something was measured, so that it can be measured again.
+/// The conditions of a measurement, so that it can be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conditions {
-    /// The processor's model, or its architecture where the system does not tell.
+    /// The processor's model, or its architecture if the system does not provide the model.
     pub cpu: String,
     /// Cores this process may use.
     pub cores: usize,
-    /// The sessions that ran jobs meanwhile, as they describe themselves.
+    /// The sessions that ran jobs during the measurement, as they describe themselves.
     pub engines: Vec<String>,
     /// Partita's version.
     pub version: String,
-    /// The order of runs within each round is drawn from it.
+    /// The seed of the order of runs within each round.
     pub seed: u64,
     /// Rounds before the measured ones.
     pub warmup: usize,
@@ -44,7 +44,7 @@ impl fmt::Display for Conditions {
     }
 }
 
-/// The last job of every session, to see later which of them ran some.
+/// The last job of every session, to find out later which sessions ran jobs.
 pub(super) struct Before(HashMap<usize, Option<usize>>);
 
 impl Before {
@@ -52,7 +52,7 @@ impl Before {
         Self(session::live().iter().map(|session| (session.number(), session.last_job())).collect())
     }
 
-    /// The conditions, if what was measured ran between `self` and now.
+    /// The conditions of a measurement that ran between `self` and now.
     pub fn conditions(self, seed: u64, warmup: usize, repeats: usize) -> Conditions {
         let ran = |session: &session::Session| {
             let last = session.last_job();
@@ -70,7 +70,7 @@ impl Before {
     }
 }
 
-/// Linux names the model in a file; elsewhere, and where it has none, the architecture must do.
+/// Linux names the model in a file; otherwise the architecture is used.
 fn cpu() -> String {
     let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = told.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));

@@ -3,16 +3,16 @@ use std::time::{Duration, Instant};
 
 use crate::display::{MimeBundle, MimeDisplay};
 
-/// The times of one piece of work, repeated.
+/// The times of repeated runs of the same work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
-    /// Every repeat, in the order they ran; warm-up runs are not among them.
+    /// The measured runs in order, without warm-up runs.
     pub runs: Vec<Duration>,
 }
 
 impl Measurement {
-    /// Runs `work` `warmup` times unmeasured, then at least once and `repeats` times measured. Gives
-    /// the last result too.
+    /// Runs `work` `warmup` times unmeasured, then `repeats` times (at least once) measured. Also returns the
+    /// last result.
     ///
     /// # Errors
     /// The first error of `work`.
@@ -38,9 +38,9 @@ impl Measurement {
         Ok((Self { runs }, last))
     }
 
-    /// For each run, whether it lies more than one and a half interquartile ranges below the first or
-    /// above the third quartile (Tukey's fences). Outliers are marked, and count like all others. Of
-    /// fewer than four runs none is called one.
+    /// For each run, whether it is an outlier: more than one and a half interquartile ranges below the first
+    /// or above the third quartile (Tukey's fences). Outliers are marked, and count like all others. With
+    /// fewer than four runs there are no outliers.
     ///
     /// ```
     /// use partita::experiment::Measurement;
@@ -63,8 +63,8 @@ impl Measurement {
         self.quantile_ms(0.5)
     }
 
-    /// A quantile by linear interpolation between the sorted runs (R's type 7), in milliseconds.
-    /// `q` is cut to 0 … 1.
+    /// A quantile by linear interpolation between the sorted runs (R's type 7), in milliseconds. `q` is
+    /// clamped to 0 … 1.
     ///
     /// ```
     /// use partita::experiment::Measurement;
@@ -78,7 +78,7 @@ impl Measurement {
     }
 }
 
-/// A quantile by linear interpolation between the sorted values (R's type 7); `None` of none.
+/// A quantile by linear interpolation between the sorted values (R's type 7); `None` without values.
 pub(super) fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -87,7 +87,7 @@ pub(super) fn quantile(values: &[f64], q: f64) -> Option<f64> {
     Some(low + (high - low) * at.fract())
 }
 
-/// The median, the range and how often it ran.
+/// The median, the range and the number of runs.
 ///
 /// ```
 /// use partita::experiment::Measurement;

@@ -1,7 +1,7 @@
-//! Measuring, and what follows from it. [`repeat()`], [`sweep()`] and [`compare()`] run work several times,
-//! in rounds (`rounds`) that treat all variants alike, and say under which conditions; `fit` draws laws
-//! through a sweep; [`advise()`] reads reports and says what would be faster, and by how much. Sits on top
-//! of everything; the work itself comes as closures.
+//! Measuring and evaluating. [`repeat()`], [`sweep()`] and [`compare()`] run work several times, in rounds
+//! (`rounds`) that treat all variants alike, and report the conditions. `fit` fits laws to a sweep.
+//! [`advise()`] reads reports and says how to make jobs faster, and by how much. This module is on top of all
+//! others; the work itself is passed in as closures.
 
 mod advise;
 mod compare;
@@ -21,7 +21,7 @@ pub use measurement::Measurement;
 pub use repeat::{Repeated, repeat};
 pub use sweep::{Sweep, SweepResult, sweep};
 
-/// The examples of the page about experiments.
+/// The examples in docs/experiments.md.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/experiments.md")]
 struct Page;

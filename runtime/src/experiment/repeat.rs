@@ -5,7 +5,7 @@ use super::{Conditions, Measurement, table};
 use crate::display::{MimeBundle, MimeDisplay};
 use crate::plot::{self, Line, Plot};
 
-/// The same work `n` times (at least once), after two unmeasured runs.
+/// Runs the same work `n` times (at least once), after two unmeasured runs.
 ///
 /// ```
 /// use partita::prelude::*;
@@ -25,7 +25,7 @@ pub fn repeat<R, E>(n: usize, mut work: impl FnMut() -> Result<R, E>) -> Result<
     Ok(Repeated { measurement: measurements.remove(0), results, conditions })
 }
 
-/// What [`repeat`] measured, with all results. As a cell's last expression it shows as a table.
+/// The measurement of [`repeat`], with all results. As a cell's last expression it shows as a table.
 #[derive(Debug, Clone)]
 pub struct Repeated<R> {
     measurement: Measurement,
@@ -39,29 +39,30 @@ impl<R> Repeated<R> {
         &self.measurement
     }
 
-    /// What each run gave, in order.
+    /// The result of each run, in order.
     pub fn results(&self) -> &[R] {
         &self.results
     }
 
-    /// On what, and how, it was measured.
+    /// The conditions of the measurement.
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }
 
-    /// One row: `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, and how many are `outliers`.
+    /// One row: `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, and how many of them are
+    /// `outliers`.
     pub fn data_frame(&self) -> DataFrame {
         let summary = table::summary(Self::variant(), std::slice::from_ref(&self.measurement));
         summary.drop("work").expect("it is there")
     }
 
-    /// One row a run: `round`, `ms`, and whether it is an `outlier` ([`Measurement::outliers`]).
+    /// One row per run: `round`, `ms`, and whether it is an `outlier` ([`Measurement::outliers`]).
     pub fn runs(&self) -> DataFrame {
         let runs = table::runs(&Self::variant(), std::slice::from_ref(&self.measurement));
         runs.drop("work").expect("it is there")
     }
 
-    /// The time of every run, in order, outliers marked.
+    /// A plot of the time of every run, in order, with outliers marked.
     pub fn plot(&self) -> Plot<Line> {
         let outlier = when(col("outlier")).then(col("ms")).otherwise(lit(NULL)).alias("outlier");
         let frame = self.runs().lazy().with_columns([outlier]).collect().expect("columns that are there");

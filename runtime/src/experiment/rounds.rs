@@ -7,9 +7,9 @@ use rand::seq::SliceRandom;
 use super::conditions::Before;
 use super::{Conditions, Measurement};
 
-/// How variants of some work are measured: in rounds, each of which runs every variant once. What
-/// drifts (temperature, neighbours, memory) then falls on all of them alike. The order within a round
-/// is drawn anew each time, so that no variant always follows the same other.
+/// Measures variants of some work in rounds, each of which runs every variant once. So drift (temperature,
+/// other load, memory) affects all of them alike. The order within a round is drawn anew each time, so that
+/// no variant always follows the same other one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rounds {
     pub warmup: usize,
@@ -18,8 +18,8 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// Runs `work` of each of the variants `0..variants`, and hands each measured result to `keep`.
-    /// Every measurement has its runs by round.
+    /// Runs `work` of each of the variants `0..variants`, and passes each measured result to `keep`. Every
+    /// measurement has its runs by round.
     pub fn run<R, E>(
         self,
         variants: usize,
@@ -39,7 +39,7 @@ impl Rounds {
                 let took = started.elapsed();
                 if round >= self.warmup {
                     runs[variant].push(took);
-                    // What the result of the round before takes to drop is nobody's time.
+                    // The time to drop the previous round's result is not measured.
                     keep(variant, result);
                 }
             }

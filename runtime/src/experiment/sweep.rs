@@ -6,7 +6,7 @@ use super::{Conditions, Measurement, table};
 use crate::display::{MimeBundle, MimeDisplay};
 use crate::plot::{self, Line, Plot};
 
-/// The same work at several settings, such as partition counts.
+/// Runs the same work at several settings, such as partition counts.
 ///
 /// ```
 /// use partita::prelude::*;
@@ -22,7 +22,7 @@ pub fn sweep(name: &str, settings: impl IntoIterator<Item = usize>) -> Sweep {
     Sweep { name: table::free(name), settings: settings.into_iter().collect(), rounds }
 }
 
-/// A sweep about to run; made by [`sweep`].
+/// A sweep that has not run yet; created by [`sweep`].
 #[derive(Debug, Clone)]
 pub struct Sweep {
     name: String,
@@ -31,29 +31,29 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Unmeasured runs before the measured ones, at each setting; 2 unless set.
+    /// Sets the number of unmeasured runs at each setting before the measured ones; 2 by default.
     #[must_use]
     pub fn warmup(mut self, runs: usize) -> Self {
         self.rounds.warmup = runs;
         self
     }
 
-    /// Measured runs at each setting; 9 unless set, at least 1.
+    /// Sets the number of measured runs at each setting; 9 by default, at least 1.
     #[must_use]
     pub fn repeats(mut self, runs: usize) -> Self {
         self.rounds.repeats = runs;
         self
     }
 
-    /// From what the order of runs is drawn; 0 unless set.
+    /// Sets the seed of the order of runs; 0 by default.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.rounds.seed = seed;
         self
     }
 
-    /// Runs `work` in rounds, each of which takes every setting once, in an order drawn from the seed:
-    /// what drifts meanwhile falls on all settings alike.
+    /// Runs `work` in rounds. Each round runs every setting once, in an order drawn from the seed, so that
+    /// drift affects all settings alike.
     ///
     /// # Errors
     /// The first error of `work`.
@@ -70,7 +70,7 @@ impl Sweep {
     }
 }
 
-/// What a sweep measured. As a cell's last expression it shows as a table.
+/// The result of a sweep. As a cell's last expression it shows as a table.
 #[derive(Debug, Clone)]
 pub struct SweepResult<R> {
     name: String,
@@ -81,17 +81,17 @@ pub struct SweepResult<R> {
 }
 
 impl<R> SweepResult<R> {
-    /// The work's last result at each setting: to check that they agree.
+    /// The work's last result at each setting, to check that they agree.
     pub fn results(&self) -> &[R] {
         &self.results
     }
 
-    /// What was swept over.
+    /// The name of the setting.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The settings, in the order they were given.
+    /// The settings, in the order given.
     pub fn settings(&self) -> &[usize] {
         &self.settings
     }
@@ -101,31 +101,31 @@ impl<R> SweepResult<R> {
         &self.measurements
     }
 
-    /// On what, and how, it was measured.
+    /// The conditions of the measurement.
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }
 
-    /// The setting with the least median time; 0 of a sweep over nothing.
+    /// The setting with the lowest median time; 0 for an empty sweep.
     pub fn fastest(&self) -> usize {
         let times = self.settings.iter().zip(&self.measurements);
         let fastest = times.min_by(|a, b| a.1.median_ms().total_cmp(&b.1.median_ms()));
         fastest.map_or(0, |(setting, _)| *setting)
     }
 
-    /// One row a setting: the setting, `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, and how
+    /// One row per setting: the setting, `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, and how
     /// many of them are `outliers`.
     pub fn data_frame(&self) -> DataFrame {
         table::summary(self.variants(), &self.measurements)
     }
 
-    /// One row a run: the setting, `round`, `ms`, and whether it is an `outlier`
+    /// One row per run: the setting, `round`, `ms`, and whether it is an `outlier`
     /// ([`Measurement::outliers`]).
     pub fn runs(&self) -> DataFrame {
         table::runs(&self.variants(), &self.measurements)
     }
 
-    /// The medians as a curve over the settings, with the quartiles as bars and outliers as crosses.
+    /// A plot of the medians over the settings, with the quartiles as bars and outliers as crosses.
     pub fn plot(&self) -> Plot<Line> {
         let frame = table::with_outliers(&self.data_frame(), &self.runs(), &self.name);
         plot::line(&frame, &self.name, "median_ms")
@@ -136,7 +136,7 @@ impl<R> SweepResult<R> {
             .y_label("time, ms")
     }
 
-    /// The Universal Scalability Law through the medians: see [`UslFit`].
+    /// Fits the Universal Scalability Law to the medians: see [`UslFit`].
     ///
     /// # Errors
     /// When there are fewer than four different settings from 1 up, or a time is zero.
@@ -144,8 +144,8 @@ impl<R> SweepResult<R> {
         UslFit::of(&self.name, &self.settings, &self.measurements, self.conditions.seed)
     }
 
-    /// What is done in parallel and what each partition costs, through the medians of a sweep over
-    /// partition counts on so many slots: see [`CostFit`].
+    /// Fits the two costs of a partition count on this many slots to the medians of a sweep over partition
+    /// counts: see [`CostFit`].
     ///
     /// # Errors
     /// As [`fit_usl`](Self::fit_usl); also when there are no slots.

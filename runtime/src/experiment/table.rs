@@ -1,11 +1,11 @@
-//! Measurements as tables: what sweeps, comparisons and repeats have in common.
+//! Measurements as tables: the common part of sweeps, comparisons and repeats.
 
 use polars::prelude::*;
 
 use super::{Conditions, Measurement};
 use crate::display::{MimeBundle, MimeDisplay, html};
 
-/// Columns that tables and plots bring themselves.
+/// Names of columns that tables and plots add themselves.
 const TAKEN: [&str; 15] = [
     "median_ms",
     "low_ms",
@@ -20,17 +20,17 @@ const TAKEN: [&str; 15] = [
     "law",
     "measured",
     "whole",
-    "work the slots share",
+    "work on the slots",
     "overhead of partitions",
 ];
 
-/// A name for the column of variants that none of the others has.
+/// A name for the column of variants that differs from all others.
 pub(super) fn free(name: &str) -> String {
     if TAKEN.contains(&name) { format!("{name} (setting)") } else { name.to_owned() }
 }
 
-/// One row a variant: the variant, `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, and how
-/// many of them are `outliers`.
+/// One row per variant: the variant, `median_ms`, the quartiles `low_ms` and `high_ms`, `runs`, and how many
+/// of them are `outliers`.
 pub(super) fn summary(variants: Column, measurements: &[Measurement]) -> DataFrame {
     let quantile = |q| measurements.iter().map(|m| m.quantile_ms(q)).collect::<Vec<f64>>();
     let count = |of: &dyn Fn(&Measurement) -> usize| -> Vec<u32> {
@@ -48,7 +48,7 @@ pub(super) fn summary(variants: Column, measurements: &[Measurement]) -> DataFra
     )
 }
 
-/// One row a run: the variant, `round` (from 0), `ms`, and whether it is an `outlier`.
+/// One row per run: the variant, `round` (from 0), `ms`, and whether it is an `outlier`.
 pub(super) fn runs(variants: &Column, measurements: &[Measurement]) -> DataFrame {
     let lengths = || measurements.iter().map(|m| m.runs.len());
     let of: IdxCa = lengths()
@@ -85,7 +85,7 @@ fn joined(first: Column, rest: PolarsResult<DataFrame>) -> DataFrame {
     DataFrame::new_infer_height(columns).expect("columns of one length")
 }
 
-/// A table, and under it what else is to be known.
+/// A table with notes below it.
 pub(super) fn shown(frame: &DataFrame, notes: &[String]) -> MimeBundle {
     let bundle = frame.mime_bundle();
     let mut text = bundle.get("text/plain").unwrap_or_default().trim_end().to_owned();
@@ -103,7 +103,7 @@ pub(super) fn note(conditions: &Conditions) -> String {
     conditions.to_string()
 }
 
-/// One row a setting: the setting, `median_ms`, and the `predicted_ms` of a law.
+/// One row per setting: the setting, `median_ms`, and the `predicted_ms` of a law.
 pub(super) fn predictions(name: &str, points: &[(usize, f64)], predict: impl Fn(usize) -> f64) -> DataFrame {
     let settings = Column::new(name.into(), points.iter().map(|&(n, _)| n as u32).collect::<Vec<_>>());
     joined(

@@ -4,22 +4,22 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 use super::number::{number, tick_labels};
 
-/// One axis: where values lie on it and which ticks it shows. Plotters' own coordinates choose ticks
-/// too, but format them as plain floats and know no powers of two; this one brings both.
+/// One axis: the positions of values and the ticks. Plotters' own coordinates also choose ticks, but they
+/// format them as plain floats and have no powers of two; this axis has both.
 #[derive(Debug, Clone)]
 pub(super) struct Axis {
-    /// Ends in scale units; `start > end` turns the axis round.
+    /// The ends in scale units; `start > end` reverses the axis.
     start: f64,
     end: f64,
     log: bool,
-    /// The ticks are names, which may be cut short; numbers may not.
+    /// Whether the ticks are names, which may be shortened; numbers may not.
     named: bool,
     ticks: Vec<(f64, String)>,
 }
 
 impl Axis {
-    /// From a round number at or below `low` to one at or above `high`. `whole`: the values count
-    /// something, so no tick stands between two whole numbers.
+    /// An axis from a round number at or below `low` to one at or above `high`. `whole` means that the values
+    /// are counts, so that ticks are whole numbers.
     pub fn rounded(low: f64, high: f64, max_ticks: usize, whole: bool) -> Self {
         let (low, high) = apart(low, high);
         let step = nice_step(high - low, max_ticks, whole);
@@ -27,7 +27,7 @@ impl Axis {
         Self { start, end, log: false, named: false, ticks: ticks(start, end, step) }
     }
 
-    /// Exactly from `low` to `high`, plus `margin` as a share of the length on both sides.
+    /// An axis exactly from `low` to `high`, plus `margin` as a fraction of the length on both sides.
     pub fn tight(low: f64, high: f64, max_ticks: usize, whole: bool, margin: f64) -> Self {
         let (low, high) = apart(low, high);
         let step = nice_step(high - low, max_ticks, whole);
@@ -35,8 +35,8 @@ impl Axis {
         Self { start: low - room, end: high + room, log: false, named: false, ticks: ticks(low, high, step) }
     }
 
-    /// A logarithmic axis around positive values: ticks at powers of two when all values are such, as
-    /// partition counts are, else at powers of ten.
+    /// A logarithmic axis around positive values. Ticks are at powers of two if all values are powers of two,
+    /// as partition counts are, otherwise at powers of ten.
     pub fn log(values: &[f64], max_ticks: usize) -> Self {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -72,7 +72,7 @@ impl Axis {
         Self { start: -0.5, end: names.len() as f64 - 0.5, log: false, named: true, ticks }
     }
 
-    /// The same axis from its other end.
+    /// The same axis in the opposite direction.
     pub fn reversed(mut self) -> Self {
         std::mem::swap(&mut self.start, &mut self.end);
         self
@@ -83,14 +83,14 @@ impl Axis {
         self.ticks.iter().map(|(_, label)| label.as_str())
     }
 
-    /// Makes the labels fit side by side along `length` pixels, `width` telling how much one takes:
-    /// names are cut by `shorten` as long as enough of them stays; otherwise only every so-manieth
-    /// tick keeps its label.
+    /// Makes the labels fit side by side along `length` pixels; `width` returns the width of a label. Names
+    /// are cut by `shorten` as long as enough of them remains; otherwise only every n-th tick keeps its
+    /// label.
     pub fn fit(&mut self, length: u32, width: impl Fn(&str) -> u32, shorten: impl Fn(&str, u32) -> String) {
         const GAP: u32 = 8;
         const READABLE: u32 = 44;
         let widest = self.labels().map(&width).max().unwrap_or(0) + GAP;
-        // Names have a slot each; the first and last number stand at the ends.
+        // Names have a slot each; the first and last number are at the ends.
         let slots = if self.named { self.ticks.len() } else { self.ticks.len().saturating_sub(1) };
         let slot = f64::from(length) / slots.max(1) as f64;
         if f64::from(widest) <= slot {
@@ -140,12 +140,12 @@ impl Ranged for Axis {
 
     fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
         let share = (self.scaled(*value) - self.start) / (self.end - self.start);
-        // A value far outside must not overflow pixels.
+        // A value far outside must not overflow the pixel range.
         limit.0 + (share.clamp(-1.0, 2.0) * f64::from(limit.1 - limit.0)).round() as i32
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        // The light grid between the ticks stays empty.
+        // There are no light grid lines between the ticks.
         if hint.weight().allow_light_points() {
             return Vec::new();
         }
@@ -164,7 +164,7 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-/// Ends far enough apart for an axis, when all values are the same.
+/// Ends that are far enough apart for an axis when all values are the same.
 fn apart(low: f64, high: f64) -> (f64, f64) {
     let size = low.abs().max(high.abs());
     if high - low > size * 1e-12 {
@@ -188,7 +188,7 @@ pub(super) fn nice_step(span: f64, max_ticks: usize, whole: bool) -> f64 {
 
 fn ticks(low: f64, high: f64, step: f64) -> Vec<(f64, String)> {
     let (first, last) = ((low / step - 1e-6).ceil() as i64, (high / step + 1e-6).floor() as i64);
-    // `nice_step` bounds the count; the cap only guards against a step lost to rounding.
+    // `nice_step` bounds the count; the cap guards only against a step lost to rounding.
     let ticks: Vec<f64> = (first..=last).take(100).map(|index| index as f64 * step).collect();
     let labels = tick_labels(&ticks, step);
     ticks.into_iter().zip(labels).collect()

@@ -14,9 +14,9 @@ use super::render::Kind;
 use super::style::{INK, PALETTE, SMALL, Style, color, text};
 use super::{Plot, PlotError};
 
-/// Beyond this a bar is a pixel wide.
+/// With more bars, each would be a pixel wide.
 const MAX_BARS: usize = 600;
-/// Up to this many single bars carry their value.
+/// The most single bars that are labelled with their value.
 const MAX_VALUES: usize = 16;
 
 /// The kind of plot that [`bar`](super::bar) makes.
@@ -25,19 +25,19 @@ pub struct Bars {
     label: String,
     values: Vec<String>,
     by: Option<String>,
-    /// Columns of the lower and the upper end of a bar's spread.
+    /// The columns of the lower and upper end of a bar's spread.
     spread: Option<(String, String)>,
     horizontal: bool,
 }
 
 struct Groups {
-    /// Along the axis.
+    /// The labels along the axis.
     labels: Vec<String>,
-    /// The bars side by side at each label.
+    /// The names of the bars side by side at each label.
     names: Vec<String>,
     /// Label, name, height.
     bars: Vec<(usize, usize, f64)>,
-    /// Lower and upper end of the spread, for each of the bars that have one: label, low, high.
+    /// Label, lower end and upper end of the spread, for the bars that have one.
     spread: Vec<(usize, f64, f64)>,
 }
 
@@ -72,7 +72,7 @@ impl Bars {
         Ok(groups)
     }
 
-    /// One place on the axis for every row, in the rows' order.
+    /// One position on the axis for every row, in the rows' order.
     fn side_by_side(&self, frame: &DataFrame) -> Result<Groups, PlotError> {
         let rows = texts(frame, &self.label)?;
         let mut bars = Vec::new();
@@ -100,7 +100,7 @@ impl Bars {
         Ok(Groups { labels, spread, names: self.values.iter().map(|name| clean(name)).collect(), bars })
     }
 
-    /// One place for every distinct label, where the groups stand side by side.
+    /// One position for every distinct label, where the groups are side by side.
     fn split(&self, frame: &DataFrame, by: &str) -> Result<Groups, PlotError> {
         let labels = categories(frame, &self.label)?;
         let names = categories(frame, by)?;
@@ -126,31 +126,31 @@ impl Bars {
 }
 
 impl Plot<Bars> {
-    /// Groups: at every label one bar for each distinct value of a column.
+    /// Groups the bars: each label has one bar for each distinct value of a column.
     #[must_use]
     pub fn by(mut self, column: &str) -> Self {
         self.kind.by = Some(column.to_owned());
         self
     }
 
-    /// One more column whose bars stand beside the first one's; not together with [`by`](Self::by),
-    /// which splits the first column alone.
+    /// Adds a column whose bars are beside the first column's. It cannot be combined with [`by`](Self::by),
+    /// which splits only the first column.
     #[must_use]
     pub fn series(mut self, column: &str) -> Self {
         self.kind.values.push(column.to_owned());
         self
     }
 
-    /// At every label an error bar from column `low` to column `high`, both on the values' scale: the
-    /// quartiles, say. For single bars only; groups have none.
+    /// Adds an error bar at every label from column `low` to column `high`, both on the values' scale, for
+    /// example the quartiles. For single bars only; groups have none.
     #[must_use]
     pub fn error_bars(mut self, low: &str, high: &str) -> Self {
         self.kind.spread = Some((low.to_owned(), high.to_owned()));
         self
     }
 
-    /// Bars from left to right, labels at their left: the way for long names. Axis labels stay with
-    /// their axes: [`x_label`](Self::x_label) is then that of the values.
+    /// Draws bars from left to right with labels on their left, which suits long names. Axis labels stay with
+    /// their axes: [`x_label`](Self::x_label) is then the label of the values.
     #[must_use]
     pub fn horizontal(mut self) -> Self {
         self.kind.horizontal = true;
@@ -210,7 +210,7 @@ impl Kind for Bars {
                     (true, false) => Pos::new(HPos::Left, VPos::Center),
                     (true, true) => Pos::new(HPos::Right, VPos::Center),
                 };
-                // Beside a bar, a space that SVG does not collapse keeps the number off its end.
+                // Beside a bar, a space that SVG does not collapse separates the number from the bar's end.
                 let number =
                     if self.horizontal { format!("\u{a0}{}\u{a0}", number(value)) } else { number(value) };
                 Text::new(number, at(label as f64, end), text(SMALL, INK).pos(beyond))
@@ -238,7 +238,7 @@ impl Bars {
         if self.horizontal {
             let x = Axis::rounded(low, high, (width / 90) as usize, whole);
             let (x_label, y_label) = (style.x_or(&value), style.y_or(&label));
-            // Room for the longest bar's value, should it reach the axis's end.
+            // Room for the longest bar's value if the bar reaches the axis's end.
             let right = 34;
             Frame { style, x, y: labels.reversed(), x_label, y_label, legend, grid: (true, false), right }
         } else {
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
     use crate::plot;
 
-    /// Filled rectangles of a series' colour, without the legend's square.
+    /// The number of filled rectangles of a series' colour, without the legend's square.
     fn bars(svg: &str, series: usize, legend: usize) -> usize {
         let color = color(series);
         let fill = format!("fill=\"#{:02X}{:02X}{:02X}\" stroke=\"none\"", color.0, color.1, color.2);

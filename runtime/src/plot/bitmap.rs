@@ -1,5 +1,5 @@
-//! Plotters' bitmap backend sets every letter on a whole pixel, which spaces small text unevenly. So
-//! PNGs are drawn several times as large and each pixel is the mean of what fell on it.
+//! Plotters' bitmap backend puts every letter on a whole pixel, which spaces small text unevenly. So PNGs are
+//! drawn enlarged and scaled down; each pixel is the mean of the pixels that it covers.
 
 use plotters::prelude::{BitMapBackend, DrawingBackend};
 use plotters::style::text_anchor::VPos;
@@ -8,13 +8,13 @@ use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyl
 
 use super::style::PANEL;
 
-/// Above this many pixels the enlarged picture would take too much memory; it also has room for
+/// Above this many pixels the enlarged picture would take too much memory. Such a picture also has room for
 /// larger text.
 const MAX_ENLARGED: u32 = 2_000_000;
-/// In an SVG one unit of font size is 1/1.24 em, in a bitmap it is DejaVu's line height of 1.164 em.
+/// In an SVG one unit of font size is 1/1.24 em; in a bitmap it is DejaVu's line height of 1.164 em.
 const LIKE_SVG: f64 = 1.164 / 1.24;
 
-/// How far below plotters' own place a text has to be, in font sizes, to stand where an SVG has it.
+/// How far below plotters' own position a text must be, in font sizes, to match its position in an SVG.
 fn baseline_drop(anchor: VPos) -> f64 {
     match anchor {
         VPos::Top => 0.15,
@@ -38,7 +38,7 @@ impl Bitmap {
         Self { size, factor, pixels: [PANEL.0, PANEL.1, PANEL.2].repeat(count) }
     }
 
-    /// What draws into it, in pixels of the final size.
+    /// The backend that draws into it, with coordinates in pixels of the final size.
     pub fn backend(&mut self) -> Enlarged<'_> {
         let (width, height) = (self.size.0 * self.factor, self.size.1 * self.factor);
         Enlarged {
@@ -71,7 +71,7 @@ impl Bitmap {
     }
 }
 
-/// A bitmap backend that draws everything `factor` times as large as it is told.
+/// A bitmap backend that draws everything enlarged by `factor`.
 pub(super) struct Enlarged<'a> {
     inner: BitMapBackend<'a>,
     size: (u32, u32),
@@ -134,7 +134,7 @@ impl<'a> DrawingBackend for Enlarged<'a> {
         self.inner.draw_line(self.middle(from), self.middle(to), &self.thick(style))
     }
 
-    /// As in an SVG, the right and bottom edges are where the rectangle ends, not its last pixels.
+    /// As in an SVG, the right and bottom coordinates are the rectangle's edges, not its last pixels.
     fn draw_rect<S: BackendStyle>(
         &mut self,
         (left, top): BackendCoord,

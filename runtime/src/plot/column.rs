@@ -5,7 +5,7 @@ use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 use super::PlotError;
 use super::number::number;
 
-/// A frame's column by name, or an error that lists the names there are.
+/// A frame's column by name. The error lists the columns that exist.
 pub(super) fn column<'f>(frame: &'f DataFrame, name: &str) -> Result<&'f Column, PlotError> {
     frame.column(name).map_err(|_| PlotError::NoColumn {
         column: name.to_owned(),
@@ -50,23 +50,22 @@ pub(super) fn texts(frame: &DataFrame, name: &str) -> Result<Vec<Option<String>>
         .collect()
 }
 
-/// Control characters have no glyph and no place in XML.
+/// Removes control characters, which have no glyph and are not allowed in XML.
 pub(super) fn clean(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-/// Distinct values of a column in the order a person expects: numbers by size, the rest as they
-/// first appear.
+/// The distinct values of a column in a natural order: numbers by size, others in order of appearance.
 pub(super) struct Categories {
     pub names: Vec<String>,
-    /// Per row the index into `names`; `None` for a null.
+    /// For each row the index into `names`; `None` for a null.
     pub rows: Vec<Option<usize>>,
     numeric: bool,
 }
 
 impl Categories {
-    /// Where all names hold numbers, as those of slots and workers do, ordered by name with the
-    /// numbers by size. Other names, as those of weekdays, stay as they are.
+    /// If all names contain numbers, as those of slots and workers do, sorts them by name with the numbers by
+    /// size. Other names, such as weekdays, keep their order.
     pub fn by_name(self) -> Self {
         let numbered = |name: &String| name.chars().any(|character| character.is_ascii_digit());
         if self.numeric || !self.names.iter().all(numbered) {
@@ -77,7 +76,7 @@ impl Categories {
         self.in_order(&order)
     }
 
-    /// Puts at each place the name whose present index `order` holds there.
+    /// Puts at each position the name whose current index `order` has there.
     fn in_order(mut self, order: &[usize]) -> Self {
         let mut place = vec![0; order.len()];
         for (new, &old) in order.iter().enumerate() {
@@ -135,7 +134,7 @@ pub(super) fn categories(frame: &DataFrame, name: &str) -> Result<Categories, Pl
     Ok(categories.in_order(&order))
 }
 
-/// The error for a frame none of whose rows has all the columns that a mark needs.
+/// The error for a frame in which no row has values in all the columns that a mark needs.
 pub(super) fn empty(frame: &DataFrame, columns: &[&str]) -> PlotError {
     let names = columns.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
     let reason = if frame.height() == 0 {

@@ -6,15 +6,15 @@ use thiserror::Error;
 /// Why a plot cannot be drawn, and what to do about it.
 #[derive(Debug, Error)]
 pub enum PlotError {
-    /// A column was asked for that the frame does not have.
+    /// The frame does not have the requested column.
     #[error("column \"{column}\" is not in the DataFrame; it has {}", quoted(available))]
     NoColumn {
-        /// The name asked for.
+        /// The requested name.
         column: String,
-        /// The names there are.
+        /// The names that exist.
         available: Vec<String>,
     },
-    /// A column of another type stands where numbers are needed.
+    /// A column is not numeric, but numbers are needed.
     #[error(
         "column \"{column}\" is {dtype}, and {role} needs numbers; cast it first, \
          as in col(\"{column}\").cast(DataType::Float64)"
@@ -27,13 +27,13 @@ pub enum PlotError {
         /// What the numbers are for.
         role: &'static str,
     },
-    /// No row is left to draw.
+    /// There is no row to draw.
     #[error("nothing to draw: {reason}")]
     Empty {
-        /// What was looked at and what to check.
+        /// What was checked, and what to do.
         reason: String,
     },
-    /// A logarithmic axis met zero or less.
+    /// A value of zero or less is on a logarithmic axis.
     #[error(
         "column \"{column}\" holds {value}, which a logarithmic axis cannot show; \
          filter such rows out or use the linear axis"
@@ -44,13 +44,13 @@ pub enum PlotError {
         /// The first such value.
         value: f64,
     },
-    /// Two rows claim the same place.
+    /// Two rows have the same position.
     #[error("{place} has more than one row; aggregate first, as in group_by([…]).agg([…])")]
     Repeated {
-        /// The place both claim.
+        /// The position of both.
         place: String,
     },
-    /// A task that ends before it starts.
+    /// A task ends before it starts.
     #[error(
         "row {row}: column \"{end_column}\" holds {end}, before its start {start} in \"{start_column}\"; \
          are the two columns swapped?"
@@ -67,33 +67,33 @@ pub enum PlotError {
         /// The row's end.
         end: f64,
     },
-    /// More marks than a picture of a readable size holds.
-    #[error("{count} {what} do not fit one plot, which shows at most {limit}; filter or aggregate them")]
+    /// There are more marks than fit into a readable picture.
+    #[error("{count} {what} do not fit into one plot, which shows at most {limit}; filter or aggregate them")]
     TooMany {
-        /// What there is too much of.
+        /// The kind of mark.
         what: &'static str,
         /// How many there are.
         count: usize,
         /// How many fit.
         limit: usize,
     },
-    /// A picture size out of bounds.
+    /// The picture size is out of bounds.
     #[error("a plot of {width} × {height} pixels is out of bounds; use 240 × 160 up to 4000 × 4000")]
     Size {
-        /// Width asked for.
+        /// The requested width.
         width: u32,
-        /// Height asked for.
+        /// The requested height.
         height: u32,
     },
-    /// A file name with neither a `.svg` nor a `.png` ending.
-    #[error("{} does not say which format to write; end it in .svg or .png", .0.display())]
+    /// The file name ends in neither `.svg` nor `.png`.
+    #[error("{} has no known format; end it in .svg or .png", .0.display())]
     Format(PathBuf),
     /// The file could not be written.
     #[error("cannot write the plot to {}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The drawing library failed.
@@ -102,7 +102,7 @@ pub enum PlotError {
 }
 
 impl PlotError {
-    /// Wraps an error of the drawing library, whose type depends on the backend.
+    /// Wraps an error of the drawing library; its type depends on the backend.
     pub(super) fn draw(error: impl std::fmt::Display) -> Self {
         Self::Draw(error.to_string())
     }

@@ -27,7 +27,7 @@ pub(super) struct Frame<'s> {
     pub x_label: String,
     pub y_label: String,
     pub legend: Vec<(String, RGBColor)>,
-    /// Grid lines at the ticks of x and of y.
+    /// Whether there are grid lines at the ticks of x and of y.
     pub grid: (bool, bool),
     /// Pixels left free on the right.
     pub right: i32,
@@ -96,7 +96,7 @@ impl Frame<'_> {
         Ok(MARGIN + TITLE as i32 + 10)
     }
 
-    /// Entries from left to right in a few lines; what does not fit is counted.
+    /// Draws entries from left to right in a few lines. Entries that do not fit are counted.
     fn draw_legend<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
@@ -113,7 +113,7 @@ impl Frame<'_> {
             let name = fitted(area, name, &style, (right - MARGIN) as u32 / 2);
             let end = x + SWATCH + 6 + wide(area, &name, &style) as i32;
             let last_line = y >= top + (LEGEND_LINES - 1) * LEGEND_LINE;
-            // The last line keeps room for the count of what is left out.
+            // The last line has room for the count of omitted entries.
             if end > if last_line { right - 80 } else { right } && x > MARGIN {
                 if last_line {
                     more = Some(self.legend.len() - index);
@@ -139,7 +139,7 @@ pub(super) fn wide<DB: DrawingBackend>(
     label: &str,
     style: &TextStyle<'_>,
 ) -> u32 {
-    // Measuring only fails without a font, and drawing reports that.
+    // Measuring fails only without a font, and drawing reports that.
     area.estimate_text_size(label, style).map_or(0, |(width, _)| width)
 }
 

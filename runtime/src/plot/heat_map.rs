@@ -16,9 +16,9 @@ use super::number::number;
 use super::render::Kind;
 use super::style::{DIM, INK, PANEL, SMALL, Style, text};
 
-/// Beyond this the cells are pixels and the SVG is megabytes.
+/// With more cells, the cells are pixels and the SVG is megabytes.
 const MAX_CELLS: usize = 10_000;
-/// From low to high: one hue from light to dark, which reads in any colour vision and in print.
+/// From low to high: one hue from light to dark, which is readable with any colour vision and in print.
 const SCALE: [RGBColor; 3] = [RGBColor(222, 235, 247), RGBColor(90, 163, 207), RGBColor(8, 48, 107)];
 /// Room for the scale on the right.
 const SCALE_ROOM: i32 = 84;
@@ -100,7 +100,7 @@ impl Kind for HeatMap {
         .open(area)?;
         let (width, height) = chart.plotting_area().dim_in_pixel();
         let (width, height) = (width as usize / grid.columns.len(), height as usize / grid.rows.len());
-        // Thin lines between cells, while there is room for them.
+        // Thin lines between cells, if there is room for them.
         let gap = u32::from(width >= 6 && height >= 6);
         let cells = grid.cells.iter().map(|&(column, row, value)| {
             let (x, y) = (column as f64, row as f64);
@@ -125,7 +125,7 @@ impl Kind for HeatMap {
     }
 }
 
-/// The colours from high to low with both ends' values, right of the grid.
+/// Draws the colours from high to low with the values of both ends, to the right of the grid.
 fn draw_scale<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     chart: &Chart<'_, DB>,

@@ -42,7 +42,7 @@ impl Histogram {
             return Err(empty(frame, &[&self.column]));
         }
         let (start, width, bins) = if high - low <= low.abs().max(high.abs()) * 1e-12 {
-            // One value: an interval of its own around it.
+            // A single value gets an interval around it.
             let width = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
             (low - width / 2.0, width, 1)
         } else if let Some(bins) = self.bins {
@@ -66,8 +66,8 @@ impl Histogram {
 }
 
 impl Plot<Histogram> {
-    /// The number of intervals, from 1 to 500. Without it, a number that suits the count of values,
-    /// with edges at round numbers.
+    /// Sets the number of intervals, from 1 to 500. By default the number suits the count of values, with
+    /// edges at round numbers.
     #[must_use]
     pub fn bins(mut self, bins: usize) -> Self {
         self.kind.bins = Some(bins.clamp(*BINS.start(), *BINS.end()));

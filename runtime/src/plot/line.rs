@@ -12,7 +12,7 @@ use super::render::Kind;
 use super::style::{PALETTE, Style, color};
 use super::{Plot, PlotError};
 
-/// Most series of one plot: each colour of the palette with each of three markers.
+/// The most series of one plot: each colour of the palette with each of three markers.
 const MAX_SERIES: usize = 3 * PALETTE.len();
 /// Above this many points in a series, markers would touch.
 const MAX_MARKERS: usize = 60;
@@ -24,7 +24,7 @@ pub struct Line {
     y: Vec<String>,
     by: Option<String>,
     spread: Option<(String, String, Spread)>,
-    /// Columns of which only points are drawn.
+    /// Columns that are drawn as points only.
     marks: Vec<String>,
     /// Whether the points of lines have dots.
     dots: bool,
@@ -41,11 +41,11 @@ enum Spread {
 #[derive(Debug)]
 struct Series {
     name: String,
-    /// Ordered by x.
+    /// Sorted by x.
     points: Vec<(f64, f64)>,
-    /// x, low, high; ordered by x.
+    /// x, low, high; sorted by x.
     spread: Vec<(f64, f64, f64)>,
-    /// Whether its points are not joined.
+    /// Whether its points are not joined by a line.
     marks: bool,
 }
 
@@ -131,7 +131,7 @@ impl Line {
             Axis::log(&ys, y_ticks)
         } else {
             let (low, high) = ends(&ys);
-            // From zero, unless that would press all of it into the upper part.
+            // From zero, unless that would squeeze the lines into the upper part.
             let low = if low > 0.0 && low < 0.75 * high { 0.0 } else { low };
             Axis::rounded(low, high, y_ticks, whole(&ys))
         };
@@ -140,58 +140,58 @@ impl Line {
 }
 
 impl Plot<Line> {
-    /// One series for each distinct value of a column.
+    /// Splits the line into one series for each distinct value of a column.
     #[must_use]
     pub fn by(mut self, column: &str) -> Self {
         self.kind.by = Some(column.to_owned());
         self
     }
 
-    /// One more column as a series over the same x.
+    /// Adds a column as a series over the same x.
     #[must_use]
     pub fn series(mut self, column: &str) -> Self {
         self.kind.y.push(column.to_owned());
         self
     }
 
-    /// One more column over the same x, of which each value is a cross and no line joins them.
+    /// Adds a column over the same x whose values are crosses without a line.
     #[must_use]
     pub fn marks(mut self, column: &str) -> Self {
         self.kind.marks.push(column.to_owned());
         self
     }
 
-    /// Lines without a dot at each point: for what is computed and not measured.
+    /// Draws lines without a dot at each point: for computed, not measured, values.
     #[must_use]
     pub fn without_dots(mut self) -> Self {
         self.kind.dots = false;
         self
     }
 
-    /// A bar at every point from column `low` to column `high`, both on the y axis's scale: the
-    /// fastest and slowest run, say.
+    /// Adds a bar at every point from column `low` to column `high`, both on the y axis's scale, for example
+    /// the fastest and slowest run.
     #[must_use]
     pub fn error_bars(mut self, low: &str, high: &str) -> Self {
         self.kind.spread = Some((low.to_owned(), high.to_owned(), Spread::Bars));
         self
     }
 
-    /// A shaded band from column `low` to column `high` behind the line.
+    /// Adds a shaded band from column `low` to column `high` behind the line.
     #[must_use]
     pub fn band(mut self, low: &str, high: &str) -> Self {
         self.kind.spread = Some((low.to_owned(), high.to_owned(), Spread::Band));
         self
     }
 
-    /// A logarithmic x axis. Where all values are powers of two, as partition counts are, the ticks
-    /// are too.
+    /// Makes the x axis logarithmic. If all values are powers of two, as partition counts are, the ticks are
+    /// too.
     #[must_use]
     pub fn log_x(mut self) -> Self {
         self.kind.log_x = true;
         self
     }
 
-    /// A logarithmic y axis.
+    /// Makes the y axis logarithmic.
     #[must_use]
     pub fn log_y(mut self) -> Self {
         self.kind.log_y = true;
@@ -251,7 +251,7 @@ fn draw_spread<DB: DrawingBackend>(
         return Ok(());
     }
     let bars = series.spread.iter().map(|&(x, low, high)| {
-        // The bar's own dot is to lie under the point's.
+        // The bar's own dot must be under the point's.
         let point = series.points.iter().find(|point| point.0 == x);
         let y = point.map_or((low + high) / 2.0, |point| point.1);
         ErrorBar::new_vertical(x, low, y, high, color.mix(0.75).stroke_width(1), 8)
@@ -287,8 +287,8 @@ fn draw_line<DB: DrawingBackend>(
     .map_err(PlotError::draw)
 }
 
-/// Of more points than pixels can tell apart, the first, lowest, highest and last in each column of
-/// pixels: what is drawn is the same.
+/// Thins points that pixels cannot distinguish: it keeps the first, lowest, highest and last in each column
+/// of pixels, which draws the same picture.
 fn thinned(points: &[(f64, f64)], columns: u32, pixel: impl Fn(f64) -> i32) -> Vec<(f64, f64)> {
     if points.len() <= 4 * columns as usize {
         return points.to_vec();
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(plain.svg().unwrap().matches("<circle").count(), 0);
         let lines = |svg: &str| svg.matches("<polyline").count();
         let (without, with) = (plain.svg().unwrap(), plain.marks("measured").svg().unwrap());
-        // Two strokes a cross, two crosses.
+        // Two crosses of two strokes each.
         let strokes = |svg: &str| lines(svg) + svg.matches("<line").count();
         assert_eq!(strokes(&with), strokes(&without) + 4, "{with}");
         assert!(with.contains(">\nmeasured\n<"));

@@ -1,7 +1,7 @@
-//! Pictures of small tables: lines, bars, histograms, heat maps and task timelines. A plot is made
-//! from a `DataFrame` and the names of its columns, drawn by plotters as SVG or PNG, and shows itself
-//! in a notebook through [`MimeDisplay`](crate::display::MimeDisplay). What is plotted (partition
-//! sizes, task times) is computed elsewhere; nothing here knows datasets or jobs.
+//! Plots of small tables: lines, bars, histograms, heat maps and task timelines. A plot is made from a
+//! `DataFrame` and the names of its columns. Plotters draws it as SVG or PNG, and a notebook shows it through
+//! [`MimeDisplay`](crate::display::MimeDisplay). The plotted values (partition sizes, task times) are
+//! computed elsewhere; this module knows neither datasets nor jobs.
 //!
 //! ```
 //! use partita::plot;
@@ -37,19 +37,19 @@ pub use line::Line;
 pub use render::Plot;
 pub use timeline::Timeline;
 
-/// Points joined by lines: column `y` over column `x`, both numeric. More columns join with
-/// [`Plot::series`]; one column splits into series with [`Plot::by`].
+/// Points joined by lines: column `y` over column `x`, both numeric. [`Plot::series`] adds columns;
+/// [`Plot::by`] splits one column into series.
 pub fn line(frame: &DataFrame, x: &str, y: &str) -> Plot<Line> {
     Plot::new(frame, Line::new(x, y))
 }
 
-/// A bar of height `value` for every row, named by column `label`. Grouped bars come with
-/// [`Plot::by`] or [`Plot::series`].
+/// A bar of height `value` for every row, labelled by column `label`. [`Plot::by`] and [`Plot::series`] group
+/// bars.
 pub fn bar(frame: &DataFrame, label: &str, value: &str) -> Plot<Bars> {
     Plot::new(frame, Bars::new(label, value))
 }
 
-/// How often values of a numeric column fall into each of a row of equal intervals.
+/// The distribution of a numeric column over equal intervals.
 pub fn histogram(frame: &DataFrame, column: &str) -> Plot<Histogram> {
     Plot::new(frame, Histogram::new(column))
 }
@@ -59,7 +59,7 @@ pub fn heat_map(frame: &DataFrame, x: &str, y: &str, value: &str) -> Plot<HeatMa
     Plot::new(frame, HeatMap::new(x, y, value))
 }
 
-/// Tasks over time: every row is a bar from `start` to `end` in the lane named by column `lane`.
+/// Tasks over time: every row is a bar from `start` to `end` in the lane that column `lane` names.
 /// [`Plot::stage`] colours them.
 pub fn timeline(frame: &DataFrame, lane: &str, start: &str, end: &str) -> Plot<Timeline> {
     Plot::new(frame, Timeline::new(lane, start, end))

@@ -1,10 +1,10 @@
-/// Between groups of three digits. A comma or a point would read as decimals somewhere.
+/// Separates groups of three digits. In some languages a comma or a point would read as a decimal sign.
 const THIN_SPACE: char = '\u{2009}';
-/// From here on digits and prefixes say less than an exponent.
+/// From here on an exponent reads better than digits and prefixes.
 const HUGE: f64 = 1e15;
 
-/// One value for a person: about three significant digits, thousands set apart, from a million on
-/// with an SI prefix.
+/// A readable value: about three significant digits, thousands separated, with an SI prefix from a million
+/// on.
 pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 {
@@ -29,7 +29,7 @@ pub(super) fn number(value: f64) -> String {
     grouped(digits) + prefix
 }
 
-/// Labels for the ticks of one axis: all with the same prefix and as many decimals as `step` needs.
+/// Labels for the ticks of one axis, all with the same prefix and with the decimals that `step` needs.
 pub(super) fn tick_labels(ticks: &[f64], step: f64) -> Vec<String> {
     let largest = ticks.iter().fold(0.0, |largest: f64, tick| largest.max(tick.abs()));
     let (divisor, prefix) = match prefix(largest) {
@@ -59,7 +59,7 @@ fn prefix(size: f64) -> (f64, &'static str) {
     }
 }
 
-/// Decimals that show a step exactly, if four are enough.
+/// The number of decimals that show a step exactly, if four are enough.
 fn decimals(step: f64) -> Option<usize> {
     (0..=4)
         .find(|&decimals| {
@@ -75,7 +75,7 @@ fn grouped(digits: &str) -> String {
     let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(whole, part)| (whole, Some(part)));
     let mut text = String::from(sign);
     for (index, digit) in whole.chars().enumerate() {
-        // Four digits read well on their own.
+        // Four digits need no separator.
         if whole.len() > 4 && index > 0 && (whole.len() - index).is_multiple_of(3) {
             text.push(THIN_SPACE);
         }

@@ -19,7 +19,7 @@ pub(super) fn encode(rgb: &[u8], (width, height): (u32, u32)) -> Result<Vec<u8>,
     Ok(file)
 }
 
-/// Opacity of a pixel by its distance from the nearest side, horizontally and vertically.
+/// The opacity of a pixel by its distance from the nearest side, horizontally and vertically.
 fn coverage(from_side: u32, from_top: u32) -> u8 {
     if from_side >= CORNER || from_top >= CORNER {
         return u8::MAX;

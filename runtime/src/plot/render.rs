@@ -17,12 +17,12 @@ use crate::display::{MimeBundle, MimeDisplay};
 const SMALLEST: (u32, u32) = (240, 160);
 const LARGEST: (u32, u32) = (4000, 4000);
 
-/// What a kind of plot (line, bars, …) brings; everything else is in [`Plot`].
+/// The parts that a kind of plot (line, bars, …) defines; everything else is in [`Plot`].
 pub trait Kind {
-    /// One line that says what is plotted.
+    /// A one-line description of the plot.
     fn describe(&self) -> String;
 
-    /// Width and height in pixels, if nobody asks for others.
+    /// The default width and height in pixels.
     fn natural_size(&self, _frame: &DataFrame) -> (u32, u32) {
         (720, 400)
     }
@@ -36,8 +36,8 @@ pub trait Kind {
     ) -> Result<(), PlotError>;
 }
 
-/// A plot of some kind, drawn when it is shown or saved. The functions of [`plot`](crate::plot) make
-/// one, and its methods shape it:
+/// A plot of some kind, drawn when it is shown or saved. The functions of [`plot`](crate::plot) create one,
+/// and its methods configure it:
 ///
 /// ```
 /// use partita::plot;
@@ -61,28 +61,28 @@ impl<K> Plot<K> {
         Self { frame: frame.clone(), style: Style::default(), kind }
     }
 
-    /// A line of text above the picture.
+    /// Sets the line of text above the picture.
     #[must_use]
     pub fn title(mut self, title: &str) -> Self {
         self.style.title = Some(clean(title));
         self
     }
 
-    /// The x axis's label, best with its unit: `"time, ms"`. Without it, the column's name stands.
+    /// Sets the x axis's label, preferably with its unit: `"time, ms"`. By default it is the column's name.
     #[must_use]
     pub fn x_label(mut self, label: &str) -> Self {
         self.style.x_label = Some(clean(label));
         self
     }
 
-    /// The y axis's label, best with its unit.
+    /// Sets the y axis's label, preferably with its unit.
     #[must_use]
     pub fn y_label(mut self, label: &str) -> Self {
         self.style.y_label = Some(clean(label));
         self
     }
 
-    /// Width and height in pixels.
+    /// Sets width and height in pixels.
     #[must_use]
     pub fn size(mut self, width: u32, height: u32) -> Self {
         self.style.size = Some((width, height));
@@ -91,11 +91,11 @@ impl<K> Plot<K> {
 }
 
 impl<K: Kind> Plot<K> {
-    /// The picture as an SVG document.
+    /// Renders the plot as an SVG document.
     ///
     /// # Errors
-    /// When a column is missing or of the wrong type, when no row is left to draw, or when there is
-    /// too much to draw; the message says which and what to do.
+    /// When a column is missing or of the wrong type, when there is no row to draw, or when there is too much
+    /// to draw; the message says which and what to do.
     pub fn svg(&self) -> Result<String, PlotError> {
         let size = self.checked_size()?;
         let mut svg = String::new();
@@ -113,7 +113,7 @@ impl<K: Kind> Plot<K> {
         ))
     }
 
-    /// The picture as the bytes of a PNG file.
+    /// Renders the plot as the bytes of a PNG file.
     ///
     /// # Errors
     /// As for [`svg`](Self::svg).
@@ -124,10 +124,10 @@ impl<K: Kind> Plot<K> {
         png::encode(&bitmap.into_rgb(), size)
     }
 
-    /// Writes the picture to a file in the format its ending names, `.svg` or `.png`.
+    /// Writes the picture to a file in the format of its ending, `.svg` or `.png`.
     ///
     /// # Errors
-    /// As for [`svg`](Self::svg); also for another ending and when the file cannot be written.
+    /// As for [`svg`](Self::svg), and for another ending and when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
         let path = path.as_ref();
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
@@ -153,7 +153,7 @@ impl<K: Kind> Plot<K> {
     }
 }
 
-/// Shows as SVG and as PNG, whichever the front end prefers; a plot that cannot be drawn shows why.
+/// Provides SVG and PNG; the front end chooses. A plot that cannot be drawn shows the reason.
 impl<K: Kind> MimeDisplay for Plot<K> {
     fn mime_bundle(&self) -> MimeBundle {
         let drawn = self.svg().and_then(|svg| Ok((svg, self.png()?)));

@@ -4,8 +4,8 @@ use plotters::style::{FontFamily, FontStyle, IntoFont, RGBColor, TextStyle, regi
 
 use super::PlotError;
 
-/// Series and stages in this order: Okabe and Ito's colours, told apart with any colour vision; their
-/// yellow, too faint on a light panel, is left out.
+/// The colours of series and stages in order: Okabe and Ito's, which are distinct with any colour vision,
+/// without their yellow, which is too faint on a light panel.
 pub(super) const PALETTE: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -16,7 +16,7 @@ pub(super) const PALETTE: [RGBColor; 7] = [
     RGBColor(85, 85, 85),
 ];
 
-/// Dark marks on an opaque light panel: the one choice that reads on light and dark pages alike.
+/// Dark marks on an opaque light panel are readable on both light and dark pages.
 pub(super) const PANEL: RGBColor = RGBColor(252, 252, 250);
 pub(super) const INK: RGBColor = RGBColor(40, 42, 46);
 pub(super) const DIM: RGBColor = RGBColor(95, 98, 104);
@@ -28,7 +28,7 @@ pub(super) const TITLE: f64 = 19.0;
 pub(super) const TEXT: f64 = 15.0;
 pub(super) const SMALL: f64 = 14.0;
 
-/// The font we ship first; Verdana has nearly the same widths where an SVG is shown without it.
+/// The bundled font first. Verdana has nearly the same widths, for an SVG shown without it.
 const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 static DEJAVU_SANS: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans.ttf");
 
@@ -37,19 +37,19 @@ pub(super) fn color(index: usize) -> RGBColor {
     PALETTE[index % PALETTE.len()]
 }
 
-/// A text style in the font we ship, which works without any font installed.
+/// A text style in the bundled font, which works without any installed font.
 pub(super) fn text(size: f64, color: RGBColor) -> TextStyle<'static> {
     (FontFamily::Name(FAMILY), size).into_font().color(&color)
 }
 
-/// Makes the font known to plotters, once.
+/// Registers the font with plotters, once.
 pub(super) fn load_font() -> Result<(), PlotError> {
     static LOADED: OnceLock<bool> = OnceLock::new();
     let loaded = LOADED.get_or_init(|| register_font(FAMILY, FontStyle::Normal, DEJAVU_SANS).is_ok());
     if *loaded { Ok(()) } else { Err(PlotError::Draw("the built-in font cannot be read".to_owned())) }
 }
 
-/// What all kinds of plots have in common.
+/// Settings that all kinds of plots have in common.
 #[derive(Debug, Clone, Default)]
 pub struct Style {
     pub(super) title: Option<String>,
@@ -59,12 +59,12 @@ pub struct Style {
 }
 
 impl Style {
-    /// The x axis's label, or what the kind of plot calls it by itself.
+    /// The x axis's label, or the kind's own default.
     pub(super) fn x_or(&self, own: &str) -> String {
         self.x_label.clone().unwrap_or_else(|| own.to_owned())
     }
 
-    /// The y axis's label, or what the kind of plot calls it by itself.
+    /// The y axis's label, or the kind's own default.
     pub(super) fn y_or(&self, own: &str) -> String {
         self.y_label.clone().unwrap_or_else(|| own.to_owned())
     }

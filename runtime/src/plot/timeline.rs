@@ -14,7 +14,7 @@ use super::render::Kind;
 use super::style::{Style, color};
 use super::{Plot, PlotError};
 
-/// More lanes than this would be thinner than their bars' edges.
+/// With more lanes, lanes would be thinner than their bars' edges.
 const MAX_LANES: usize = 200;
 /// Above this many tasks, those shorter than two pixels are drawn together.
 const MAX_SINGLE_TASKS: usize = 1500;
@@ -40,7 +40,7 @@ struct Schedule {
     lanes: Vec<String>,
     stages: Vec<String>,
     tasks: Vec<Task>,
-    /// The first start, if times were made relative to it.
+    /// The first start, if times are relative to it.
     origin: Option<f64>,
 }
 
@@ -79,7 +79,7 @@ impl Timeline {
             return Err(PlotError::TooMany { what: "lanes", count: lanes.names.len(), limit: MAX_LANES });
         }
         let (first, last) = span(&tasks);
-        // Times since an epoch say nothing on an axis; times since the first start do.
+        // Times since an epoch are not useful on an axis, so they become relative to the first start.
         let origin = (first > 100.0 * (last - first) && last > first).then_some(first);
         for task in &mut tasks {
             task.start -= origin.unwrap_or(0.0);
@@ -91,7 +91,7 @@ impl Timeline {
 }
 
 impl Plot<Timeline> {
-    /// Colours the tasks by a column, the stage as a rule.
+    /// Colours the tasks by a column, usually the stage.
     #[must_use]
     pub fn stage(mut self, column: &str) -> Self {
         self.kind.stage = Some(column.to_owned());
@@ -139,7 +139,7 @@ impl Kind for Timeline {
         let (width, height) = chart.plotting_area().dim_in_pixel();
         let pixel = (last - first) / f64::from(width.max(1));
         let tasks = condensed(schedule.tasks, first, pixel);
-        // A line of panel between neighbours shows where one task ends.
+        // A line in the panel's colour between neighbours shows where one task ends.
         let roomy = height as usize / schedule.lanes.len() >= 8;
         let bars = tasks.iter().map(|task| {
             let lane = task.lane as f64;
@@ -162,16 +162,16 @@ fn span(tasks: &[Task]) -> (f64, f64) {
 }
 
 fn stage_name(column: Option<&str>, name: &str) -> String {
-    // A bare number says nothing in a legend.
+    // A bare number is not clear in a legend.
     match column {
         Some(column) if name.parse::<f64>().is_ok() => format!("{} {name}", clean(column)),
         _ => name.to_owned(),
     }
 }
 
-/// Of more tasks than a picture needs, replaces those shorter than two pixels by runs: in every
-/// pixel of a lane the stage that fills most of it, neighbours of one stage joined. Longer tasks,
-/// stragglers above all, stay as they are.
+/// Reduces more tasks than a picture needs. Tasks shorter than two pixels are replaced by runs: each pixel of
+/// a lane gets the stage that fills most of it, and neighbours of the same stage are joined. Longer tasks,
+/// especially stragglers, are kept.
 fn condensed(tasks: Vec<Task>, first: f64, pixel: f64) -> Vec<Task> {
     if tasks.len() <= MAX_SINGLE_TASKS || pixel <= 0.0 {
         return tasks;
@@ -184,7 +184,7 @@ fn condensed(tasks: Vec<Task>, first: f64, pixel: f64) -> Vec<Task> {
         for index in column(task.start)..=column(task.end) {
             let from = first + index as f64 * pixel;
             let covered = task.end.min(from + pixel) - task.start.max(from);
-            // A task without length still happened.
+            // A task without length must still be visible.
             let covered = covered.max(pixel * 1e-9);
             *time_in.entry((task.lane, index)).or_default().entry(task.stage).or_default() += covered;
         }

@@ -6,13 +6,13 @@ use super::Advice;
 use crate::display::{MimeBundle, MimeDisplay};
 use crate::experiment::{Comparison, SpeedUp, compare, table};
 
-/// The two variants' names.
+/// The names of the two variants.
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
 
 impl Advice {
-    /// Runs the work as it was and as advised, five rounds of both after one to warm up, to hold what was
-    /// predicted against what is measured.
+    /// Runs the work as it was and as advised, five rounds of both after one to warm up, and compares the
+    /// prediction with the measurement.
     ///
     /// ```
     /// use partita::prelude::*;
@@ -39,7 +39,7 @@ impl Advice {
     }
 }
 
-/// A prediction and what was measured. As a cell's last expression it shows as a table.
+/// A prediction and its measurement. As a cell's last expression it shows as a table.
 #[derive(Debug, Clone)]
 pub struct Check<R> {
     predicted: f64,
@@ -48,12 +48,12 @@ pub struct Check<R> {
 }
 
 impl<R> Check<R> {
-    /// The speed-up that was expected.
+    /// The expected speed-up.
     pub fn predicted(&self) -> f64 {
         self.predicted
     }
 
-    /// The speed-up that was measured.
+    /// The measured speed-up.
     pub fn measured(&self) -> SpeedUp {
         self.measured
     }

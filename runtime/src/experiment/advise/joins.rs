@@ -5,17 +5,17 @@ use super::{Advice, AdviceKind};
 use crate::events::StageReport;
 use crate::events::report_display::bytes;
 
-/// A side up to this many bytes is small: every worker can hold it whole.
+/// A side of up to this many bytes is small: every worker can hold all of it.
 const SMALL: u64 = 32 << 20;
-/// The other side is at least so many times as large.
+/// The other side must be at least this many times as large.
 const LARGER: u64 = 4;
 
 pub(super) fn advise(job: &Job<'_>) -> Vec<Advice> {
     job.report.stages.iter().filter_map(|stage| on_stage(job, stage)).collect()
 }
 
-/// Without the shuffle, tasks of the large side neither write blocks nor fetch them, and each joins its
-/// own share of the rows; that each of them builds the small side's table is not counted.
+/// Without the shuffle, tasks of the large side neither write nor fetch blocks, and each joins its own part
+/// of the rows. The cost of building the small side's table in each task is not counted.
 fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     if !joins(stage) {
         return None;
@@ -24,7 +24,7 @@ fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     let size = |side: &StageReport| side.total(|m| m.shuffle_out);
     let small = if size(sides[1]) <= size(sides[0]) { 1 } else { 0 };
     let (little, large) = (size(sides[small]), sides[1 - small]);
-    // A side that is salted is written in copies; it was asked for.
+    // A salted side is written in copies; the user asked for it.
     if little > SMALL || size(large) < LARGER * little.max(1) || large.tasks.is_empty() {
         return None;
     }
@@ -42,8 +42,8 @@ fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
         ("left", "right.join(&left, […], JoinType::Inner).broadcast()")
     };
     let message = format!(
-        "stage {} joins two shuffles, of {} and {}; with its {side} side, the small one, broadcast instead (an inner \
-         or left join can), the other is not shuffled: an expected {expected:.1}x",
+        "stage {} joins two shuffles, of {} and {}; if its small {side} side is broadcast instead (an inner \
+         or left join can), the other is not shuffled; expected {expected:.1}x",
         stage.stage,
         bytes(size(sides[0])),
         bytes(size(sides[1]))

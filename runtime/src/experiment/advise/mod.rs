@@ -1,12 +1,12 @@
-//! Advice: what a job's report says could be faster, by how much, and with which code. Each rule
-//! (`skew`, `partitions`, `joins`, `reading`, `memory`) reads figures of a report and computes what the
-//! job would have taken by one stated model (`model`); nothing is advised that saves little. `check`
-//! holds a prediction against a measurement.
+//! Advice: what a job's report suggests to make the job faster, by how much, and with which code. Each rule
+//! (`skew`, `partitions`, `joins`, `reading`, `memory`) reads figures of a report and computes the job's time
+//! with the remedy by one stated model (`model`). Advice that saves little is not given. `check` compares a
+//! prediction with a measurement.
 //!
-//! The model is list scheduling: a stage takes as long as its tasks take on the slots, each task in
-//! partition order on the slot that is free first (R. L. Graham, *Bounds on Multiprocessing Timing
-//! Anomalies*, 1969). A remedy changes the times of tasks; the expected speed-up is the job's measured
-//! wall time over what remains of it when the difference of the two schedules is taken away.
+//! The model is list scheduling: the length of a stage follows from its task times, each task in partition
+//! order on the slot that is free first (R. L. Graham, *Bounds on Multiprocessing Timing Anomalies*, 1969). A
+//! remedy changes the times of tasks. The expected speed-up is the job's measured wall time over the wall
+//! time that remains after subtracting the difference of the two schedules.
 
 mod check;
 mod joins;
@@ -29,22 +29,22 @@ use crate::events::JobReport;
 use crate::session::Session;
 use model::Job;
 
-/// What kind of trouble an advice is about.
+/// The problem that a piece of advice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AdviceKind {
-    /// One partition has far more to do than the others.
+    /// One partition has far more work than the others.
     Skew,
-    /// Slots are idle because there are too few partitions, or a few too many for the last turn.
+    /// Slots are idle because there are too few partitions, or slightly too many for the last turn.
     TooFewPartitions,
     /// Tasks that read a source do hardly more than start and end.
     TooManyPartitions,
     /// Tasks after a shuffle do hardly more than start and end.
     Coalesce,
-    /// Another partition count is better by a law fitted to a sweep.
+    /// Another partition count is better according to a law fitted to a sweep.
     PartitionCount,
     /// Both sides of a join were shuffled although one is small.
     Broadcast,
-    /// Rows are read, or worked on, that a filter then drops.
+    /// Rows are read or processed that a filter then drops.
     Pushdown,
     /// Several jobs read the same files.
     Cache,
@@ -68,22 +68,23 @@ impl fmt::Display for AdviceKind {
     }
 }
 
-/// One thing that could be faster.
+/// One piece of advice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Advice {
-    /// What kind of trouble it is.
+    /// The problem.
     pub kind: AdviceKind,
-    /// The stage of the job that it is about.
+    /// The job's stage that it is about.
     pub stage: Option<usize>,
-    /// What is the matter, and what would help.
+    /// The problem and its remedy in words.
     pub message: String,
-    /// Code to paste, with `data`, `left` and `right` for the datasets in question.
+    /// Code to paste, with `data`, `left` and `right` for the datasets.
     pub code: String,
-    /// How many times as fast the job would be, by the model; 1 where that cannot be told.
+    /// The expected speed-up by the model; 1 if it is unknown.
     pub expected: f64,
 }
 
-/// Advice on one thing, what promises most first. As a cell's last expression it shows as a list.
+/// Several pieces of advice, the highest expected speed-up first. As a cell's last expression it shows as a
+/// list.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Advices {
     all: Vec<Advice>,
@@ -113,20 +114,20 @@ impl IntoIterator for Advices {
     }
 }
 
-/// What can be advised on: a job's report, a session's jobs, a sweep.
+/// Implemented for what can be advised on: a job's report, a session's jobs, a sweep.
 pub trait Advise {
-    /// What could be faster; empty when nothing is wrong.
+    /// The advice; empty if there is none.
     fn advice(&self) -> Advices;
 }
 
-/// One job, by its report. A job that failed or still runs gets none.
+/// Advice on one job by its report. A job that failed or still runs gets none.
 impl Advise for JobReport {
     fn advice(&self) -> Advices {
         Advices::of(on_job(self))
     }
 }
 
-/// The session's last job, and what all its jobs show together: files that several of them read.
+/// Advice on the session's last job, and on all its jobs together: files that several of them read.
 impl Advise for Session {
     fn advice(&self) -> Advices {
         let reports = self.reports();
@@ -136,15 +137,15 @@ impl Advise for Session {
     }
 }
 
-/// The best setting by the Universal Scalability Law, against the first one of the sweep; none where the
-/// law fits badly or promises little.
+/// Advises the best setting by the Universal Scalability Law, against the first one of the sweep. There is no
+/// advice if the law fits badly or promises little.
 impl<R> Advise for SweepResult<R> {
     fn advice(&self) -> Advices {
         Advices::of(partitions::by_sweep(self).into_iter().collect())
     }
 }
 
-/// What could be faster about a job (its [`JobReport`]), a [`Session`]'s jobs or a sweep.
+/// Advises how to make a job (its [`JobReport`]), a [`Session`]'s jobs or a sweep faster.
 ///
 /// ```
 /// use partita::prelude::*;

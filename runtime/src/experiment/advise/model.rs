@@ -1,11 +1,11 @@
 use crate::events::{JobReport, StageReport, TaskMetrics};
 
-/// A speed-up below this is not worth an advice.
+/// A lower speed-up is not worth advice.
 pub(super) const WORTH: f64 = 1.2;
-/// Nor is saving less than this, in milliseconds.
+/// Nor is a smaller saving, in milliseconds.
 const LEAST_MS: f64 = 2.0;
 
-/// A finished job with what the rules ask of it. All times are in milliseconds.
+/// A finished job with the figures that the rules need. All times are in milliseconds.
 pub(super) struct Job<'a> {
     pub report: &'a JobReport,
     pub wall: f64,
@@ -19,22 +19,21 @@ impl<'a> Job<'a> {
         (done && wall > 0.0).then_some(Self { report, wall, slots: report.slots })
     }
 
-    /// How many times as fast the job would be with so many milliseconds less; `None` if that is not
-    /// worth saying.
+    /// The speed-up of the job if it saved this many milliseconds; `None` if it is too small.
     pub fn expected(&self, saved: f64) -> Option<f64> {
-        // Something remains of every job.
+        // No remedy removes the whole job.
         let left = (self.wall - saved).max(self.wall / 100.0);
         let expected = self.wall / left;
         (saved >= LEAST_MS && expected >= WORTH).then_some(expected)
     }
 
-    /// How long a stage takes by the model, of its measured task times.
+    /// The length of a stage by the model, from its measured task times.
     pub fn scheduled(&self, stage: &StageReport) -> f64 {
         makespan(&runs(stage), self.slots)
     }
 
-    /// The stages that filled the shuffles a stage reads, left side first: those before it that wrote as
-    /// many rows as it read. `None` where that does not tell.
+    /// The stages that wrote the shuffles that a stage reads, left side first: earlier stages that wrote as
+    /// many rows as this one read. `None` if this is ambiguous.
     pub fn writers(&self, stage: &StageReport) -> Option<Vec<&'a StageReport>> {
         let read = stage.total(|m| m.rows_in);
         let before = self.report.stages.iter().take_while(|other| other.stage != stage.stage);
@@ -54,7 +53,7 @@ pub(super) fn joins(stage: &StageReport) -> bool {
     steps(stage).any(|step| step == "join")
 }
 
-/// What a stage does, step by step, as it is named.
+/// The steps of a stage, from its name.
 pub(super) fn steps(stage: &StageReport) -> impl Iterator<Item = &str> {
     stage.name.split(" → ")
 }
@@ -64,12 +63,12 @@ pub(super) fn runs(stage: &StageReport) -> Vec<f64> {
     times(stage, |m| m.run.as_secs_f64())
 }
 
-/// A time of each task, by partition, given in seconds.
+/// A time of each task, by partition; `seconds` returns seconds.
 pub(super) fn times(stage: &StageReport, seconds: impl Fn(&TaskMetrics) -> f64) -> Vec<f64> {
     stage.tasks.iter().map(|task| seconds(&task.metrics).max(0.0) * 1e3).collect()
 }
 
-/// How long tasks take on so many slots, each in turn on the slot that is free first.
+/// How long tasks take on this many slots, each in turn on the slot that is free first.
 pub(super) fn makespan(times: &[f64], slots: usize) -> f64 {
     let mut free = vec![0.0f64; slots.max(1)];
     for time in times {
@@ -79,7 +78,7 @@ pub(super) fn makespan(times: &[f64], slots: usize) -> f64 {
     free.into_iter().fold(0.0, f64::max)
 }
 
-/// `n` as it is said: `80 %`.
+/// A fraction as text, such as `80 %`.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }

@@ -6,14 +6,14 @@ use super::{Advice, AdviceKind};
 use crate::events::StageReport;
 use crate::experiment::SweepResult;
 
-/// Fewer tasks than this for each slot are never too many.
+/// With fewer tasks than this per slot, there are never too many.
 const FEW: usize = 4;
-/// Fewer tasks do not tell what one costs by itself.
+/// With fewer tasks, the fixed cost of one cannot be estimated.
 const LEAST_TASKS: usize = 8;
-/// So many for each slot are advised instead: one that is disturbed leaves the rest to others.
+/// The advised number of tasks per slot: if one slot is disturbed, others take the remaining tasks.
 const GOOD: usize = 2;
 
-/// Stages that leave slots idle though no task is skewed.
+/// Stages that leave slots idle although no task is skewed.
 pub(super) fn too_few(job: &Job<'_>) -> Vec<Advice> {
     job.report.stages.iter().filter_map(|stage| too_few_in(job, stage)).collect()
 }
@@ -34,10 +34,10 @@ fn too_few_in(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     let idle = if n < slots {
         format!("{} of {slots} slots have nothing to do", slots - n)
     } else {
-        format!("{slots} slots take {turns} turns, the last of them with {} of them idle", better - n)
+        format!("{slots} slots take {turns} turns, with {} of them idle in the last", better - n)
     };
     let message = format!(
-        "stage {} has {n} partition{}, so {idle}; {better} even ones are an expected {expected:.1}x",
+        "stage {} has {n} partition{}, so {idle}; with {better} even ones, expected {expected:.1}x",
         stage.stage,
         s(n)
     );
@@ -47,10 +47,10 @@ fn too_few_in(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
 
 /// Stages whose tasks do hardly more than start and end.
 ///
-/// What a task costs by itself is the constant `a` of `run = a + b · rows`, fitted to the stage's tasks
-/// with the least squared relative differences, and never more than the quickest of them. Where a stage's
-/// rows differ too little to tell, the least of the job's other stages stands for it. The time between
-/// tasks comes to it: what is left of the stage's wall time on its slots.
+/// The fixed cost of a task is the constant `a` of `run = a + b · rows`, fitted to the stage's tasks by least
+/// squares of the relative differences, and at most the time of the quickest task. If the stage's tasks have
+/// too similar numbers of rows, the lowest cost of the job's other stages is used. The time between tasks is
+/// added: the stage's wall time on its slots that is not spent on tasks.
 pub(super) fn too_many(job: &Job<'_>) -> Vec<Advice> {
     let costs: Vec<Option<f64>> = job.report.stages.iter().map(cost_of_a_task).collect();
     let least = costs.iter().flatten().copied().min_by(f64::total_cmp).unwrap_or(0.0);
@@ -66,14 +66,14 @@ fn too_many_in(job: &Job<'_>, stage: &StageReport, inside: f64) -> Option<Advice
     let runs = runs(stage);
     let inside = runs.iter().copied().fold(inside, f64::min);
     let (wall, work, slots) = (stage.wall.as_secs_f64() * 1e3, runs.iter().sum::<f64>(), job.slots as f64);
-    // Where slots wait for one slow task, what is left is not spent on tasks.
+    // If slots wait for one slow task, the remaining time is not spent on tasks.
     let between = if is_skewed(stage) { 0.0 } else { ((wall * slots - work) / n as f64).max(0.0) };
     let saved = (n - good) as f64 * (inside + between) / slots;
     let expected = job.expected(saved)?;
     let each = work / n as f64;
     let message = format!(
         "stage {} has {n} partitions of {each:.2} ms each, of which {:.2} ms go into starting and ending a task; \
-         {good} are an expected {expected:.1}x",
+         with {good}, expected {expected:.1}x",
         stage.stage,
         inside + between
     );
@@ -83,8 +83,8 @@ fn too_many_in(job: &Job<'_>, stage: &StageReport, inside: f64) -> Option<Advice
     Some(Advice { kind, stage: Some(stage.stage), message, code, expected })
 }
 
-/// The time a task of the stage takes without any rows, in milliseconds; `None` where their rows differ
-/// too little to tell.
+/// The time of a task of this stage without any rows, in milliseconds; `None` if the tasks' numbers of rows
+/// are too similar.
 fn cost_of_a_task(stage: &StageReport) -> Option<f64> {
     let points: Vec<(f64, f64)> = stage
         .tasks
@@ -109,7 +109,7 @@ fn set_partitions(stage: &StageReport, n: usize) -> String {
     }
 }
 
-/// The best setting of a sweep by the Universal Scalability Law, against its first.
+/// The best setting of a sweep by the Universal Scalability Law, against its first setting.
 pub(super) fn by_sweep<R>(sweep: &SweepResult<R>) -> Option<Advice> {
     let fit = sweep.fit_usl().ok().filter(|fit| !fit.fits_badly())?;
     let (first, best) = (*sweep.settings().first()?, fit.best());
@@ -119,7 +119,7 @@ pub(super) fn by_sweep<R>(sweep: &SweepResult<R>) -> Option<Advice> {
     }
     let (name, count) = (sweep.name(), best.count);
     let message = format!(
-        "{name}: by the Universal Scalability Law (R² {:.2}) the best is {best}; against {first} an expected \
+        "{name}: by the Universal Scalability Law (R² {:.2}) the best is {best}; against {first}, expected \
          {expected:.1}x",
         fit.r_squared
     );

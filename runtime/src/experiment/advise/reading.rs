@@ -1,11 +1,11 @@
-//! Reading: rows that are read only to be dropped, and files that are read again and again.
+//! Reading: rows that are read only to be dropped, and files that are read repeatedly.
 
 use super::model::{Job, makespan, percent, runs, steps, times};
 use super::{Advice, AdviceKind};
 use crate::events::report_display::bytes;
 use crate::events::{JobReport, StageReport};
 
-/// A filter that keeps no more than this could have left row groups unread.
+/// A filter that keeps at most this fraction could have skipped row groups.
 const FEW: f64 = 0.1;
 
 pub(super) fn advise(job: &Job<'_>) -> Vec<Advice> {
@@ -15,7 +15,7 @@ pub(super) fn advise(job: &Job<'_>) -> Vec<Advice> {
 fn on_filter(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     let steps: Vec<&str> = steps(stage).collect();
     let filter = steps.iter().position(|step| *step == "filter")?;
-    // What comes out tells what the filter kept only if nothing else drops rows or makes some.
+    // The output shows what the filter kept only if no other step drops or adds rows.
     let after = ["filter", "select", "with_columns", "scan", "map_partitions"];
     let (rows, kept) = (stage.total(|m| m.rows_in), stage.total(|m| m.rows_out));
     let told = steps.iter().take_while(|step| !step.contains("shuffle") && !step.starts_with("repartition"));
@@ -32,32 +32,32 @@ fn on_filter(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     };
     let read = times(stage, |m| m.read.as_secs_f64());
     let (saved, what, code) = if late {
-        // What runs before the filter would run on the rows that it keeps.
+        // Steps before the filter would run only on the rows that it keeps.
         let work = times(stage, |m| m.run.as_secs_f64() - m.read.as_secs_f64() - m.write.as_secs_f64());
         let saved = work.iter().map(|ms| ms * (1.0 - kept)).collect();
-        let what = "a filter behind map_partitions is not pushed into the reader; before it, it is";
+        let what = "a filter after map_partitions is not pushed down to the reader; before it, it would be";
         (less(saved), what, "data.filter(…).map_partitions(|rows| …)".to_owned())
     } else {
         if kept > FEW || stage.total(|m| m.row_groups_skipped) > 0 {
             return None;
         }
         let saved = read.iter().map(|ms| ms * (1.0 - kept)).collect();
-        let what = "no row group could be left unread, because each has some of the rows; in a file that is sorted \
-                    by the filter's column most can";
+        let what = "no row group could be skipped, because each has some of the rows; in a file that is sorted \
+                    by the filter's column most can be";
         (less(saved), what, "data.sort([col(\"the filter's column\")]).write_parquet(directory)?;".to_owned())
     };
     let expected = job.expected(saved)?;
     let message = format!(
-        "stage {} read {rows} rows to keep {}: {what}, an expected {expected:.1}x",
+        "stage {} read {rows} rows to keep {}: {what}; expected {expected:.1}x",
         stage.stage,
         percent(kept)
     );
     Some(Advice { kind: AdviceKind::Pushdown, stage: Some(stage.stage), message, code, expected })
 }
 
-/// Files that the last job and others before it have read: from the cache its tasks would not read them.
+/// Files that the last job and earlier jobs have read: from the cache, its tasks would not read them.
 ///
-/// Jobs are taken to read the same when they have read as many rows and bytes.
+/// Jobs are assumed to read the same if they have read the same numbers of rows and bytes.
 pub(super) fn again(reports: &[JobReport]) -> Option<Advice> {
     let read = |report: &JobReport| {
         let of = |figure: fn(&crate::events::TaskMetrics) -> u64| {
@@ -84,7 +84,7 @@ pub(super) fn again(reports: &[JobReport]) -> Option<Advice> {
     let expected = job.expected(saved.sum())?;
     let stage = last.stages.iter().find(|stage| stage.total(|m| m.bytes_read) > 0)?;
     let message = format!(
-        "{times_read} jobs have read the same {} of files; with their rows cached, each further one is an expected \
+        "{times_read} jobs have read the same {} of files; with their rows cached, expected for each further one: \
          {expected:.1}x",
         bytes(amount)
     );

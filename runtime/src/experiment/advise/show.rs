@@ -1,4 +1,4 @@
-//! How advice reads.
+//! The text of advice.
 
 use std::fmt;
 

@@ -4,18 +4,18 @@ use super::model::{Job, joins, makespan, percent, runs, steps, times};
 use super::{Advice, AdviceKind};
 use crate::events::{HotKey, StageReport};
 
-/// So many times the median a task takes that is called skewed.
+/// A task is skewed if it takes this many times the median.
 pub(super) const SKEWED: f64 = 2.0;
-/// A key has a partition to itself if it has this share of its rows.
+/// A key dominates a partition if it has this fraction of its rows.
 const MOST: f64 = 0.5;
-/// A number of salts is good enough that comes this near to the best.
+/// The smallest number of salts whose time is within this factor of the best is chosen.
 const NEAR: f64 = 1.05;
 
 pub(super) fn advise(job: &Job<'_>) -> Vec<Advice> {
     job.report.stages.iter().filter_map(|stage| on_stage(job, stage)).collect()
 }
 
-/// Whether a task of the stage takes far longer than its median.
+/// Whether a task of the stage takes far longer than the median.
 pub(super) fn is_skewed(stage: &StageReport) -> bool {
     stage.tasks.len() > 1 && stage.time_skew().is_some_and(|skew| skew.ratio >= SKEWED)
 }
@@ -30,7 +30,7 @@ fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     let partition = stage.tasks[worst].partition;
     let rows = stage.tasks[worst].metrics.rows_in as f64;
     let share = rows / (stage.total(|m| m.rows_in) as f64).max(1.0);
-    // What is slow without having more rows than others was disturbed, and no partitioning helps.
+    // A task that is slow without having more rows than others was disturbed, and no partitioning helps.
     if share * (took.len() as f64) < SKEWED {
         return None;
     }
@@ -46,10 +46,11 @@ fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
             (remedy(stage, &writers, side, &key, salts, &holds, of_key), before - after - more)
         }
         _ => {
-            // Many keys: more partitions part them.
+            // Many keys: more partitions separate them.
             let n = 4 * stage.partitions;
             let parts: Vec<f64> = took.iter().flat_map(|time| [time / 4.0; 4]).collect();
-            let message = format!("{holds}, and no single key has most of them: {n} partitions part them");
+            let message =
+                format!("{holds}, and no single key has most of them: {n} partitions separate them");
             let code = format!("session.set_shuffle_partitions({n})?;");
             ((message, code), before - makespan(&parts, job.slots))
         }
@@ -60,7 +61,7 @@ fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     Some(Advice { kind: AdviceKind::Skew, stage: Some(stage.stage), message, code, expected })
 }
 
-/// The key with most rows of a partition, over all map tasks, and which of the writers has it.
+/// The key with the most rows in a partition, over all map tasks, and the index of its writer.
 fn hottest(writers: &[&StageReport], partition: usize) -> Option<(usize, HotKey)> {
     let mut found: Vec<(usize, HotKey)> = Vec::new();
     for (side, writer) in writers.iter().enumerate() {
@@ -77,8 +78,8 @@ fn hottest(writers: &[&StageReport], partition: usize) -> Option<(usize, HotKey)
     found.into_iter().max_by_key(|(_, key)| key.rows)
 }
 
-/// The least number of salts that comes near the best, and how long the stage takes with it: the key's
-/// share of the worst task is dealt evenly over that task and others at even distances.
+/// The smallest number of salts that comes near the best, and the stage's time with it. The key's share of
+/// the worst task is spread evenly over that task and others at equal distances.
 fn salted(times: &[f64], worst: usize, of_key: f64, slots: usize) -> (usize, f64) {
     let n = times.len();
     let after = |salts: usize| {
@@ -96,7 +97,7 @@ fn salted(times: &[f64], worst: usize, of_key: f64, slots: usize) -> (usize, f64
     choices.into_iter().find(|choice| choice.1 <= NEAR * best).unwrap_or((n, best))
 }
 
-/// What is said, and the code, by what the stage does with the rows.
+/// The message and the code, depending on what the stage does with the rows.
 fn remedy(
     stage: &StageReport,
     writers: &[&StageReport],
@@ -110,7 +111,7 @@ fn remedy(
     let wrote = writers[side].name.as_str();
     let n = stage.partitions;
     if wrote.ends_with("repartition: expression") {
-        let message = format!("{holds}: {columns} sends them there; dealing rows out round robin is even");
+        let message = format!("{holds}: {columns} sends them there; round robin spreads rows evenly");
         return (message, format!("data.repartition({n})"));
     }
     let key_share = percent(of_key);
@@ -120,15 +121,15 @@ fn remedy(
         if side == 0 {
             return (salting, format!("left.join(&right, [{columns}], JoinType::Inner).salted({salts})"));
         }
-        let message = format!("{salting}; it is the right side that has them, so change sides");
+        let message = format!("{salting}; the right side has them, so swap the sides");
         return (message, format!("right.join(&left, [{columns}], JoinType::Inner).salted({salts})"));
     }
     if steps(stage).any(|step| step == "group_by") {
-        let message = format!("{salting}; map-side combine, where it is not switched off, does it for less");
+        let message = format!("{salting}; map-side combine, which is on by default, costs less");
         return (message, format!("data.group_by([{columns}]).salted({salts}).agg(…)"));
     }
     if wrote.ends_with("range") {
-        let message = format!("{message}; a range cannot part one key: order by a second column too");
+        let message = format!("{message}; a range cannot split one key: also sort by a second column");
         return (message, format!("data.sort([{columns}, col(\"another column\")])"));
     }
     (salting, format!("data.repartition_salted([{columns}], {n}, {salts})"))

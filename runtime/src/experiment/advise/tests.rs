@@ -1,4 +1,4 @@
-//! Made-up reports whose right advice is known, and that nothing is said of jobs that are well.
+//! Made-up reports with known right advice, and healthy jobs without advice.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn ms(ms: f64) -> Duration {
     Duration::from_secs_f64(ms / 1e3)
 }
 
-/// Tasks of a stage with these run times; the rest is zero.
+/// Tasks of a stage with these run times; all other figures are zero.
 fn stage(name: &str, runs: &[f64]) -> StageReport {
     let task = |(partition, run): (usize, &f64)| TaskReport {
         partition,
@@ -36,7 +36,7 @@ fn each(mut stage: StageReport, change: impl Fn(usize, &mut TaskMetrics)) -> Sta
     stage
 }
 
-/// A job whose stages took what their tasks take on the slots, one after another.
+/// A job whose stages took as long as their tasks take on the slots, one after another.
 fn job(slots: usize, stages: Vec<StageReport>) -> JobReport {
     let mut report = JobReport {
         job: 0,
@@ -60,7 +60,7 @@ fn kinds(report: &JobReport) -> Vec<AdviceKind> {
     advise(report).iter().map(|advice| advice.kind).collect()
 }
 
-/// Rows dealt evenly, then by a key of which partition 0 of four gets four fifths.
+/// Rows written evenly, then by a key of which partition 0 of four gets four fifths.
 fn skewed(wrote: &str, reads: &str) -> JobReport {
     let hot = |rows| HotKey { columns: "col(\"key\")".into(), value: "132".into(), partition: 0, rows };
     let map = each(stage(wrote, &[10.0; 4]), |_, m| {
@@ -90,7 +90,7 @@ fn a_hot_key_is_named_with_its_share_and_what_salting_promises() {
     assert!(skew.message.contains("stage 1, partition 0 holds 80 % of the rows"), "{skew}");
     assert!(skew.message.contains("key 132") && skew.message.contains("over 4"), "{skew}");
     assert_eq!(skew.code, "data.repartition_salted([col(\"key\")], 4, 4)");
-    // 10 ms of map, then 800 ms against a quarter of the key's 800 rows of 802 and another task's 67 ms.
+    // 10 ms of map, then 800 ms against a quarter of the key's 800 rows of 802 plus another task's 67 ms.
     let predicted = (10.0 + 800.0) / (10.0 + 67.0 + 800.0 * (800.0 / 802.0) / 4.0);
     assert!((skew.expected - predicted).abs() < 0.01, "{} {predicted}", skew.expected);
 }
@@ -148,7 +148,7 @@ fn too_few_partitions_leave_slots_idle() {
     assert_eq!((few.kind, few.expected), (AdviceKind::TooFewPartitions, 4.0));
     assert!(few.message.contains("3 of 4 slots have nothing to do"), "{few}");
     assert_eq!(few.code, "let data = session.read_parquet_in(path, 4)?;");
-    // Five on four slots: two turns, where one and a quarter would do.
+    // Five on four slots take two turns, where one and a quarter would suffice.
     let five = job(4, vec![stage("frame", &[100.0; 5])]);
     let advice = advise(&five);
     assert!(advice[0].message.contains("2 turns") && advice[0].code.contains("8"), "{advice}");
@@ -157,7 +157,7 @@ fn too_few_partitions_leave_slots_idle() {
 
 #[test]
 fn many_tiny_tasks_are_too_many_and_after_a_shuffle_they_are_coalesced() {
-    // 1 ms a task, 1 µs a row: 400 tasks of some ten rows, after 8 of 10,000.
+    // 1 ms per task, 1 µs per row: 400 tasks of about ten rows, after 8 of 10,000.
     let map = each(stage("scan → shuffle by hash", &[11.0; 8]), |_, m| m.rows_in = 10_000);
     let tiny = |name: &str| {
         each(stage(name, &[0.0; 400]), |partition, m| {
@@ -195,7 +195,7 @@ fn a_small_side_of_a_join_is_to_be_broadcast() {
     assert!(broadcast.message.contains("right side") && broadcast.code.ends_with(".broadcast()"), "{advice}");
     // 200 + 100 + 0.1 become 80 + 60 + 0.1.
     assert!((broadcast.expected - 300.1 / 140.1).abs() < 0.01, "{advice}");
-    // Two large sides have to be shuffled.
+    // Two large sides must be shuffled.
     let both = job(4, vec![side(500_005, 80 << 20, 200.0), side(500_005, 80 << 20, 200.0), join]);
     assert!(kinds(&both).is_empty(), "{}", advise(&both));
 }

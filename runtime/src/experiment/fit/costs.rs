@@ -8,16 +8,17 @@ use crate::display::{MimeBundle, MimeDisplay};
 use crate::experiment::{Measurement, table};
 use crate::plot::{self, Line, Plot};
 
-/// The two costs of a partition count on a fixed number of slots, through a sweep:
+/// The two costs of a partition count on a fixed number of slots, fitted to a sweep:
 /// `T(n) = serial + work · ⌈n / slots⌉ / n + overhead · n`.
 ///
-/// `work` is what is done on partitions side by side: `n` tasks of `work / n` each, `slots` at a time,
-/// take `⌈n / slots⌉` turns. `overhead` is what each further partition costs whatever its rows: to be
-/// planned, queued, started and collected. `serial` is the rest, which no count changes. This is list
-/// scheduling of even tasks, with a fixed cost a task added; unlike the Universal Scalability Law it knows
-/// that partitions beyond the slots wait for their turn.
+/// `work` is the work on partitions in parallel: `n` tasks of `work / n` each, `slots` at a time, take
+/// `⌈n / slots⌉` turns. `overhead` is the fixed cost of each further partition: planning, queueing, starting
+/// and collecting. `serial` is the rest, which does not depend on the count. This is list scheduling of even
+/// tasks with a fixed cost per task added. Unlike the Universal Scalability Law it takes into account that
+/// partitions beyond the slots wait for their turn.
 ///
-/// The three are found exactly, none negative, for the least squared relative differences of median times.
+/// The three parameters are found exactly, none of them negative, by least squares of the relative
+/// differences of median times.
 ///
 /// ```
 /// use partita::prelude::*;
@@ -29,15 +30,15 @@ use crate::plot::{self, Line, Plot};
 /// ```
 #[derive(Debug, Clone)]
 pub struct CostFit {
-    /// What no partition count changes, in milliseconds.
+    /// The time that does not depend on the partition count, in milliseconds.
     pub serial_ms: f64,
-    /// What the slots share, in milliseconds of one slot.
+    /// The work that the slots share, in milliseconds of one slot.
     pub work_ms: f64,
-    /// What each partition costs whatever its rows, in milliseconds.
+    /// The fixed cost of each partition, in milliseconds.
     pub overhead_ms: f64,
-    /// The share of the variance of the median times that the law explains; 1 is all of it.
+    /// R²: the fraction of the variance of the median times that the law explains.
     pub r_squared: f64,
-    /// How far predicted times are typically from the medians: 0.05 is five percent.
+    /// The typical relative difference of predicted times from the medians: 0.05 is five percent.
     pub error: f64,
     name: String,
     slots: usize,
@@ -79,12 +80,12 @@ impl CostFit {
         self.best
     }
 
-    /// The time predicted at `n` partitions, in milliseconds. `n` of 0 is taken for 1.
+    /// The predicted time at `n` partitions, in milliseconds. `n` of 0 counts as 1.
     pub fn predict_ms(&self, n: usize) -> f64 {
         self.serial_ms + self.parallel_ms(n) + self.overhead_ms * n.max(1) as f64
     }
 
-    /// Of that, what the slots share.
+    /// The part of it that the slots share.
     pub fn parallel_ms(&self, n: usize) -> f64 {
         self.work_ms * turns(n.max(1), self.slots)
     }
@@ -94,12 +95,12 @@ impl CostFit {
         self.error > MUCH
     }
 
-    /// One row a setting: the setting, `median_ms` and `predicted_ms`.
+    /// One row per setting: the setting, `median_ms` and `predicted_ms`.
     pub fn data_frame(&self) -> DataFrame {
         table::predictions(&self.name, &self.points, |n| self.predict_ms(n))
     }
 
-    /// The two costs drawn apart, and the whole; the measured medians as crosses.
+    /// A plot of the two costs separately and of their sum, with the measured medians as crosses.
     pub fn plot(&self) -> Plot<Line> {
         let settings = drawn(&self.points);
         let each = |of: &dyn Fn(usize) -> f64| settings.iter().map(|n| of(*n)).collect::<Vec<f64>>();
@@ -107,13 +108,13 @@ impl CostFit {
         let frame = df!(
             self.name.as_str() => settings.iter().map(|n| *n as u32).collect::<Vec<_>>(),
             "whole" => each(&|n| self.predict_ms(n)),
-            "work the slots share" => each(&|n| self.parallel_ms(n)),
+            "work on the slots" => each(&|n| self.parallel_ms(n)),
             "overhead of partitions" => each(&|n| self.overhead_ms * n as f64),
             "measured" => measured.map(|point| point.map(|&(_, ms)| ms)).collect::<Vec<_>>(),
         )
         .expect("columns of one length");
         plot::line(&frame, &self.name, "whole")
-            .series("work the slots share")
+            .series("work on the slots")
             .series("overhead of partitions")
             .marks("measured")
             .without_dots()
@@ -124,7 +125,7 @@ impl CostFit {
     }
 }
 
-/// How long `n` even tasks take on the slots, as a share of doing them on one.
+/// The time of `n` even tasks on the slots, relative to one task on one slot.
 fn turns(n: usize, slots: usize) -> f64 {
     n.div_ceil(slots) as f64 / n as f64
 }

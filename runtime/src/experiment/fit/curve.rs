@@ -6,24 +6,24 @@ use super::{Best, FitError};
 use crate::experiment::Measurement;
 use crate::experiment::measurement::quantile;
 
-/// One more than there are parameters: through three points a curve of three goes whatever they are.
+/// One more than the number of parameters: a curve of three parameters passes through any three points.
 pub(super) const LEAST_POINTS: usize = 4;
 
-/// Fits to resampled runs behind an interval.
+/// The number of fits to resampled runs for an interval.
 const RESAMPLES: usize = 1000;
 
-/// A law `T(n) = Σ parameter · factor(n)` with three parameters, through measured medians.
+/// A law `T(n) = Σ parameter · factor(n)` with three parameters, fitted to measured medians.
 pub(super) struct Curve<F> {
-    /// What the parameters are multiplied with at a setting.
+    /// The factors of the parameters at a setting.
     pub factors: F,
-    /// Settings and median times in ms, ordered by setting.
+    /// Settings and median times in ms, sorted by setting.
     pub points: Vec<(usize, f64)>,
     pub parameters: [f64; 3],
 }
 
 impl<F: Fn(usize) -> [f64; 3]> Curve<F> {
-    /// The parameters with the least squared relative differences of times: with absolute ones, a sweep's
-    /// slowest setting would decide alone.
+    /// Finds the parameters by least squares of the relative differences of times: with absolute differences,
+    /// a sweep's slowest setting alone would decide.
     ///
     /// # Errors
     /// When there are too few different settings from 1 up, or a time is zero.
@@ -55,20 +55,19 @@ impl<F: Fn(usize) -> [f64; 3]> Curve<F> {
         Ok((curve, best))
     }
 
-    /// Predicted time in ms.
+    /// The predicted time in ms.
     pub fn predict(&self, n: usize) -> f64 {
         time(&self.factors, &self.parameters, n)
     }
 
-    /// How far predicted times are from the medians: the root of the mean squared relative difference.
+    /// The difference of predicted times from the medians: the root mean square of the relative differences.
     pub fn error(&self) -> f64 {
         let squares = self.points.iter().map(|&(n, ms)| (self.predict(n) / ms - 1.0).powi(2));
         (squares.sum::<f64>() / self.points.len() as f64).sqrt()
     }
 
-    /// The best setting, with the interval that the spread of the runs leaves: each of many times, as
-    /// many runs as there are of a setting are drawn from them with replacement, and the law is fitted
-    /// to the medians of those (a percentile bootstrap).
+    /// The best setting, with a percentile bootstrap interval. For each resample, as many runs of each
+    /// setting as there are are drawn from them with replacement, and the law is fitted to their medians.
     fn best(&self, runs: &[(usize, Vec<f64>)], seed: u64) -> Best {
         let mut random = StdRng::seed_from_u64(seed);
         let mut counts: Vec<f64> = (0..RESAMPLES)
@@ -91,13 +90,14 @@ impl<F: Fn(usize) -> [f64; 3]> Curve<F> {
         Best { count, low, high, at_end: self.points.last().is_some_and(|&(n, _)| n == count) }
     }
 
-    /// The setting from the least to the largest measured one with the least time; of equals the least.
+    /// The setting with the lowest time, between the smallest and the largest measured one; the smallest of
+    /// equal ones.
     fn least(&self, parameters: &[f64; 3]) -> usize {
         let (first, last) = (self.points[0].0, self.points[self.points.len() - 1].0);
         let mut best = (first, time(&self.factors, parameters, first));
         for n in candidates(first, last) {
             let ms = time(&self.factors, parameters, n);
-            // What differs in the last bits is equal.
+            // Differences in the last bits do not count.
             if ms < best.1 * (1.0 - 1e-9) {
                 best = (n, ms);
             }
@@ -126,7 +126,7 @@ fn time(factors: &impl Fn(usize) -> [f64; 3], parameters: &[f64; 3], n: usize) -
     factors(n).iter().zip(parameters).map(|(factor, parameter)| factor * parameter).sum()
 }
 
-/// The share of the variance of `measured` that `predicted` explains.
+/// R²: the fraction of the variance of `measured` that `predicted` explains.
 pub(super) fn r_squared(measured: &[f64], predicted: &[f64]) -> f64 {
     let mean = measured.iter().sum::<f64>() / measured.len() as f64;
     let left: f64 = measured.iter().zip(predicted).map(|(m, p)| (m - p).powi(2)).sum();
@@ -134,7 +134,7 @@ pub(super) fn r_squared(measured: &[f64], predicted: &[f64]) -> f64 {
     if all == 0.0 { if left == 0.0 { 1.0 } else { 0.0 } } else { 1.0 - left / all }
 }
 
-/// Settings at which a curve is drawn: enough for a smooth line, the measured ones among them.
+/// The settings of a drawn curve: enough for a smooth line, including the measured ones.
 pub(super) fn drawn(points: &[(usize, f64)]) -> Vec<usize> {
     let (first, last) = (points[0].0, points[points.len() - 1].0);
     let steps = 60.0;
@@ -147,15 +147,15 @@ pub(super) fn drawn(points: &[(usize, f64)]) -> Vec<usize> {
     drawn
 }
 
-/// How well a law fits, for people: its R² and its typical difference, with a warning when that is much.
+/// A readable verdict on a fit: its R² and typical difference, with a warning if the fit is bad.
 pub(super) fn verdict(r_squared: f64, error: f64) -> String {
     let figures = format!("R² {r_squared:.3}, predicted times are off by {:.0} %", error * 100.0);
     if error > MUCH {
-        format!("{figures}: it fits badly here, do not rely on what it predicts")
+        format!("{figures}: the law fits badly, do not rely on its predictions")
     } else {
         figures
     }
 }
 
-/// A typical relative difference beyond which a law is called a bad fit.
+/// A fit with a larger typical relative difference is bad.
 pub(super) const MUCH: f64 = 0.15;

@@ -1,17 +1,17 @@
 //! Least squares with three parameters, none of them negative.
 
-/// One equation: what the parameters are multiplied with, and what should come out.
+/// One equation: the factors of the parameters, and the value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Equation {
     pub factors: [f64; 3],
     pub value: f64,
 }
 
-/// The parameters, none negative, with the least sum of squared differences.
+/// The non-negative parameters with the lowest sum of squared differences.
 ///
-/// With bounds at zero, the solution solves plain least squares over those parameters that are not
-/// zero. There are seven such choices of three; each is solved by its normal equations, and the best
-/// without a negative parameter is the solution, exactly.
+/// With bounds at zero, the solution solves plain least squares over the parameters that are not zero. There
+/// are seven choices of such parameters among three. Each is solved by its normal equations, and the best one
+/// without a negative parameter is the exact solution.
 pub(super) fn non_negative(equations: &[Equation]) -> [f64; 3] {
     let mut best = ([0.0; 3], squares(equations, &[0.0; 3]));
     for used in 1u8..8 {
@@ -37,10 +37,10 @@ fn squares(equations: &[Equation], parameters: &[f64; 3]) -> f64 {
     equations.iter().map(|equation| difference(equation).powi(2)).sum()
 }
 
-/// Plain least squares over the chosen parameters; `None` where they cannot be told apart.
+/// Plain least squares over the chosen parameters; `None` if they cannot be distinguished.
 fn solve(equations: &[Equation], chosen: &[usize]) -> Option<Vec<f64>> {
     let n = chosen.len();
-    // Columns of one length, so that large and small factors weigh alike in what is called zero.
+    // Columns are normalised, so that large and small factors count alike in the test for zero.
     let length = |i: &usize| equations.iter().map(|e| e.factors[*i].powi(2)).sum::<f64>().sqrt();
     let scale: Vec<f64> = chosen.iter().map(length).collect();
     if scale.contains(&0.0) {
@@ -74,7 +74,7 @@ fn solve(equations: &[Equation], chosen: &[usize]) -> Option<Vec<f64>> {
     Some(solution.iter().zip(scale).map(|(parameter, scale)| parameter / scale).collect())
 }
 
-/// Constant and slope of `y = a + b·x` with the least squared relative differences, none negative.
+/// Constant and slope of `y = a + b·x`, non-negative, by least squares of the relative differences.
 pub(in crate::experiment) fn line_through(points: &[(f64, f64)]) -> (f64, f64) {
     let equation = |&(x, y): &(f64, f64)| Equation { factors: [1.0 / y, x / y, 0.0], value: 1.0 };
     let [a, b, _] = non_negative(&points.iter().map(equation).collect::<Vec<_>>());

@@ -1,7 +1,7 @@
-//! Laws through a sweep over partition counts: the Universal Scalability Law (`usl`) and the two costs
-//! of a partition count on so many slots (`costs`). Both are linear in three parameters that cannot be
-//! negative, so that one exact solver (`least_squares`) does for both, and the best count's interval comes
-//! from the runs by bootstrap (`curve`). What to do with a fit is `advise`'s matter.
+//! Laws fitted to a sweep over partition counts: the Universal Scalability Law (`usl`) and the two costs of a
+//! partition count on a number of slots (`costs`). Both are linear in three parameters that cannot be
+//! negative, so one exact solver (`least_squares`) serves both. The interval of the best count comes from the
+//! runs by bootstrap (`curve`). `advise` uses the fits.
 
 mod costs;
 mod curve;
@@ -19,35 +19,35 @@ pub use usl::UslFit;
 /// Why no law can be fitted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FitError {
-    /// Three parameters need more points than that.
+    /// Three parameters need more points.
     #[error(
         "a fit of three parameters needs at least {} different settings from 1 up, and the sweep has {settings}; \
          sweep over more, such as [1, 2, 4, 8, 16]",
         curve::LEAST_POINTS
     )]
     TooFew {
-        /// Different settings from 1 up.
+        /// The number of different settings from 1 up.
         settings: usize,
     },
-    /// A time without length tells nothing.
-    #[error("at {setting} the median time is zero: the work is too short for the clock; give it more to do")]
+    /// A time of zero cannot be fitted.
+    #[error("at {setting} the median time is zero: the work is too short for the clock; give it more work")]
     NoTime {
         /// The setting.
         setting: usize,
     },
-    /// Nothing to run on.
-    #[error("there are 0 slots; give session.slots()")]
+    /// There are no slots to run on.
+    #[error("there are 0 slots; use session.slots()")]
     NoSlots,
 }
 
 /// The best setting of a fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Best {
-    /// The setting with the least predicted time, of all from the sweep's least to its largest.
+    /// The setting with the lowest predicted time, between the sweep's smallest and largest.
     pub count: usize,
-    /// 95 % of fits to resampled runs have theirs from here …
+    /// The lower end of the 95 % interval: the best settings of fits to resampled runs.
     pub low: usize,
-    /// … to here.
+    /// The upper end of the 95 % interval.
     pub high: usize,
     /// Whether it is the sweep's largest setting, so that an even larger one may be better.
     pub at_end: bool,

@@ -1,4 +1,4 @@
-//! Fits on curves whose parameters are known, exact and with noise.
+//! Fits to curves with known parameters, exact and with noise.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::experiment::Measurement;
 
 const SETTINGS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-/// Nine runs at each setting, spread by so much around the curve.
+/// Nine runs at each setting, spread by this fraction around the curve.
 fn measured(curve: impl Fn(f64) -> f64, spread: f64) -> Vec<Measurement> {
     let mut random = StdRng::seed_from_u64(1);
     let noise = Normal::new(1.0, spread).unwrap();
@@ -82,7 +82,7 @@ fn costs_are_told_apart_and_the_best_count_is_that_of_the_slots() {
 
 #[test]
 fn partitions_beyond_the_slots_fit_the_costs_and_not_the_usl() {
-    // Level from two slots on, then slowly up: no USL has such a knee.
+    // Level from two slots on, then slowly rising: the USL has no such knee.
     let curve = |n: f64| 1000.0 * (n / 2.0).ceil() / n + 0.2 * n;
     let runs = measured(curve, 0.01);
     let costs = CostFit::of("n", &SETTINGS, &runs, 2, 0).unwrap();

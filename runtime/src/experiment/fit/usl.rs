@@ -8,18 +8,18 @@ use crate::display::{MimeBundle, MimeDisplay};
 use crate::experiment::{Measurement, table};
 use crate::plot::{self, Line, Plot};
 
-/// Gunther's Universal Scalability Law through a sweep: the throughput at `n` is
+/// Gunther's Universal Scalability Law, fitted to a sweep: the throughput at `n` is
 /// `X(n) = λ n / (1 + σ (n − 1) + κ n (n − 1))` (N. J. Gunther, *Guerrilla Capacity Planning*, 2007).
 ///
-/// `λ` is the throughput at 1, `σ` the share of the work that is done one after another (contention; with
-/// `κ = 0` this is Amdahl's law), `κ` what each pair costs to keep in step (coherency), because of which
-/// more can be slower. With `X = 1 / T` the law is linear in `1/λ`, `σ/λ` and `κ/λ`:
-/// `T(n) = (1/λ)·1/n + (σ/λ)·(n − 1)/n + (κ/λ)·(n − 1)`, which is solved exactly, with none of the three
-/// negative, for the least squared relative differences of median times.
+/// `λ` is the throughput at 1, `σ` the fraction of the work that is serial (contention; with `κ = 0` this is
+/// Amdahl's law), `κ` the cost of keeping each pair consistent (coherency), because of which a larger `n` can
+/// be slower. With `X = 1 / T` the law is linear in `1/λ`, `σ/λ` and `κ/λ`:
+/// `T(n) = (1/λ)·1/n + (σ/λ)·(n − 1)/n + (κ/λ)·(n − 1)`. This is solved exactly, with none of the three
+/// negative, by least squares of the relative differences of median times.
 ///
-/// The law is about `n` that all work at once. Partitions beyond the slots do not: they wait for each
-/// other, at next to no cost. Where the law cannot bend to that, its `r_squared` and `error`
-/// say so; [`CostFit`](super::CostFit) knows of slots.
+/// The law describes `n` workers that all work at once. Partitions beyond the slots do not: they wait for
+/// each other at almost no cost. If the law does not fit for that reason, its `r_squared` and `error` show
+/// it; [`CostFit`](super::CostFit) takes the slots into account.
 ///
 /// ```
 /// use partita::prelude::*;
@@ -31,15 +31,15 @@ use crate::plot::{self, Line, Plot};
 /// ```
 #[derive(Debug, Clone)]
 pub struct UslFit {
-    /// Throughput at 1: how often the work is done in a second.
+    /// The throughput at 1, in runs per second.
     pub lambda: f64,
     /// Contention.
     pub sigma: f64,
     /// Coherency.
     pub kappa: f64,
-    /// The share of the variance of the measured throughputs that the law explains; 1 is all of it.
+    /// R²: the fraction of the variance of the measured throughputs that the law explains.
     pub r_squared: f64,
-    /// How far predicted times are typically from the medians: 0.05 is five percent.
+    /// The typical relative difference of predicted times from the medians: 0.05 is five percent.
     pub error: f64,
     name: String,
     best: Best,
@@ -59,7 +59,7 @@ impl UslFit {
         };
         let (curve, best) = Curve::through(factors, settings, measurements, seed)?;
         let [one, contention, coherency] = curve.parameters;
-        // Nothing is done in parallel: then all of the time at 1 is the serial part.
+        // Nothing runs in parallel: then all of the time at 1 is serial.
         let one = if one > 0.0 { one } else { f64::MIN_POSITIVE };
         let throughput = |ms: f64| 1e3 / ms;
         let measured: Vec<f64> = curve.points.iter().map(|&(_, ms)| throughput(ms)).collect();
@@ -81,7 +81,7 @@ impl UslFit {
         self.best
     }
 
-    /// The time the law predicts at `n`, in milliseconds. `n` of 0 is taken for 1.
+    /// The predicted time at `n`, in milliseconds. `n` of 0 counts as 1.
     pub fn predict_ms(&self, n: usize) -> f64 {
         let n = n.max(1) as f64;
         1e3 * (1.0 + self.sigma * (n - 1.0) + self.kappa * n * (n - 1.0)) / (self.lambda * n)
@@ -92,12 +92,12 @@ impl UslFit {
         self.error > MUCH
     }
 
-    /// One row a setting: the setting, `median_ms` and `predicted_ms`.
+    /// One row per setting: the setting, `median_ms` and `predicted_ms`.
     pub fn data_frame(&self) -> DataFrame {
         table::predictions(&self.name, &self.points, |n| self.predict_ms(n))
     }
 
-    /// The law as a curve of throughput over the settings, the measured medians as crosses.
+    /// A plot of the law as throughput over the settings, with the measured medians as crosses.
     pub fn plot(&self) -> Plot<Line> {
         let settings = drawn(&self.points);
         let measured = settings.iter().map(|n| self.points.iter().find(|point| point.0 == *n));
