@@ -121,7 +121,7 @@ fn ended(shared: &Shared, cause: &str) {
     shared.workers_came.notify_all();
     for worker in workers {
         let cause = "the connection to the master was lost".to_owned();
-        shared.emit(|at| Event::WorkerLost { worker, cause, at });
+        shared.emit(|at| Event::WorkerLost { worker: worker.into(), cause, at });
     }
     let text = connection_lost(&shared.at, cause);
     for (attempt, running) in running {
@@ -167,7 +167,7 @@ fn take_in(shared: &Arc<Shared>, link: &Hearing, handle: &Handle, message: to_se
         }
         to_session::Message::WorkerLost(lost) => {
             let cause = shared.state().worker_lost(&lost);
-            shared.emit(|at| Event::WorkerLost { worker: lost.worker, cause, at });
+            shared.emit(|at| Event::WorkerLost { worker: lost.worker.into(), cause, at });
         }
         to_session::Message::Evicted(evicted) => shared.state().evicted(&evicted.partitions),
         to_session::Message::WorkerStatus(info) => {
