@@ -1,4 +1,4 @@
-//! Records which compiler builds this library: cells are compiled against it later, and only the
+//! Records the compiler that builds this library. Cells are compiled against the library later, and only the
 //! same compiler can read it.
 
 use std::{env, process::Command};

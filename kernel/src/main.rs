@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
+use partita_interpreter::completion;
 use partita_kernel::doctor;
+use partita_kernel::evaluators::{self, EvaluatorKind, UnknownEvaluator};
 use partita_kernel::install::{self, DEFAULT_NAME, Kernelspec, Place};
-use partita_kernel::interpreter::{EvaluatorKind, completion, evaluation_process, evcxr};
 use partita_kernel::jupyter::{self, KernelOptions};
 use partita_kernel::repl::{self, ReplOptions};
 use partita_kernel::run::{self, RunOptions};
@@ -107,7 +108,7 @@ struct EvaluatorArg {
     evaluator: Option<String>,
 }
 
-fn known_evaluator(name: &str) -> Result<String, String> {
+fn known_evaluator(name: &str) -> Result<String, UnknownEvaluator> {
     name.parse::<EvaluatorKind>().map(|_| name.to_owned())
 }
 
@@ -156,8 +157,7 @@ impl PlaceChoice {
 
 fn main() -> ExitCode {
     // Before anything else: the kernel starts this binary again as its evaluation process.
-    evaluation_process::run_if_child();
-    evcxr::run_if_child();
+    evaluators::run_if_child();
     search_path::add_cargo_bin();
     completion::run_if_child();
     let cli = Cli::parse();

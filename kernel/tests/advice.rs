@@ -3,7 +3,7 @@
 
 mod support;
 
-use partita_kernel::interpreter::EvaluatorKind;
+use partita_kernel::evaluators::EvaluatorKind;
 use support::{Expect::*, Notebook, plain, run_script};
 
 const REFUSED: &str = "CompileError";

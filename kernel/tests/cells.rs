@@ -2,12 +2,14 @@
 
 mod support;
 
+#[cfg(feature = "evcxr")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use partita_kernel::interpreter::EvaluatorKind;
-use support::{Expect, Expect::*, Notebook, run_script, run_script_in};
+use partita_kernel::evaluators::EvaluatorKind;
+use support::{Expect, Expect::*, run_script};
 
 /// What evcxr cannot do, by design.
+#[cfg(feature = "evcxr")]
 const NOT_EVCXRS: &[&str] = &[
     // It compiles every item again in every cell, and cannot remove one.
     "statics_have_one_instance",
@@ -42,14 +44,15 @@ macro_rules! scripts {
                 super::run_script(super::EvaluatorKind::Direct, &super::$name());
             })+
         }
+        #[cfg(feature = "evcxr")]
         #[test]
         fn evcxr_does_the_same_where_it_can() {
-            let mut notebook = Notebook::new(EvaluatorKind::Evcxr);
+            let mut notebook = support::Notebook::new(EvaluatorKind::Evcxr);
             let mut failed = Vec::new();
             for (name, script) in [$((stringify!($name), $name as fn() -> Vec<(&'static str, Expect)>)),+] {
                 if !NOT_EVCXRS.contains(&name) {
                     notebook.clear();
-                    let run = AssertUnwindSafe(|| run_script_in(&mut notebook, &script()));
+                    let run = AssertUnwindSafe(|| support::run_script_in(&mut notebook, &script()));
                     failed.extend(catch_unwind(run).is_err().then_some(name));
                 }
             }

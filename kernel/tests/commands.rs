@@ -3,7 +3,8 @@
 mod support;
 
 use partita_bridge::Stream;
-use partita_kernel::interpreter::{EvaluatorKind, Outcome, Output};
+use partita_interpreter::{Outcome, Output};
+use partita_kernel::evaluators::EvaluatorKind;
 use support::{Done, Notebook, plain};
 
 /// A session with one variable of each kind that holds rows, and one that does not.
@@ -63,8 +64,7 @@ fn row(table: &str, name: &str) -> Vec<String> {
 fn help_lists_every_command_and_explains_one() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     let done = finish(&mut notebook, ":help");
-    let names: Vec<String> =
-        partita_kernel::interpreter::commands::names().map(|name| format!(":{name}")).collect();
+    let names: Vec<String> = partita_interpreter::commands::names().map(|name| format!(":{name}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     has(&representation(&done, "text/plain"), &names);
     has(&representation(&done, "text/html"), &["<table>", ":vars"]);
@@ -269,6 +269,7 @@ fn an_unknown_command_or_magic_is_answered_with_the_nearest() {
     has(&text(&mut notebook, ":quit"), &["front end"]);
 }
 
+#[cfg(feature = "evcxr")]
 #[test]
 fn with_evcxr_its_own_commands_reach_it_and_the_others_are_answered() {
     let mut notebook = Notebook::new(EvaluatorKind::Evcxr);

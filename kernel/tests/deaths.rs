@@ -4,7 +4,8 @@
 mod support;
 
 use partita_bridge::Stream;
-use partita_kernel::interpreter::{EvaluatorKind, Outcome};
+use partita_interpreter::Outcome;
+use partita_kernel::evaluators::EvaluatorKind;
 use support::{Expect::*, Notebook, plain, run_script};
 
 const DIED: &str = "EvaluationProcessDied";

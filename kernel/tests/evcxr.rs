@@ -2,12 +2,14 @@
 //! their types, it reports where a cell failed, and it has commands of its own. Its agreement with the
 //! direct evaluator is tested with the cells that both run.
 
+#![cfg(feature = "evcxr")]
+
 use std::path::Path;
 use std::thread;
 
 use partita_bridge::MimeBundle;
-use partita_kernel::interpreter::evcxr::EvcxrEvaluator;
-use partita_kernel::interpreter::{Cell, CellError, Evaluator, Outcome, Output, Viewer};
+use partita_evcxr::EvcxrEvaluator;
+use partita_interpreter::{Cell, CellError, Evaluator, Outcome, Output, Viewer};
 use tokio::sync::mpsc;
 
 struct Notebook {

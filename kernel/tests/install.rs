@@ -34,6 +34,7 @@ fn each_place_gets_the_kernelspec_where_jupyter_looks_and_says_so() {
     }
 }
 
+#[cfg(feature = "evcxr")]
 #[test]
 fn the_kernel_is_started_with_the_evaluator_it_was_installed_with() {
     let directory = tempfile::tempdir().unwrap();

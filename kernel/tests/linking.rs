@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use partita_kernel::interpreter::EvaluatorKind;
+use partita_kernel::evaluators::EvaluatorKind;
 use support::{Expect::*, plain, run_script};
 
 #[test]

@@ -5,7 +5,8 @@ mod support;
 use std::{io::Read, time::Duration};
 
 use partita_bridge::Stream;
-use partita_kernel::interpreter::{Cell, EvaluatorKind, Outcome, Output, Viewer};
+use partita_interpreter::{Cell, Outcome, Output, Viewer};
+use partita_kernel::evaluators::EvaluatorKind;
 use support::{Expect::*, Notebook, plain, run_script};
 
 /// A guard against waiting for ever, far beyond any normal duration.

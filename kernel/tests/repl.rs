@@ -489,6 +489,7 @@ fn a_script_on_a_pipe_runs_cell_by_cell() {
     runs_a_script(&[]);
 }
 
+#[cfg(feature = "evcxr")]
 #[test]
 fn a_script_on_a_pipe_runs_the_same_with_evcxr() {
     runs_a_script(&["--evaluator", "evcxr"]);

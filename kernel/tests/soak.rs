@@ -7,7 +7,8 @@ mod support;
 
 use std::{fs, path::PathBuf};
 
-use partita_kernel::interpreter::{EvaluatorKind, Outcome};
+use partita_interpreter::Outcome;
+use partita_kernel::evaluators::EvaluatorKind;
 use support::Notebook;
 
 /// The number of rounds, unless the environment sets another length: `PARTITA_SOAK=40,3`.

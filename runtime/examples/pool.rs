@@ -1,5 +1,5 @@
 //! The same program on a pool: on the one that `PARTITA_MASTER` names (`make pool` starts one), or on a
-//! master and two workers that are started here, as threads of this process joined by sockets.
+//! master and two workers that are started here, as threads of this process connected by sockets.
 //!
 //! `cargo run --release --workspace --example pool`
 
@@ -46,7 +46,7 @@ async fn start_pool(directory: &Path) -> Result<(SocketAddr, Vec<Worker>), Box<d
     Ok((address, workers))
 }
 
-/// Writes generated trips where all workers can read them, and asks when people ride.
+/// Writes generated trips where all workers can read them, and counts them by hour.
 fn trips(session: &Session) -> Result<(), Box<dyn std::error::Error>> {
     let folder = session.temp_dir()?.join("trips");
     taxi::generate(taxi::TripSpec { rows: 200_000, files: 4, ..Default::default() })?

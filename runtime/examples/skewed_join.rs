@@ -6,7 +6,7 @@ use partita::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let session = Session::embedded(2)?;
-    // Otherwise the small right side would be broadcast, and there would be nothing to see.
+    // Otherwise the small right side would be broadcast, without skew.
     session.set_broadcast_threshold(0);
 
     // Four of five trips start in zone 132.
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .run()?;
     display(&compared);
 
-    // A remedy changes where rows go, not which come out.
+    // A remedy changes where rows go, not the result.
     let results = compared.results();
     assert!(results.iter().all(|result| *result == results[0]));
     Ok(())

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(&picture, fit.plot().svg()?)?;
     println!("The curve was drawn: {} bytes of SVG", picture.metadata()?.len());
 
-    // Partitions change how long it takes, not what comes out.
+    // Partitions change the time, not the result.
     let expected = df!("sum" => [ROWS * (ROWS - 1) / 2])?;
     assert!(swept.results().iter().all(|result| *result == expected));
     Ok(())

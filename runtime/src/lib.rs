@@ -3,9 +3,12 @@
 //! Dependencies point one way: `dataset` builds a `plan`, the `scheduler` splits it into stages and runs
 //! their tasks on one of the `engines`. Tasks, and the files, shuffles and caches they are built on, are
 //! in the crate `partita-engine`. `events` is a leaf that all of them emit to. `plot`, `experiment`,
-//! `taxi` and `lesson` are on top and nothing below uses them. `display` defines how values look, and
-//! `input` asks the person. In a plain Rust program `display` prints text and `input` reads a line; a
-//! notebook's cells, comms and widgets are in `partita-notebook`, which this crate does not know.
+//! `taxi` and `lesson` are on top and nothing below uses them. `display` defines how values look.
+//!
+//! What the library needs of the program that it runs inside, it asks through one trait,
+//! [`Host`](host::Host). In a plain Rust program that is the terminal: displays are printed, and `input`
+//! reads a line. A notebook's cells, comms and widgets are in `partita-notebook`, which this crate does not
+//! know.
 
 #![warn(missing_docs)]
 
@@ -20,6 +23,7 @@ mod engines;
 mod error;
 pub mod events;
 pub mod experiment;
+pub mod host;
 pub mod input;
 pub mod lesson;
 pub mod plan;
@@ -34,7 +38,7 @@ pub use engines::pool::{PoolError, PoolOptions};
 pub use error::{PartitaError, Result};
 /// Cached partitions and their storage.
 pub mod cache {
-    pub use partita_engine::cache::{CacheId, StorageLevel};
+    pub use partita_engine::cache::{CacheId, StorageLevel, UnknownStorageLevel};
 }
 
 /// Moving rows between partitions.

@@ -11,7 +11,8 @@ use super::{
     Check,
     process::{Answer, LIMIT, ask, find, within},
 };
-use crate::interpreter::{Cell, EvaluatorKind, Interpreter, Outcome, Viewer, direct::WarmBuild};
+use crate::evaluators::EvaluatorKind;
+use partita_interpreter::{Cell, Outcome, Viewer, toolchain::WarmBuild};
 
 /// How long the first cell may take on a busy machine.
 const CELL_LIMIT: Duration = Duration::from_secs(60);
@@ -83,8 +84,7 @@ pub fn warm_build() -> Vec<Check> {
 fn first_cell() -> Result<(Duration, Duration), String> {
     let started = Instant::now();
     let (background, _) = mpsc::channel(1);
-    let interpreter =
-        Interpreter::start(EvaluatorKind::Direct, background).map_err(|error| error.to_string())?;
+    let interpreter = EvaluatorKind::Direct.start(background).map_err(|error| error.to_string())?;
     let ready = started.elapsed();
     let (outputs, _) = mpsc::channel(64);
     let outcome = interpreter

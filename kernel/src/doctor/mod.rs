@@ -1,10 +1,10 @@
 //! `partita doctor` checks everything that Partita uses and says what to do about the rest. A probe
-//! examines one thing (`cells`: what cells need to run; `jupyter`; `around`: what is optional) and
+//! examines one thing (`cells`: what cells need to run; `jupyter`; `environment`: what is optional) and
 //! returns [`Check`]s. Each probe has a time limit, because what it examines may hang. `process` runs
 //! other programs within a limit.
 
-mod around;
 mod cells;
+mod environment;
 mod jupyter;
 mod process;
 
@@ -59,11 +59,11 @@ pub fn examine() -> Vec<Check> {
         cells::linker,
         cells::warm_build,
         jupyter::jupyter,
-        around::pictures,
-        around::docker,
-        around::spark,
-        around::disk,
-        around::memory,
+        environment::pictures,
+        environment::docker,
+        environment::spark,
+        environment::disk,
+        environment::memory,
     ];
     thread::scope(|scope| {
         let running: Vec<_> = probes.into_iter().map(|probe| scope.spawn(probe)).collect();

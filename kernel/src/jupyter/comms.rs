@@ -8,8 +8,6 @@ use jupyter_protocol::{
 use partita_bridge::{Comm, CommAction};
 use serde_json::{Map, Value};
 
-use super::front_end::FrontEnd;
-
 /// How many comms a front end may have open at once.
 const MAX_OPEN: usize = 4096;
 
@@ -29,14 +27,14 @@ pub struct Comms {
 struct Open {
     target: String,
     /// The header of the front end's last message on it.
-    heard: Option<Header>,
+    last_header: Option<Header>,
     /// The header of the front end's request for the state, until it is answered.
-    asked: Option<Header>,
+    state_request: Option<Header>,
 }
 
 impl Open {
     fn to(target: &str) -> Self {
-        Self { target: target.to_owned(), heard: None, asked: None }
+        Self { target: target.to_owned(), last_header: None, state_request: None }
     }
 }
 
@@ -49,6 +47,13 @@ impl Comms {
             .map(|(id, open)| (CommId(id.clone()), CommInfo { target_name: open.target.clone() }))
             .collect();
         CommInfoReply { comms, ..CommInfoReply::default() }
+    }
+
+    /// Records what a front end's message opens or closes, and calls `send` with the message for the
+    /// evaluation process. Returns whether there was one and it was sent. Messages keep their order.
+    pub fn pass_on(&self, request: &JupyterMessage, send: impl FnOnce(Comm) -> bool) -> bool {
+        let _in_turn = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.incoming(request).is_some_and(send)
     }
 
     /// Records what a front end's message opens or closes, and returns the message for the evaluation
@@ -65,9 +70,9 @@ impl Comms {
             }
             JupyterMessageContent::CommMsg(CommMsg { comm_id, data }) => {
                 let comm = open.get_mut(&comm_id.0)?;
-                comm.heard = Some(request.header.clone());
+                comm.last_header = Some(request.header.clone());
                 if method(data) == Some("request_state") {
-                    comm.asked = comm.heard.clone();
+                    comm.state_request = comm.last_header.clone();
                 }
                 (comm_id, CommAction::Message, data)
             }
@@ -93,9 +98,9 @@ impl Comms {
         let (comm_id, data) = (CommId(id.clone()), object(&data));
         // The parent message distinguishes a widget's echo, and its answer to a request for its state,
         // from other updates.
-        let heard = match method(&data) {
-            Some("echo_update") => self.lock().get(&id).and_then(|open| open.heard.clone()),
-            Some("update") => self.lock().get_mut(&id).and_then(|open| open.asked.take()),
+        let last_header = match method(&data) {
+            Some("echo_update") => self.lock().get(&id).and_then(|open| open.last_header.clone()),
+            Some("update") => self.lock().get_mut(&id).and_then(|open| open.state_request.take()),
             _ => None,
         };
         let content: JupyterMessageContent = match action {
@@ -112,8 +117,8 @@ impl Comms {
         let mut message = JupyterMessage::new(content, parent)
             .with_metadata(Value::Object(object(&metadata)))
             .with_buffers(buffers.into_iter().map(Into::into).collect());
-        if heard.is_some() {
-            message.parent_header = heard;
+        if last_header.is_some() {
+            message.parent_header = last_header;
         }
         message
     }
@@ -133,7 +138,8 @@ impl Comms {
         ended.collect()
     }
 
-    fn close(&self, id: &CommId) -> CommClose {
+    /// Forgets a comm, and makes the message that closes it at the front end.
+    pub fn close(&self, id: &CommId) -> CommClose {
         self.lock().remove(&id.0);
         CommClose { comm_id: id.clone(), data: Map::new() }
     }
@@ -161,23 +167,6 @@ fn method(data: &Map<String, Value>) -> Option<&str> {
 
 fn object(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap_or_default()
-}
-
-/// Passes a comm message on to the evaluation process.
-pub async fn deliver(front_end: &FrontEnd, request: &JupyterMessage) {
-    let passed_on = {
-        let _in_turn = front_end.comms.passing.lock().unwrap_or_else(PoisonError::into_inner);
-        front_end.comms.incoming(request).is_some_and(|comm| front_end.worker.comm(comm))
-    };
-    if passed_on {
-        return;
-    }
-    tracing::debug!("shell: `{}` for an unknown comm", request.header.msg_type);
-    if let JupyterMessageContent::CommOpen(open) = &request.content {
-        // The protocol's answer to an unknown target.
-        let close = front_end.comms.close(&open.comm_id);
-        front_end.publisher.publish(close, Some(request)).await;
-    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use jupyter_protocol::{
 use serde_json::{Map, json};
 
 use super::mime::media;
-use crate::interpreter::{self, Completeness, Completions, Interpreter};
+use partita_interpreter::{Completeness, Completions, Interpreter};
 
 /// Whether the code can be run as it is.
 pub fn is_complete(request: &IsCompleteRequest) -> IsCompleteReply {
-    match interpreter::is_complete(&request.code) {
+    match partita_interpreter::is_complete(&request.code) {
         Completeness::Complete => IsCompleteReply::complete(),
         Completeness::Incomplete { indent } => IsCompleteReply::incomplete(indent),
         Completeness::Invalid => IsCompleteReply::invalid(),
@@ -66,7 +66,7 @@ fn characters(code: &str, byte: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interpreter::{Completion, completion::Kind};
+    use partita_interpreter::{Completion, completion::Kind};
 
     #[test]
     fn positions_are_characters_and_kinds_are_said_beside_the_names() {

@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 use super::info::kernel_info_reply;
 use super::iopub::Publisher;
 use super::lifetime::LifetimeEvent;
-use super::sockets::{WhenFull, accept, read_requests, refuse, reply};
+use super::sending::WhenFull;
+use super::sockets::{accept, read_requests, refuse, reply};
 
 /// How many control requests may wait; beyond that the socket is not read.
 const QUEUE: usize = 64;

@@ -14,7 +14,7 @@ use super::mime::media;
 use super::outputs::{Forwarder, Manner, OUTPUT_QUEUE};
 use super::shell::Shell;
 use super::sockets::{Received, reply};
-use crate::interpreter::{Cell, CellError, Outcome};
+use partita_interpreter::{Cell, CellError, Outcome};
 
 /// After a failure, how long the socket must be quiet before the queue counts as complete. Front ends
 /// send "run all" in one go. The failed cell's reply is held back, so none of the queue is a response to

@@ -4,7 +4,7 @@ use jupyter_protocol::{IoPubWelcome, JupyterMessage, JupyterMessageContent, Stat
 use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
 use tokio::sync::{mpsc, oneshot};
 
-use super::sockets::{PATIENCE, WhenFull, stamped, within};
+use super::sending::{PATIENCE, WhenFull, stamped, within};
 
 /// How many messages may wait for the socket; beyond that, publishers wait.
 const QUEUE: usize = 256;

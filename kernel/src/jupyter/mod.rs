@@ -2,12 +2,12 @@
 //! of the process. Cells are passed to the interpreter and come back as outcomes; this module does not
 //! know what a cell is or how it runs. `connection_file` and `sockets` connect to the front end, `iopub`
 //! and `outputs` publish, `stdin` asks the person, `comms` carries widget messages, `shell`, `execute`
-//! and `complete` answer requests, `aside` and `control` answer those that do not wait for the running
+//! and `complete` answer requests, `concurrent_requests` and `control` answer those that do not wait for the running
 //! cell, `worker` owns the interpreter's thread, `lifetime` decides when to end.
 
-mod aside;
 mod comms;
 mod complete;
+mod concurrent_requests;
 mod connection_file;
 mod control;
 mod execute;
@@ -18,6 +18,7 @@ mod iopub;
 mod lifetime;
 mod mime;
 mod outputs;
+mod sending;
 mod shell;
 mod sockets;
 mod stdin;
@@ -31,7 +32,7 @@ use anyhow::Context;
 use jupyter_protocol::Status;
 use tokio::sync::mpsc;
 
-use crate::interpreter::EvaluatorKind;
+use crate::evaluators::EvaluatorKind;
 use comms::Comms;
 use front_end::FrontEnd;
 use lifetime::LifetimeEvent;
@@ -94,7 +95,12 @@ async fn serve(options: &KernelOptions) -> anyhow::Result<()> {
     let (arrived, arriving) = mpsc::channel(1);
     let (queue, queued) = mpsc::channel(REQUEST_QUEUE);
     tokio::spawn(sockets::read_requests(requests, arrived));
-    tokio::spawn(aside::divert(arriving, queue, front_end.clone(), aside::share(&replies)));
+    tokio::spawn(concurrent_requests::divert(
+        arriving,
+        queue,
+        front_end.clone(),
+        concurrent_requests::share(&replies),
+    ));
     let (shell, last_parent) = Shell::new(replies, front_end.clone(), lifetime);
     tokio::spawn(outputs::forward_background(background, front_end, last_parent));
     tokio::spawn(shell.serve(queued));

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::front_end::FrontEnd;
 use super::mime::media;
 use super::shell::LastParent;
-use crate::interpreter::{Output, Viewer};
+use partita_interpreter::{Output, Viewer};
 
 /// How long text may wait for more text before it is published.
 const COALESCE: Duration = Duration::from_millis(20);

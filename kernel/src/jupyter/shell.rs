@@ -4,11 +4,12 @@ use jupyter_protocol::{JupyterMessage, JupyterMessageContent, ReplyStatus, Shutd
 use jupyter_zmq_client::RouterSendConnection;
 use tokio::sync::{mpsc, watch};
 
+use super::concurrent_requests;
 use super::front_end::FrontEnd;
 use super::history::History;
 use super::lifetime::LifetimeEvent;
-use super::sockets::{Received, WhenFull, accept, refuse, reply};
-use super::{aside, comms};
+use super::sending::WhenFull;
+use super::sockets::{Received, accept, refuse, reply};
 
 /// The request that outputs belong to when no cell runs: the last one that ran a cell.
 pub type LastParent = watch::Receiver<Option<Arc<JupyterMessage>>>;
@@ -84,7 +85,7 @@ impl Shell {
     }
 
     async fn answer(&mut self, request: &JupyterMessage) {
-        if let Some(answer) = aside::answer(&self.front_end, request).await {
+        if let Some(answer) = concurrent_requests::answer(&self.front_end, request).await {
             return reply(&mut self.replies, answer).await;
         }
         let answer = match &request.content {
@@ -95,7 +96,7 @@ impl Shell {
             JupyterMessageContent::CommOpen(_)
             | JupyterMessageContent::CommMsg(_)
             | JupyterMessageContent::CommClose(_) => {
-                return comms::deliver(&self.front_end, request).await;
+                return self.front_end.deliver_comm(request).await;
             }
             // Before protocol 5.4, shutdown requests came on this socket.
             JupyterMessageContent::ShutdownRequest(shutdown) => {

@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,9 +18,7 @@ use tokio::sync::mpsc;
 use zeromq::{SocketRecv, ZmqError};
 
 use super::iopub::Publisher;
-
-/// How long a message may wait for a front end that does not read.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+use super::sending::{PATIENCE, WhenFull, stamped, within};
 
 /// The kernel's five bound sockets.
 pub struct Sockets {
@@ -133,15 +130,6 @@ fn with_defaults(msg_type: &str, mut content: Value) -> Value {
     content
 }
 
-/// What a status message does when iopub's queue is full.
-#[derive(Debug, Clone, Copy)]
-pub enum WhenFull {
-    /// It waits for room.
-    Wait,
-    /// It is dropped, because the publisher must not wait.
-    Skip,
-}
-
 /// What a reader of requests passes on.
 pub type Received = Result<JupyterMessage, ReceiveError>;
 
@@ -220,28 +208,6 @@ pub async fn read_requests(mut connection: RouterRecvConnection, requests: mpsc:
 pub async fn reply(connection: &mut RouterSendConnection, message: JupyterMessage) {
     let kind = message.header.msg_type.clone();
     within(PATIENCE, &kind, connection.send(stamped(message))).await;
-}
-
-/// Awaits a send for at most `patience` and logs a failure. Returns whether the front end took the
-/// message.
-pub async fn within(
-    patience: Duration,
-    kind: &str,
-    send: impl Future<Output = jupyter_zmq_client::Result<()>>,
-) -> bool {
-    match tokio::time::timeout(patience, send).await {
-        Ok(Ok(())) => return true,
-        Ok(Err(error)) => tracing::warn!("{kind} was not sent: {error}"),
-        Err(_) => tracing::warn!("{kind} was dropped: the front end has not read for {patience:?}"),
-    }
-    false
-}
-
-/// Sets the protocol version and our name in a header made by the protocol crate.
-pub fn stamped(mut message: JupyterMessage) -> JupyterMessage {
-    super::info::PROTOCOL_VERSION.clone_into(&mut message.header.version);
-    "partita".clone_into(&mut message.header.username);
-    message
 }
 
 /// Answers heartbeats until the kernel ends.

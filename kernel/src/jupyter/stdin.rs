@@ -5,7 +5,8 @@ use jupyter_protocol::{InputRequest, JupyterMessage, JupyterMessageContent, Repl
 use jupyter_zmq_client::{KernelStdinConnection, RouterRecvConnection, RouterSendConnection};
 use tokio::sync::mpsc;
 
-use super::sockets::{PATIENCE, ReceiveError, receive, stamped, within};
+use super::sending::{PATIENCE, stamped, within};
+use super::sockets::{ReceiveError, receive};
 use super::worker::Worker;
 
 /// How many questions may be queued; a cell asks one at a time.

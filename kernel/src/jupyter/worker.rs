@@ -5,7 +5,8 @@ use std::time::Duration;
 use partita_bridge::Comm;
 use tokio::sync::{OnceCell, watch};
 
-use crate::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, OutputSender, StartError};
+use crate::evaluators::EvaluatorKind;
+use partita_interpreter::{Cell, CellError, Interpreter, Outcome, OutputSender, StartError};
 
 /// How long the evaluation process may take to end. Jupyter kills a kernel after five seconds.
 const END_PATIENCE: Duration = Duration::from_secs(4);
@@ -53,7 +54,7 @@ impl Worker {
     /// Waits until the process that comms lead to is ready, or has failed to start.
     pub async fn up(&self) {
         // evcxr takes long to start and has no comms.
-        if self.kind == EvaluatorKind::Evcxr {
+        if !self.kind.has_comms() {
             return;
         }
         // An error means that the starting task is gone, along with the runtime.
@@ -66,7 +67,7 @@ impl Worker {
                 return Err(std::io::Error::other("the kernel is shutting down").into());
             }
             let (kind, background) = (self.kind, self.background.clone());
-            tokio::task::spawn_blocking(move || Interpreter::start(kind, background))
+            tokio::task::spawn_blocking(move || kind.start(background))
                 .await
                 .unwrap_or_else(|panic| Err(std::io::Error::other(panic).into()))
         };
@@ -95,7 +96,7 @@ impl Worker {
     /// Passes a comm message on. Returns whether the process may know the comm.
     pub fn comm(&self, comm: Comm) -> bool {
         // evcxr's process has no connection to us.
-        if self.kind == EvaluatorKind::Evcxr {
+        if !self.kind.has_comms() {
             return false;
         }
         let Some(interpreter) = self.interpreter.get() else { return false };

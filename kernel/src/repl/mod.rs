@@ -3,20 +3,21 @@
 //! means; Jupyter is not known here.
 
 mod editor;
-mod leave;
+mod exit_signals;
 mod live;
 mod pager;
 mod pictures;
 mod piped;
 mod printer;
+mod rows;
 mod session;
-mod settings;
 mod terminal;
+mod terminal_settings;
 
 use std::io::IsTerminal;
 
-use crate::interpreter::EvaluatorKind;
-pub use pictures::Way;
+use crate::evaluators::EvaluatorKind;
+pub use pictures::PictureMode;
 
 /// The options of the REPL.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,10 +4,12 @@ use std::process::{Command, Stdio};
 
 use console::Term;
 
+use super::rows::rows;
+
 /// Shows a text in the person's pager if it is longer than the screen; says whether it did.
 pub fn show(text: &str) -> bool {
-    let (rows, columns) = Term::stdout().size();
-    super::printer::rows(text, usize::from(columns)) >= usize::from(rows) && page(text).is_ok()
+    let (height, width) = Term::stdout().size();
+    rows(text, usize::from(width)) >= usize::from(height) && page(text).is_ok()
 }
 
 fn page(text: &str) -> io::Result<()> {

@@ -5,9 +5,9 @@ use anyhow::{Context, bail};
 
 use super::ReplOptions;
 use super::session::{NO_INPUT, Session};
-use crate::interpreter::commands;
-use crate::interpreter::{Outcome, Output};
 use crate::run::script::{self, Piece};
+use partita_interpreter::commands;
+use partita_interpreter::{Outcome, Output};
 
 /// Runs standard input cell by cell and stops at the first failure.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {

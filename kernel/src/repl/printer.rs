@@ -7,7 +7,8 @@ use partita_events::Event;
 use super::live::LiveView;
 use super::pager;
 use super::pictures::{Picture, Pictures};
-use crate::interpreter::{CellError, Output};
+use super::rows::rows;
+use partita_interpreter::{CellError, Output};
 
 /// A longer line counts as ended.
 const LONGEST_OPEN_LINE: usize = 16 << 10;
@@ -306,11 +307,6 @@ fn saved(path: &std::path::Path) -> String {
     format!("plot saved to {}", path.display())
 }
 
-/// The number of rows that the text takes in a terminal of `width` columns.
-pub fn rows(text: &str, width: usize) -> usize {
-    text.lines().map(|line| measure_text_width(line).div_ceil(width.max(1)).max(1)).sum()
-}
-
 fn write_to(stream: Stream, text: &str) {
     let _ = match stream {
         Stream::Stdout => write_all(io::stdout(), text),
@@ -321,16 +317,4 @@ fn write_to(stream: Stream, text: &str) {
 fn write_all(mut stream: impl Write, text: &str) -> io::Result<()> {
     stream.write_all(text.as_bytes())?;
     stream.flush()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_counted_as_the_terminal_wraps_them() {
-        assert_eq!(rows("a\n\nb\n", 80), 3);
-        assert_eq!(rows("\x1b[31m12345678901\x1b[0m\n", 10), 2);
-        assert_eq!(rows("", 80), 0);
-    }
 }

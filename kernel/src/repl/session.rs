@@ -7,12 +7,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::leave::LeaveSignals;
+use super::exit_signals::ExitSignals;
 use super::live::REDRAWN_EVERY;
 use super::printer::Printer;
-use super::settings::Without;
+use super::terminal_settings::ModesOff;
 use super::{ReplOptions, editor};
-use crate::interpreter::{Cell, Interpreter, Outcome, Output, Viewer};
+use partita_interpreter::{Cell, Interpreter, Outcome, Output, Viewer};
 
 /// How many outputs may be queued for printing; beyond that the cell waits.
 const WAITING_OUTPUTS: usize = 256;
@@ -38,13 +38,12 @@ impl Session {
         let (background, idle_outputs) = mpsc::channel(WAITING_OUTPUTS);
         // A runtime of its own: it waits for signals while the other one is idle between cells.
         let leaving = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let leave_signals = {
+        let exit_signals = {
             let _inside = leaving.enter();
-            LeaveSignals::register()?
+            ExitSignals::register()?
         };
-        let interpreter =
-            Interpreter::start(options.evaluator, background).context("cannot start the evaluator")?;
-        leave_signals.on(leaving, interpreter.clone())?;
+        let interpreter = options.evaluator.start(background).context("cannot start the evaluator")?;
+        exit_signals.on(leaving, interpreter.clone())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // From here on Ctrl-C no longer ends this process.
         let interrupts = {
@@ -66,7 +65,7 @@ impl Session {
         let cell = Cell { number: self.next_cell, code: code.to_owned(), viewer: Viewer::Terminal };
         self.next_cell += 1;
         // Input typed meanwhile goes to the next prompt and is not echoed into the view of the jobs.
-        let _quiet = self.interactive.then(|| Without::modes(libc::STDIN_FILENO, libc::ECHO));
+        let _quiet = self.interactive.then(|| ModesOff::new(libc::STDIN_FILENO, libc::ECHO));
         let Self { interpreter, printer, runtime, interrupts, interactive, .. } = self;
         let outcome = runtime.block_on(async {
             let (sender, mut outputs) = mpsc::channel(WAITING_OUTPUTS);

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::ReplOptions;
 use super::editor::{self, History, LineEditor};
 use super::session::Session;
-use crate::interpreter::{Interpreter, Outcome, Output, commands};
+use partita_interpreter::{Interpreter, Outcome, Output, commands};
 
 /// The interactive loop: reads and runs cells until Ctrl-D or `:quit`.
 pub fn run(options: ReplOptions) -> anyhow::Result<()> {

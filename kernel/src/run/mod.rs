@@ -22,7 +22,8 @@ use notebook::Notebook;
 use positions::Positions;
 use runner::Runner;
 
-use crate::interpreter::{EvaluatorKind, Outcome, commands};
+use crate::evaluators::EvaluatorKind;
+use partita_interpreter::{Outcome, commands};
 
 /// The options of `partita run`.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::interpreter::CellError;
+use partita_interpreter::CellError;
 
 const CELL: &str = "cell ";
 

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use partita_bridge::{MimeBundle, Stream};
 
 use super::positions::Positions;
-use crate::interpreter::{CellError, Output};
+use partita_interpreter::{CellError, Output};
 
 /// Prints the outputs of cells to the standard streams. Colours are removed if the stream is not a
 /// terminal, or as NO_COLOR and CLICOLOR say. Write errors are ignored: they mean that nobody reads.

@@ -1,7 +1,7 @@
 use partita_bridge::{MimeBundle, Stream};
 use serde_json::{Map, Value, json};
 
-use crate::interpreter::{Outcome, Output};
+use partita_interpreter::{Outcome, Output};
 
 /// Records the outputs of one cell of a notebook, in the notebook's own format.
 pub struct Record<'a> {

@@ -8,7 +8,8 @@ use tokio::{
 };
 
 use super::{positions::Positions, printer::Printer, record::Record};
-use crate::interpreter::{Cell, EvaluatorKind, Interpreter, Outcome, Output, Viewer};
+use crate::evaluators::EvaluatorKind;
+use partita_interpreter::{Cell, Interpreter, Outcome, Output, Viewer};
 
 /// How many outputs may be queued for printing; beyond that the cell waits.
 const WAITING_OUTPUTS: usize = 256;
@@ -36,7 +37,7 @@ impl Runner {
                 signal(SignalKind::hangup())?,
             )
         };
-        let interpreter = Interpreter::start(evaluator, background).context("cannot start the evaluator")?;
+        let interpreter = evaluator.start(background).context("cannot start the evaluator")?;
         // What comes after the last cell is ignored, but a full channel would stop the evaluator.
         thread::spawn(move || while idle_outputs.blocking_recv().is_some() {});
         let ending = interpreter.clone();

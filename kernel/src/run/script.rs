@@ -1,6 +1,6 @@
 //! Splits a script into cells.
 
-use crate::interpreter::{Completeness, commands::begins_with_command, is_complete};
+use partita_interpreter::{Completeness, commands::begins_with_command, is_complete};
 
 /// A part of a script that is run as one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 #![allow(dead_code)]
 
 use partita_bridge::Stream;
-use partita_kernel::interpreter::{Cell, CellError, EvaluatorKind, Interpreter, Outcome, Output, Viewer};
+use partita_interpreter::{Cell, CellError, Interpreter, Outcome, Output, Viewer};
+use partita_kernel::evaluators::EvaluatorKind;
 use tokio::sync::mpsc;
 
 /// What a cell is expected to do.
@@ -58,8 +59,7 @@ impl Notebook {
     pub fn new(kind: EvaluatorKind) -> Self {
         let (background, _) = mpsc::channel(64);
         let executable = std::path::Path::new(env!("CARGO_BIN_EXE_partita"));
-        let interpreter =
-            Interpreter::start_as(kind, executable, background).expect("the interpreter starts");
+        let interpreter = kind.start_as(executable, background).expect("the interpreter starts");
         Self { interpreter, cells: 0 }
     }
 

@@ -1,12 +1,12 @@
-//! What cells have in common, compiled here once. A cell is compiled without optimisation, and such a
-//! crate links against the instances of generic code that a library below it already has, among them
-//! the code that drops a value, instead of making its own. So these functions hold what cells usually
-//! do with frames and datasets. Nobody calls them.
+//! Instances of generic code that cells commonly use, compiled here once. A cell is compiled without
+//! optimisation. Such a crate links against the instances in the libraries it depends on, including drop
+//! code, instead of generating its own. So these functions contain what cells usually do with frames and
+//! datasets. They are never called.
 
 use ::partita::prelude::*;
 use ::partita_notebook::evaluation::{Kept, Scope};
 
-/// Frames: made from columns, shown, kept, queried.
+/// Frames: created from columns, shown, kept, queried.
 #[doc(hidden)]
 pub fn frames(scope: &Scope) {
     scope.run(|| {
@@ -46,7 +46,7 @@ pub fn frames(scope: &Scope) {
     let _: (DataFrame, LazyFrame, Series) = (scope.take("a"), scope.take("b"), scope.take("c"));
 }
 
-/// Datasets: begun, narrow and wide steps, run, shown, kept.
+/// Datasets: created, narrow and wide steps, run, shown, kept.
 #[doc(hidden)]
 pub fn datasets(scope: &Scope) {
     scope.run(|| {

@@ -1,6 +1,7 @@
 //! The trait for what runs tasks. The scheduler submits tasks to an [`Engine`] and is notified when they
 //! end. Engines never call upwards.
 
+use std::error::Error as StdError;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,8 +9,10 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use partita_events::Event;
+use thiserror::Error;
 
 use crate::cache::CachedDatasets;
+use crate::codec::CodecError;
 use crate::shuffle::ShuffleId;
 use crate::task::{Task, TaskEvent};
 
@@ -58,7 +61,7 @@ pub trait Engine: CachedDatasets {
     /// # Errors
     /// When the tasks cannot be queued: the workers cannot be reached, or something in a task cannot be
     /// sent to them. None of the tasks then runs.
-    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String>;
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError>;
 
     /// Cancels the tasks of a job, or one attempt (stage, partition, attempt). Queued ones are dropped;
     /// running ones are stopped if possible. Their ends need not be reported.
@@ -91,7 +94,38 @@ pub trait Engine: CachedDatasets {
     ///
     /// # Errors
     /// When there are no workers to choose from, or they cannot be reached.
-    fn set(&self, settings: Settings) -> Result<(), String>;
+    fn set(&self, settings: Settings) -> Result<(), EngineError>;
+}
+
+/// Why an engine did not take tasks or settings.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// A task cannot be sent to where it would run: its plan has to change.
+    #[error(transparent)]
+    CannotTravel(#[from] CodecError),
+    /// A task is larger than what can be sent.
+    #[error(
+        "partition {partition}: its task takes {} MiB, more than the {} MiB that can be sent in one \
+         piece; write large literals to a file or make them a dataset of their own",
+        bytes >> 20, most >> 20
+    )]
+    TaskTooLarge {
+        /// The task's partition.
+        partition: usize,
+        /// Bytes of the task.
+        bytes: usize,
+        /// Bytes that a task may have.
+        most: usize,
+    },
+    /// There is no connection to where tasks run; the cause is the engine's own error.
+    #[error(transparent)]
+    Unreachable(Arc<dyn StdError + Send + Sync>),
+    /// The connection was lost, and the job's tasks with it. The action can be called again.
+    #[error("{0}")]
+    ConnectionLost(String),
+    /// The engine has no such settings.
+    #[error("{0}")]
+    NoSettings(&'static str),
 }
 
 /// A session's stream of events, as its engine sees it.

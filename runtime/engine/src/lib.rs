@@ -17,5 +17,5 @@ pub mod shuffle;
 pub mod source;
 pub mod task;
 
-pub use engine::{Engine, EventStream, Settings, Worker};
+pub use engine::{Engine, EngineError, EventStream, Settings, Worker};
 pub use panics::panic_text;

@@ -6,9 +6,10 @@ use partita_engine::execute::stack;
 use polars::prelude::*;
 
 use super::Dataset;
-use crate::display::display;
+use crate::display::{MimeDisplay, fresh_id};
 use crate::error::{PartitaError, Result};
 use crate::events::JobReport;
+use crate::host::Shown;
 use crate::plan::explain;
 use crate::scheduler::{Action, JobResult};
 
@@ -62,7 +63,8 @@ impl Dataset {
     pub fn show(&self) -> Result<()> {
         let first = self.limit(SHOW_ROWS);
         let node = first.node()?;
-        display(&stacked(first.run(Action::Collect, "show")?, &node.schema)?);
+        let rows = stacked(first.run(Action::Collect, "show")?, &node.schema)?;
+        self.session().host().show(Shown::New { id: fresh_id(), bundle: rows.mime_bundle() });
         Ok(())
     }
 

@@ -1,34 +1,32 @@
 //! How values are displayed. One trait, [`MimeDisplay`], makes a MIME bundle of a value. It is implemented
-//! for Polars' types, for containers and for the wrappers that pick a representation ([`Html`], [`Markdown`],
-//! [`Latex`], [`Json`], [`Image`], [`Text`]). [`mime_of!`](crate::mime_of) extends it to any value, which a
-//! cell's last expression needs. [`display()`] shows a value in the middle of a cell and returns a handle
-//! that replaces it; [`progress()`] shows the progress of a loop. Where displays go (a notebook, a terminal)
-//! is not decided here, and plots are in [`plot`](crate::plot).
+//! for Polars' types, for job reports, for containers and for the wrappers that pick a representation
+//! ([`Html`], [`Markdown`], [`Latex`], [`Json`], [`Image`], [`Text`]). [`mime_of!`](crate::mime_of) extends it
+//! to any value, which a cell's last expression needs. [`display()`] shows a value in the middle of a cell and
+//! returns a handle that replaces it; [`progress()`] shows the progress of a loop. The [`host`](crate::host)
+//! decides where displays go (a notebook, a terminal), and plots are in [`plot`](crate::plot).
 
 mod answer;
 mod bounded;
-mod capture;
 mod containers;
 pub mod html;
 mod image;
+#[doc(hidden)]
+pub mod job_report;
 mod listing;
 pub mod mime_of;
 mod polars;
 mod progress;
-mod send;
+mod show;
 mod table;
 mod wrappers;
 
 pub use answer::Answer;
-#[doc(hidden)]
-pub use capture::{Captured, capture, take_text};
 pub use image::{Image, ImageError};
 pub use partita_bridge::MimeBundle;
 pub use progress::{Progress, ProgressIterator, progress};
-pub(crate) use send::colours;
-pub use send::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
+pub use show::{DisplayHandle, clear_output, display, display_with_id, page, update_display};
 #[doc(hidden)]
-pub use send::{Shown, display_bundle, fresh_id, send_to, set_running};
+pub use show::{display_bundle, fresh_id};
 pub use wrappers::{Html, Json, JsonError, Latex, Markdown, Text};
 
 /// A value that can be displayed.

@@ -12,9 +12,10 @@ use indicatif::{
 };
 
 use super::html::escape;
-use super::send::{Shown, fresh_id, is_running, sink};
+use super::show::fresh_id;
 use super::{MimeBundle, MimeDisplay};
 use crate::cancel;
+use crate::host::{self, Host, Shown};
 
 /// The interval between updates. People see no more, and front ends redraw on each.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -127,7 +128,7 @@ enum Unit {
 /// Where the bar is shown.
 enum Target {
     /// In a front end, as updates of one display.
-    FrontEnd { id: String, send: Box<dyn Fn(Shown) + Send + Sync> },
+    FrontEnd { id: String, host: Arc<dyn Host> },
     /// In the terminal, by indicatif, on standard error.
     Terminal,
     /// Standard error is not a terminal: only the final state is written.
@@ -177,10 +178,11 @@ impl Progress {
     }
 
     fn with_unit(total: Option<u64>, unit: Unit) -> Self {
-        let target = match sink() {
-            Some(sink) => Target::FrontEnd { id: fresh_id(), send: Box::new(sink) },
-            None if io::stderr().is_terminal() => Target::Terminal,
-            None => Target::Log,
+        let host = host::current();
+        let target = match host.replaces_displays() {
+            true => Target::FrontEnd { id: fresh_id(), host: host.clone() },
+            false if io::stderr().is_terminal() => Target::Terminal,
+            false => Target::Log,
         };
         Self::with_target(total, unit, target)
     }
@@ -193,8 +195,8 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(total, draw);
         let shared = Arc::new(Shared { bar, unit, target, ended: Mutex::new(false), wake: Condvar::new() });
         match &shared.target {
-            Target::FrontEnd { id, send } => {
-                send(Shown::New { id: id.clone(), bundle: shared.bundle(None) });
+            Target::FrontEnd { id, host } => {
+                host.show(Shown::New { id: id.clone(), bundle: shared.bundle(None) });
                 let ticking = Arc::clone(&shared);
                 // If the thread cannot start, only the first and the last state are shown.
                 let _ = thread::Builder::new().name("progress".into()).spawn(move || ticking.tick());
@@ -256,8 +258,8 @@ impl Progress {
             return;
         }
         match &shared.target {
-            Target::FrontEnd { id, send } => {
-                send(Shown::Update { id: id.clone(), bundle: shared.bundle(Some(end)) });
+            Target::FrontEnd { id, host } => {
+                host.show(Shown::Update { id: id.clone(), bundle: shared.bundle(Some(end)) });
             }
             Target::Terminal => {
                 shared.bar.finish_and_clear();
@@ -287,7 +289,7 @@ impl Shared {
 
     /// Sends changes, at most once per [`INTERVAL`], until the end.
     fn tick(&self) {
-        let Target::FrontEnd { id, send } = &self.target else { return };
+        let Target::FrontEnd { id, host } = &self.target else { return };
         let state = || (self.bar.position(), self.bar.length(), self.bar.message());
         let mut sent = (Instant::now(), state());
         let mut ended = self.lock();
@@ -301,12 +303,12 @@ impl Shared {
                 continue;
             }
             let current = state();
-            if current == sent.1 && (now < sent.0 + STILL || !is_running()) {
+            if current == sent.1 && (now < sent.0 + STILL || !host.is_running()) {
                 let waited = self.wake.wait_timeout(ended, INTERVAL);
                 ended = waited.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
-            send(Shown::Update { id: id.clone(), bundle: self.bundle(None) });
+            host.show(Shown::Update { id: id.clone(), bundle: self.bundle(None) });
             sent = (Instant::now(), current);
         }
     }
@@ -457,18 +459,19 @@ mod tests {
 
     use super::*;
 
-    type Record = Arc<Mutex<Vec<Shown>>>;
+    use crate::host::recorder::Recorder;
+
+    type Record = Arc<Recorder>;
 
     fn recorded(total: Option<u64>) -> (Progress, Record) {
         let record = Record::default();
-        let sender = Arc::clone(&record);
-        let send = Box::new(move |shown| sender.lock().unwrap().push(shown));
-        (Progress::with_target(total, Unit::Steps, Target::FrontEnd { id: "p".into(), send }), record)
+        let target = Target::FrontEnd { id: "p".into(), host: record.clone() };
+        (Progress::with_target(total, Unit::Steps, target), record)
     }
 
     /// The last display sent, as text. Everything after the first must update the first.
     fn last(record: &Record) -> String {
-        let record = record.lock().unwrap();
+        let record = record.shown();
         assert!(matches!(&record[0], Shown::New { id, .. } if id == "p"), "{record:?}");
         match record.last() {
             Some(Shown::Update { id, bundle }) if id == "p" => bundle.get("text/plain").unwrap().to_owned(),
@@ -531,7 +534,7 @@ mod tests {
         progress.inc(1);
         progress.finish();
         assert!(last(&record).starts_with("all <read> done: 3 in "), "{}", last(&record));
-        let record = record.lock().unwrap();
+        let record = record.shown();
         let Some(Shown::Update { bundle, .. }) = record.last() else { panic!("{record:?}") };
         let html = bundle.get("text/html").unwrap();
         assert!(html.contains("all &lt;read&gt;") && html.contains("value=\"1\""), "{html}");
@@ -546,7 +549,7 @@ mod tests {
         }
         progress.finish();
         let most = started.elapsed().as_millis() / INTERVAL.as_millis() + 2;
-        assert!(record.lock().unwrap().len() as u128 <= most, "{} > {most}", record.lock().unwrap().len());
+        assert!(record.shown().len() as u128 <= most, "{} > {most}", record.shown().len());
     }
 
     #[test]
@@ -554,7 +557,7 @@ mod tests {
         let (progress, record) = recorded(Some(2));
         progress.inc(1);
         // Without a further call, the bar shows its last values.
-        while record.lock().unwrap().len() < 2 {
+        while record.shown().len() < 2 {
             thread::yield_now();
         }
         assert!(last(&record).contains("50 %, 1/2, "), "{}", last(&record));
@@ -566,9 +569,8 @@ mod tests {
     #[test]
     fn bytes_are_told_in_megabytes() {
         let record = Record::default();
-        let sender = Arc::clone(&record);
-        let send = Box::new(move |shown| sender.lock().unwrap().push(shown));
-        let progress = Progress::with_target(None, Unit::Bytes, Target::FrontEnd { id: "p".into(), send });
+        let target = Target::FrontEnd { id: "p".into(), host: record.clone() };
+        let progress = Progress::with_target(None, Unit::Bytes, target);
         progress.set_total(110_439_634);
         progress.set_position(55_000_000);
         drop(progress);

@@ -5,14 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Sender;
 use partita_engine::cache::{CacheId, CachedDatasets};
-use partita_engine::codec::{Access, Blobs, CodecError, Encoder, Shared, decode, read_frame, write_frame};
+use partita_engine::codec::{
+    Access, BlobError, Blobs, CodecError, Encoder, Shared, decode, read_frame, write_frame,
+};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
-use partita_engine::{Engine, Settings, Worker};
+use partita_engine::{Engine, EngineError, Settings, Worker};
 use polars::prelude::*;
 use proptest::prelude::*;
 
 use super::embedded::EmbeddedEngine;
+use crate::host::recorder::Recorder;
 use crate::session::Session;
 
 #[path = "../../tests/programs/mod.rs"]
@@ -27,12 +30,12 @@ struct Ahead {
 }
 
 impl Blobs for Ahead {
-    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, String> {
+    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, BlobError> {
         if frame.estimated_size() <= self.inline {
             return Ok(None);
         }
         let mut bytes = Vec::new();
-        write_frame(frame, &mut bytes).map_err(|error| error.to_string())?;
+        write_frame(frame, &mut bytes).map_err(|error| BlobError::NotSent(error.to_string()))?;
         let mut frames = self.frames.lock().unwrap();
         frames.push(bytes);
         Ok(Some(frames.len() as u64 - 1))
@@ -40,10 +43,11 @@ impl Blobs for Ahead {
 }
 
 impl Ahead {
-    fn get(&self, number: u64) -> Result<DataFrame, String> {
+    fn get(&self, number: u64) -> Result<DataFrame, BlobError> {
         let frames = self.frames.lock().unwrap();
-        let bytes = frames.get(number as usize).ok_or("there is no such frame")?;
-        read_frame(bytes).map_err(|error| error.to_string())
+        let failed = BlobError::NotReceived;
+        let bytes = frames.get(number as usize).ok_or_else(|| failed("there is no such frame".to_owned()))?;
+        read_frame(bytes).map_err(|error| failed(error.to_string()))
     }
 }
 
@@ -72,12 +76,12 @@ impl Engine for Travelled {
     fn max_attempts(&self) -> usize {
         self.engine.max_attempts()
     }
-    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError> {
         let arrived = tasks.iter().map(|task| {
             let bytes = Encoder::new(&self.ahead, &|_| Vec::new()).encode(task)?;
             Ok(decode(&bytes, &self.access, &self.shared, &|number| self.ahead.get(number))?.task)
         });
-        let arrived = arrived.collect::<Result<_, CodecError>>().map_err(|error| error.to_string())?;
+        let arrived = arrived.collect::<Result<_, CodecError>>()?;
         self.engine.submit(arrived, events)
     }
     fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
@@ -95,19 +99,20 @@ impl Engine for Travelled {
     fn describe(&self) -> String {
         self.engine.describe()
     }
-    fn set(&self, settings: Settings) -> Result<(), String> {
+    fn set(&self, settings: Settings) -> Result<(), EngineError> {
         self.engine.set(settings)
     }
 }
 
 fn travelled(inline: usize, directories: &[&Path]) -> Session {
     let directories: Vec<_> = directories.iter().map(|path| path.to_path_buf()).collect();
-    Session::on(Arc::new(Travelled {
-        engine: EmbeddedEngine::start(2, 1 << 30).unwrap(),
+    let engine = Travelled {
+        engine: EmbeddedEngine::start(2, 1 << 30, std::env::temp_dir()).unwrap(),
         ahead: Ahead { inline, ..Ahead::default() },
         access: Access::new(&directories, &directories).unwrap(),
         shared: Shared::default(),
-    }))
+    };
+    Session::on(Arc::new(engine), Arc::new(Recorder::default()))
 }
 
 proptest! {

@@ -1,6 +1,5 @@
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use partita_engine::EventStream;
@@ -12,23 +11,9 @@ const JOBS_KEPT: usize = 100;
 
 type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
-/// Takes the events of every session of this process, with the session's number.
-type Sink = fn(u64, &Event);
-
-static SINK: OnceLock<Sink> = OnceLock::new();
-static NEXT_SESSION: AtomicU64 = AtomicU64::new(0);
-
-/// Hands every session's events to `sink` from now on, on the thread that emits them; the first call
-/// holds.
-#[doc(hidden)]
-pub fn send_to(sink: Sink) {
-    let _ = SINK.set(sink);
-}
-
 /// The session's event stream: takes events from the scheduler, keeps the last jobs' and hands each
 /// to the listeners.
 pub struct EventBus {
-    session: u64,
     started: Instant,
     jobs: Mutex<VecDeque<Vec<Event>>>,
     listeners: Mutex<Vec<Listener>>,
@@ -36,12 +21,7 @@ pub struct EventBus {
 
 impl Default for EventBus {
     fn default() -> Self {
-        Self {
-            session: NEXT_SESSION.fetch_add(1, Ordering::Relaxed),
-            started: Instant::now(),
-            jobs: Mutex::default(),
-            listeners: Mutex::default(),
-        }
+        Self { started: Instant::now(), jobs: Mutex::default(), listeners: Mutex::default() }
     }
 }
 
@@ -63,9 +43,6 @@ impl EventBus {
 
     /// Takes one event.
     pub(crate) fn emit(&self, event: Event) {
-        if let Some(sink) = SINK.get() {
-            sink(self.session, &event);
-        }
         // Called without the lock: a listener may listen for more.
         let listeners = self.listeners.lock().unwrap_or_else(|e| e.into_inner()).clone();
         for listener in listeners {

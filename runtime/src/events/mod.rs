@@ -6,11 +6,7 @@
 
 mod bus;
 mod report;
-#[doc(hidden)]
-pub mod report_display;
 
 pub use bus::EventBus;
-#[doc(hidden)]
-pub use bus::send_to;
 pub use partita_events::{Event, HotKey, Skew, TaskMetrics};
 pub use report::{JobReport, StageReport, TaskReport};

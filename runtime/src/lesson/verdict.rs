@@ -1,5 +1,6 @@
 use crate::display::html::escape;
-use crate::display::{MimeBundle, MimeDisplay, colours};
+use crate::display::{MimeBundle, MimeDisplay};
+use crate::host;
 
 /// The verdict on an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl MimeDisplay for Verdict {
             escape(text)
         );
         let line = self.line();
-        let line = if colours() { format!("{ansi}{line}\x1b[0m") } else { line };
+        let line = if host::current().has_colours() { format!("{ansi}{line}\x1b[0m") } else { line };
         MimeBundle::text(line).with("text/html", html)
     }
 }

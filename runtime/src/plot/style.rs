@@ -44,6 +44,7 @@ pub(super) fn text(size: f64, color: RGBColor) -> TextStyle<'static> {
 
 /// Registers the font with plotters, once.
 pub(super) fn load_font() -> Result<(), PlotError> {
+    // Process-wide because plotters keeps its fonts so.
     static LOADED: OnceLock<bool> = OnceLock::new();
     let loaded = LOADED.get_or_init(|| register_font(FAMILY, FontStyle::Normal, DEJAVU_SANS).is_ok());
     if *loaded { Ok(()) } else { Err(PlotError::Draw("the built-in font cannot be read".to_owned())) }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use partita_engine::Engine;
-use partita_engine::shuffle::{Partitioner, Salt, ShuffleId, hot_hashes, range_bounds};
+use partita_engine::shuffle::{Partitioner, Salt, ShuffleError, ShuffleId, hot_hashes, range_bounds};
 use partita_engine::task::{Output, Task, TaskEvent, TaskResult};
 use polars::prelude::DataFrame;
 
@@ -15,7 +15,7 @@ use super::skew;
 use super::speculation::Speculation;
 use super::stage::{StageState, TaskState};
 use super::{Action, JobResult, Scheduler};
-use crate::cancel;
+use crate::cancel::Interrupts;
 use crate::error::{PartitaError, Result};
 use crate::events::{Event, EventBus};
 use crate::plan::physical::{PhysicalPlan, Sink};
@@ -57,6 +57,7 @@ pub(super) struct Job<'a> {
     pub(super) next_shuffle: &'a dyn Fn() -> ShuffleId,
     pub(super) engine: &'a dyn Engine,
     pub(super) events: &'a EventBus,
+    interrupts: &'a Interrupts,
     pub(super) plan: PhysicalPlan,
     action: Action,
     pub(super) stages: Vec<StageState>,
@@ -92,6 +93,7 @@ impl<'a> Job<'a> {
             next_shuffle,
             engine: &*scheduler.engine,
             events: &scheduler.events,
+            interrupts: &scheduler.interrupts,
             action,
             stages: plan.stages.iter().map(|_| StageState::default()).collect(),
             orders: OnceCell::new(),
@@ -133,14 +135,14 @@ impl<'a> Job<'a> {
     }
 
     fn run_stages(&mut self) -> Result<(), Failure> {
-        let token = cancel::current();
+        let token = self.interrupts.token();
         self.submit_ready()?;
         while !self.stages.last().is_none_or(|last| last.finished) {
             if token.is_cancelled() {
                 return Err(PartitaError::Cancelled { job: self.id }.into());
             }
             match self.receiver.recv_timeout(CANCEL_CHECK) {
-                Ok(event) => self.hear(event)?,
+                Ok(event) => self.receive(event)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the job holds a sender itself"),
             }
@@ -151,7 +153,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn hear(&mut self, event: TaskEvent) -> Result<(), Failure> {
+    fn receive(&mut self, event: TaskEvent) -> Result<(), Failure> {
         match event {
             TaskEvent::Started { stage, partition, attempt, worker, slot } => {
                 let live = self.known(stage, partition).and_then(|task| task.live(attempt));
@@ -317,7 +319,8 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn send(&self, stage: usize, tasks: Vec<Task>) -> Result<()> {
-        self.engine.submit(tasks, self.sender.clone()).map_err(|cause| self.stage_failed(stage, cause))
+        let submitted = self.engine.submit(tasks, self.sender.clone());
+        submitted.map_err(|error| self.stage_failed(stage, error.to_string()))
     }
 
     fn output_of(&mut self, index: usize) -> Result<Output> {
@@ -331,7 +334,8 @@ impl<'a> Job<'a> {
                 Output::Shuffle { id, partitioner: Arc::new(partitioner) }
             }
             Sink::SaltedShuffle { id, sample, keys, n, salts, copied } => {
-                let hot = self.hot_keys(sample, n).map_err(|cause| self.stage_failed(index, cause))?;
+                let hot = self.hot_keys(sample, n);
+                let hot = hot.map_err(|error| self.stage_failed(index, error.to_string()))?;
                 let salt = Salt::only(salts, hot);
                 let partitioner = match copied {
                     true => Partitioner::Copied { keys, n, salt },
@@ -350,11 +354,11 @@ impl<'a> Job<'a> {
     }
 
     /// The hashes of the hot keys in a stage's sample. Both sides of a join use them.
-    fn hot_keys(&mut self, sample: usize, n: usize) -> std::result::Result<Vec<u64>, String> {
+    fn hot_keys(&mut self, sample: usize, n: usize) -> Result<Vec<u64>, ShuffleError> {
         if let Some(hot) = self.hot.get(&sample) {
             return Ok(hot.clone());
         }
-        let hot = hot_hashes(self.stages[sample].take_frames(), n).map_err(|error| error.to_string())?;
+        let hot = hot_hashes(self.stages[sample].take_frames(), n)?;
         self.hot.insert(sample, hot.clone());
         Ok(hot)
     }

@@ -26,6 +26,7 @@ use partita_engine::cache::CacheId;
 use partita_engine::shuffle::ShuffleId;
 use polars::prelude::DataFrame;
 
+use crate::cancel::Interrupts;
 use crate::error::Result;
 use crate::events::EventBus;
 use crate::plan::NodeRef;
@@ -56,6 +57,7 @@ pub(crate) struct JobResult {
 pub(crate) struct Scheduler {
     engine: Arc<dyn Engine>,
     events: Arc<EventBus>,
+    interrupts: Interrupts,
     next_job: AtomicUsize,
     next_shuffle: AtomicU64,
     speculation: AtomicBool,
@@ -65,10 +67,10 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    pub fn new(engine: Arc<dyn Engine>, events: Arc<EventBus>) -> Self {
+    pub fn new(engine: Arc<dyn Engine>, events: Arc<EventBus>, interrupts: Interrupts) -> Self {
         let (next_job, next_shuffle) = (AtomicUsize::new(0), AtomicU64::new(0));
         let (speculation, skew_split) = (AtomicBool::new(false), AtomicU64::new(u64::MAX));
-        Self { engine, events, next_job, next_shuffle, speculation, skew_split }
+        Self { engine, events, interrupts, next_job, next_shuffle, speculation, skew_split }
     }
 
     /// Whether slow tasks of later jobs get a copy.

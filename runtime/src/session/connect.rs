@@ -1,12 +1,11 @@
 use std::env;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
-use partita_engine::Settings;
+use partita_engine::{EngineError, Settings};
 
 use super::Session;
-use crate::engines::pool::{PoolEngine, PoolOptions};
+use crate::engines::pool::PoolOptions;
 use crate::error::{PartitaError, Result};
 
 /// Environment variable with the address of the pool for [`Session::from_env`].
@@ -28,7 +27,7 @@ impl Session {
     /// # Errors
     /// As `connect`.
     pub fn connect_with(options: PoolOptions) -> Result<Self> {
-        Ok(Self::on(Arc::new(PoolEngine::connect(options)?)))
+        Self::builder().connect_with(options)
     }
 
     /// Connects to the pool that `PARTITA_MASTER` names. If it is not set, runs on one slot for each core of
@@ -69,7 +68,12 @@ impl Session {
     }
 
     fn set(&self, step: &str, settings: Settings) -> Result<()> {
-        let failed = |problem| PartitaError::argument(step, problem, "use it with a session on a pool");
-        self.inner.engine.set(settings).map_err(failed)
+        self.inner.engine.set(settings).map_err(|error| match error {
+            EngineError::NoSettings(problem) => {
+                PartitaError::argument(step, problem, "use it with a session on a pool")
+            }
+            EngineError::Unreachable(cause) => PartitaError::Other(cause),
+            other => PartitaError::Other(Arc::new(other)),
+        })
     }
 }

@@ -1,8 +1,10 @@
 //! The session: the engine that datasets run on, its settings, and the record of its jobs.
 
+mod builder;
 mod connect;
 mod temp;
 
+pub use builder::SessionBuilder;
 #[doc(hidden)]
 pub use temp::remove_temp_dirs;
 
@@ -15,15 +17,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use partita_engine::own_directory::OwnDirectory;
 use partita_engine::{Engine, cache::CacheLease, execute::slots::inside_task};
 
-use crate::engines::embedded::EmbeddedEngine;
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
+use crate::host::Host;
 use crate::plan::{NodeRef, check_partitions};
 use crate::scheduler::{Action, JobResult, Scheduler};
-
-/// The default memory for cached partitions: about half of a worker with 2 GB, as Spark gives storage about
-/// half of an executor.
-const CACHE_BYTES: usize = 1 << 30;
 
 /// A running engine and the record of its jobs. Cheap to clone; clones are the same session.
 ///
@@ -43,6 +41,7 @@ pub struct Session {
 
 struct Inner {
     number: usize,
+    host: Arc<dyn Host>,
     engine: Arc<dyn Engine>,
     events: Arc<EventBus>,
     scheduler: Scheduler,
@@ -53,7 +52,8 @@ struct Inner {
     temp: Mutex<Option<OwnDirectory>>,
 }
 
-/// Every session of this process that is still in use, for commands that list all of them.
+/// Every session of this process that is still in use. Process-wide because commands list all of them,
+/// and the directories of all of them are removed at the end.
 static LIVE: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 
 /// The sessions of this process, oldest first.
@@ -81,7 +81,7 @@ impl Session {
     /// # Errors
     /// When `slots` is zero, or the system cannot start the threads.
     pub fn embedded(slots: usize) -> Result<Self> {
-        Self::embedded_in("Session::embedded", slots, CACHE_BYTES)
+        Self::builder().embedded(slots)
     }
 
     /// Like [`embedded`](Self::embedded), with `bytes` of memory for cached partitions instead of 1 GiB: use
@@ -90,19 +90,7 @@ impl Session {
     /// # Errors
     /// As [`embedded`](Self::embedded).
     pub fn embedded_with_cache(slots: usize, bytes: usize) -> Result<Self> {
-        Self::embedded_in("Session::embedded_with_cache", slots, bytes)
-    }
-
-    fn embedded_in(step: &str, slots: usize, cache_bytes: usize) -> Result<Self> {
-        if slots == 0 {
-            let remedy = "use at least 1, or Session::new() for one per core";
-            return Err(PartitaError::argument(step, "0 slots cannot run any task", remedy));
-        }
-        let engine = EmbeddedEngine::start(slots, cache_bytes).map_err(|error| {
-            let problem = format!("the system cannot start {slots} threads: {error}");
-            PartitaError::argument(step, problem, "use fewer slots")
-        })?;
-        Ok(Self::on(Arc::new(engine)))
+        Self::builder().embedded_with_cache(slots, bytes)
     }
 
     /// A session with one slot for each core this process may use.
@@ -113,18 +101,23 @@ impl Session {
         Self::embedded(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
-    pub(crate) fn on(engine: Arc<dyn Engine>) -> Self {
-        let events = Arc::new(EventBus::default());
-        engine.attach(events.clone());
+    pub(crate) fn on(engine: Arc<dyn Engine>, host: Arc<dyn Host>) -> Self {
+        // Process-wide: hosts and people tell the sessions of a process apart by it.
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let events = Arc::new(EventBus::default());
+        let receiver = host.clone();
+        events.listen(move |event| receiver.receive(number as u64, event));
+        engine.attach(events.clone());
         let inner = Inner {
-            number: NUMBER.fetch_add(1, Ordering::Relaxed),
-            scheduler: Scheduler::new(engine.clone(), events.clone()),
+            number,
+            scheduler: Scheduler::new(engine.clone(), events.clone(), host.interrupts().clone()),
             shuffle_partitions: AtomicUsize::new(AS_SLOTS),
             broadcast_threshold: AtomicUsize::new(SMALL),
             next_cache: AtomicU64::new(0),
             last_job: AtomicUsize::new(NO_JOB),
             temp: Mutex::default(),
+            host,
             engine,
             events,
         };
@@ -244,6 +237,10 @@ impl Session {
     /// The reports of the last hundred jobs, oldest first.
     pub fn reports(&self) -> Vec<JobReport> {
         self.inner.events.reports()
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.inner.host
     }
 
     /// The session's event stream.

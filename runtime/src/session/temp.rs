@@ -1,9 +1,7 @@
-use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::{fs, io};
 
-use partita_bridge::SPILL_VARIABLE;
 use partita_engine::own_directory::{OwnDirectory, give_to_owner_of};
 
 use super::Session;
@@ -50,8 +48,7 @@ impl Session {
 
     fn make_temp(&self) -> Result<(OwnDirectory, PathBuf), (String, &'static str)> {
         let Some(places) = self.inner.engine.file_directories() else {
-            // In a notebook the kernel removes this directory, whatever happens to this process.
-            let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
+            let parent = self.inner.host.temp_dir();
             return make(&parent, 0o700).map_err(|error| {
                 let problem = format!("cannot create a directory in {}: {error}", parent.display());
                 (problem, "set TMPDIR to a directory that this process may write to")

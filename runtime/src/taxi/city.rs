@@ -1,7 +1,7 @@
-//! What a generated trip is drawn from: when, from where, to where.
+//! The distributions from which a generated trip is drawn: its time, its start and its destination.
 //!
-//! Sources, all public: TLC's 2019 yellow taxi trip records and monthly aggregated reports for the
-//! shares of hours, days and zones; the trip record data dictionary for what the columns mean.
+//! Sources, all public: TLC's 2019 yellow taxi trip records and monthly aggregated reports for the shares of
+//! hours, days and zones; the trip record data dictionary for the meaning of the columns.
 
 use std::sync::OnceLock;
 
@@ -28,15 +28,15 @@ const WEEKEND: [f64; 24] = [
 /// Pickups by day of the week from Monday, in percent.
 const DAYS: [f64; 7] = [12.5, 14.1, 14.7, 15.3, 15.6, 15.0, 12.8];
 
-/// The hours of a span of days, and how the pickups spread over them.
+/// The hours of a span of days, and the distribution of pickups over them.
 pub(super) struct Calendar {
     first_day: i64,
-    /// The share of pickups before each hour; one more at the end, which is 1.
+    /// The share of pickups before each hour, and a last element, which is 1.
     before: Vec<f64>,
 }
 
 impl Calendar {
-    /// `days` days from `first_day`, a day number counted from 1 January 1970.
+    /// A calendar of `days` days from `first_day`, a day number counted from 1 January 1970.
     pub(super) fn new(first_day: i64, days: usize) -> Calendar {
         let weights = (0..days as i64).flat_map(|day| {
             let weekday = weekday(first_day + day);
@@ -53,7 +53,7 @@ impl Calendar {
         Calendar { first_day, before }
     }
 
-    /// The hour, counted from the first, that holds this quantile of all pickups.
+    /// The hour, counted from the first, that contains this quantile of all pickups.
     pub(super) fn hour_of(&self, quantile: f64) -> usize {
         (self.before.partition_point(|before| *before <= quantile)).clamp(1, self.before.len() - 1) - 1
     }
@@ -64,17 +64,17 @@ impl Calendar {
         (((quantile - from) / (to - from) * 3600.0) as i64).clamp(0, 3599)
     }
 
-    /// Whether the quantile lies beyond the hour.
+    /// Whether the quantile is after the hour.
     pub(super) fn is_past(&self, hour: usize, quantile: f64) -> bool {
         quantile >= self.before[hour + 1] && hour + 2 < self.before.len()
     }
 
-    /// Seconds since 1970 of the hour's start.
+    /// The start of the hour in seconds since 1970.
     pub(super) fn start_of(&self, hour: usize) -> i64 {
         self.first_day * 86_400 + hour as i64 * 3600
     }
 
-    /// The hour of the day and whether it is on a weekend.
+    /// The hour of the day, and whether it is on a weekend.
     pub(super) fn of_week(&self, hour: usize) -> (usize, bool) {
         (hour % 24, weekday(self.first_day + hour as i64 / 24) >= 5)
     }
@@ -95,11 +95,11 @@ pub(super) fn day_number(year: i32, month: u32) -> i64 {
     (years - 1969) * 365 + leap_days(years) - leap_days(1969) + before[month] + i64::from(leap && month > 1)
 }
 
-/// Where trips start and where they go, as tables that cost a few draws a trip.
+/// Starts and destinations of trips, as tables that need only a few random draws per trip.
 pub(super) struct City {
     day: WeightedAliasIndex<f64>,
     night: WeightedAliasIndex<f64>,
-    /// For every zone of departure, the zones of arrival.
+    /// For every pickup zone, the drop-off zones.
     dropoffs: Vec<WeightedAliasIndex<f64>>,
     /// Zones that pay New York State's congestion surcharge: Manhattan south of 96th Street.
     pub(super) congested: Vec<bool>,
@@ -107,6 +107,7 @@ pub(super) struct City {
 
 impl City {
     pub(super) fn get() -> &'static City {
+        // Process-wide: a constant that is computed once.
         static CITY: OnceLock<City> = OnceLock::new();
         CITY.get_or_init(City::new)
     }
@@ -122,13 +123,13 @@ impl City {
         }
     }
 
-    /// The index of a zone of departure.
+    /// Draws the index of a pickup zone.
     pub(super) fn pickup(&self, hour_of_day: usize, rng: &mut impl Rng) -> usize {
         let table = if (5..22).contains(&hour_of_day) { &self.day } else { &self.night };
         table.sample(rng)
     }
 
-    /// The index of a zone of arrival.
+    /// Draws the index of a drop-off zone.
     pub(super) fn dropoff(&self, pickup: usize, rng: &mut impl Rng) -> usize {
         self.dropoffs[pickup].sample(rng)
     }
@@ -139,7 +140,7 @@ fn alias(weights: Vec<f64>) -> WeightedAliasIndex<f64> {
     WeightedAliasIndex::new(weights).expect("zone weights are positive constants")
 }
 
-/// Nights move pickups from the offices to where people go out.
+/// At night, pickups move from offices to places where people go out.
 fn at_night(zone: &Zone) -> f64 {
     match zone.id {
         48 | 68 | 79 | 113 | 114 | 144 | 148 | 158 | 211 | 234 | 249 | 255 | 256 => 2.2,
@@ -153,14 +154,15 @@ fn is_airport(zone: &Zone) -> bool {
     matches!(zone.id, EWR | JFK | LGA)
 }
 
-/// South of 96th Street, which runs with the tilt of Manhattan's grid.
+/// South of 96th Street, which is tilted like Manhattan's grid.
 fn is_congested(zone: &Zone) -> bool {
     zone.borough == Borough::Manhattan && zone.lat < 40.785 - 0.39 * (zone.lon + 73.947)
 }
 
-/// Most trips are short: the pull of a zone falls with about the square of the distance. From an
-/// airport everything is far, so there it falls later, and airports pull from everywhere alike. The
-/// constants were fitted to the distances of 2019 (median 1.6, mean 3 miles, a tenth over 7).
+/// The drop-off weights for a pickup zone. Most trips are short: the weight of a zone falls with about the
+/// square of the distance. From an airport everything is far, so the weight falls later, and airports attract
+/// trips equally from everywhere. The constants were fitted to the distances of 2019 (median 1.6, mean 3
+/// miles, a tenth over 7).
 fn arrivals(from: &Zone) -> Vec<f64> {
     let fall = |miles: f64| 1.0 / (1.0 + miles * miles);
     let pull = |to: &Zone| match (is_airport(from), is_airport(to)) {
@@ -184,7 +186,7 @@ fn miles(from: &Zone, to: &Zone) -> f64 {
     straight_miles((from.lon, from.lat), (to.lon, to.lat))
 }
 
-/// As the crow flies, on a plane: the city is small.
+/// The straight-line distance on a plane, which is accurate enough for a city.
 pub(super) fn straight_miles(from: (f64, f64), to: (f64, f64)) -> f64 {
     ((from.0 - to.0) * MILES_PER_LON).hypot((from.1 - to.1) * MILES_PER_LAT)
 }

@@ -7,8 +7,8 @@ use super::city::day_number;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// The time at which a day such as `2019-03-03` begins, to compare `pickup_at` and `dropoff_at` with. It is a
-/// plain value and no computation, so that files leave out row groups of other days.
+/// The start of a day such as `2019-03-03`, for comparison with `pickup_at` and `dropoff_at`. It is a plain
+/// value, not a computation, so that readers can skip row groups of other days.
 ///
 /// ```
 /// use partita::prelude::*;

@@ -1,4 +1,4 @@
-//! What can go wrong with trip records, and what to do about it.
+//! Errors of trip records.
 
 use std::path::{Path, PathBuf};
 
@@ -6,24 +6,24 @@ use polars::prelude::PolarsError;
 
 use super::sources::Era;
 
-/// An error of the taxi module. Every message names the thing, the place and the remedy.
+/// An error of the taxi module. Every message names the problem, the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaxiError {
     /// The path or pattern matches no file.
     #[error(
-        "no trip files at `{pattern}`: give a .csv, .csv.gz or .parquet file, a folder of them, or a pattern such as `trips/*.parquet`"
+        "no trip files at `{pattern}`: name a .csv, .csv.gz or .parquet file, a folder of them, or a pattern such as `trips/*.parquet`"
     )]
     NoFiles {
-        /// What was asked for.
+        /// The requested path or pattern.
         pattern: String,
     },
-    /// The pattern cannot be understood.
+    /// The pattern is invalid.
     #[error("`{pattern}` is not a valid file pattern ({source}): write it like `trips/yellow_*.csv`")]
     Pattern {
-        /// What was asked for.
+        /// The requested pattern.
         pattern: String,
-        /// Where the pattern goes wrong.
+        /// The error in the pattern.
         source: glob::PatternError,
     },
     /// The file is neither CSV nor Parquet.
@@ -32,7 +32,7 @@ pub enum TaxiError {
         /// The file.
         path: PathBuf,
     },
-    /// The columns belong to none of the known schemas.
+    /// The columns match none of the known schemas.
     #[error(
         "these are not TLC taxi trips: found the columns {}; {}. Rename the columns to one of these schemas, \
          or read the file as a plain CSV or Parquet dataset",
@@ -40,17 +40,17 @@ pub enum TaxiError {
         lacks(missing)
     )]
     UnknownSchema {
-        /// The columns that are there.
+        /// The columns found.
         found: Vec<String>,
-        /// For every known schema, the columns it would need as well.
+        /// For every known schema, the columns that are missing.
         missing: Vec<(Era, Vec<String>)>,
     },
-    /// Something is wrong with one of the files.
+    /// One of the files has an error.
     #[error("`{}`: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         source: Box<TaxiError>,
     },
     /// A file or folder cannot be read or written.
@@ -60,28 +60,28 @@ pub enum TaxiError {
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Polars could not do its part.
+    /// Polars failed.
     #[error("cannot {doing}: {source}")]
     Polars {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What Polars said.
+        /// Polars' error.
         source: PolarsError,
     },
-    /// A generator cannot work with this specification.
+    /// The specification is invalid for a generator.
     #[error("TripSpec::{field} is {value}: {remedy}")]
     Spec {
         /// The field.
         field: &'static str,
         /// Its value.
         value: String,
-        /// What would do.
+        /// How to correct it.
         remedy: &'static str,
     },
-    /// The folder holds generated trips from an earlier run that would mix with the new ones.
+    /// The folder contains generated trips of an earlier run, which would mix with the new ones.
     #[error(
         "`{}` already holds other generated trips ({found}), which would be read together with the new ones: \
          choose an empty folder, or delete them first", dir.display()
@@ -92,20 +92,18 @@ pub enum TaxiError {
         /// A file of the earlier run.
         found: String,
     },
-    /// The text names no month.
+    /// The text is not a month.
     #[error(
-        "`{month}` is no month of trip records: give year and month with two digits each, from 2009-01 on, such as `2019-03`"
+        "`{month}` is not a month of trip records: write it with two digits for the month, from 2009-01 on, such as `2019-03`"
     )]
     Month {
-        /// What was asked for.
+        /// The text.
         month: String,
     },
-    /// The text names no day.
-    #[error(
-        "`{day}` is no day: give year, month and day with two digits each for the latter, such as `2019-03-08`"
-    )]
+    /// The text is not a day.
+    #[error("`{day}` is not a day: write it with two digits for month and day, such as `2019-03-08`")]
     Day {
-        /// What was asked for.
+        /// The text.
         day: String,
     },
     /// There is no file for that month.
@@ -115,46 +113,48 @@ pub enum TaxiError {
     NotPublished {
         /// The month.
         month: String,
-        /// Where it was looked for.
+        /// The address that was tried.
         address: String,
     },
-    /// The server does not give the file out.
-    #[error("{address} was refused ({status}): check the address, and whether a proxy stands in between")]
+    /// The server refuses to send the file.
+    #[error(
+        "the server refused {address} ({status}): check the address, and whether there is a proxy in between"
+    )]
     Refused {
-        /// What was asked for.
+        /// The requested address.
         address: String,
-        /// How the server answered.
+        /// The server's answer.
         status: String,
     },
-    /// The connection broke again and again.
+    /// The connection broke repeatedly.
     #[error(
-        "the download of {address} broke off ({cause}) and several further tries got no further: check the network and \
+        "the download of {address} broke off ({cause}), and several retries failed too: check the network and \
          call it again; {}", kept(*bytes, file)
     )]
     Broken {
-        /// Where it comes from.
+        /// The address.
         address: String,
-        /// What happened last.
+        /// The last error.
         cause: String,
-        /// The file it was to become.
+        /// The target file.
         file: PathBuf,
-        /// Bytes that are here.
+        /// The number of bytes kept.
         bytes: u64,
     },
-    /// The person interrupted the cell.
+    /// The user interrupted the cell.
     #[error("the download was interrupted; {}", kept(*bytes, file))]
     Interrupted {
-        /// The file it was to become.
+        /// The target file.
         file: PathBuf,
-        /// Bytes that are here.
+        /// The number of bytes kept.
         bytes: u64,
     },
-    /// What came is not a month of trips.
+    /// The server's data is not a month of trips.
     #[error(
         "what {address} sent is not a Parquet file of taxi trips ({why}), and was deleted: check the address, and call it again"
     )]
     NotTrips {
-        /// Where it came from.
+        /// The address.
         address: String,
         /// What is wrong with it.
         why: String,
@@ -174,7 +174,7 @@ impl TaxiError {
     }
 }
 
-/// The first few of any number of names.
+/// The first few names of a list.
 fn quoted(names: &[String], shown: usize) -> String {
     if names.is_empty() {
         return "(none)".to_owned();
@@ -190,13 +190,13 @@ fn lacks(missing: &[(Era, Vec<String>)]) -> String {
     missing.iter().map(|(era, m)| format!("{era} lacks {}", quoted(m, 5))).collect::<Vec<_>>().join("; ")
 }
 
-/// What becomes of the bytes that have come.
+/// What happens to the partial download.
 fn kept(bytes: u64, file: &Path) -> String {
     if bytes == 0 {
-        return "nothing of it is here yet".to_owned();
+        return "nothing has been downloaded yet".to_owned();
     }
     format!(
-        "the {:.1} MB that are here are kept beside `{}`, and the next call goes on from there",
+        "the {:.1} MB downloaded so far are kept beside `{}`, and the next call resumes there",
         bytes as f64 / 1e6,
         file.display()
     )

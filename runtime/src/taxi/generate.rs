@@ -1,4 +1,4 @@
-//! Generating trips: what is wanted, in how many files, by how many threads.
+//! Generates trips: how many, in how many files, on how many threads.
 
 use std::fs::File;
 use std::ops::Range;
@@ -11,8 +11,8 @@ use super::city::{Calendar, day_number};
 use super::trips::{BLOCK, Columns, Model};
 use super::{TaxiError, trip_schema};
 
-/// Which trips to generate. The trips depend on `rows`, `seed` and the months alone; the other fields
-/// say how they are made and stored.
+/// Specifies which trips to generate. The trips depend only on `rows`, `seed` and the months; the other
+/// fields say how they are generated and stored.
 ///
 /// ```
 /// use partita::taxi::{TripSpec, generate};
@@ -22,21 +22,22 @@ use super::{TaxiError, trip_schema};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TripSpec {
-    /// How many trips.
+    /// The number of trips.
     pub rows: usize,
     /// The same seed gives the same trips.
     pub seed: u64,
-    /// The files [`TripGenerator::write_parquet`] spreads them over, evenly and in the order of pickup.
+    /// The number of files that [`TripGenerator::write_parquet`] writes, of equal size and in the order of
+    /// pickup.
     pub files: usize,
     /// The year of the first month.
     pub year: i32,
     /// The first month, 1 to 12.
     pub month: u32,
-    /// How many months the trips spread over.
+    /// The number of months that the trips are spread over.
     pub months: u32,
-    /// At most this many rows in a Parquet row group.
+    /// The most rows in a Parquet row group.
     pub row_group_rows: usize,
-    /// Threads that generate; 0 for one a core.
+    /// The number of threads; 0 for one per core.
     pub threads: usize,
 }
 
@@ -58,17 +59,20 @@ impl Default for TripSpec {
 
 /// Trips to be generated, in the [normalised schema](super) with both zones and coordinates.
 ///
-/// Hours, weekdays, zones, distances, fares, tips and payments follow the figures TLC has published
-/// for 2019; every trip is clean, and they are sorted by pickup time.
+/// Hours, weekdays, zones, distances, fares, tips and payments follow the figures that TLC has published for
+/// 2019. Every trip is clean, and the trips are sorted by pickup time.
+///
+/// # Errors
+/// When the specification is invalid.
 pub fn generate(spec: TripSpec) -> Result<TripGenerator, TaxiError> {
     let wrong = |field, value: &dyn ToString, remedy| {
         Err(TaxiError::Spec { field, value: value.to_string(), remedy })
     };
     if !(2009..2040).contains(&spec.year) {
-        return wrong("year", &spec.year, "give a year from 2009 to 2039");
+        return wrong("year", &spec.year, "use a year from 2009 to 2039");
     }
     if !(1..=12).contains(&spec.month) {
-        return wrong("month", &spec.month, "give a month from 1 to 12");
+        return wrong("month", &spec.month, "use a month from 1 to 12");
     }
     if !(1..=120).contains(&spec.months) {
         return wrong("months", &spec.months, "give 1 to 120 months");
@@ -77,20 +81,20 @@ pub fn generate(spec: TripSpec) -> Result<TripGenerator, TaxiError> {
         return wrong("files", &spec.files, "give 1 to 100000 files");
     }
     if spec.row_group_rows == 0 {
-        return wrong("row_group_rows", &spec.row_group_rows, "give at least 1, better some 100000");
+        return wrong("row_group_rows", &spec.row_group_rows, "use at least 1, preferably about 100000");
     }
     let first = day_number(spec.year, spec.month);
     let after = spec.month - 1 + spec.months;
     let (end_year, end_month) = (spec.year + (after / 12) as i32, after % 12 + 1);
     if (end_year, end_month) > (2040, 1) {
-        return wrong("months", &spec.months, "the last month has to be in 2039 or before");
+        return wrong("months", &spec.months, "the last month must be in 2039 or earlier");
     }
     let end = day_number(end_year, end_month);
     let model = Model::new(Calendar::new(first, (end - first) as usize), spec.seed, spec.rows);
     Ok(TripGenerator { spec, model })
 }
 
-/// Makes the trips of a [`TripSpec`].
+/// Generates the trips of a [`TripSpec`].
 pub struct TripGenerator {
     spec: TripSpec,
     model: Model,
@@ -115,12 +119,12 @@ impl TripGenerator {
         Ok(all)
     }
 
-    /// Writes the trips to `trips-00001-of-00008.parquet` and so on in the folder `dir`, made if need
-    /// be, and returns the paths. Row groups have statistics and are compressed with Snappy; memory holds
+    /// Writes the trips to `trips-00001-of-00008.parquet` and so on in the folder `dir`, which is created if
+    /// needed, and returns the paths. Row groups have statistics and are compressed with Snappy; memory holds
     /// a few of them at a time.
     ///
-    /// Files of an earlier run with the same number of files are replaced; others are an error, as
-    /// they would be read together with the new ones.
+    /// Files of an earlier run with the same number of files are replaced. Others are an error, because they
+    /// would be read together with the new ones.
     pub fn write_parquet(&self, dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, TaxiError> {
         let dir = dir.as_ref();
         std::fs::create_dir_all(dir).map_err(TaxiError::io("write", dir))?;
@@ -159,7 +163,7 @@ impl TripGenerator {
         Ok(paths)
     }
 
-    /// Cuts rows into row groups.
+    /// Splits rows into row groups.
     fn groups(&self, rows: Range<usize>) -> Vec<Range<usize>> {
         let size = self.spec.row_group_rows;
         rows.clone().step_by(size).map(|from| from..(from + size).min(rows.end)).collect()
@@ -173,8 +177,8 @@ impl TripGenerator {
         columns.into_frame()
     }
 
-    /// Generates the groups on several threads and hands them over in order. Each thread has every
-    /// n-th group and is at most one ahead, so order costs no more memory than that.
+    /// Generates the groups on several threads and passes them on in order. Each thread generates every n-th
+    /// group and is at most one ahead, so order costs no more memory than that.
     fn in_order(
         &self,
         groups: &[Range<usize>],
@@ -189,7 +193,7 @@ impl TripGenerator {
                     let (give, made) = sync_channel(1);
                     scope.spawn(move || {
                         for rows in groups.iter().skip(thread).step_by(threads) {
-                            // Nobody takes it any more: the caller met an error.
+                            // The receiver is gone because the caller failed.
                             if give.send(self.trips(rows.clone())).is_err() {
                                 break;
                             }
@@ -199,7 +203,7 @@ impl TripGenerator {
                 })
                 .collect();
             for group in 0..groups.len() {
-                // A thread that panicked has hung up; the scope passes the panic on.
+                // A thread that panicked has dropped its sender; the scope propagates the panic.
                 let Ok(trips) = made[group % threads].recv() else { break };
                 take(group, trips?)?;
             }
@@ -223,7 +227,7 @@ fn refuse_others(dir: &Path, ours: &[PathBuf]) -> Result<(), TaxiError> {
     }
 }
 
-/// A Parquet file being written, one row group after the other.
+/// A Parquet file that is written one row group after the other.
 struct ParquetFile {
     path: PathBuf,
     writer: polars::io::parquet::write::BatchedWriter<File>,
@@ -233,7 +237,7 @@ impl ParquetFile {
     fn create(path: &Path) -> Result<ParquetFile, TaxiError> {
         let file = File::create(path).map_err(TaxiError::io("write", path))?;
         let writer = ParquetWriter::new(file)
-            // Spark's own choice: larger than with zstd, and read in half the time.
+            // Spark's default: larger files than with zstd, but read in half the time.
             .with_compression(ParquetCompression::Snappy)
             .with_statistics(StatisticsOptions::default())
             .batched(&trip_schema())

@@ -10,7 +10,7 @@ use crate::dataset::Dataset;
 use crate::error::{PartitaError, Result};
 use crate::session::Session;
 
-/// Trips in partitions: the clean ones, all of them, and the count of the dirty ones.
+/// Trips as datasets: the clean ones, all of them, and the count of the dirty ones.
 #[derive(Clone, Debug)]
 pub struct PartitionedTrips {
     trips: Trips,
@@ -18,13 +18,13 @@ pub struct PartitionedTrips {
 }
 
 impl Session {
-    /// Reads trip files (a file, a folder or a pattern; CSV and Parquet, TLC's schemas or generated
-    /// ones) into the one schema of [`taxi`](crate::taxi). Parquet comes in a partition a row group
-    /// (small neighbours together), CSV in a partition a file. CSV is read by Polars' own reader, which
-    /// may use more than the task's core: to measure partitions, write it as Parquet first.
+    /// Reads trip files (a file, a folder or a pattern; CSV and Parquet, TLC's schemas or generated ones)
+    /// into the schema of [`taxi`](crate::taxi). In Parquet each row group is a partition (small neighbours
+    /// share one), in CSV each file. Polars' own reader reads CSV and may use more than the task's core: to
+    /// measure partitions, write it as Parquet first.
     ///
     /// # Errors
-    /// When there is no such file, or its columns are none of TLC's.
+    /// When there is no such file, or its columns match none of TLC's schemas.
     pub fn read_trips(&self, pattern: impl AsRef<Path>) -> Result<PartitionedTrips> {
         let trips = read(pattern)?;
         let mut all: Option<Dataset> = None;
@@ -58,12 +58,12 @@ impl PartitionedTrips {
         self.all.filter(col(DIRTY).is_null()).select(columns)
     }
 
-    /// Every row, with the column `dirty`: the first rule it breaks, null where it is clean.
+    /// Every row, with the column `dirty`: the first rule it breaks, or null if it is clean.
     pub fn all(&self) -> Dataset {
         self.all.clone()
     }
 
-    /// Reads all rows once and counts the dirty ones, rule by rule.
+    /// Reads all rows once and counts the dirty ones by rule.
     ///
     /// # Errors
     /// When a file cannot be read.

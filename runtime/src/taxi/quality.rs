@@ -1,4 +1,4 @@
-//! What makes a trip dirty, and the count of it.
+//! The rules for dirty trips, and the count of dirty trips.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use super::TaxiError;
 use super::schema::UNKNOWN_PAYMENT;
 use crate::display::{MimeBundle, MimeDisplay};
 
-/// Microseconds since 1970 of 1 January 2009, when the records begin.
+/// 1 January 2009, when the records begin, in microseconds since 1970.
 const YEAR_2009: i64 = 1_230_768_000_000_000;
-/// And of 1 January 2040: taximeters with a wrong clock have written years up to 2098.
+/// 1 January 2040 likewise: taximeters with a wrong clock have recorded years up to 2098.
 const YEAR_2040: i64 = 2_208_988_800_000_000;
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -18,12 +18,12 @@ const DAY_MICROS: i64 = 86_400_000_000;
 const LONGITUDES: (f64, f64) = (-74.30, -73.65);
 const LATITUDES: (f64, f64) = (40.45, 40.95);
 
-/// What makes a row of the normalised schema dirty: a name and the condition. The order matters: a
-/// row is reported under the first rule it meets.
+/// The rules that make a row of the normalised schema dirty: a name and the condition. The order matters: a
+/// row is reported under the first rule whose condition holds.
 pub fn dirty_rules() -> Vec<(&'static str, Expr)> {
     let time = |micros: i64| lit(micros).cast(DataType::Datetime(TimeUnit::Microseconds, None));
     let lasts = (col("dropoff_at") - col("pickup_at")).cast(DataType::Int64);
-    // NaN and null are outside of every range, too.
+    // NaN and null are also outside every range.
     let outside = |name: &str, low: f64, high: f64| {
         col(name).is_between(lit(low), lit(high), ClosedInterval::Both).fill_null(lit(false)).not()
     };
@@ -64,24 +64,24 @@ pub fn dirty_rules() -> Vec<(&'static str, Expr)> {
 
 /// How many rows were read, how many are clean, and why the others are not.
 ///
-/// A dirty row counts once, under the first rule it meets, so the counts add up.
+/// A dirty row counts once, under the first rule that it breaks, so the counts add up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QualityReport {
     /// All rows of the files.
     pub rows_read: u64,
-    /// Rows that meet no rule.
+    /// Rows that break no rule.
     pub rows_clean: u64,
-    /// Every rule, in the order they are tried, with its rows.
+    /// Every rule, in the order of checking, with the number of its rows.
     pub dirty: Vec<(String, u64)>,
 }
 
 impl QualityReport {
-    /// Rows that meet a rule.
+    /// Rows that break a rule.
     pub fn rows_dirty(&self) -> u64 {
         self.rows_read - self.rows_clean
     }
 
-    /// The rows under one rule; 0 for a rule that does not exist.
+    /// The number of rows under one rule; 0 for a rule that does not exist.
     pub fn rows_of(&self, rule: &str) -> u64 {
         self.dirty.iter().find(|(name, _)| name == rule).map_or(0, |(_, rows)| *rows)
     }

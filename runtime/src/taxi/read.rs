@@ -1,4 +1,4 @@
-//! Trip files: finding, scanning, counting.
+//! Finds, scans and counts trip files.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use super::{TaxiError, trip_schema};
 
 /// Opens trip files: one file, a folder of them, or a pattern such as `trips/yellow_*.csv`.
 ///
-/// CSV (also gzip) and Parquet may be mixed, and so may the schemas. Only headers are read here; the
-/// rows when the frames are collected.
+/// CSV (also gzip) and Parquet files may be mixed, and so may the schemas. Only headers are read here; rows
+/// are read when the frames are collected.
 pub fn read(path_or_glob: impl AsRef<Path>) -> Result<Trips, TaxiError> {
     let files = find(&path_or_glob.as_ref().to_string_lossy())?
         .into_iter()
@@ -35,11 +35,11 @@ impl Trips {
             .select(trip_schema().iter_names().map(|n| col(n.clone())).collect::<Vec<_>>()))
     }
 
-    /// Every row, with the column [`DIRTY`] that names the first rule it meets.
+    /// Every row, with the column [`DIRTY`], which names the first rule it breaks.
     pub fn all(&self) -> Result<LazyFrame, TaxiError> {
         let frames =
             self.files.iter().map(|f| Ok(f.schema.mark(f.scan()?))).collect::<Result<Vec<_>, TaxiError>>()?;
-        concat(frames, UnionArgs::default()).map_err(TaxiError::polars("put the trip files together"))
+        concat(frames, UnionArgs::default()).map_err(TaxiError::polars("combine the trip files"))
     }
 
     /// Reads all rows once and counts the clean and the dirty ones.
@@ -76,12 +76,12 @@ impl Trips {
     }
 }
 
-/// One trip file and the schema it was found to have.
+/// One trip file and its detected schema.
 #[derive(Clone, Debug)]
 pub struct TripFile {
     path: PathBuf,
     schema: TlcSchema,
-    /// The header of a CSV file; none for Parquet.
+    /// The header of a CSV file; `None` for Parquet.
     header: Option<SchemaRef>,
 }
 
@@ -99,19 +99,20 @@ impl TripFile {
         Ok(TripFile { schema, header: csv.then(|| Arc::new(header)), path })
     }
 
-    /// Where it is.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Which schema it has.
+    /// The file's schema.
     pub fn schema(&self) -> &TlcSchema {
         &self.schema
     }
 
-    /// The rows as they are in the file: give them to [`TlcSchema::normalise`] or [`TlcSchema::mark`].
+    /// The rows as they are in the file, for [`TlcSchema::normalise`] or [`TlcSchema::mark`].
     ///
-    /// CSV columns are text, so that a value that is no number spoils neither the file nor the count.
+    /// CSV columns are text, so that a value that is not a number affects neither the rest of the file nor
+    /// the count.
     pub fn scan(&self) -> Result<LazyFrame, TaxiError> {
         let scan = || match &self.header {
             Some(header) => csv_reader(&self.path)?.with_schema(Some(header.clone())).finish(),
@@ -124,8 +125,8 @@ impl TripFile {
     }
 }
 
-/// The columns of a CSV file, all text, and one more for what goes beyond them: TLC has published
-/// months with more commas in the rows than in the header.
+/// The columns of a CSV file, all text, and one more for values beyond them: TLC has published months with
+/// more commas in the rows than in the header.
 fn csv_header(path: &Path) -> Result<Schema, TaxiError> {
     let header = csv_reader(path).and_then(LazyCsvReader::finish).and_then(|mut csv| csv.collect_schema());
     let mut header = header.map_err(TaxiError::polars("read the CSV header"))?.as_ref().clone();
@@ -152,7 +153,7 @@ fn parquet_scan(path: &Path) -> PolarsResult<LazyFrame> {
     LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, args)
 }
 
-/// The files that are meant, in the order of their names.
+/// The files that match, sorted by name.
 fn find(path_or_glob: &str) -> Result<Vec<PathBuf>, TaxiError> {
     let path = Path::new(path_or_glob);
     let mut files = Vec::new();

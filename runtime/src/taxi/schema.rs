@@ -1,4 +1,4 @@
-//! From any published schema to the normalised one, as Polars expressions.
+//! Converts any published schema to the normalised one, as Polars expressions.
 
 use polars::prelude::*;
 
@@ -6,21 +6,22 @@ use super::TaxiError;
 use super::quality::dirty_rules;
 use super::sources::{Era, Field, Kind};
 
-/// The column that [`TlcSchema::mark`] adds: the name of the first dirty rule a row meets, null if none.
+/// The column that [`TlcSchema::mark`] adds: the name of the first rule that a row breaks, or null.
 pub const DIRTY: &str = "dirty";
 
-/// What a CSV line holds beyond its header; present only in frames scanned by [`super::TripFile::scan`].
+/// The values of a CSV line beyond its header; only in frames scanned by [`super::TripFile::scan`].
 pub(super) const BEYOND_HEADER: &str = "beyond the header";
 const RAGGED: &str = "ragged line";
 const UNREADABLE: &str = "unreadable value";
 
-/// The rules of [`TlcSchema::mark`] that need the row as it was in the file; they come before [`dirty_rules`].
+/// The rules of [`TlcSchema::mark`] that need the row as it was in the file; they come before
+/// [`dirty_rules`].
 pub(super) const RAW_RULES: [&str; 2] = [RAGGED, UNREADABLE];
 
-/// The schema of TLC's text files; those of 2009 in Parquet still keep times as text.
+/// The time format of TLC's text files; the Parquet files of 2009 also keep times as text.
 const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
-/// A TLC schema as found in one file: which of its columns is what.
+/// A TLC schema as detected in one file: the meaning of its columns.
 #[derive(Clone, Debug)]
 pub struct TlcSchema {
     era: Era,
@@ -31,9 +32,9 @@ pub struct TlcSchema {
 #[derive(Clone, Debug)]
 struct Source {
     field: Field,
-    /// The column in the file and its type; none where the schema has no such column.
+    /// The column in the file and its type; `None` if the schema has no such column.
     column: Option<(PlSmallStr, DataType)>,
-    /// From the normalised schema, where payments have their names already.
+    /// Whether it is the normalised schema, in which payments already have their names.
     clean: bool,
 }
 
@@ -42,7 +43,7 @@ pub fn trip_schema() -> Schema {
     Field::ALL.iter().map(|f| polars::prelude::Field::new(f.name.into(), f.dtype())).collect()
 }
 
-/// Tells from the columns which of the TLC schemas a file has.
+/// Detects from the columns which of the TLC schemas a file has.
 ///
 /// Column types do not matter: TLC's change from month to month, and a CSV may be read as text.
 pub fn schema_of(schema: &Schema) -> Result<TlcSchema, TaxiError> {
@@ -72,18 +73,18 @@ impl TlcSchema {
         self.era
     }
 
-    /// The normalised trips of a frame that has this schema, every row of it.
+    /// The normalised trips of a frame that has this schema, with every row.
     ///
-    /// Only expressions, so what is projected or filtered afterwards is pushed down to the scan. A value
-    /// that cannot be read becomes null; [`mark`](Self::mark) tells it from one that was not there.
+    /// It consists of expressions only, so later projections and filters are pushed down to the scan. A value
+    /// that cannot be read becomes null; [`mark`](Self::mark) distinguishes it from a missing one.
     pub fn normalise(&self, trips: LazyFrame) -> LazyFrame {
         trips.select(self.tidy()).select(self.values())
     }
 
-    /// Like [`normalise`](Self::normalise), with the column [`DIRTY`]: the name of the first rule
-    /// that the row meets, null where it is clean.
+    /// Like [`normalise`](Self::normalise), with the column [`DIRTY`]: the name of the first rule that the
+    /// row breaks, or null if it is clean.
     ///
-    /// The rules are `ragged line` (a CSV line with a value right beyond the header's last column),
+    /// The rules are `ragged line` (a CSV line with a value directly after the header's last column),
     /// `unreadable value` (text where a number or a time should be) and then those of [`dirty_rules`].
     pub fn mark(&self, trips: LazyFrame) -> LazyFrame {
         let mut rules = Vec::new();
@@ -103,8 +104,8 @@ impl TlcSchema {
         trips.select(tidy).with_columns(self.values()).select(kept)
     }
 
-    /// The columns that are needed, text trimmed. A step of its own, so that each text is trimmed once
-    /// however often it is looked at.
+    /// The columns that are needed, with text trimmed. It is a separate step, so that each text is trimmed
+    /// once however often it is used.
     fn tidy(&self) -> Vec<Expr> {
         self.columns.iter().filter_map(Source::tidy).collect()
     }
@@ -131,7 +132,7 @@ impl Field {
 }
 
 impl Source {
-    /// The name of the tidied column; unlike any of TLC's and of ours.
+    /// The name of the tidied column, which differs from all of TLC's names and ours.
     fn tidied(&self) -> String {
         format!("source of {}", self.field.name)
     }
@@ -152,7 +153,7 @@ impl Source {
         matches!(self.column, Some((_, DataType::String)))
     }
 
-    /// The field's value, null where it is missing or cannot be read.
+    /// The field's value, or null if it is missing or cannot be read.
     fn value(&self) -> Expr {
         let dtype = self.field.dtype();
         let Some((_, found)) = &self.column else { return lit(NULL).cast(dtype) };
@@ -165,7 +166,7 @@ impl Source {
                 StrptimeOptions { format: Some(TIME_FORMAT.into()), strict: false, ..Default::default() },
                 lit("raise"),
             ),
-            // "1.0" is how a nullable count often ends up in a CSV, so integers are read as numbers first.
+            // "1.0" is how a nullable count often appears in a CSV, so integers are first read as floats.
             Kind::Integer if self.is_text() => tidied.cast(DataType::Float64).cast(dtype),
             Kind::Time | Kind::Integer | Kind::Number => tidied.cast(dtype),
             Kind::Payment if self.is_text() => {
@@ -178,23 +179,23 @@ impl Source {
         }
     }
 
-    /// Whether there is text that is not a value; none where that cannot be. Payments have a word for
-    /// it, `unknown`.
+    /// Whether there is text that is not a value; `None` if that is impossible. Payments have a name for it,
+    /// `unknown`.
     fn unreadable(&self) -> Option<Expr> {
         let read = self.is_text() && self.field.kind != Kind::Payment;
         read.then(|| col(self.tidied()).neq(lit("")).and(col(self.field.name).is_null()))
     }
 }
 
-/// A way to pay: its name here, TLC's code and the spellings found in text columns.
+/// A payment type: its name here, TLC's code and the spellings in text columns.
 struct Payment {
     name: &'static str,
     code: Option<i32>,
     spellings: &'static [&'static str],
 }
 
-/// TLC's trip record data dictionary has the codes. The spellings are those of 2009 to 2014, where
-/// each vendor had its own.
+/// The codes are from TLC's trip record data dictionary. The spellings are those of 2009 to 2014, where each
+/// vendor had its own.
 const PAYMENTS: [Payment; 6] = [
     Payment {
         name: "credit card",
@@ -210,7 +211,7 @@ const PAYMENTS: [Payment; 6] = [
 /// Also TLC's code 5.
 pub(super) const UNKNOWN_PAYMENT: &str = "unknown";
 
-/// The normalised name of a way to pay, from the text or code `found`.
+/// The normalised name of a payment type, from the text or code `found`.
 fn payment(found: Expr, alternatives: impl Fn(&Payment) -> Vec<Expr>) -> Expr {
     let rules = PAYMENTS.iter().filter_map(|payment| {
         let alternatives = alternatives(payment).into_iter().map(|a| found.clone().eq(a));

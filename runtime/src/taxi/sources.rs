@@ -1,30 +1,30 @@
-//! Which columns each published schema has, under which names.
+//! The columns of each published schema, and their names.
 
 use std::fmt;
 
 use polars::prelude::Schema;
 
-/// The schemas trip records come in.
+/// The schemas of trip records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Era {
     /// 2009: `Trip_Pickup_DateTime`, `Start_Lon`, payment as text in several spellings.
     Year2009,
-    /// 2010 to June 2016: `pickup_datetime` (later `tpep_` or `lpep_` before it), `pickup_longitude`,
+    /// 2010 to June 2016: `pickup_datetime` (later with the prefix `tpep_` or `lpep_`), `pickup_longitude`,
     /// payment as text until 2014, then as a code.
     Coordinates,
-    /// Since July 2016: `PULocationID`, payment as a code. Also older months where TLC has published
-    /// them again with zones.
+    /// Since July 2016: `PULocationID`, payment as a code. Also older months that TLC has republished with
+    /// zones.
     Zones,
-    /// Already the schema of this module, as generated trips are.
+    /// The schema of this module, as in generated trips.
     Normalised,
 }
 
 impl Era {
-    /// All of them, in the order they are tried.
+    /// All schemas, in the order in which they are tried.
     pub(super) const ALL: [Era; 4] = [Era::Normalised, Era::Zones, Era::Coordinates, Era::Year2009];
 
-    /// For every field of [`Field::ALL`], in order, the accepted names in lower case; no name where the
-    /// schema has no such field.
+    /// For every field of [`Field::ALL`], in order, the accepted names in lower case; empty if the schema has
+    /// no such field.
     fn names(self) -> [&'static [&'static str]; Field::COUNT] {
         const PICKUP: &[&str] = &["tpep_pickup_datetime", "lpep_pickup_datetime", "pickup_datetime"];
         const DROPOFF: &[&str] = &["tpep_dropoff_datetime", "lpep_dropoff_datetime", "dropoff_datetime"];
@@ -100,8 +100,8 @@ impl Era {
         }
     }
 
-    /// The source column of every field, or the columns that are missing. Case and surrounding spaces
-    /// do not matter: TLC's own headers vary in both.
+    /// The source column of every field, or the columns that are missing. Case and surrounding spaces do not
+    /// matter, because TLC's own headers vary in both.
     pub(super) fn columns(self, schema: &Schema) -> Result<[Option<String>; Field::COUNT], Vec<String>> {
         let mut columns = [const { None }; Field::COUNT];
         let mut missing = Vec::new();
@@ -129,7 +129,7 @@ impl fmt::Display for Era {
     }
 }
 
-/// How a field is brought to its type.
+/// How a field is converted to its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Time,

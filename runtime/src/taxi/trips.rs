@@ -1,4 +1,4 @@
-//! One generated trip after the other, in columns.
+//! Generates trips one after the other, in columns.
 
 use polars::prelude::*;
 use rand::rngs::StdRng;
@@ -10,8 +10,8 @@ use super::city::{Calendar, City, place_in, straight_miles};
 use super::sources::Field;
 use super::zones::{Borough, EWR, JFK, LGA, ZONES, Zone};
 
-/// Trips that share one random stream. The stream is derived from the seed and the block's number, so
-/// trip `n` is the same whoever generates it, in whichever file it lands.
+/// Trips per block. A block's trips share one random stream, derived from the seed and the block's number, so
+/// trip `n` is the same in whichever file it is and whichever thread generates it.
 pub(super) const BLOCK: usize = 8192;
 
 /// Speed of a short trip by the hour of the day, in miles per hour; weekends are faster.
@@ -24,7 +24,7 @@ const WEEKEND_SPEED: f64 = 1.15;
 const EAST_RIVER_TOLL: f64 = 5.76;
 const HUDSON_TOLL: f64 = 12.50;
 
-/// Trips as columns, growing.
+/// Trips as growing columns.
 pub(super) struct Columns {
     pickup_at: Vec<i64>,
     dropoff_at: Vec<i64>,
@@ -137,7 +137,7 @@ impl Model {
         Model { calendar, seed, rows, city: City::get(), detour: spread(0.13), traffic: spread(0.28) }
     }
 
-    /// Appends those trips of a block whose number lies in `rows`.
+    /// Appends the trips of a block whose numbers are in `rows`.
     pub(super) fn block(&self, block: usize, rows: std::ops::Range<usize>, columns: &mut Columns) {
         let first = block * BLOCK;
         let last = (first + BLOCK).min(self.rows).min(rows.end);
@@ -146,7 +146,8 @@ impl Model {
         let mut rng = StdRng::seed_from_u64(stream);
         let mut hour = self.calendar.hour_of(first as f64 / self.rows as f64);
         for row in first..last {
-            // One draw from each of `rows` equal shares of the pickups: sorted, and every hour's share is met.
+            // One draw from each of `rows` equal shares of the pickups: the result is sorted, and every hour
+            // has its share.
             let quantile = (row as f64 + rng.random::<f64>()) / self.rows as f64;
             while self.calendar.is_past(hour, quantile) {
                 hour += 1;
@@ -165,7 +166,7 @@ impl Model {
         let to = self.city.dropoff(from, rng);
         let ends = [&ZONES[from], &ZONES[to]];
         let (start, end) = (place_in(ends[0], rng), place_in(ends[1], rng));
-        // Streets are a third longer than the crow's flight, and a taxi seldom goes less than a block.
+        // Routes are a third longer than straight lines, and a taxi seldom goes less than a block.
         let distance = cents((straight_miles(start, end) * 1.36 * self.detour.sample(rng)).max(0.15));
         let speed = SPEED[hour_of_day] * if weekend { WEEKEND_SPEED } else { 1.0 };
         let minutes =
@@ -204,7 +205,7 @@ impl Model {
 
 const CARD: &str = "credit card";
 
-/// Shares of 2019.
+/// The payment types, with their shares in 2019.
 fn payment(rng: &mut StdRng) -> &'static str {
     match rng.random::<f64>() {
         x if x < 0.722 => CARD,
@@ -225,8 +226,9 @@ fn passengers(rng: &mut StdRng) -> i32 {
     }
 }
 
-/// The meter of 2019: $2.50, then 50 cents for each fifth of a mile, or each minute when slow. JFK and
-/// Manhattan are $52 apart; Newark costs $17.50 on top. Also the surcharge this fare has at rush hour.
+/// The fare by the meter of 2019: $2.50, then 50 cents for each fifth of a mile, or for each minute when
+/// slow. The flat fare between JFK and Manhattan is $52; Newark costs $17.50 extra. Also returns the
+/// surcharge for this fare at rush hour.
 fn fare(ends: [&Zone; 2], distance: f64, minutes: f64) -> (f64, f64) {
     if is_between(ends, JFK) {
         return (52.0, 4.5);
@@ -256,8 +258,8 @@ fn tolls(ends: [&Zone; 2], distance: f64, rng: &mut StdRng) -> f64 {
     if chance < likely { EAST_RIVER_TOLL } else { 0.0 }
 }
 
-/// Card tips cluster on the buttons of the payment screen (20, 25 and 30 % of all that is due), then
-/// on whole dollars; one in twenty gives none.
+/// Card tips cluster on the buttons of the payment screen (20, 25 and 30 % of the amount due), then on whole
+/// dollars; one passenger in twenty gives none.
 fn tip(due: f64, rng: &mut StdRng) -> f64 {
     let share = rng.random_range(0.05..0.35);
     cents(match rng.random::<f64>() {

@@ -1,6 +1,6 @@
-//! The 263 taxi zones: where they are and how busy.
+//! The 263 taxi zones: their positions and how busy they are.
 //!
-//! Positions are approximate middles of the zones, good enough for maps and grids. Weights are relative
+//! Positions are approximate middles of the zones, accurate enough for maps and grids. Weights are relative
 //! numbers of yellow taxi pickups and drop-offs, after the ranking of zones in TLC's 2019 trip records.
 
 use polars::prelude::*;
@@ -62,7 +62,7 @@ const fn zone(id: i32, borough: Borough, lon: f64, lat: f64, pickups: u32, dropo
     Zone { id, borough, lon, lat, pickups, dropoffs }
 }
 
-/// In the order of their ids, which start at 1.
+/// Sorted by their ids, which start at 1.
 pub(super) static ZONES: [Zone; 263] = [
     zone(1, Newark, -74.1745, 40.6895, 5, 220),
     zone(2, Queens, -73.8263, 40.6108, 0, 0),

@@ -35,7 +35,7 @@ const WELCOME: Duration = Duration::from_secs(10);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The maximum delay of reports about tasks that start or end while others wait for their slot.
-const NOTED: Duration = Duration::from_millis(20);
+const FLUSH_EVERY: Duration = Duration::from_millis(20);
 /// The maximum number of cached datasets in a heartbeat.
 const DATASETS: usize = 256;
 /// The limit for the heartbeat interval that a master may ask for.
@@ -93,7 +93,7 @@ fn waits() -> ExponentialBackoff {
 }
 
 /// Stays connected to the master, and reconnects whenever the connection breaks, until `shutdown`.
-pub(super) async fn keep(
+pub(super) async fn stay_connected(
     shared: Arc<Shared>,
     queue: Sender<Launch>,
     tls: Option<ClientTlsConfig>,
@@ -102,7 +102,7 @@ pub(super) async fn keep(
     let mut wait = waits();
     loop {
         let ended = tokio::select! {
-            ended = talk(&shared, &queue, tls.as_ref()) => Some(ended),
+            ended = serve(&shared, &queue, tls.as_ref()) => Some(ended),
             () = shutdown.cancelled() => None,
         };
         let registered = shared.registration().is_some();
@@ -134,14 +134,14 @@ pub(super) async fn keep(
 }
 
 /// One registration with the master, from the hello to the end of the stream.
-async fn talk(shared: &Arc<Shared>, queue: &Sender<Launch>, tls: Option<&ClientTlsConfig>) -> Ended {
-    match talk_until_lost(shared, queue, tls).await {
+async fn serve(shared: &Arc<Shared>, queue: &Sender<Launch>, tls: Option<&ClientTlsConfig>) -> Ended {
+    match serve_until_lost(shared, queue, tls).await {
         Ok(()) => Ended::Lost("it ended the connection".into()),
         Err(ended) => ended,
     }
 }
 
-async fn talk_until_lost(
+async fn serve_until_lost(
     shared: &Arc<Shared>,
     queue: &Sender<Launch>,
     tls: Option<&ClientTlsConfig>,
@@ -173,15 +173,15 @@ async fn talk_until_lost(
     shared.register(Some(registration.clone()));
     let mut heartbeat = interval(Duration::from_millis(heartbeat_ms.max(FASTEST_HEARTBEAT).into()));
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut noted = interval(NOTED);
-    noted.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut flush = interval(FLUSH_EVERY);
+    flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             order = incoming.message() => match order? {
-                Some(order) => obey(order.message, &registration, queue, &to_master).await,
+                Some(order) => handle_order(order.message, &registration, queue, &to_master).await,
                 None => return Ok(()),
             },
-            _ = noted.tick() => registration.outbox.tell_noted(),
+            _ = flush.tick() => registration.outbox.flush(),
             _ = heartbeat.tick() => {
                 // If that much is waiting to be sent, the master hears from this worker anyway.
                 let status = Message::Status(status(shared, &registration));
@@ -191,7 +191,7 @@ async fn talk_until_lost(
     }
 }
 
-async fn obey(
+async fn handle_order(
     order: Option<Order>,
     registration: &Arc<Registration>,
     queue: &Sender<Launch>,
@@ -216,17 +216,17 @@ async fn obey(
                 let _ = to_master.send(outbox::piece(Message::Ended(ended))).await;
             }
         }
-        Some(Order::Cancel(cancel)) => aside(registration, move |kept| kept.cancel(&cancel)),
+        Some(Order::Cancel(cancel)) => in_background(registration, move |kept| kept.cancel(&cancel)),
         Some(Order::RemoveShuffle(gone)) => {
-            aside(registration, move |kept| kept.remove_shuffle(gone.session, gone.shuffle));
+            in_background(registration, move |kept| kept.remove_shuffle(gone.session, gone.shuffle));
         }
         Some(Order::RemoveCache(gone)) => {
-            aside(registration, move |kept| kept.remove_cache(gone.session, gone.cache));
+            in_background(registration, move |kept| kept.remove_cache(gone.session, gone.cache));
         }
         Some(Order::RemoveBlob(gone)) => {
-            aside(registration, move |kept| kept.remove_blob(gone.session, gone.blob));
+            in_background(registration, move |kept| kept.remove_blob(gone.session, gone.blob));
         }
-        Some(Order::EndSession(gone)) => aside(registration, move |kept| {
+        Some(Order::EndSession(gone)) => in_background(registration, move |kept| {
             kept.end_session(gone.session);
             // Other processes may need the memory before the next task does.
             heap::give_back();
@@ -237,7 +237,7 @@ async fn obey(
 
 /// Frees memory and files on a thread that may block. This need not be ordered with other work, because
 /// numbers are never reused.
-fn aside(registration: &Arc<Registration>, work: impl FnOnce(&Registration) + Send + 'static) {
+fn in_background(registration: &Arc<Registration>, work: impl FnOnce(&Registration) + Send + 'static) {
     let registration = registration.clone();
     tokio::task::spawn_blocking(move || work(&registration));
 }
@@ -261,7 +261,7 @@ fn datasets(registration: &Registration) -> Vec<CachedDataset> {
     let mut kept = registration.cache.datasets();
     kept.sort_by_key(|dataset| std::cmp::Reverse(dataset.memory_bytes + dataset.disk_bytes));
     kept.truncate(DATASETS);
-    let told = |dataset: KeptDataset| CachedDataset {
+    let message = |dataset: KeptDataset| CachedDataset {
         session: dataset.session,
         cache: dataset.cache,
         level: dataset.level.to_string(),
@@ -270,7 +270,7 @@ fn datasets(registration: &Registration) -> Vec<CachedDataset> {
         memory_bytes: dataset.memory_bytes,
         disk_bytes: dataset.disk_bytes,
     };
-    kept.into_iter().map(told).collect()
+    kept.into_iter().map(message).collect()
 }
 
 /// Paths as text. A path that is not text cannot be named in a plan either.

@@ -89,7 +89,7 @@ pub struct Worker {
     shared: Arc<Shared>,
     shutdown: CancellationToken,
     _ends_with_it: DropGuard,
-    talk: JoinHandle<Result<(), WorkerError>>,
+    connection: JoinHandle<Result<(), WorkerError>>,
     serving: JoinHandle<()>,
     address: SocketAddr,
 }
@@ -186,9 +186,10 @@ impl Worker {
         let shutdown = CancellationToken::new();
         let serving = blocks::serve(shared.clone(), listener, server_tls, shutdown.clone())
             .map_err(|error| WorkerError::Options(format!("TLS: {error}")))?;
-        let talk = tokio::spawn(connection::keep(shared.clone(), queue, client_tls, shutdown.clone()));
+        let connection =
+            tokio::spawn(connection::stay_connected(shared.clone(), queue, client_tls, shutdown.clone()));
         let _ends_with_it = shutdown.clone().drop_guard();
-        Ok(Self { shared, shutdown, _ends_with_it, talk, serving, address })
+        Ok(Self { shared, shutdown, _ends_with_it, connection, serving, address })
     }
 
     /// The address that its Blocks service listens on.
@@ -209,7 +210,7 @@ impl Worker {
     /// Waits until the worker cannot continue, which only happens if the master rejects it. Can be
     /// dropped and called again.
     pub async fn failed(&mut self) -> WorkerError {
-        match (&mut self.talk).await {
+        match (&mut self.connection).await {
             Ok(Err(error)) => error,
             Ok(Ok(())) => WorkerError::Options("the worker was stopped".into()),
             Err(error) => {
@@ -221,9 +222,9 @@ impl Worker {
     /// Unregisters from the master, cancels its tasks and removes its files.
     pub async fn stop(self) {
         self.shutdown.cancel();
-        if !self.talk.is_finished() {
+        if !self.connection.is_finished() {
             // Nobody is left to receive its errors.
-            let _ = self.talk.await;
+            let _ = self.connection.await;
         }
         let _ = self.serving.await;
         self.shared.register(None);

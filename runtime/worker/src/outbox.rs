@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 pub(super) struct Outbox {
     to_master: mpsc::Sender<Vec<FromWorker>>,
     /// Messages to be sent along with the next one.
-    noted: Mutex<Vec<FromWorker>>,
+    queued: Mutex<Vec<FromWorker>>,
 }
 
 /// A channel of messages to the master, for this many pieces, with its receiving end.
@@ -31,42 +31,42 @@ pub(super) fn piece(message: Message) -> Vec<FromWorker> {
 
 impl Outbox {
     pub fn new(to_master: mpsc::Sender<Vec<FromWorker>>) -> Self {
-        Self { to_master, noted: Mutex::default() }
+        Self { to_master, queued: Mutex::default() }
     }
 
-    /// Queues a message to be sent along with the next one, or when [`tell_noted`](Self::tell_noted) is
+    /// Queues a message to be sent along with the next one, or when [`flush`](Self::flush) is
     /// called. The message is created while nothing else can be queued, so that it is up to date.
-    pub fn note(&self, message: impl FnOnce() -> Message) {
-        let mut noted = self.noted();
-        noted.extend(piece(message()));
+    pub fn queue(&self, message: impl FnOnce() -> Message) {
+        let mut queued = self.queued();
+        queued.extend(piece(message()));
     }
 
     /// Sends the queued messages and this one, from a thread that may block. If the master has gone,
     /// nobody wants to know.
-    pub fn tell(&self, message: impl FnOnce() -> Message) {
-        let mut noted = self.noted();
-        noted.extend(piece(message()));
-        let _ = self.to_master.blocking_send(mem::take(&mut noted));
+    pub fn send(&self, message: impl FnOnce() -> Message) {
+        let mut queued = self.queued();
+        queued.extend(piece(message()));
+        let _ = self.to_master.blocking_send(mem::take(&mut queued));
     }
 
     /// Sends the queued messages. Never waits; what finds no room is sent later.
-    pub fn tell_noted(&self) {
-        let mut noted = match self.noted.try_lock() {
-            Ok(noted) => noted,
+    pub fn flush(&self) {
+        let mut queued = match self.queued.try_lock() {
+            Ok(queued) => queued,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // Another thread is sending them.
             Err(TryLockError::WouldBlock) => return,
         };
-        if noted.is_empty() {
+        if queued.is_empty() {
             return;
         }
         if let Ok(room) = self.to_master.try_reserve() {
-            room.send(mem::take(&mut noted));
+            room.send(mem::take(&mut queued));
         }
     }
 
-    fn noted(&self) -> MutexGuard<'_, Vec<FromWorker>> {
-        self.noted.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn queued(&self) -> MutexGuard<'_, Vec<FromWorker>> {
+        self.queued.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -85,13 +85,13 @@ mod tests {
     async fn what_was_noted_first_is_told_first_and_all_of_it_in_one_piece() {
         let (sender, heard) = to_master(1);
         let outbox = Outbox::new(sender);
-        outbox.note(|| Message::Ended(TaskEnded::default()));
+        outbox.queue(|| Message::Ended(TaskEnded::default()));
         let outbox = tokio::task::spawn_blocking(move || {
-            outbox.tell(|| of_session(1));
+            outbox.send(|| of_session(1));
             outbox
         });
         let outbox = outbox.await.unwrap();
-        outbox.note(|| of_session(2));
+        outbox.queue(|| of_session(2));
         drop(outbox);
         let told: Vec<_> = heard.map(|told| told.message.unwrap()).collect().await;
         // What was only queued is gone with the outbox.
@@ -103,13 +103,13 @@ mod tests {
         let (sender, heard) = to_master(1);
         let mut heard = std::pin::pin!(heard);
         let outbox = Outbox::new(sender);
-        outbox.note(|| of_session(0));
-        outbox.tell_noted();
-        outbox.note(|| of_session(1));
-        outbox.tell_noted();
+        outbox.queue(|| of_session(0));
+        outbox.flush();
+        outbox.queue(|| of_session(1));
+        outbox.flush();
         assert_eq!(heard.next().await.unwrap().message, Some(of_session(0)));
         assert!(heard.next().now_or_never().is_none(), "there was no room");
-        outbox.tell_noted();
+        outbox.flush();
         assert_eq!(heard.next().await.unwrap().message, Some(of_session(1)));
     }
 }

@@ -2,11 +2,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use partita_engine::cache::{CacheId, CacheStore, Key};
-use partita_engine::codec;
-use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, Use};
+use partita_engine::cache::{CacheId, CacheKey, CacheStore};
+use partita_engine::codec::{self, BlobError};
+use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, SpillError, Use};
 use partita_engine::shuffle::block::read_stream;
-use partita_engine::shuffle::{BlockStore, Output, Owner, ShuffleId};
+use partita_engine::shuffle::{BlockStore, MapOutput, Owner, ShuffleId};
 use partita_wire::ChunkReader;
 use partita_wire::pool::from_worker::Message;
 use partita_wire::pool::{BlobRequest, CacheEvicted, CachedPartition, CancelTasks, FromWorker, TaskKey};
@@ -58,10 +58,10 @@ impl Registration {
     ) -> Self {
         let outbox = Arc::new(Outbox::new(to_master));
         let evictions = outbox.clone();
-        let on_evicted = move |key: Key| {
+        let on_evicted = move |key: CacheKey| {
             let gone = CachedPartition { cache: key.cache, partition: key.partition as u32, on_disk: false };
             let evicted = CacheEvicted { session: key.session, partitions: vec![gone] };
-            evictions.tell(|| Message::Evicted(evicted));
+            evictions.send(|| Message::Evicted(evicted));
         };
         Self {
             worker,
@@ -115,7 +115,7 @@ impl Registration {
     }
 
     /// Keeps a map task's output, unless it comes too late.
-    pub fn keep_output(&self, key: &TaskKey, shuffle: ShuffleId, map_partition: usize, output: Output) {
+    pub fn keep_output(&self, key: &TaskKey, shuffle: ShuffleId, map_partition: usize, output: MapOutput) {
         self.while_wanted(
             key,
             |session| !session.removed_shuffles.contains(&shuffle),
@@ -128,7 +128,7 @@ impl Registration {
     }
 
     /// Keeps a result until it is fetched, unless nobody will.
-    pub fn keep_result(&self, key: &TaskKey, output: Output) {
+    pub fn keep_result(&self, key: &TaskKey, output: MapOutput) {
         self.while_wanted(
             key,
             |_| true,
@@ -219,20 +219,20 @@ impl Registration {
     }
 
     /// A frame that the session has sent ahead, fetched from the master the first time. Blocks.
-    pub fn blob(&self, shared: &Shared, session: u64, blob: u64) -> Result<DataFrame, String> {
+    pub fn blob(&self, shared: &Shared, session: u64, blob: u64) -> Result<DataFrame, BlobError> {
         let mut place = None;
         self.of_session(session, |session| place = Some(session.blobs.entry(blob).or_default().clone()));
-        let Some(place) = place else { return Err("its session has ended".into()) };
+        let Some(place) = place else { return Err(BlobError::SessionEnded) };
         let mut place = place.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(blob) = &*place {
             return Ok(blob.frame.clone());
         }
         let request = BlobRequest { session, blob };
-        let cause = |status: tonic::Status| format!("the master did not send it: {}", status.message());
+        let cause = |status: tonic::Status| BlobError::NotReceived(status.message().to_owned());
         let stream = shared.runtime.block_on(self.master.blob(request)).map_err(cause)?;
         let reader = ChunkReader::new(stream, shared.runtime.clone(), shared.options.fetch_silence);
-        let frame =
-            read_stream(reader).map_err(|error| format!("the master did not send all of it: {error}"))?;
+        let frame = read_stream(reader)
+            .map_err(|error| BlobError::NotReceived(format!("not all of it arrived: {error}")))?;
         if let Some(room) = self.accountant.room(Use::Blobs, frame.estimated_size()) {
             *place = Some(Blob { frame: frame.clone(), _room: room });
         }
@@ -266,7 +266,7 @@ pub(super) fn result_of(key: &TaskKey) -> Owner {
 /// Shuffle blocks are moved first: they are read once, and nothing of them is lost. Cached partitions
 /// come next; some of them have to be recomputed.
 impl Reclaim for Registration {
-    fn reclaim(&self, bytes: usize) -> Result<usize, String> {
+    fn reclaim(&self, bytes: usize) -> Result<usize, SpillError> {
         let spilled = self.blocks.spill(bytes);
         let freed = *spilled.as_ref().unwrap_or(&0);
         let evicted = if freed < bytes { self.cache.evict(bytes - freed) } else { Ok(0) };
@@ -274,7 +274,7 @@ impl Reclaim for Registration {
             (Ok(_), Ok(evicted)) => Ok(freed + evicted),
             (Err(_), Ok(evicted)) if evicted > 0 => Ok(evicted),
             (Ok(freed), Err(_)) if freed > 0 => Ok(freed),
-            (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+            (Err(error), _) | (_, Err(error)) => Err(SpillError(error.to_string())),
         }
     }
 }

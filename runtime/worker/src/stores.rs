@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use partita_engine::cache::{CacheId, Kept, Key, StorageLevel};
+use partita_engine::cache::{CacheId, CacheKey, Kept, StorageLevel};
 use partita_engine::codec::ShuffleSource;
 use partita_engine::execute::stores::{Stores, Written, split_into};
 use partita_engine::memory::{Reservation, heap};
@@ -147,7 +147,7 @@ impl Stores for TaskStores<'_> {
     }
 
     fn cached(&self, cache: CacheId, partition: usize) -> Option<DataFrame> {
-        let key = Key { session: self.key.session, cache, partition };
+        let key = CacheKey { session: self.key.session, cache, partition };
         self.registration.cache.get(key).ok().flatten()
     }
 
@@ -161,9 +161,8 @@ impl Stores for TaskStores<'_> {
         if !self.registration.may_cache(&self.key, cache) {
             return Ok(0);
         }
-        let key = Key { session: self.key.session, cache, partition };
-        let kept = self.registration.cache.put(key, level, rows);
-        let kept = kept.map_err(|error| TaskError::Failed(error.to_string()))?;
+        let key = CacheKey { session: self.key.session, cache, partition };
+        let kept = self.registration.cache.put(key, level, rows)?;
         // It was removed while it was being stored; nobody would remove it later.
         if !self.registration.may_cache(&self.key, cache) {
             self.registration.cache.remove_all(|other| *other == key);

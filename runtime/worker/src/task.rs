@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use partita_engine::cache::Key;
+use partita_engine::cache::CacheKey;
 use partita_engine::codec::{self, Decoded};
 use partita_engine::execute::slots::Busy;
 use partita_engine::memory::{Refused, heap};
-use partita_engine::shuffle::Output;
+use partita_engine::shuffle::MapOutput;
 use partita_engine::shuffle::block::{Packing, write_stream};
 use partita_engine::task::{Task, TaskError, TaskResult};
 use partita_engine::{execute::execute, panic_text};
@@ -43,7 +43,7 @@ pub(super) struct Launch {
 }
 
 /// What a task returned: its result, its metrics, and what it put into the cache.
-type Given = (TaskResult, TaskMetrics, Vec<CachedPartition>);
+type Computed = (TaskResult, TaskMetrics, Vec<CachedPartition>);
 
 /// Runs a task on the calling thread and reports how it ended, whatever happens in it. If it was short
 /// and there is more to do, the report is sent together with those of the next tasks.
@@ -63,14 +63,14 @@ pub(super) fn run(shared: &Shared, slot: usize, launch: Launch, busy: &Busy, wai
         Message::Ended(TaskEnded {
             key: Some(key),
             worker: 0,
-            outcome: Some(still_true(outcome, &key, &registration)),
+            outcome: Some(without_evicted(outcome, &key, &registration)),
         })
     };
     // As long as the slots have another task after the next one, the master need not hurry to send more.
     if brief && waiting() > shared.options.slots {
-        registration.outbox.note(ended);
+        registration.outbox.queue(ended);
     } else {
-        registration.outbox.tell(ended);
+        registration.outbox.send(ended);
     }
 }
 
@@ -114,7 +114,7 @@ impl Attempt<'_> {
     }
 
     /// Waits for memory, then computes the task. Starts again if it needs more than it got.
-    fn compute(&self, Decoded { task, sources }: &Decoded) -> Result<Given, TaskError> {
+    fn compute(&self, Decoded { task, sources }: &Decoded) -> Result<Computed, TaskError> {
         let estimate = Estimate::of(task);
         let total = self.shared.accountant.limits().total;
         let mut need = estimate.at_start(total, self.shared.options.slots);
@@ -126,7 +126,7 @@ impl Attempt<'_> {
             if !started {
                 started = true;
                 let start = TaskStarted { key: Some(self.key), slot: self.slot as u32, worker: 0 };
-                self.registration.outbox.note(|| Message::Started(start));
+                self.registration.outbox.queue(|| Message::Started(start));
             }
             let stores = TaskStores {
                 shared: self.shared,
@@ -143,7 +143,7 @@ impl Attempt<'_> {
             let end = execute(task, self.slot, &stores);
             let short = stores.short.get();
             let cached = stores.cached.take();
-            // Given back before anything waits.
+            // Computed back before anything waits.
             drop(stores);
             match (end, short) {
                 (Err(_), Some(more)) => need = more,
@@ -168,27 +168,26 @@ impl Attempt<'_> {
 
     /// Small results are sent along; larger ones wait here until they are fetched.
     fn rows(&self, frame: DataFrame) -> Result<Rows, TaskError> {
-        let failed = |error: polars::prelude::PolarsError| TaskError::Failed(error.to_string());
         let size = frame.estimated_size();
         if size <= TRY_INLINE {
             let mut bytes = Vec::new();
-            write_stream(&frame, Packing::Lz4, &mut bytes).map_err(failed)?;
+            write_stream(&frame, Packing::Lz4, &mut bytes)?;
             if bytes.len() <= INLINE_BYTES {
                 return Ok(Rows::Rows(bytes.into()));
             }
         }
-        let mut output = Output::default();
-        self.registration.blocks.add(&mut output, vec![frame]).map_err(failed)?;
+        let mut output = MapOutput::default();
+        self.registration.blocks.add(&mut output, vec![frame])?;
         self.registration.keep_result(&self.key, output);
         Ok(Rows::Waiting(size as u64))
     }
 }
 
 /// Leaves out what was cached and evicted since; the eviction has been or will be reported.
-fn still_true(mut outcome: Outcome, key: &TaskKey, registration: &Registration) -> Outcome {
+fn without_evicted(mut outcome: Outcome, key: &TaskKey, registration: &Registration) -> Outcome {
     if let Outcome::Success(success) = &mut outcome {
         success.cached.retain(|CachedPartition { cache, partition, .. }| {
-            let key = Key { session: key.session, cache: *cache, partition: *partition as usize };
+            let key = CacheKey { session: key.session, cache: *cache, partition: *partition as usize };
             registration.cache.contains(key)
         });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use partita_engine::codec::ShuffleSource;
 use partita_engine::memory::Reclaim;
-use partita_engine::shuffle::{Output, Owner};
+use partita_engine::shuffle::{MapOutput, Owner};
 use partita_engine::task::TaskError;
 use partita_wire::Token;
 use partita_wire::pool::TaskKey;
@@ -55,7 +55,7 @@ impl Side {
     /// Writes two blocks for reduce partition 1 that contain the map partition's number.
     fn leave(&self, map: usize) {
         self.kept.blocks.open(SHUFFLE);
-        let mut output = Output::default();
+        let mut output = MapOutput::default();
         for part in 0..2 {
             let blocks = vec![frame(0), frame(map as i64 * 10 + part)];
             self.kept.blocks.add(&mut output, blocks).unwrap();
@@ -173,8 +173,8 @@ fn key(job: u64) -> TaskKey {
     TaskKey { session: 1, job, stage: 0, partition: 0, attempt: 0 }
 }
 
-fn output(side: &Side) -> Output {
-    let mut output = Output::default();
+fn output(side: &Side) -> MapOutput {
+    let mut output = MapOutput::default();
     side.kept.blocks.add(&mut output, vec![frame(1)]).unwrap();
     output
 }

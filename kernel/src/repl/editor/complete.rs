@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use console::truncate_str;
 use rustyline::completion::Pair;
 
-use crate::interpreter::{Completions, commands};
+use partita_interpreter::{Completions, commands};
 
 /// Up to this many candidates are listed one per line, with their declarations.
 const LISTED_WHOLE: usize = 30;
@@ -79,7 +79,7 @@ pub fn signature_at_end<'a>(signatures: &'a HashMap<String, String>, line: &str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interpreter::completion::{Completion, Kind};
+    use partita_interpreter::completion::{Completion, Kind};
 
     fn found() -> Completions {
         let item = |text: &str, signature: &str| Completion {

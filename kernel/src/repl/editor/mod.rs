@@ -20,7 +20,7 @@ use rustyline::history::{FileHistory, MemHistory};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper};
 
-use crate::interpreter::{Completeness, Interpreter, is_complete};
+use partita_interpreter::{Completeness, Interpreter, is_complete};
 
 pub use history::History;
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::interpreter::Event;
+use partita_interpreter::Event;
 
 /// Tasks of a stage that are shown one by one; of more only the numbers are kept.
 const TASKS_KEPT: usize = 1 << 17;

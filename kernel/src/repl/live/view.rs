@@ -4,7 +4,7 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{JobView, render};
-use crate::interpreter::Event;
+use partita_interpreter::Event;
 
 /// Jobs that end sooner are not shown: a picture that flashes by says nothing.
 const SHOWN_AFTER: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use image::imageops::{FilterType, resize};
 use image::{Rgba, RgbaImage};
 
-use super::way::Colours;
+use super::mode::Colours;
 use super::{Screen, fit};
 
 /// The maximum width; more gains nothing in blocks.

@@ -1,12 +1,12 @@
 //! Pictures in the terminal: by the kitty, iTerm2 or sixel protocol if the terminal supports it, else in
-//! blocks of two pixels per character, and as files if there is no terminal. This module chooses the way;
+//! blocks of two pixels per character, and as files if there is no terminal. This module chooses the mode;
 //! the others write each form.
 
 mod blocks;
 mod files;
+mod mode;
 mod protocol;
 mod sixel;
-mod way;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use partita_bridge::MimeBundle;
 
 use files::Files;
-pub use way::Way;
+pub use mode::PictureMode;
 
 /// Rows left free around a picture, so that the prompt fits on the screen as well.
 const FREE_ROWS: u32 = 3;
@@ -39,14 +39,14 @@ pub enum Picture {
 pub struct Pictures {
     files: Files,
     /// Determined when the first picture comes, because querying the terminal disturbs it.
-    way: Option<Way>,
+    mode: Option<PictureMode>,
     terminal: bool,
 }
 
 impl Pictures {
     /// Pictures for standard output, which may be a terminal.
     pub fn new(terminal: bool) -> Self {
-        Self { files: Files::default(), way: None, terminal }
+        Self { files: Files::default(), mode: None, terminal }
     }
 
     /// Prepares the bundle's picture for printing, if it has one.
@@ -58,13 +58,13 @@ impl Pictures {
             return Ok(self.files.save(display, bundle)?.map(Picture::Saved));
         };
         let terminal = self.terminal;
-        let way = *self.way.get_or_insert_with(|| Way::find(terminal));
-        let drawn = match way {
-            Way::Files => None,
-            Way::Kitty { tmux } => protocol::kitty(&bytes, tmux).map(Picture::Drawn),
-            Way::Iterm2 { tmux } => protocol::iterm2(&bytes, tmux).map(Picture::Drawn),
-            Way::Sixel => decode(&bytes).map(|image| Picture::Drawn(sixel::encode(&image))),
-            Way::Blocks { colours } => match decode(&bytes) {
+        let mode = *self.mode.get_or_insert_with(|| PictureMode::detect(terminal));
+        let drawn = match mode {
+            PictureMode::Files => None,
+            PictureMode::Kitty { tmux } => protocol::kitty(&bytes, tmux).map(Picture::Drawn),
+            PictureMode::Iterm2 { tmux } => protocol::iterm2(&bytes, tmux).map(Picture::Drawn),
+            PictureMode::Sixel => decode(&bytes).map(|image| Picture::Drawn(sixel::encode(&image))),
+            PictureMode::Blocks { colours } => match decode(&bytes) {
                 Some(image) => {
                     let drawn = blocks::draw(&image, colours);
                     self.files.save(display, bundle)?.map(|path| Picture::Coarse(drawn, path))
@@ -154,8 +154,8 @@ mod tests {
         MimeBundle::text("a picture").with("image/png", STANDARD.encode(png.into_inner()))
     }
 
-    fn drawn(way: Way) -> String {
-        let mut pictures = Pictures { files: Files::default(), way: Some(way), terminal: true };
+    fn drawn(mode: PictureMode) -> String {
+        let mut pictures = Pictures { files: Files::default(), mode: Some(mode), terminal: true };
         match pictures.show(None, &bundle()).unwrap().unwrap() {
             Picture::Drawn(text) => text,
             Picture::Coarse(text, path) => {
@@ -168,15 +168,16 @@ mod tests {
 
     #[test]
     fn a_picture_is_drawn_the_way_the_terminal_has() {
-        assert!(drawn(Way::Kitty { tmux: false }).starts_with("\x1b_G"));
-        assert!(drawn(Way::Iterm2 { tmux: false }).starts_with("\x1b]1337;File="));
-        assert!(drawn(Way::Sixel).starts_with("\x1bP"));
-        assert!(drawn(Way::Blocks { colours: way::Colours::True }).contains("\x1b[48;2;255;0;0m"));
+        assert!(drawn(PictureMode::Kitty { tmux: false }).starts_with("\x1b_G"));
+        assert!(drawn(PictureMode::Iterm2 { tmux: false }).starts_with("\x1b]1337;File="));
+        assert!(drawn(PictureMode::Sixel).starts_with("\x1bP"));
+        assert!(drawn(PictureMode::Blocks { colours: mode::Colours::True }).contains("\x1b[48;2;255;0;0m"));
     }
 
     #[test]
     fn what_is_no_picture_and_vectors_are_not_drawn() {
-        let mut pictures = Pictures { files: Files::default(), way: Some(Way::Sixel), terminal: true };
+        let mut pictures =
+            Pictures { files: Files::default(), mode: Some(PictureMode::Sixel), terminal: true };
         assert_eq!(pictures.show(None, &MimeBundle::text("1")).unwrap(), None);
         assert!(pictures.show(None, &MimeBundle::default().with("image/png", "%")).is_err());
         let garbage = MimeBundle::default().with("image/png", STANDARD.encode("no png"));

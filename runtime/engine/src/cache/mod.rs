@@ -7,9 +7,10 @@ mod store;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 pub use lease::{CacheLease, CachedDatasets};
-pub use store::{CacheStore, Kept, KeptDataset, Key};
+pub use store::{CacheKey, CacheStore, Kept, KeptDataset};
 
 /// Identifies one cached dataset in a session.
 pub type CacheId = u64;
@@ -37,18 +38,21 @@ impl std::fmt::Display for StorageLevel {
     }
 }
 
+/// A text that names no storage level.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is not a storage level; use MEMORY_ONLY, MEMORY_AND_DISK or DISK_ONLY")]
+pub struct UnknownStorageLevel(pub String);
+
 impl FromStr for StorageLevel {
-    type Err = String;
+    type Err = UnknownStorageLevel;
 
     /// Parses Spark's spelling, in any case.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownStorageLevel> {
         match text.to_ascii_uppercase().as_str() {
             "MEMORY_ONLY" => Ok(Self::MemoryOnly),
             "MEMORY_AND_DISK" => Ok(Self::MemoryAndDisk),
             "DISK_ONLY" => Ok(Self::DiskOnly),
-            _ => {
-                Err(format!("{text:?} is not a storage level; use MEMORY_ONLY, MEMORY_AND_DISK or DISK_ONLY"))
-            }
+            _ => Err(UnknownStorageLevel(text.to_owned())),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::shuffle::block::{Packing, read_stream, write_stream};
 
 /// Identifies a partition of a session's cached dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
+pub struct CacheKey {
     pub session: u64,
     pub cache: CacheId,
     pub partition: usize,
@@ -40,7 +40,7 @@ pub struct KeptDataset {
 }
 
 /// Called when a partition is dropped that nobody asked to remove.
-type OnEvicted = Box<dyn Fn(Key) + Send + Sync>;
+type OnEvicted = Box<dyn Fn(CacheKey) + Send + Sync>;
 
 /// The cached partitions of one engine: in memory as far as the accountant has room for them.
 pub struct CacheStore {
@@ -53,7 +53,7 @@ pub struct CacheStore {
 
 #[derive(Default)]
 struct State {
-    entries: HashMap<Key, Entry>,
+    entries: HashMap<CacheKey, Entry>,
     clock: u64,
 }
 
@@ -95,7 +95,7 @@ impl CacheStore {
     /// # Errors
     /// When the partition's file cannot be read. The partition is then dropped, so that a second call
     /// recomputes it.
-    pub fn get(&self, key: Key) -> PolarsResult<Option<DataFrame>> {
+    pub fn get(&self, key: CacheKey) -> PolarsResult<Option<DataFrame>> {
         let cached = {
             let mut state = self.lock();
             let clock = state.tick();
@@ -122,7 +122,7 @@ impl CacheStore {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn put(&self, key: Key, level: StorageLevel, frame: &DataFrame) -> PolarsResult<Kept> {
+    pub fn put(&self, key: CacheKey, level: StorageLevel, frame: &DataFrame) -> PolarsResult<Kept> {
         let before = self.lock().entries.remove(&key);
         drop(before);
         if level != StorageLevel::DiskOnly
@@ -153,7 +153,7 @@ impl CacheStore {
         Ok(None)
     }
 
-    fn insert(&self, key: Key, level: StorageLevel, place: Place) {
+    fn insert(&self, key: CacheKey, level: StorageLevel, place: Place) {
         let mut state = self.lock();
         let clock = state.tick();
         state.entries.insert(key, Entry { level, place, last_used: clock, put: clock, moving: false });
@@ -165,13 +165,13 @@ impl CacheStore {
     }
 
     /// Drops all partitions for which `such` is true.
-    pub fn remove_all(&self, such: impl Fn(&Key) -> bool) {
+    pub fn remove_all(&self, such: impl Fn(&CacheKey) -> bool) {
         let removed: Vec<_> = self.lock().entries.extract_if(|key, _| such(key)).collect();
         drop(removed);
     }
 
     /// Whether a partition is cached. Does not check its file.
-    pub fn contains(&self, key: Key) -> bool {
+    pub fn contains(&self, key: CacheKey) -> bool {
         self.lock().entries.contains_key(&key)
     }
 
@@ -185,7 +185,7 @@ impl CacheStore {
         self.count(|_| true)
     }
 
-    fn count(&self, which: impl Fn(&Key) -> bool) -> (usize, usize) {
+    fn count(&self, which: impl Fn(&CacheKey) -> bool) -> (usize, usize) {
         let state = self.lock();
         let counted = || state.entries.iter().filter(|(key, _)| which(key));
         let memory = counted().filter(|(_, entry)| matches!(entry.place, Place::Memory(..))).count();
@@ -195,7 +195,7 @@ impl CacheStore {
     /// What is cached of each dataset.
     pub fn datasets(&self) -> Vec<KeptDataset> {
         let mut datasets: BTreeMap<(u64, CacheId), KeptDataset> = BTreeMap::new();
-        for (Key { session, cache, .. }, entry) in &self.lock().entries {
+        for (CacheKey { session, cache, .. }, entry) in &self.lock().entries {
             let (session, cache, level) = (*session, *cache, entry.level);
             let kept = datasets.entry((session, cache)).or_insert(KeptDataset {
                 session,
@@ -269,7 +269,7 @@ impl CacheStore {
     }
 
     /// The least recently used partition in memory that is not being moved. Marks it as being moved.
-    fn oldest(&self) -> Option<(Key, StorageLevel, u64, DataFrame)> {
+    fn oldest(&self) -> Option<(CacheKey, StorageLevel, u64, DataFrame)> {
         let mut state = self.lock();
         let in_memory = |entry: &Entry| !entry.moving && matches!(entry.place, Place::Memory(..));
         let (key, entry) = state
@@ -283,7 +283,7 @@ impl CacheStore {
         Some(found)
     }
 
-    fn write(&self, key: Key, frame: &DataFrame) -> PolarsResult<Cached> {
+    fn write(&self, key: CacheKey, frame: &DataFrame) -> PolarsResult<Cached> {
         let written = self.spill.write::<_, PolarsError>(|writer| {
             write_stream(frame, Packing::Lz4, writer)?;
             Ok(writer.written())

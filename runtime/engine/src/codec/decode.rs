@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::frames;
 use super::plans::allowed;
 use super::shared::{Part, Shared};
-use super::walk::{Seen, can_travel, walk};
+use super::visit::{Seen, can_travel, visit};
 use super::wire::{WireInput, WireOutput, WireStep, WireTask, exprs_of, keys_of};
 use super::{Access, CodecError, Decoded, GetBlob, MAX_INPUT_DEPTH, packed};
 use crate::cache::CacheLease;
@@ -165,7 +165,7 @@ impl Decoder<'_> {
         let seen = || exprs.iter().map(|expr| Seen::Expr(expr));
         can_travel("an expression", seen())?;
         allowed(seen(), self.access)?;
-        let plain = walk(seen(), |seen, _| if is_plain(seen) { Ok(()) } else { Err(()) });
+        let plain = visit(seen(), |seen, _| if is_plain(seen) { Ok(()) } else { Err(()) });
         Ok(if plain.is_ok() { Needs::Rows } else { Needs::More })
     }
 }

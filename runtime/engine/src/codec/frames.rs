@@ -35,7 +35,7 @@ pub fn read_frame(bytes: &[u8]) -> PolarsResult<DataFrame> {
 }
 
 pub(super) fn wire(frame: &DataFrame, blobs: &dyn Blobs) -> Result<WireFrame, CodecError> {
-    if let Some(number) = blobs.put(frame).map_err(CodecError::Blob)? {
+    if let Some(number) = blobs.put(frame)? {
         return Ok(WireFrame::Blob(number));
     }
     let mut bytes = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn open(frame: WireFrame, blobs: &GetBlob<'_>) -> Result<DataFrame, C
         WireFrame::Rows(bytes) => {
             read_frame(&bytes).map_err(|error| CodecError::malformed("a frame", error.to_string()))
         }
-        WireFrame::Blob(number) => blobs(number).map_err(CodecError::Blob),
+        WireFrame::Blob(number) => Ok(blobs(number)?),
         WireFrame::Hole => Err(CodecError::malformed("a frame", "it is only a placeholder")),
     }
 }

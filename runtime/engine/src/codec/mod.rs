@@ -12,7 +12,7 @@ mod plans;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod walk;
+mod visit;
 mod wire;
 
 use std::collections::HashMap;
@@ -57,12 +57,26 @@ pub enum CodecError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error("cannot get a frame that the task needs: {0}")]
-    Blob(String),
+    Blob(#[from] BlobError),
+}
+
+/// Why a frame that is sent ahead of its tasks is not available.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BlobError {
+    /// The session has ended, and its frames with it.
+    #[error("its session has ended")]
+    SessionEnded,
+    /// The frame did not reach the master.
+    #[error("it cannot be sent to the pool: {0}")]
+    NotSent(String),
+    /// The frame did not come from the master.
+    #[error("the master did not send it: {0}")]
+    NotReceived(String),
 }
 
 impl CodecError {
-    fn malformed(what: &str, cause: impl Into<String>) -> Self {
-        Self::Malformed { what: what.to_owned(), cause: cause.into() }
+    fn malformed(what: &str, cause: impl ToString) -> Self {
+        Self::Malformed { what: what.to_owned(), cause: cause.to_string() }
     }
 }
 
@@ -82,11 +96,11 @@ pub trait Blobs {
     ///
     /// # Errors
     /// When it cannot be sent ahead.
-    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, String>;
+    fn put(&self, frame: &DataFrame) -> Result<Option<u64>, BlobError>;
 }
 
 /// Finds a frame that was sent ahead. May block.
-pub type GetBlob<'a> = dyn Fn(u64) -> Result<DataFrame, String> + 'a;
+pub type GetBlob<'a> = dyn Fn(u64) -> Result<DataFrame, BlobError> + 'a;
 
 /// A received task.
 pub struct Decoded {

@@ -25,6 +25,8 @@ pub(super) enum Malformed {
     NoValue,
     #[error("values are nested more than {0} deep")]
     TooDeep(usize),
+    #[error("{0}")]
+    WrongType(String),
 }
 
 pub(super) fn to_bytes<T: Serialize>(value: &T) -> PolarsResult<Vec<u8>> {
@@ -34,9 +36,9 @@ pub(super) fn to_bytes<T: Serialize>(value: &T) -> PolarsResult<Vec<u8>> {
 }
 
 /// Decodes what [`check`] has accepted. The stack grows with the depth.
-pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    check(bytes, MAX_DEPTH).map_err(|error| error.to_string())?;
-    deserialize_dsl(bytes).map_err(|error| error.to_string())
+pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+    check(bytes, MAX_DEPTH)?;
+    deserialize_dsl(bytes).map_err(|error| Malformed::WrongType(error.to_string()))
 }
 
 /// Scans one value without recursion: every length must be covered by actual bytes, and the depth must

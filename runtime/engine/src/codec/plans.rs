@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Access;
 use super::frames::{self, WireFrame};
-use super::walk::{Seen, can_travel, walk};
+use super::visit::{Seen, can_travel, visit};
 use super::{Blobs, CodecError, packed};
 use crate::task::template::{Template, map_leaves};
 
@@ -156,7 +156,7 @@ pub(super) fn allowed<'a>(
         let cause = "it is not supported there; use other steps".to_owned();
         Err(CodecError::CannotTravel { what: what.to_owned(), cause })
     };
-    walk(start, |seen, _| match seen {
+    visit(start, |seen, _| match seen {
         Seen::Plan(DslPlan::Scan { sources, unified_scan_args, .. }) => {
             if unified_scan_args.deletion_files.is_some() {
                 return refuse("a scan with deletion files");

@@ -13,7 +13,7 @@ use crate::task::{Input, Output, Step};
 struct Inline;
 
 impl Blobs for Inline {
-    fn put(&self, _frame: &DataFrame) -> Result<Option<u64>, String> {
+    fn put(&self, _frame: &DataFrame) -> Result<Option<u64>, BlobError> {
         Ok(None)
     }
 }
@@ -41,8 +41,8 @@ fn encode(task: &Task) -> Result<Vec<u8>, CodecError> {
     Encoder::new(&Inline, &|_| Vec::new()).encode(task)
 }
 
-fn no_blobs(_: u64) -> Result<DataFrame, String> {
-    Err("there is none".to_owned())
+fn no_blobs(_: u64) -> Result<DataFrame, BlobError> {
+    Err(BlobError::NotReceived("there is none".to_owned()))
 }
 
 #[test]

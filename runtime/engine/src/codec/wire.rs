@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frames::{self, WireFrame};
 use super::plans::WirePlan;
-use super::walk::{Seen, can_travel};
+use super::visit::{Seen, can_travel};
 use super::{Blobs, CodecError, MAX_INPUT_DEPTH, ShuffleSource, packed};
 use crate::cache::{CacheId, StorageLevel};
 use crate::shuffle::{Partitioner, ShuffleId};

@@ -32,9 +32,9 @@ pub fn execute(
     let started = Instant::now();
     let cpu = thread_cpu();
     let mut run = Run { task, stores, metrics: TaskMetrics::default(), reads: Arc::default(), cause: None };
-    let result =
-        catch_unwind(AssertUnwindSafe(|| run.run())).unwrap_or_else(|panic| Err(panic_text(&*panic)));
-    let result = result.map_err(|text| run.cause.take().unwrap_or(TaskError::Failed(text)))?;
+    let result = catch_unwind(AssertUnwindSafe(|| run.run()))
+        .unwrap_or_else(|panic| Err(TaskError::Failed(panic_text(&*panic))));
+    let result = result.map_err(|error| run.cause.take().unwrap_or(error))?;
     let reads = run.reads.snapshot();
     let mut metrics = run.metrics;
     metrics.slot = slot;
@@ -58,42 +58,40 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn run(&mut self) -> Result<TaskResult, String> {
-        let text = |error: PolarsError| error.to_string();
+    fn run(&mut self) -> Result<TaskResult, TaskError> {
         match &self.task.output {
             Output::Count => {
                 let count = match &*self.task.input {
                     Input::Frame(frame) => self.rows_in(frame.height()),
                     Input::Range { start, end } => self.rows_in((end - start) as usize),
                     input => {
-                        let rows = self.lazy(input).map_err(text)?;
-                        count(rows).map_err(text)?
+                        let rows = self.lazy(input)?;
+                        count(rows)?
                     }
                 };
                 self.metrics.rows_out = count;
                 Ok(TaskResult::Count(count))
             }
-            Output::Collect => self.frame(&self.task.input).map(TaskResult::Frame).map_err(text),
+            Output::Collect => Ok(TaskResult::Frame(self.frame(&self.task.input)?)),
             Output::Sample { by, rows } => {
-                let frame = self.frame(&self.task.input).map_err(text)?;
-                let keys =
-                    sample(&frame, by, *rows, self.task.partition as u64).map_err(|e| e.to_string())?;
+                let frame = self.frame(&self.task.input)?;
+                let keys = sample(&frame, by, *rows, self.task.partition as u64)
+                    .map_err(|error| TaskError::Failed(error.to_string()))?;
                 self.metrics.rows_out = keys.height() as u64;
                 Ok(TaskResult::Frame(keys))
             }
             Output::Shuffle { id, partitioner } => {
-                let frame = self.frame(&self.task.input).map_err(text)?;
+                let frame = self.frame(&self.task.input)?;
                 let started = Instant::now();
                 self.metrics.hot_keys = partitioner.hot_keys(&frame, self.task.partition);
-                let put = self.stores.put(*id, self.task.partition, partitioner, frame);
-                let written = put.map_err(|error| self.failed(error).to_string())?;
+                let written = self.stores.put(*id, self.task.partition, partitioner, frame)?;
                 self.metrics.shuffle_out = written.bytes;
                 self.metrics.spilled += written.spilled;
                 self.metrics.write = started.elapsed();
                 Ok(TaskResult::Written(written.blocks))
             }
             Output::Parquet { directory } => {
-                let mut frame = self.frame(&self.task.input).map_err(text)?;
+                let mut frame = self.frame(&self.task.input)?;
                 let started = Instant::now();
                 let name = format!("part-{:05}.parquet", self.task.partition);
                 // Two attempts may write at the same time; the last one to finish wins.
@@ -105,7 +103,8 @@ impl Run<'_> {
                     // Readers only see complete files.
                     Ok(fs::rename(&partial, &path)?)
                 };
-                write().map_err(|error| format!("writing {}: {error}", path.display()))?;
+                let failed = |error| TaskError::Failed(format!("writing {}: {error}", path.display()));
+                write().map_err(failed)?;
                 self.metrics.write = started.elapsed();
                 Ok(TaskResult::Nothing)
             }

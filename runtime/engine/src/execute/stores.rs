@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 
-use crate::cache::{CacheId, CacheStore, Kept, Key, StorageLevel};
+use crate::cache::{CacheId, CacheKey, CacheStore, Kept, StorageLevel};
 use crate::memory::{Accountant, Limits, SpillDirectory};
 use crate::shuffle::block::Block;
-use crate::shuffle::{BlockStore, Output, Owner, Partitioner, ShuffleId};
+use crate::shuffle::{BlockStore, MapOutput, Owner, Partitioner, ShuffleId};
 use crate::task::TaskError;
 
 /// Block sizes are not reported for more reduce partitions than this.
@@ -77,9 +77,9 @@ pub fn split_into(
     partitioner: &Partitioner,
     rows: &DataFrame,
     slice_rows: usize,
-) -> Result<(Output, Written), TaskError> {
+) -> Result<(MapOutput, Written), TaskError> {
     let failed = |error: &dyn std::fmt::Display| TaskError::Failed(error.to_string());
-    let mut output = Output::default();
+    let mut output = MapOutput::default();
     let mut written = Written::default();
     let slices = partitioner.split_in_slices(rows, map_partition, slice_rows).map_err(|e| failed(&e))?;
     for blocks in slices {
@@ -123,8 +123,8 @@ impl LocalStores {
     }
 }
 
-fn key(cache: CacheId, partition: usize) -> Key {
-    Key { session: LocalStores::SESSION, cache, partition }
+fn key(cache: CacheId, partition: usize) -> CacheKey {
+    CacheKey { session: LocalStores::SESSION, cache, partition }
 }
 
 impl Stores for LocalStores {
@@ -137,7 +137,7 @@ impl Stores for LocalStores {
         let found = self.blocks.blocks(Self::owner(shuffle), partition, None).unwrap_or_default();
         let wanted = found.into_iter().filter(|(map, _)| maps.is_none_or(|maps| maps.contains(map)));
         let blocks = wanted.flat_map(|(_, blocks)| blocks);
-        blocks.map(Block::read).collect::<PolarsResult<_>>().map_err(|e| TaskError::Failed(e.to_string()))
+        Ok(blocks.map(Block::read).collect::<PolarsResult<_>>()?)
     }
 
     fn put(
@@ -163,10 +163,9 @@ impl Stores for LocalStores {
         level: StorageLevel,
         rows: &DataFrame,
     ) -> Result<u64, TaskError> {
-        match self.cache.put(key(cache, partition), level, rows) {
-            Ok(Kept::OnDisk(bytes)) => Ok(bytes),
-            Ok(Kept::InMemory | Kept::No) => Ok(0),
-            Err(error) => Err(TaskError::Failed(error.to_string())),
+        match self.cache.put(key(cache, partition), level, rows)? {
+            Kept::OnDisk(bytes) => Ok(bytes),
+            Kept::InMemory | Kept::No => Ok(0),
         }
     }
 }

@@ -56,8 +56,13 @@ pub trait Reclaim {
     ///
     /// # Errors
     /// When something cannot be written to disk; it then stays in memory.
-    fn reclaim(&self, bytes: usize) -> Result<usize, String>;
+    fn reclaim(&self, bytes: usize) -> Result<usize, SpillError>;
 }
+
+/// Why something stays in memory: it could not be written to disk.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct SpillError(pub String);
 
 /// Why a task gets no memory.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -67,7 +72,7 @@ pub enum Refused {
     TooLarge { most: usize },
     /// What takes the memory cannot be moved.
     #[error("{0}")]
-    Stuck(String),
+    Stuck(#[from] SpillError),
     #[error("cancelled")]
     Cancelled,
 }
@@ -294,7 +299,7 @@ mod tests {
     struct Nothing;
 
     impl Reclaim for Nothing {
-        fn reclaim(&self, _: usize) -> Result<usize, String> {
+        fn reclaim(&self, _: usize) -> Result<usize, SpillError> {
             Ok(0)
         }
     }
@@ -303,7 +308,7 @@ mod tests {
     struct Keeper(Mutex<Vec<Room>>);
 
     impl Reclaim for Keeper {
-        fn reclaim(&self, _: usize) -> Result<usize, String> {
+        fn reclaim(&self, _: usize) -> Result<usize, SpillError> {
             Ok(self.0.lock().unwrap().pop().map_or(0, |room| room.bytes()))
         }
     }
@@ -375,14 +380,14 @@ mod tests {
     fn a_full_disk_refuses_only_a_task_that_nobody_else_will_make_room_for() {
         struct FullDisk;
         impl Reclaim for FullDisk {
-            fn reclaim(&self, _: usize) -> Result<usize, String> {
-                Err("the disk is full".into())
+            fn reclaim(&self, _: usize) -> Result<usize, SpillError> {
+                Err(SpillError("the disk is full".into()))
             }
         }
         let accountant = accountant(100);
         let _kept = accountant.room(Use::Shuffle, 50).unwrap();
         let refused = accountant.admit(60, &FullDisk, &RUNNING).err();
-        assert_eq!(refused, Some(Refused::Stuck("the disk is full".into())));
+        assert_eq!(refused, Some(Refused::Stuck(SpillError("the disk is full".into()))));
     }
 
     #[test]

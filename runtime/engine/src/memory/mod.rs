@@ -8,6 +8,6 @@ mod bytes;
 pub mod heap;
 mod spill;
 
-pub use accountant::{Accountant, Amounts, Limits, Reclaim, Refused, Reservation, Room, Use};
+pub use accountant::{Accountant, Amounts, Limits, Reclaim, Refused, Reservation, Room, SpillError, Use};
 pub use bytes::Bytes;
 pub use spill::{SpillDirectory, SpillFile};

@@ -19,4 +19,4 @@ pub use range::{range_bounds, sample};
 pub use salt::Salt;
 pub use salt::hot_hashes;
 pub use store::ShuffleId;
-pub use store::{BlockStore, Output, Owner};
+pub use store::{BlockStore, MapOutput, Owner};

@@ -31,14 +31,14 @@ impl Owner {
 pub struct BlockStore {
     accountant: Arc<Accountant>,
     spill: Arc<SpillDirectory>,
-    outputs: Mutex<HashMap<Owner, HashMap<usize, Output>>>,
+    outputs: Mutex<HashMap<Owner, HashMap<usize, MapOutput>>>,
     next_part: AtomicU64,
     on_disk: Arc<AtomicU64>,
 }
 
 /// What one map task has left, in the order of writing.
 #[derive(Default)]
-pub struct Output {
+pub struct MapOutput {
     parts: Vec<Part>,
 }
 
@@ -106,7 +106,7 @@ impl BlockStore {
     ///
     /// # Errors
     /// When they cannot be written to disk.
-    pub fn add(&self, output: &mut Output, blocks: Vec<DataFrame>) -> PolarsResult<u64> {
+    pub fn add(&self, output: &mut MapOutput, blocks: Vec<DataFrame>) -> PolarsResult<u64> {
         let number = self.next_part.fetch_add(1, Ordering::Relaxed);
         let bytes = blocks.iter().map(DataFrame::estimated_size).sum();
         let (held, to_disk) = match self.accountant.room(Use::Shuffle, bytes) {
@@ -124,7 +124,7 @@ impl BlockStore {
     /// Keeps a map task's output. It is dropped if its shuffle is not open, because the task has then
     /// outlived its job. It is also dropped if there is an output of that map partition already: it comes
     /// from a second attempt, and others may have read the first.
-    pub fn put(&self, owner: Owner, map_partition: usize, output: Output) {
+    pub fn put(&self, owner: Owner, map_partition: usize, output: MapOutput) {
         if let Some(maps) = self.lock().get_mut(&owner)
             && let Entry::Vacant(place) = maps.entry(map_partition)
         {
@@ -151,7 +151,7 @@ impl BlockStore {
     ) -> Result<Vec<(usize, Vec<Block>)>, Vec<usize>> {
         let outputs = self.lock();
         let maps = outputs.get(&owner);
-        let of = |output: &Output| output.parts.iter().filter_map(|part| part.block(partition)).collect();
+        let of = |output: &MapOutput| output.parts.iter().filter_map(|part| part.block(partition)).collect();
         let Some(wanted) = wanted else {
             let mut all: Vec<(usize, Vec<Block>)> =
                 maps.into_iter().flatten().map(|(map, output)| (*map, of(output))).collect();
@@ -261,7 +261,7 @@ impl BlockStore {
         Ok(Spilled { file, places, bytes, on_disk: self.on_disk.clone() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Owner, HashMap<usize, Output>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Owner, HashMap<usize, MapOutput>>> {
         self.outputs.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -66,7 +66,7 @@ proptest! {
             match action {
                 Do::Put { shuffle: id, map, parts } => {
                     store.open(shuffle(id));
-                    let mut output = Output::default();
+                    let mut output = MapOutput::default();
                     let mut expected: [Vec<i64>; 3] = Default::default();
                     for part in parts {
                         let blocks = part.iter().zip(&mut expected).map(|(&rows, expected)| {
@@ -109,7 +109,7 @@ fn what_is_missing_is_named_and_a_block_of_a_removed_shuffle_can_still_be_read_b
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = store(0, directory.path());
     store.open(shuffle(1));
-    let mut output = Output::default();
+    let mut output = MapOutput::default();
     assert!(store.add(&mut output, vec![frame(0, 10)]).unwrap() > 0, "there is no room in memory");
     store.put(shuffle(1), 2, output);
     assert_eq!(store.blocks(shuffle(1), 0, Some(&[1, 2, 3])).err(), Some(vec![1, 3]));
@@ -117,7 +117,7 @@ fn what_is_missing_is_named_and_a_block_of_a_removed_shuffle_can_still_be_read_b
     let (_, blocks) = store.blocks(shuffle(1), 0, None).unwrap().remove(0);
     store.remove(shuffle(1));
     assert_eq!(blocks[0].clone().read().unwrap(), frame(0, 10));
-    let mut late = Output::default();
+    let mut late = MapOutput::default();
     store.add(&mut late, vec![frame(0, 10)]).unwrap();
     store.put(shuffle(1), 0, late);
     assert!(store.blocks(shuffle(1), 0, None).unwrap().is_empty(), "nobody will ever fetch it");
@@ -129,7 +129,7 @@ fn when_the_disk_does_not_take_blocks_they_stay_in_memory() {
     let gone = directory.path().join("gone");
     let (store, accountant) = store(usize::MAX, &gone);
     store.open(shuffle(1));
-    let mut output = Output::default();
+    let mut output = MapOutput::default();
     store.add(&mut output, vec![frame(0, 10)]).unwrap();
     store.put(shuffle(1), 0, output);
     let error = store.spill(1).unwrap_err().to_string();

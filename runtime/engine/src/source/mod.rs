@@ -22,7 +22,7 @@ mod row_groups;
 mod split;
 #[cfg(test)]
 mod tests;
-mod travel;
+mod wire;
 
 pub use csv::{CsvOptions, CsvSource};
 pub use error::SourceError;
@@ -31,4 +31,4 @@ pub use piece::Frames;
 pub use piece::{Part, Piece};
 pub use pushdown::{Pushdown, pushed_down};
 pub use read_stats::{ReadSnapshot, ReadStats};
-pub use travel::{Opened, WirePiece};
+pub use wire::{Opened, WirePiece};

@@ -244,6 +244,12 @@ pub enum TaskError {
     Cancelled,
 }
 
+impl From<PolarsError> for TaskError {
+    fn from(error: PolarsError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 /// What an engine reports to the scheduler, in order.
 #[allow(dead_code)]
 pub enum TaskEvent {

@@ -12,26 +12,26 @@ use partita_events::Event;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Lines that wait for the disk. What comes when they are full is not written, and counted.
+/// The most lines that wait for the disk. When there are more, new lines are dropped and counted.
 const WAITING: usize = 65_536;
 
-/// After so long without new lines the files show what was written.
+/// After this time without new lines, the files are flushed.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// Where the event log goes and what it may take.
+/// The location and limits of the event log.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// The directory; it is made if it is missing.
+    /// The directory; it is created if it is missing.
     pub directory: PathBuf,
-    /// Bytes of one session's file. When it is full it becomes the session's older half, in place of
-    /// the one before, and a new one is begun.
+    /// The size limit of one file, in bytes. A full file becomes the session's older half, in place of the
+    /// previous one, and a new file is started.
     pub file_bytes: u64,
-    /// Sessions whose files are kept; the oldest are removed.
+    /// The most sessions whose files are kept; the oldest are removed.
     pub sessions: usize,
 }
 
 impl LogOptions {
-    /// A log in `directory` with the usual bounds: 64 MiB twice a session, 200 sessions.
+    /// A log in `directory` with the default limits: twice 64 MiB per session, 200 sessions.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), file_bytes: 64 << 20, sessions: 200 }
     }
@@ -39,13 +39,13 @@ impl LogOptions {
 
 /// The event log cannot be written.
 #[derive(Debug, Error)]
-#[error("cannot write the event log to {directory}: {cause}. Name another directory, or go without one")]
+#[error("cannot write the event log to {directory}: {cause}. Use another directory, or none")]
 pub struct LogError {
     directory: PathBuf,
     cause: io::Error,
 }
 
-/// A line of a session's file. Most are events, just as the bridge writes them.
+/// A line of a session's file. Most lines are events, in the bridge's format.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Line {
     /// The first line.
@@ -53,15 +53,15 @@ pub(super) enum Line {
         id: String,
         session: u64,
         name: String,
-        /// Seconds of the Unix epoch.
+        /// Seconds since the Unix epoch.
         opened: f64,
-        /// What time zero of the events is on that clock.
+        /// Time zero of the events, in the same unit.
         zero: f64,
         partita: String,
     },
     /// The last line.
     Closed { at: f64 },
-    /// Events that are missing here, because the disk did not keep up.
+    /// The number of events that are missing here because the disk was too slow.
     Dropped { events: u64 },
     #[serde(untagged)]
     Event(Event),
@@ -72,7 +72,7 @@ enum Message {
     Close { id: Arc<str> },
 }
 
-/// Writes the files, on a thread of its own.
+/// Writes the files on a thread of its own.
 #[derive(Debug)]
 pub(super) struct Log {
     queue: Option<SyncSender<Message>>,
@@ -84,7 +84,7 @@ impl Log {
     pub fn start(options: LogOptions) -> Result<Self, LogError> {
         let failed = |cause| LogError { directory: options.directory.clone(), cause };
         fs::create_dir_all(&options.directory).map_err(failed)?;
-        // Found out now, not when the first job has run.
+        // Report an unwritable directory now, not after the first job.
         let probe = options.directory.join(".partita-probe");
         File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
         let (queue, waiting) = sync_channel(WAITING);
@@ -97,7 +97,7 @@ impl Log {
         Ok(Self { queue: Some(queue), thread: Mutex::new(Some(thread)), dropped })
     }
 
-    /// Takes a line for a session's file; never waits.
+    /// Queues a line for a session's file; never waits.
     pub fn write(&self, id: &Arc<str>, line: Line) {
         self.send(Message::Line { id: id.clone(), line: Box::new(line) });
     }
@@ -106,7 +106,7 @@ impl Log {
         self.send(Message::Close { id: id.clone() });
     }
 
-    /// Lines that could not be written.
+    /// The number of lines that could not be written.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -120,7 +120,7 @@ impl Log {
 }
 
 impl Drop for Log {
-    /// What was taken is written.
+    /// Writes the queued lines.
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.lock().unwrap_or_else(|e| e.into_inner()).take() {
@@ -129,7 +129,7 @@ impl Drop for Log {
     }
 }
 
-/// The file of a session, and that of its older half.
+/// The file of a session, and the file of its older half.
 pub(super) fn paths(directory: &Path, id: &str) -> [PathBuf; 2] {
     [directory.join(format!("{id}.older.jsonl")), directory.join(format!("{id}.jsonl"))]
 }
@@ -143,7 +143,7 @@ struct Writer {
 struct Open {
     file: BufWriter<File>,
     bytes: u64,
-    /// What a file begins with: the session, and the workers that are there.
+    /// The beginning of every file: the session and its current workers.
     head: Vec<Line>,
     told: u64,
 }
@@ -174,7 +174,7 @@ impl Writer {
 
     fn line(&mut self, id: &Arc<str>, line: Line) {
         if let Err(error) = self.try_line(id, line) {
-            // The disk may be full for a while; what the pool does is not held up by that.
+            // The disk may be full for a while; that must not stop the pool.
             if self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
                 let directory = self.options.directory.display();
                 tracing::warn!("cannot write the event log to {directory}: {error}");
@@ -196,7 +196,7 @@ impl Writer {
             open.told = dropped;
             open.put(&Line::Dropped { events })?;
         }
-        // A new file begins between jobs if it can, so that a job is in one piece.
+        // If possible a new file begins between jobs, so that a job is in one file.
         let between = matches!(line, Line::Event(Event::JobSubmitted { .. }));
         if open.bytes > most || (between && open.bytes > most / 4 * 3) {
             open.file.flush()?;
@@ -220,7 +220,7 @@ impl Writer {
         }
     }
 
-    /// Removes the files of the oldest sessions, which their names sort by.
+    /// Removes the files of the oldest sessions; file names sort by age.
     fn make_room(&self) {
         let Ok(sessions) = super::replay::sessions(&self.options.directory) else { return };
         let surplus = (sessions.len() + 1).saturating_sub(self.options.sessions.max(1));
@@ -252,7 +252,7 @@ impl Open {
     }
 }
 
-/// What jobs do may be nobody else's business.
+/// Only the owner may read a file, because events may be confidential.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

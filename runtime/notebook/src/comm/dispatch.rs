@@ -19,6 +19,7 @@ const MAX_WAITING_BYTES: usize = 256 << 20;
 /// Callbacks are compiled without optimisation, so they need much stack.
 const STACK_BYTES: usize = 64 << 20;
 
+/// Process-wide: one thread calls the callbacks of all channels, in the order of the messages.
 static QUEUE: Mutex<Queue> =
     Mutex::new(Queue { waiting: VecDeque::new(), bytes: 0, lost: 0, started: false });
 static ARRIVED: Condvar = Condvar::new();

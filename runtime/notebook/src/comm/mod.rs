@@ -33,7 +33,7 @@ use partita_bridge::CommAction;
 pub use serde_json::{Value, json};
 
 pub use self::message::{CommError, CommMessage};
-pub(crate) use self::registry::{receive, send_to};
+pub(crate) use self::registry::receive;
 use self::{dispatch::Work, message::Incoming};
 use crate::comm::registry::lock;
 

@@ -1,34 +1,30 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-use partita_bridge::{Comm as WireComm, CommAction};
+use partita_bridge::{Comm as WireComm, CommAction, FrameError, FromEvaluation};
 
 use super::{
     Comm, CommError, CommMessage,
     dispatch::{self, Work},
     message::Incoming,
 };
+use crate::bridge::bridge;
 
 /// The maximum number of open channels. A cell that opens more in a loop gets an error.
 const MAX_OPEN: usize = 4096;
 
 pub(super) type OnOpen = Arc<dyn Fn(Comm, CommMessage) + Send + Sync>;
-type Sink = fn(WireComm) -> Result<(), CommError>;
 
-static SINK: OnceLock<Sink> = OnceLock::new();
+/// Process-wide because [`Comm::open`] and [`Comm::target`] are called with nothing in hand, and a process has
+/// one front end.
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Registry {
     targets: HashMap<String, OnOpen>,
     open: HashMap<String, Comm>,
-}
-
-/// Sends later messages to the front end through `sink`. Only the first call has an effect.
-pub(crate) fn send_to(sink: Sink) {
-    let _ = SINK.set(sink);
 }
 
 /// Receives a message from the front end. Never waits: callbacks run on another thread.
@@ -60,7 +56,7 @@ pub(crate) fn receive(comm: WireComm) {
 }
 
 pub(super) fn transmit(id: &str, action: CommAction, message: CommMessage) -> Result<(), CommError> {
-    let sink = SINK.get().ok_or(CommError::NoFrontEnd)?;
+    let bridge = bridge().ok_or(CommError::NoFrontEnd)?;
     if !message.data.is_object() {
         return Err(CommError::NotAnObject("data"));
     }
@@ -68,12 +64,16 @@ pub(super) fn transmit(id: &str, action: CommAction, message: CommMessage) -> Re
         return Err(CommError::NotAnObject("metadata"));
     }
     let CommMessage { data, metadata, buffers } = message;
-    sink(WireComm {
+    let comm = WireComm {
         id: id.to_owned(),
         action,
         data: data.to_string(),
         metadata: metadata.to_string(),
         buffers,
+    };
+    bridge.send(&FromEvaluation::Comm(comm)).map_err(|error| match error {
+        FrameError::TooLarge(bytes) => CommError::TooLarge(bytes),
+        error => CommError::Connection(error.to_string()),
     })
 }
 

@@ -3,25 +3,20 @@
 //! generates around a cell, not for people. The kernel splits, compiles and types cells; nothing here
 //! knows Jupyter.
 
-mod bridge;
+mod backtrace;
 mod commands;
-mod comms;
-mod events;
 mod failure;
-mod frames;
-mod input;
 mod last_words;
 mod panics;
-mod print;
 mod process;
 mod scope;
 mod sizes;
 mod store;
 
-pub use bridge::{Bridge, bridge};
+pub use crate::bridge::{Bridge, bridge};
+pub use crate::print::write_text;
 pub use failure::CellFailure;
 pub use partita_bridge::{CellOutcome, MimeBundle, Stream};
-pub use print::write_text;
 pub use scope::{CellFunction, CellResult, Kept, Scope};
 
 /// The macros that cells get under these names. They print through the bridge, so that text and displays

@@ -7,7 +7,7 @@ use std::{
 
 use partita_bridge::{Panic, Stream};
 
-use super::{frames, last_words, write_text};
+use super::{backtrace, last_words, write_text};
 
 /// The thread that runs cells. Its panics are the cell's outcome; others are reported as text.
 pub(super) const CELL_THREAD: &str = "cell";
@@ -47,7 +47,7 @@ fn describe(info: &PanicHookInfo<'_>) -> Panic {
     let (file, line, column) = info
         .location()
         .map_or((String::new(), 0, 0), |place| (place.file().to_owned(), place.line(), place.column()));
-    Panic { message: text(info.payload()), file, line, column, frames: frames::of_cells() }
+    Panic { message: text(info.payload()), file, line, column, frames: backtrace::of_cells() }
 }
 
 fn text(payload: &dyn Any) -> String {

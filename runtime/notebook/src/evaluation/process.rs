@@ -8,21 +8,19 @@ use std::{
 };
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use partita::input::InputError;
 use partita_bridge::{
-    CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, Stream, ToEvaluation,
-    Viewer, read_frame,
+    CellOutcome, Command, FrameError, FromEvaluation, LoadCell, MimeBundle, Panic, ToEvaluation, Viewer,
+    read_frame,
 };
+use partita_events::Event;
 use polars::error::abort::register_polars_abort_mechanism;
 
-use super::{
-    Bridge, CellFunction, Scope, bridge, commands, comms, events, frames, input, last_words, panics,
-};
-use crate::{comm, widgets};
-use partita::{
-    cancel,
-    display::{self, Shown},
-    input as asking,
-};
+use super::{CellFunction, Scope, backtrace, commands, last_words, panics};
+use crate::bridge::{self, Bridge, bridge};
+use crate::host::Notebook;
+use crate::widgets::{self, timeline};
+use crate::{comm, events};
 
 /// Cells are compiled without optimisation, so they need much stack.
 const STACK_BYTES: usize = 256 << 20;
@@ -52,96 +50,89 @@ fn serve() -> Result<(), FrameError> {
     // Before our own hook, which must know what Polars' hook does.
     register_polars_abort_mechanism();
     panics::install_hook();
-    events::forward()?;
-    comm::send_to(comms::send);
+    let notebook = Notebook::install().map_err(io::Error::other)?;
+    events::forward(deliver, timeline::show_due)?;
     widgets::serve();
-    asking::ask_by(input::ask);
-    display::set_running(false);
-    display::send_to(send_shown);
     let (cells, queue) = mpsc::channel();
-    thread::Builder::new().name("bridge".into()).spawn(move || listen(incoming, &cells))?;
+    thread::Builder::new().name("bridge".into()).spawn({
+        let notebook = notebook.clone();
+        move || listen(incoming, &cells, &notebook)
+    })?;
     let worker = thread::Builder::new()
         .name(panics::CELL_THREAD.into())
         .stack_size(STACK_BYTES)
-        .spawn(move || run_cells(&queue))?;
+        .spawn(move || run_cells(&queue, &notebook))?;
     worker.join().unwrap_or_else(|_| Err(io::Error::other("the cell thread panicked outside a cell").into()))
 }
 
-/// Sends a cell's displays as they come.
-fn send_shown(shown: Shown) {
-    let message = match shown {
-        Shown::New { id, bundle } => FromEvaluation::Display { id: Some(id), bundle },
-        Shown::Update { id, bundle } => FromEvaluation::UpdateDisplay { id, bundle },
-        Shown::Clear { wait } => FromEvaluation::ClearOutput { wait },
-        Shown::Page(bundle) => FromEvaluation::Page(bundle),
-    };
+/// Hands a batch of a session's events to the timelines and to the kernel.
+fn deliver(session: u64, events: Vec<Event>) {
+    timeline::observe(session, &events);
     if let Some(bridge) = bridge() {
-        // A display over the bridge's limit is reported; if the kernel has gone, this process ends.
-        if let Err(FrameError::TooLarge(bytes)) = bridge.send(&message) {
-            super::write_text(
-                Stream::Stderr,
-                format_args!("a display of {bytes} bytes is too large to show\n"),
-            );
-        }
+        // If the kernel has gone, this process ends anyway.
+        let _ = bridge.send(&FromEvaluation::Events { session, events });
     }
 }
 
 /// Receives messages from the kernel while cells run. When the kernel ends, the process ends.
-fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>) {
+fn listen(mut incoming: UnixStream, cells: &mpsc::Sender<Work>, notebook: &Notebook) {
     loop {
         match read_frame(&mut incoming) {
             Ok(Some(ToEvaluation::Run(cell))) => {
                 // Here, in the order of the messages: an interrupt that follows belongs to this cell.
-                cancel::next_cell();
+                notebook.interrupts.next_cell();
                 if cells.send(Work::Cell(cell)).is_err() {
-                    leave(1);
+                    exit_now(1);
                 }
             }
             Ok(Some(ToEvaluation::Command(command))) => {
-                cancel::next_cell();
+                notebook.interrupts.next_cell();
                 if cells.send(Work::Command(command)).is_err() {
-                    leave(1);
+                    exit_now(1);
                 }
             }
-            Ok(Some(ToEvaluation::Comm(comm))) => comms::receive(comm),
-            Ok(Some(ToEvaluation::Input(line))) => input::answer(line),
+            Ok(Some(ToEvaluation::Comm(comm))) => comm::receive(comm),
+            Ok(Some(ToEvaluation::Input(line))) => {
+                notebook.questions.answer(line.map_err(InputError::Unavailable));
+            }
             Ok(Some(ToEvaluation::Interrupt)) => {
-                cancel::cancel();
-                input::interrupted();
+                notebook.interrupts.cancel();
+                notebook.questions.interrupted();
                 // A Polars query in the cell reacts to this signal, for which Polars has installed a
                 // handler.
+                // SAFETY: raising a handled signal touches no memory.
                 unsafe { libc::raise(libc::SIGINT) };
             }
             Ok(Some(ToEvaluation::Shutdown)) => {
                 partita::session::remove_temp_dirs();
-                leave(0)
+                exit_now(0)
             }
             // The kernel was killed, and cannot end what the cells have started.
-            Ok(None) | Err(_) => abandon(),
+            Ok(None) | Err(_) => kill_group(),
         }
     }
 }
 
 /// Ends the process and the programs that its cells have started: the kernel made it the leader of a
 /// process group.
-fn abandon() -> ! {
+fn kill_group() -> ! {
     // SAFETY: plain calls; the signal goes to nobody else, because the group is this process's.
     unsafe {
         if libc::getpgrp() == libc::getpid() {
             libc::kill(0, libc::SIGKILL);
         }
     }
-    leave(1)
+    exit_now(1)
 }
 
 /// Ends the process without running exit handlers and without flushing: other threads may be in the
 /// middle of a cell, and one of them may hold the lock of a standard stream.
-fn leave(code: i32) -> ! {
+fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any code and does not return.
     unsafe { libc::_exit(code) }
 }
 
-fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
+fn run_cells(queue: &mpsc::Receiver<Work>, notebook: &Notebook) -> Result<(), FrameError> {
     let Some(bridge) = bridge() else { return Ok(()) };
     last_words::guard_this_thread()?;
     let scope = Scope::default();
@@ -152,14 +143,14 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
     // A command's outputs go to the viewer of the last cell.
     let mut viewer = Viewer::Terminal;
     for work in queue {
-        display::set_running(true);
+        notebook.set_running(true);
         last_words::forget();
         let outcome = match work {
             Work::Cell(cell) => {
                 cell.forget.iter().for_each(|name| scope.forget(name));
                 viewer = cell.viewer;
                 widgets::begin_cell(viewer);
-                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loaders_words(&why)))
+                run_cell(&cell, &scope).unwrap_or_else(|why| CellOutcome::NotLoaded(loader_message(&why)))
             }
             Work::Command(command) => {
                 widgets::begin_cell(viewer);
@@ -167,11 +158,11 @@ fn run_cells(queue: &mpsc::Receiver<Work>) -> Result<(), FrameError> {
             }
         };
         // The interrupt belonged to the cell: callbacks that run jobs from now on are not cancelled.
-        cancel::next_cell();
-        display::set_running(false);
+        notebook.interrupts.next_cell();
+        notebook.set_running(false);
         flush();
         events::flush();
-        widgets::timeline::end_cell();
+        timeline::end_cell();
         report(bridge, outcome, &scope)?;
     }
     Ok(())
@@ -183,13 +174,13 @@ fn report(bridge: &Bridge, outcome: CellOutcome, scope: &Scope) -> Result<(), Fr
     let done = FromEvaluation::Done { outcome, variables: scope.variables(), spent: scope.spent() };
     match (bridge.send(&done), done) {
         (Err(FrameError::TooLarge(bytes)), FromEvaluation::Done { outcome, variables, spent }) => {
-            bridge.send(&FromEvaluation::Done { outcome: in_few_words(outcome, bytes), variables, spent })
+            bridge.send(&FromEvaluation::Done { outcome: shortened(outcome, bytes), variables, spent })
         }
         (sent, _) => sent,
     }
 }
 
-fn in_few_words(outcome: CellOutcome, bytes: u64) -> CellOutcome {
+fn shortened(outcome: CellOutcome, bytes: u64) -> CellOutcome {
     let too_large = |what| format!("{what} of {bytes} bytes is too large to show; show a part of it");
     match outcome {
         CellOutcome::Finished(_) => {
@@ -205,7 +196,7 @@ fn in_few_words(outcome: CellOutcome, bytes: u64) -> CellOutcome {
 
 fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::Error> {
     let began = Instant::now();
-    frames::remember(&cell.library);
+    backtrace::remember(&cell.library);
     // SAFETY: the kernel compiled the library against this very one; it has no initialisers of its
     // own. Statics in it are found by later cells, hence global.
     let library = unsafe { Library::open(Some(&cell.library), RTLD_NOW | RTLD_GLOBAL) }?;
@@ -219,7 +210,7 @@ fn run_cell(cell: &LoadCell, scope: &Scope) -> Result<CellOutcome, libloading::E
 }
 
 /// The system loader's message, without what surrounds it.
-fn loaders_words(error: &libloading::Error) -> String {
+fn loader_message(error: &libloading::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 

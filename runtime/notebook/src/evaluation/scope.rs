@@ -66,9 +66,9 @@ impl Scope {
     }
 
     #[inline(never)]
-    fn expect_type(&self, name: &str, id: TypeId, type_name: &str) -> bool {
+    fn expect_type(&self, name: &str, id: TypeId, type_name: &'static str) -> bool {
         let checked = self.store.borrow().check(name, id, type_name);
-        checked.map_err(|why| self.end(CellOutcome::NotLoaded(why))).is_ok()
+        checked.map_err(|error| self.end(CellOutcome::NotLoaded(error.to_string()))).is_ok()
     }
 
     /// Takes a variable out, after [`expect`](Self::expect) has allowed it.
@@ -255,6 +255,7 @@ fn release<T>(name: &str, value: T) {
 
 /// One runtime for all cells, so that a task spawned in one continues in the next.
 fn runtime() -> io::Result<&'static Runtime> {
+    // Process-wide: the tasks in it outlive the cell and the scope that spawned them.
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);

@@ -16,6 +16,7 @@ pub(super) type Measure = fn(&dyn Any) -> Option<u64>;
 
 /// How to measure values of a type, if it is a known one.
 pub(super) fn measure_of(type_id: TypeId) -> Option<Measure> {
+    // Process-wide: a table of types, which is the same for everybody.
     static KNOWN: OnceLock<HashMap<TypeId, Measure>> = OnceLock::new();
     KNOWN.get_or_init(known).get(&type_id).copied()
 }

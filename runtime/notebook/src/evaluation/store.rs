@@ -14,6 +14,15 @@ pub(super) struct Store {
     slots: BTreeMap<String, Slot>,
 }
 
+/// Why a variable cannot be taken.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error("variable `{name}` is not in the evaluation process; run its cell again")]
+    Missing { name: String },
+    #[error("variable `{name}` holds a `{holds}` where the cell expects a `{expected}`; run its cell again")]
+    OtherType { name: String, holds: &'static str, expected: &'static str },
+}
+
 struct Slot {
     value: Box<dyn Any>,
     type_name: &'static str,
@@ -69,13 +78,14 @@ impl Store {
     }
 
     /// Returns what prevents `name` from being taken as the type with this id.
-    pub(super) fn check(&self, name: &str, id: TypeId, type_name: &str) -> Result<(), String> {
+    pub(super) fn check(&self, name: &str, id: TypeId, type_name: &'static str) -> Result<(), StoreError> {
         match self.slots.get(name) {
-            None => Err(format!("variable `{name}` is not in the evaluation process; run its cell again")),
-            Some(slot) if (*slot.value).type_id() != id => Err(format!(
-                "variable `{name}` holds a `{}` where the cell expects a `{type_name}`; run its cell again",
-                slot.type_name,
-            )),
+            None => Err(StoreError::Missing { name: name.to_owned() }),
+            Some(slot) if (*slot.value).type_id() != id => Err(StoreError::OtherType {
+                name: name.to_owned(),
+                holds: slot.type_name,
+                expected: type_name,
+            }),
             Some(_) => Ok(()),
         }
     }
@@ -134,7 +144,7 @@ mod tests {
         let mut store = Store::default();
         store.put("x", vec![1u8]);
         let (string, bytes) = (TypeId::of::<String>(), TypeId::of::<Vec<u8>>());
-        assert!(store.check("x", string, "String").unwrap_err().contains("`x`"));
+        assert!(store.check("x", string, "String").unwrap_err().to_string().contains("`x`"));
         assert!(store.take("x", string).is_none());
         assert_eq!(store.take("x", bytes).unwrap().downcast_ref(), Some(&vec![1u8]));
         assert!(!store.contains("x"));

@@ -11,14 +11,16 @@ use std::time::{Duration, Instant};
 use partita_bridge::Stream;
 use serde_json::{Value, json};
 
-use super::control::{Controls, Part, described};
+use super::control::{Controls, Part, model_traits};
 use super::lock;
 use super::model::{self, Model, State, state};
 use super::timeline::{self, Timeline};
+use crate::capture::{Captured, capture};
 use crate::comm::CommError;
+use crate::events;
 use partita::cancel::{Interrupted, Run};
 use partita::display::html::{as_html, escape};
-use partita::display::{Answer, Captured, DisplayHandle, MimeBundle, capture, display_bundle};
+use partita::display::{Answer, DisplayHandle, MimeBundle, display_bundle};
 
 /// How long a control must rest before the closure runs, so that dragging does not run it at each step.
 const STILL: Duration = Duration::from_millis(120);
@@ -33,6 +35,8 @@ const MAX_STILL: usize = 2 << 20;
 /// Closures are compiled without optimisation, so they need much stack.
 const STACK_BYTES: usize = 64 << 20;
 
+/// The interactions that still react, oldest first. Process-wide because they outlive the cell that starts them,
+/// and their number is limited for all cells together.
 static INTERACTIONS: Mutex<VecDeque<Arc<Turn>>> = Mutex::new(VecDeque::new());
 
 /// Shows controls, and below them the output of `run`, which is called with their values: now, and again
@@ -103,7 +107,7 @@ impl Panel {
         }
         let timeline = Timeline::embedded()?;
         children.extend(timeline.reference());
-        let mut traits = described("@jupyter-widgets/output", "OutputModel", Some("OutputView"));
+        let mut traits = model_traits("@jupyter-widgets/output", "OutputModel", Some("OutputView"));
         traits.extend(state(json!({
             "_model_module_version": "1.0.0",
             "_view_module_version": "1.0.0",
@@ -112,7 +116,7 @@ impl Panel {
         })));
         let outputs = Model::open(traits, None)?;
         children.push(outputs.reference());
-        let mut traits = described("@jupyter-widgets/controls", "VBoxModel", Some("VBoxView"));
+        let mut traits = model_traits("@jupyter-widgets/controls", "VBoxModel", Some("VBoxView"));
         traits.extend(state(json!({"box_style": "", "children": children})));
         Ok(Self { all: Model::open(traits, None)?, outputs, timeline })
     }
@@ -123,7 +127,7 @@ impl Panel {
     }
 
     /// The outputs as a notebook keeps them, for viewers without controls.
-    fn still(&self, set: &str, outputs: &[Captured], failure: Option<&str>) -> MimeBundle {
+    fn snapshot(&self, set: &str, outputs: &[Captured], failure: Option<&str>) -> MimeBundle {
         let mut html = format!("<p><code>{}</code></p>", escape(set));
         let mut text = set.to_owned();
         for output in outputs {
@@ -142,7 +146,7 @@ impl Panel {
             html.push_str(&as_html(&MimeBundle::text(failure)));
             text.push_str(&format!("\n{failure}"));
         }
-        let timeline = self.timeline.still();
+        let timeline = self.timeline.snapshot();
         if !timeline.is_empty() {
             html.push_str(&format!("<div>{}</div>", as_html(&timeline)));
         }
@@ -270,19 +274,19 @@ fn live<C: Controls>(
             }
         }));
     }
-    let set = set_to(&controls);
+    let set = values_text(&controls);
     let shown = display_bundle(panel.on(MimeBundle::text(set)));
     let (first, done) = mpsc::channel();
     let thread = {
         let turn = turn.clone();
         let run = move || {
             let run = turn.first();
-            let ended = perform(&panel, &controls, &mut call, &run);
-            keep_still(&shown, &panel, &controls, &ended);
+            let ended = run_once(&panel, &controls, &mut call, &run);
+            save_snapshot(&shown, &panel, &controls, &ended);
             // The cell may have been interrupted and have stopped waiting.
             let _ = first.send(());
             while let Some(run) = turn.next() {
-                perform(&panel, &controls, &mut call, &run);
+                run_once(&panel, &controls, &mut call, &run);
             }
             panel.all.close();
             panel.outputs.close();
@@ -308,13 +312,13 @@ impl Turn {
 /// wanted.
 type Ended = Option<(Vec<Captured>, Option<String>)>;
 
-fn perform<C: Controls>(
+fn run_once<C: Controls>(
     panel: &Panel,
     controls: &C,
     call: &mut (impl FnMut(&C) -> Result<MimeBundle, String> + Send),
     run: &Run,
 ) -> Ended {
-    panel.timeline.begin_again();
+    panel.timeline.restart();
     let mut shown = Instant::now();
     let (outputs, running) = (panel.outputs.clone(), run.clone());
     let on_the_way = move |captured: &[Captured]| {
@@ -325,7 +329,7 @@ fn perform<C: Controls>(
     };
     let work = || run.within(|| timeline::within(&panel.timeline, || call(controls)));
     let (ended, mut outputs) = capture(on_the_way, || catch_unwind(AssertUnwindSafe(work)));
-    crate::widgets::timeline::catch_up();
+    events::flush();
     if run.is_cancelled() {
         return None;
     }
@@ -338,14 +342,14 @@ fn perform<C: Controls>(
             None
         }
         Ok(Err(failure)) => Some(failure),
-        Err(panic) => Some(words(panic)),
+        Err(panic) => Some(panic_message(panic)),
     };
     panel.show(&outputs, failure.as_deref());
     Some((outputs, failure))
 }
 
 /// A panic's message. The hook has printed its position.
-fn words(panic: Box<dyn Any + Send>) -> String {
+fn panic_message(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<Interrupted>() {
         Ok(interrupted) => interrupted.0,
         Err(panic) => match panic.downcast_ref::<&str>() {
@@ -358,13 +362,13 @@ fn words(panic: Box<dyn Any + Send>) -> String {
     }
 }
 
-fn keep_still<C: Controls>(shown: &DisplayHandle, panel: &Panel, controls: &C, ended: &Ended) {
+fn save_snapshot<C: Controls>(shown: &DisplayHandle, panel: &Panel, controls: &C, ended: &Ended) {
     if let Some((outputs, failure)) = ended {
-        shown.update_bundle(panel.still(&set_to(controls), outputs, failure.as_deref()));
+        shown.update_bundle(panel.snapshot(&values_text(controls), outputs, failure.as_deref()));
     }
 }
 
-fn set_to<C: Controls>(controls: &C) -> String {
+fn values_text<C: Controls>(controls: &C) -> String {
     let set: Vec<String> = controls.parts().iter().map(|part| part.describe()).collect();
     set.join(", ")
 }

@@ -36,7 +36,8 @@ pub(crate) fn serve() {
     timeline::reopen();
 }
 
-/// Whether the running or last cell is viewed in a page, where widgets work.
+/// Whether the running or last cell is viewed in a page, where widgets work. Process-wide because a
+/// control is asked how it looks without being told where.
 static IN_PAGE: AtomicBool = AtomicBool::new(false);
 
 /// A cell begins whose outputs are seen by `viewer`.

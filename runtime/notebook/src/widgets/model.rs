@@ -48,6 +48,7 @@ struct Callbacks {
 }
 
 /// The open models, in the order of opening: a model may refer to earlier ones.
+/// Process-wide because a front end that connects asks for the models of the whole process.
 static OPEN: Mutex<Vec<Model>> = Mutex::new(Vec::new());
 
 impl Model {
@@ -75,10 +76,10 @@ impl Model {
         let inner = Inner { comm, state: Mutex::new(state), computed, callbacks: Mutex::default() };
         let model = Self { inner: Arc::new(inner) };
         super::lock(&OPEN).push(model.clone());
-        let heard = model.downgrade();
+        let receiver = model.downgrade();
         model.inner.comm.on_message(move |message| {
-            if let Some(model) = heard.get() {
-                model.hear(message.data);
+            if let Some(model) = receiver.get() {
+                model.receive(message.data);
             }
         });
         let id = model.id().to_owned();
@@ -145,7 +146,7 @@ impl Model {
         state
     }
 
-    fn hear(&self, mut data: Value) {
+    fn receive(&self, mut data: Value) {
         match data["method"].as_str() {
             Some("update") => {
                 let Some(state) = data["state"].as_object_mut().map(std::mem::take) else { return };

@@ -31,6 +31,7 @@ const MODULES: &[(&str, &str)] = modules![
 const STYLE: &str = include_str!("../../../../assets/timeline.css");
 const LOADER: &str = include_str!("../../../../assets/loader.js");
 
+/// The model with the modules. Process-wide so that they are sent to the page once.
 static LIBRARY: Mutex<Option<Model>> = Mutex::new(None);
 
 /// The traits with which anywidget shows a timeline. The first call opens the model with the modules.

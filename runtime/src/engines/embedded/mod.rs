@@ -1,13 +1,11 @@
 //! The embedded engine: slots are threads of this process, and a shuffle moves pointers.
 
-use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Sender, unbounded};
-use partita_bridge::SPILL_VARIABLE;
 
 use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::execute::execute;
@@ -16,7 +14,7 @@ use partita_engine::execute::stores::LocalStores;
 use partita_engine::memory::{SpillDirectory, heap};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
-use partita_engine::{Engine, Settings, Worker};
+use partita_engine::{Engine, EngineError, Settings, Worker};
 
 type Queued = (Task, Sender<TaskEvent>);
 
@@ -36,11 +34,10 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// When the system provides no more threads.
-    pub fn start(slots: usize, cache_bytes: usize) -> std::io::Result<Self> {
+    pub fn start(slots: usize, cache_bytes: usize, spill: PathBuf) -> std::io::Result<Self> {
         heap::keep_what_is_freed(false);
         let slots = slots.max(1);
-        let parent = env::var_os(SPILL_VARIABLE).map_or_else(env::temp_dir, PathBuf::from);
-        let stores = Arc::new(LocalStores::new(cache_bytes, SpillDirectory::new(parent)));
+        let stores = Arc::new(LocalStores::new(cache_bytes, SpillDirectory::new(spill)));
         // Bounded by the tasks of the running jobs, which exist already.
         let (queue, tasks) = unbounded();
         let shared = stores.clone();
@@ -97,7 +94,7 @@ impl Engine for EmbeddedEngine {
         1
     }
 
-    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError> {
         for task in tasks {
             // The threads end only when `self.queue` is dropped.
             let _ = self.queue.send((task, events.clone()));
@@ -134,8 +131,9 @@ impl Engine for EmbeddedEngine {
         format!("embedded, {} slots", self.slots)
     }
 
-    fn set(&self, _settings: Settings) -> Result<(), String> {
-        Err("this session's tasks run in its own process; use Session::connect for a session on a pool"
-            .to_owned())
+    fn set(&self, _settings: Settings) -> Result<(), EngineError> {
+        Err(EngineError::NoSettings(
+            "this session's tasks run in its own process; use Session::connect for a session on a pool",
+        ))
     }
 }

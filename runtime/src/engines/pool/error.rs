@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use partita_engine::EngineError;
 use thiserror::Error;
 
 use crate::error::PartitaError;
@@ -81,6 +82,12 @@ pub enum PoolError {
         /// host:port
         at: String,
     },
+}
+
+impl From<PoolError> for EngineError {
+    fn from(error: PoolError) -> Self {
+        Self::Unreachable(Arc::new(error))
+    }
 }
 
 impl From<PoolError> for PartitaError {

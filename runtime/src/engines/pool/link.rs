@@ -10,6 +10,7 @@ use partita_wire::pool::{
     FromSession, SessionHello, SessionOpened, ToSession, Versions, from_session, to_session,
 };
 use partita_wire::{MESSAGE_BYTES, QUEUE, Token, is_distrust, root, words};
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -55,13 +56,16 @@ pub(super) struct Link {
     pub gone: CancellationToken,
 }
 
+/// The connection takes no more messages.
+#[derive(Debug, Error)]
+#[error("the connection broke")]
+pub(super) struct Broken;
+
 impl Link {
     /// Sends a message, and waits while too many are queued. Can be called from a thread of another
     /// runtime.
-    pub fn send(&self, message: from_session::Message) -> Result<(), String> {
-        let message = FromSession { message: Some(message) };
-        futures::executor::block_on(self.outgoing.send(message))
-            .map_err(|_| "the connection broke".to_owned())
+    pub fn send(&self, message: from_session::Message) -> Result<(), Broken> {
+        send(&self.outgoing, message)
     }
 }
 
@@ -69,9 +73,9 @@ impl Link {
 pub(super) fn send(
     outgoing: &mpsc::Sender<FromSession>,
     message: from_session::Message,
-) -> Result<(), String> {
+) -> Result<(), Broken> {
     let message = FromSession { message: Some(message) };
-    futures::executor::block_on(outgoing.send(message)).map_err(|_| "the connection broke".to_owned())
+    futures::executor::block_on(outgoing.send(message)).map_err(|_| Broken)
 }
 
 /// The parts of a new connection.

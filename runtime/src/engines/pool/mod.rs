@@ -1,17 +1,17 @@
 //! The pool engine: tasks run on the workers of a master, over gRPC. The callers are plain threads.
 //! Networking runs on a small runtime of the engine's own, and messages are processed on one separate
-//! thread (`hear`), so that no runtime thread ever decodes rows. `state` is what is known of the pool,
-//! `link` one connection to it. `submit` sends tasks, `ahead` the frames that they need, and `blobs`
+//! thread (`receive`), so that no runtime thread ever decodes rows. `state` is what is known of the pool,
+//! `link` one connection to it. `submit` sends tasks, `blob_sender` the frames that they need, and `blob_table`
 //! records which were sent. The codec defines the bytes of a task, the master decides which task runs
 //! where, and the scheduler handles failures.
 
-mod ahead;
-mod blobs;
+mod blob_sender;
+mod blob_table;
 mod error;
 mod forward;
-mod hear;
 mod link;
 mod options;
+mod receive;
 mod results;
 mod state;
 mod submit;
@@ -25,7 +25,7 @@ use crossbeam_channel::Sender;
 use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
-use partita_engine::{Engine, EventStream, Settings, Worker};
+use partita_engine::{Engine, EngineError, EventStream, Settings, Worker};
 use partita_wire::pool::{
     CancelTasks, DynamicAllocation, FromSession, RemoveBlob, RemoveCache, RemoveShuffle, SessionOptions,
     TaskKey, from_session,
@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use error::PoolError;
 pub use options::PoolOptions;
 
-use self::blobs::BlobTable;
+use self::blob_table::BlobTable;
 use self::forward::Forward;
 use self::link::Link;
 use self::options::Address;
@@ -188,7 +188,7 @@ impl PoolEngine {
         };
         let runtime =
             self.runtime.as_ref().ok_or_else(|| PoolError::Settings("this session is ending".into()))?;
-        hear::start(runtime, opened.incoming, self.shared.clone(), &fresh)
+        receive::start(runtime, opened.incoming, self.shared.clone(), &fresh)
             .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
         let outgoing = fresh.outgoing.downgrade();
         runtime.spawn(forward_events(self.shared.forward.clone(), outgoing, fresh.gone.clone()));
@@ -208,7 +208,7 @@ impl PoolEngine {
 
     /// Sends without waiting and without reconnecting: what these messages drop is gone if the connection
     /// broke.
-    fn tell(&self, message: from_session::Message) {
+    fn send_if_connected(&self, message: from_session::Message) {
         let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (Some(link), Some(runtime)) = (link, &self.runtime) else { return };
         let message = FromSession { message: Some(message) };
@@ -217,8 +217,8 @@ impl PoolEngine {
         }
     }
 
-    fn lost(&self, cause: &str) -> String {
-        connection_lost(&self.shared.at, cause)
+    fn lost(&self, cause: &str) -> EngineError {
+        EngineError::ConnectionLost(connection_lost(&self.shared.at, cause))
     }
 }
 
@@ -251,7 +251,7 @@ async fn forward_events(
 impl CachedDatasets for PoolEngine {
     fn remove_cache(&self, cache: CacheId) {
         self.shared.state().remove_cache(cache);
-        self.tell(from_session::Message::RemoveCache(RemoveCache { session: 0, cache }));
+        self.send_if_connected(from_session::Message::RemoveCache(RemoveCache { session: 0, cache }));
     }
 
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
@@ -268,7 +268,7 @@ impl Engine for PoolEngine {
         MAX_ATTEMPTS
     }
 
-    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError> {
         submit::submit(self, &tasks, &events)
     }
 
@@ -288,7 +288,7 @@ impl Engine for PoolEngine {
             partition: partition as u32,
             attempt: attempt as u32,
         });
-        self.tell(from_session::Message::Cancel(CancelTasks { session, job: job as u64, only }));
+        self.send_if_connected(from_session::Message::Cancel(CancelTasks { session, job: job as u64, only }));
     }
 
     fn open_shuffle(&self, shuffle: ShuffleId, events: Sender<TaskEvent>) {
@@ -297,7 +297,7 @@ impl Engine for PoolEngine {
 
     fn remove_shuffle(&self, shuffle: ShuffleId) {
         self.shared.state().remove_shuffle(shuffle);
-        self.tell(from_session::Message::RemoveShuffle(RemoveShuffle { session: 0, shuffle }));
+        self.send_if_connected(from_session::Message::RemoveShuffle(RemoveShuffle { session: 0, shuffle }));
     }
 
     fn workers(&self) -> Vec<Worker> {
@@ -347,10 +347,10 @@ impl Engine for PoolEngine {
         }
     }
 
-    fn set(&self, settings: Settings) -> Result<(), String> {
-        let link = self.link().map_err(|error| error.to_string())?;
+    fn set(&self, settings: Settings) -> Result<(), EngineError> {
+        let link = self.link()?;
         if let Some(message) = options_message(&settings) {
-            link.send(message).map_err(|cause| self.lost(&cause))?;
+            link.send(message).map_err(|broken| self.lost(&broken.to_string()))?;
         }
         let mut kept = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         kept.allocation = settings.allocation.or(kept.allocation.take());
@@ -364,7 +364,7 @@ impl PoolEngine {
     fn sweep(&self) {
         let unused = self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner).sweep();
         for blob in unused {
-            self.tell(from_session::Message::RemoveBlob(RemoveBlob { session: 0, blob }));
+            self.send_if_connected(from_session::Message::RemoveBlob(RemoveBlob { session: 0, blob }));
         }
     }
 }

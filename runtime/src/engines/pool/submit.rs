@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
+use partita_engine::EngineError;
 use partita_engine::codec::Encoder;
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Output, Task, TaskError, TaskEvent};
@@ -11,8 +12,8 @@ use partita_wire::MESSAGE_BYTES;
 use partita_wire::pool::{SubmitTasks, TaskKey, TaskSpec, from_session};
 
 use super::PoolEngine;
-use super::ahead::Ahead;
-use super::link::Link;
+use super::blob_sender::BlobSender;
+use super::link::{Broken, Link};
 use super::state::Running;
 
 /// The bytes of tasks in one message; a single task may have more.
@@ -34,7 +35,11 @@ type Missing = (usize, ShuffleId, Vec<usize>);
 ///
 /// # Errors
 /// When the job's connection is lost, or a task cannot be sent. Tasks before that one may then run.
-pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEvent>) -> Result<(), String> {
+pub(super) fn submit(
+    engine: &PoolEngine,
+    tasks: &[Task],
+    events: &Sender<TaskEvent>,
+) -> Result<(), EngineError> {
     let Some(first) = tasks.first() else { return Ok(()) };
     let job = first.job;
     // A job belongs to the connection on which it began: the output of its stages is nowhere else.
@@ -45,17 +50,17 @@ pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEv
             return Err(engine.lost(cause));
         }
     }
-    let link = engine.link().map_err(|error| error.to_string())?;
+    let link = engine.link()?;
     if engine.shared.state().job_on(job) != link.connection {
         return Err(engine.lost("it was reopened meanwhile"));
     }
     engine.sweep();
-    let ahead = Ahead { engine, link: &link };
+    let blobs = BlobSender { engine, link: &link };
     let sources = |id| engine.shared.state().sources(id);
-    let encoder = Encoder::new(&ahead, &sources);
+    let encoder = Encoder::new(&blobs, &sources);
     for tasks in tasks.chunks(AT_A_TIME) {
         let (specs, missing) = encode(engine, &encoder, tasks, &link)?;
-        note(engine, tasks, &missing, &link, events)?;
+        register(engine, tasks, &missing, &link, events)?;
         for (index, shuffle, map_partitions) in missing {
             let Task { stage, partition, attempt, .. } = tasks[index];
             let cause = "the worker that kept them is gone".to_owned();
@@ -64,7 +69,7 @@ pub(super) fn submit(engine: &PoolEngine, tasks: &[Task], events: &Sender<TaskEv
             // This is the job's own sender, so the job is listening.
             let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
         }
-        send(specs, &link).map_err(|cause| engine.lost(&cause))?;
+        send(specs, &link).map_err(|broken| engine.lost(&broken.to_string()))?;
     }
     Ok(())
 }
@@ -75,7 +80,7 @@ fn encode(
     encoder: &Encoder<'_>,
     tasks: &[Task],
     link: &Link,
-) -> Result<(Vec<TaskSpec>, Vec<Missing>), String> {
+) -> Result<(Vec<TaskSpec>, Vec<Missing>), EngineError> {
     let (mut specs, mut missing) = (Vec::with_capacity(tasks.len()), Vec::new());
     for (index, task) in tasks.iter().enumerate() {
         let preferred_workers = {
@@ -86,15 +91,10 @@ fn encode(
             }
             state.preferred(&task.input)
         };
-        let body = encoder.encode(task).map_err(|error| error.to_string())?;
+        let body = encoder.encode(task)?;
         if body.len() + AROUND > MESSAGE_BYTES {
-            return Err(format!(
-                "partition {}: its task takes {} MiB, more than the {} MiB that can be sent in one \
-                 piece; write large literals to a file or make them a dataset of their own",
-                task.partition,
-                body.len() >> 20,
-                MESSAGE_BYTES >> 20
-            ));
+            let (partition, bytes) = (task.partition, body.len());
+            return Err(EngineError::TaskTooLarge { partition, bytes, most: MESSAGE_BYTES });
         }
         specs.push(TaskSpec {
             key: Some(key(task, link.session)),
@@ -117,13 +117,13 @@ fn key(task: &Task, session: u64) -> TaskKey {
 }
 
 /// Records who waits for the tasks, before the first can end.
-fn note(
+fn register(
     engine: &PoolEngine,
     tasks: &[Task],
     missing: &[Missing],
     link: &Link,
     events: &Sender<TaskEvent>,
-) -> Result<(), String> {
+) -> Result<(), EngineError> {
     let mut state = engine.shared.state();
     if state.connection != link.connection || state.lost.is_some() {
         let cause = state.lost.clone().unwrap_or_default();
@@ -144,7 +144,7 @@ fn note(
     Ok(())
 }
 
-fn send(specs: Vec<TaskSpec>, link: &Link) -> Result<(), String> {
+fn send(specs: Vec<TaskSpec>, link: &Link) -> Result<(), Broken> {
     let mut tasks = Vec::new();
     let mut bytes = 0;
     for spec in specs {

@@ -2,8 +2,8 @@
 
 use super::model::{Job, joins, makespan, runs, times};
 use super::{Advice, AdviceKind};
+use crate::display::job_report::bytes;
 use crate::events::StageReport;
-use crate::events::report_display::bytes;
 
 /// A side of up to this many bytes is small: every worker can hold all of it.
 const SMALL: u64 = 32 << 20;

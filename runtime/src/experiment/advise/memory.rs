@@ -2,8 +2,8 @@
 
 use super::model::{Job, makespan, runs, steps, times};
 use super::{Advice, AdviceKind};
+use crate::display::job_report::bytes;
 use crate::events::StageReport;
-use crate::events::report_display::bytes;
 
 pub(super) fn advise(job: &Job<'_>) -> Vec<Advice> {
     job.report.stages.iter().filter_map(|stage| on_stage(job, stage)).collect()

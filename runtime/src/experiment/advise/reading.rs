@@ -2,7 +2,7 @@
 
 use super::model::{Job, makespan, percent, runs, steps, times};
 use super::{Advice, AdviceKind};
-use crate::events::report_display::bytes;
+use crate::display::job_report::bytes;
 use crate::events::{JobReport, StageReport};
 
 /// A filter that keeps at most this fraction could have skipped row groups.

@@ -125,7 +125,7 @@ impl CostFit {
     }
 }
 
-/// The time of `n` even tasks on the slots, relative to one task on one slot.
+/// The time of `n` even tasks on the slots, relative to the time of the same work on one slot.
 fn turns(n: usize, slots: usize) -> f64 {
     n.div_ceil(slots) as f64 / n as f64
 }

@@ -101,10 +101,10 @@ fn cancelled_while_trying() {
     });
     // It has failed twice.
     (0..2).for_each(|_| while tries.recv().unwrap() != (1, 3) {});
-    crate::cancel::cancel();
+    session.host().interrupts().cancel();
     let error = job.join().unwrap().unwrap_err();
     assert!(matches!(error, PartitaError::Cancelled { .. }), "{error}");
-    crate::cancel::next_cell();
+    session.host().interrupts().next_cell();
     assert!(engine.given_up(0), "the engine is told that nobody waits for the job any more");
     assert_eq!(session.range(0, 100, 4).count().unwrap(), 100);
 }

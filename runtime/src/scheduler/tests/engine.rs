@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, unbounded};
 use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Input, Output, Task, TaskError, TaskEvent};
-use partita_engine::{Engine, Settings, Worker};
+use partita_engine::{Engine, EngineError, Settings, Worker};
 
 use crate::engines::embedded::EmbeddedEngine;
 
@@ -101,7 +101,7 @@ impl FaultyEngine {
             given_up: BTreeSet::new(),
             excluded: Vec::new(),
         };
-        let inner = Arc::new(EmbeddedEngine::start(2, 1 << 20).unwrap());
+        let inner = Arc::new(EmbeddedEngine::start(2, 1 << 20, std::env::temp_dir()).unwrap());
         Self { inner, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -124,7 +124,7 @@ impl FaultyEngine {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn hear(&self, job: usize, event: TaskEvent) {
+    fn receive(&self, job: usize, event: TaskEvent) {
         match event {
             TaskEvent::Started { stage, partition, attempt, slot, .. } => {
                 let state = self.state();
@@ -305,7 +305,7 @@ impl Engine for FaultyEngine {
         4
     }
 
-    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), String> {
+    fn submit(&self, tasks: Vec<Task>, events: Sender<TaskEvent>) -> Result<(), EngineError> {
         let Some(job) = tasks.first().map(|task| task.job) else { return Ok(()) };
         let (sender, receiver) = unbounded();
         for task in tasks {
@@ -315,7 +315,7 @@ impl Engine for FaultyEngine {
         }
         let engine = self.clone();
         // Ends when the inner engine has run or dropped the tasks.
-        thread::spawn(move || receiver.into_iter().for_each(|event| engine.hear(job, event)));
+        thread::spawn(move || receiver.into_iter().for_each(|event| engine.receive(job, event)));
         Ok(())
     }
 
@@ -352,7 +352,7 @@ impl Engine for FaultyEngine {
         "workers that fail".to_owned()
     }
 
-    fn set(&self, settings: Settings) -> Result<(), String> {
+    fn set(&self, settings: Settings) -> Result<(), EngineError> {
         self.inner.set(settings)
     }
 }

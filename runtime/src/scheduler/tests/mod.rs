@@ -13,6 +13,7 @@ use engine::{Fault, FaultyEngine, Moment};
 
 use crate::Session;
 use crate::events::Event;
+use crate::host::recorder::Recorder;
 
 /// A session whose attempts end as `faults` says, and all its events.
 fn session(
@@ -20,7 +21,7 @@ fn session(
     faults: impl FnMut(&Moment) -> Vec<Fault> + Send + 'static,
 ) -> (Session, Arc<FaultyEngine>, Arc<Mutex<Vec<Event>>>) {
     let engine = Arc::new(FaultyEngine::start(workers, faults));
-    let session = Session::on(engine.clone());
+    let session = Session::on(engine.clone(), Arc::new(Recorder::default()));
     let events = Arc::new(Mutex::new(Vec::new()));
     let heard = events.clone();
     session.events().listen(move |event| heard.lock().unwrap().push(event.clone()));

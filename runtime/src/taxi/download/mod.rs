@@ -1,6 +1,6 @@
-//! Months of TLC's real trips, fetched from where TLC publishes them: a month comes whole or not at all.
-//! `transfer` brings a file over HTTP and goes on where it stopped, `part` is the file while it is not
-//! whole yet, `whole` tells whether it is. What the rows mean is [`read`](super::read())'s matter.
+//! Months of TLC's real trips, fetched from where TLC publishes them. A month is returned whole or not at
+//! all. `transfer` fetches a file over HTTP and resumes where it stopped, `part` is the incomplete file,
+//! `whole` checks whether a file is complete. [`read`](super::read()) interprets the rows.
 
 mod part;
 mod transfer;
@@ -16,25 +16,25 @@ use backon::ExponentialBuilder;
 use super::TaxiError;
 use crate::cancel;
 
-/// Where TLC publishes its files.
+/// The address of TLC's files.
 const TLC: &str = "https://d37ci6vzurychx.cloudfront.net/trip-data";
-/// Names another place with the same files.
+/// Environment variable with the address of another server for the same files.
 const ADDRESS_VARIABLE: &str = "PARTITA_TAXI_URL";
-/// Names the directory months are kept in.
+/// Environment variable with the directory for months.
 const DIRECTORY_VARIABLE: &str = "PARTITA_TAXI_DIR";
-/// What a pool's workers may read; the first of the directories is as good a place as any for them.
+/// Environment variable with the directories that a pool's workers may read; months go into the first.
 const DATA_VARIABLE: &str = "PARTITA_DATA_DIR";
-/// How often somebody who waits for another process's download looks whether it is done.
+/// How often a process that waits for another process's download checks whether it is done.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Where months come from and where they are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DownloadOptions {
-    /// The address in front of `yellow_tripdata_2019-03.parquet`. By default what `PARTITA_TAXI_URL` says,
-    /// or TLC's own.
+    /// The address before `yellow_tripdata_2019-03.parquet`. By default the value of `PARTITA_TAXI_URL`, or
+    /// TLC's own address.
     pub address: String,
-    /// The directory months are kept in, made if need be. By default what `PARTITA_TAXI_DIR` says; or `taxi` in
-    /// `PARTITA_DATA_DIR`, which a pool's workers read; or `partita/taxi` in the person's cache directory.
+    /// The directory for months, created if needed. By default the value of `PARTITA_TAXI_DIR`; or `taxi` in
+    /// `PARTITA_DATA_DIR`, which a pool's workers read; or `partita/taxi` in the user's cache directory.
     pub directory: PathBuf,
 }
 
@@ -50,12 +50,13 @@ impl Default for DownloadOptions {
     }
 }
 
-/// The yellow taxi trips of a month, such as `2019-03`, as TLC publishes them: fetched once, then read
-/// from this machine. Gives the Parquet file's path, for [`Session::read_trips`](crate::Session::read_trips).
+/// Fetches the yellow taxi trips of a month, such as `2019-03`, from TLC, once; later calls use the file on
+/// this machine. Returns the path of the Parquet file for
+/// [`Session::read_trips`](crate::Session::read_trips).
 ///
-/// A month is about 100 MB of some eight million trips (a third of that since 2020). What was fetched is
-/// kept when the connection breaks or the cell is interrupted, and the next call goes on from there. A file
-/// is only given out when it has the size that was announced and every row of it can be read.
+/// A month is about 100 MB with about eight million trips (a third of that since 2020). If the connection
+/// breaks or the cell is interrupted, the partial download is kept, and the next call resumes there. A file
+/// is returned only if it has the announced size and every row of it can be read.
 ///
 /// ```no_run
 /// use partita::prelude::*;
@@ -66,18 +67,18 @@ impl Default for DownloadOptions {
 /// ```
 ///
 /// # Errors
-/// When there is no such month, the network is gone, the disk is full, or what comes is not a month of
+/// When there is no such month, the network fails, the disk is full, or the server's data is not a month of
 /// trips.
 pub fn download(month: &str) -> Result<PathBuf, TaxiError> {
     download_with(month, &DownloadOptions::default())
 }
 
-/// Like [`download`], from and to where the options say.
+/// Like [`download`], with options.
 ///
 /// # Errors
 /// As [`download`].
 pub fn download_with(month: &str, options: &DownloadOptions) -> Result<PathBuf, TaxiError> {
-    // Some ten seconds in all, and from the beginning whenever something has come.
+    // About ten seconds in all; the waits start again whenever data has arrived.
     let waits = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(500))
         .with_max_delay(Duration::from_secs(4))
@@ -86,7 +87,7 @@ pub fn download_with(month: &str, options: &DownloadOptions) -> Result<PathBuf, 
     fetch(month, options, &waits)
 }
 
-/// Tries again after the waits, as many times as there are.
+/// Retries after each of the waits.
 pub(super) fn fetch(
     month: &str,
     options: &DownloadOptions,
@@ -112,15 +113,15 @@ pub(super) fn fetch(
     Ok(file)
 }
 
-/// `2019-03`: from 2009, when the records begin, and nothing that could be a path.
+/// A month such as `2019-03`, from 2009, when the records begin; nothing that could be a path.
 fn is_month(text: &str) -> bool {
     let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some((year, month)) = text.split_once('-') else { return false };
     digits(year, 4) && digits(month, 2) && year >= "2009" && ("01"..="12").contains(&month)
 }
 
-/// Waits until no other process of this machine fetches the file; until what is returned is dropped, none
-/// begins to.
+/// Waits until no other process on this machine fetches the file. None starts to until the returned lock is
+/// dropped.
 fn alone(lock: &Path, file: &Path) -> Result<File, TaxiError> {
     let io = |error| TaxiError::io("lock", lock)(error);
     let opened = File::options().create(true).truncate(false).write(true).open(lock).map_err(io)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// A file on its way: `name.part`, and in `name.part.json` what it is a part of.
+/// An incomplete file: `name.part`, with its origin in `name.part.json`.
 pub(super) struct Part {
     path: PathBuf,
     record: PathBuf,
@@ -13,19 +13,20 @@ pub(super) struct Part {
     origin: Origin,
 }
 
-/// What a part is a part of.
+/// The origin of a part.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Origin {
-    /// Where it comes from.
+    /// The address it comes from.
     pub address: String,
-    /// The server's word for this version of it; without one, nothing tells whether the rest still fits.
+    /// The server's identifier of this version. Without one, it is unknown whether the rest still fits.
     pub validator: Option<String>,
-    /// How many bytes it has in all, if the server says so.
+    /// The total number of bytes, if the server reports it.
     pub total: Option<u64>,
 }
 
 impl Part {
-    /// The part of `target` that an earlier call has left, if it came from this address; else an empty one.
+    /// Opens the part of `target` that an earlier call has left, if it came from this address; otherwise an
+    /// empty one.
     pub fn open(target: &Path, address: &str) -> io::Result<Self> {
         let (path, record) = (with_ending(target, ".part"), with_ending(target, ".part.json"));
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
@@ -42,9 +43,9 @@ impl Part {
         Ok(part)
     }
 
-    /// Forgets all bytes: what comes now is the beginning of this.
+    /// Discards all bytes: the next ones are the beginning of a file from `origin`.
     pub fn restart(&mut self, origin: Origin) -> io::Result<()> {
-        // In this order: bytes of one version never lie beside the record of another.
+        // In this order, so that bytes of one version are never beside the record of another.
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.len = 0;
@@ -54,13 +55,14 @@ impl Part {
         Ok(())
     }
 
-    /// Where to go on, and the version that must still be there; `None` if only a beginning will do.
+    /// The position to resume at, and the version that must still be there; `None` if the download must start
+    /// from the beginning.
     pub fn resume(&self) -> Option<(u64, &str)> {
         let validator = self.origin.validator.as_deref()?;
         (self.len > 0).then_some((self.len, validator))
     }
 
-    /// Appends what has come.
+    /// Appends received bytes.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.len += bytes.len() as u64;
@@ -84,16 +86,16 @@ impl Part {
         self.origin.total == Some(self.len)
     }
 
-    /// It is whole: from now on it is the target.
+    /// Renames the complete part to the target.
     pub fn keep(self, target: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, target)?;
-        // Without its part it means nothing.
+        // Without its part the record is useless.
         let _ = fs::remove_file(&self.record);
         Ok(())
     }
 
-    /// It is worth nothing.
+    /// Deletes the part.
     pub fn discard(self) {
         let _ = fs::remove_file(&self.path);
         let _ = fs::remove_file(&self.record);

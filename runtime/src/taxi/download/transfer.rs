@@ -14,22 +14,22 @@ use crate::cancel::{self, Token};
 use crate::display::Progress;
 use crate::taxi::TaxiError;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const CHUNK_BYTES: usize = 128 << 10;
-/// Chunks that wait to be written.
+/// The most chunks that wait to be written.
 const CHUNKS: usize = 8;
-/// More than any month has: a server that never ends must not fill the disk.
+/// More than any month has: an endless answer must not fill the disk.
 const MOST_BYTES: u64 = 8 << 30;
-/// A connection that says nothing for so long is given up.
+/// A connection that is silent for this long is abandoned.
 const SILENCE: Duration = Duration::from_secs(20);
 /// How soon an interrupt is noticed.
 const CANCEL_CHECK: Duration = Duration::from_millis(50);
 
-/// Why a try came to nothing.
+/// Why an attempt failed.
 enum Failure {
-    /// Another try would end the same way.
+    /// Another attempt would end in the same way.
     Final(TaxiError),
-    /// Another try may get further.
+    /// Another attempt may succeed.
     Passing(String),
 }
 
@@ -39,7 +39,7 @@ impl From<TaxiError> for Failure {
     }
 }
 
-/// Brings what is at `address` into `file`, whole.
+/// Downloads `address` into `file` completely.
 pub(super) fn fetch(
     address: &str,
     month: &str,
@@ -92,7 +92,7 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// One request, and what comes of it.
+    /// Sends one request and handles its answer.
     fn attempt(&mut self, part: &mut Part) -> Result<(), Failure> {
         if part.is_complete() {
             return Ok(());
@@ -121,11 +121,11 @@ impl Transfer<'_> {
         }
     }
 
-    /// What the server's answer means for the bytes that are here.
+    /// Decides from the server's answer what happens to the bytes that are here.
     fn begin(&self, status: StatusCode, headers: &HeaderMap, part: &mut Part) -> Result<(), Failure> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let validator = || {
-            // A weak tag says that the content means the same, not that its bytes are the same.
+            // A weak tag means that the content is equivalent, not that its bytes are the same.
             let tag = text(header::ETAG).filter(|tag| !tag.starts_with("W/"));
             tag.or_else(|| text(header::LAST_MODIFIED)).map(str::to_owned)
         };
@@ -134,11 +134,12 @@ impl Transfer<'_> {
             part.restart(origin(total)).map_err(|error| TaxiError::io("write", part.path())(error))
         };
         match status {
-            // The whole file: from the beginning, because the server knows no parts or the file has changed.
+            // The whole file, from the beginning: the server does not support ranges, or the file has
+            // changed.
             StatusCode::OK => {
                 let total = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
                 if total.is_some_and(|total| total > MOST_BYTES) {
-                    return Err(self.not_trips("it is said to have more than 8 GiB").into());
+                    return Err(self.not_trips("its announced size is more than 8 GiB").into());
                 }
                 Ok(restart(part, total)?)
             }
@@ -150,15 +151,13 @@ impl Transfer<'_> {
                     return Ok(());
                 }
                 restart(part, None)?;
-                Err(Failure::Passing(
-                    "the server sent another part of the file than was asked for".to_owned(),
-                ))
+                Err(Failure::Passing("the server sent another part of the file than requested".to_owned()))
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 restart(part, None)?;
                 Err(Failure::Passing("the file has changed and is shorter now".to_owned()))
             }
-            // TLC's server denies what it does not have.
+            // TLC's server answers 403 for files that do not exist.
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::GONE => {
                 let (month, address) = (self.month.to_owned(), self.address.to_owned());
                 Err(TaxiError::NotPublished { month, address }.into())
@@ -178,7 +177,7 @@ impl Transfer<'_> {
 
     fn take(&self, bytes: &[u8], part: &mut Part) -> Result<(), Failure> {
         let at = part.len() as usize;
-        // A page of HTML is noticed at once, and not after a hundred megabytes.
+        // A page of HTML is detected at once, not after a hundred megabytes.
         if at < whole::MAGIC.len() {
             let expected = &whole::MAGIC[at..];
             let length = expected.len().min(bytes.len());
@@ -189,7 +188,7 @@ impl Transfer<'_> {
         }
         let after = part.len() + bytes.len() as u64;
         if after > part.total().unwrap_or(MOST_BYTES) {
-            return Err(self.not_trips("more bytes came than were announced").into());
+            return Err(self.not_trips("it is longer than announced").into());
         }
         part.write(bytes).map_err(|error| TaxiError::io("write", part.path())(error))?;
         self.progress.set_position(part.len());
@@ -200,7 +199,7 @@ impl Transfer<'_> {
         TaxiError::NotTrips { address: self.address.to_owned(), why: why.to_owned() }
     }
 
-    /// The next message, or the interrupt that came first.
+    /// The next message, or the interrupt if it comes first.
     fn next(&self, messages: &Receiver<Result<Message, String>>, part: &Part) -> Result<Message, Failure> {
         loop {
             match messages.recv_timeout(CANCEL_CHECK) {
@@ -234,15 +233,15 @@ impl Transfer<'_> {
     }
 }
 
-/// What comes from the network.
+/// A message from the request's thread.
 enum Message {
     Head(StatusCode, HeaderMap),
     Bytes(Vec<u8>),
     End,
 }
 
-/// Sends a request from a thread of its own, so that nobody who is interrupted has to wait for the network.
-/// The thread ends with the answer, or when nobody listens to it any more.
+/// Sends a request on a thread of its own, so that an interrupted caller need not wait for the network. The
+/// thread ends with the answer, or when the receiver is dropped.
 fn request(address: &str, resume: Option<(u64, &str)>) -> Receiver<Result<Message, String>> {
     let (send, messages) = sync_channel(CHUNKS);
     let address = address.to_owned();
@@ -273,7 +272,7 @@ fn answer(
         .timeout_per_read(Some(SILENCE))
         .build()
         .into();
-    // Compressed on the way, its bytes could not be counted.
+    // Compressed in transit, its bytes could not be counted.
     let mut request = agent.get(address).header(header::ACCEPT_ENCODING, "identity");
     if let Some((range, validator)) = resume {
         request = request.header(header::RANGE, range).header(header::IF_RANGE, validator);
@@ -294,7 +293,7 @@ fn answer(
     }
 }
 
-/// `bytes 100-199/200`: where it begins, and how many there are in all.
+/// Parses `bytes 100-199/200`: the start, and the total number of bytes.
 fn parse_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, all) = text.strip_prefix("bytes ")?.split_once('/')?;
     Some((range.split_once('-')?.0.parse().ok()?, all.parse().ok()))

@@ -7,21 +7,21 @@ use polars_parquet::read::read_metadata;
 
 use crate::taxi::schema_of;
 
-/// What every Parquet file begins and ends with.
+/// The bytes at the beginning and end of every Parquet file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
 
-/// Whether the file's footer is there; reads no rows.
+/// Checks that the file's footer is present; reads no rows.
 pub(super) fn footer(path: &Path) -> Result<(), String> {
     let mut file = File::open(path).map_err(text)?;
     read_metadata(&mut file).map_err(text)?;
     Ok(())
 }
 
-/// Whether the file holds trips, and all of them can be read. Every value is unpacked once, on all cores:
-/// a second or so for eight million trips.
+/// Checks that the file contains trips and that all of them can be read. Every value is decoded once, on all
+/// cores: about a second for eight million trips.
 pub(super) fn check(path: &Path) -> Result<(), String> {
     // Polars' reader panics on some damaged pages.
-    catch_unwind(|| read_all(path)).unwrap_or_else(|_| Err("its rows cannot be unpacked".to_owned()))
+    catch_unwind(|| read_all(path)).unwrap_or_else(|_| Err("its rows cannot be decoded".to_owned()))
 }
 
 fn read_all(path: &Path) -> Result<(), String> {

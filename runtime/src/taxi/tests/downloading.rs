@@ -1,4 +1,4 @@
-//! Months from a server of this machine that does what servers and networks do.
+//! Months from a local server that behaves as real servers and networks do.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use crate::taxi::{DownloadOptions, TaxiError, TripSpec, generate, read};
 
 const MONTH: &str = "2019-03";
 const NAME: &str = "yellow_tripdata_2019-03.parquet";
-/// Where connections are cut: in the middle of some row group.
+/// Where connections are cut: in the middle of a row group.
 const CUT: usize = 100_000;
 
-/// An HTTP server that answers the n-th request as it is told, and remembers what it was asked.
+/// An HTTP server that answers the n-th request as the test wants, and records the requests.
 struct Server {
     address: String,
     asked: Arc<Mutex<Vec<HeaderMap>>>,
@@ -46,14 +46,14 @@ impl Server {
         Self { address, asked, _runtime: runtime }
     }
 
-    /// A header of every request, where it had one.
+    /// A header of every request, if present.
     fn asked(&self, name: HeaderName) -> Vec<Option<String>> {
         let text = |headers: &HeaderMap| headers.get(&name).map(|value| value.to_str().unwrap().to_owned());
         self.asked.lock().unwrap().iter().map(text).collect()
     }
 }
 
-/// The file as a server with ranges sends it; the connection ends after so many bytes of the file.
+/// The file as a server with range support sends it; the connection ends after `cut` bytes of the file.
 fn file(bytes: &Bytes, tag: &'static str, headers: &HeaderMap, cut: Option<usize>) -> Response {
     let range = headers.get(header::RANGE).map(|range| range.to_str().unwrap());
     let unchanged = headers.get(header::IF_RANGE).is_none_or(|expected| expected == tag);
@@ -76,7 +76,7 @@ fn file(bytes: &Bytes, tag: &'static str, headers: &HeaderMap, cut: Option<usize
     response
 }
 
-/// The same by a server that knows neither ranges nor versions.
+/// The same from a server without support for ranges and versions.
 fn plain(bytes: &Bytes, cut: Option<usize>) -> Response {
     let length = [(header::CONTENT_LENGTH, bytes.len().to_string())];
     (length, sent(bytes, 0, cut)).into_response()
@@ -86,7 +86,7 @@ fn sent(bytes: &Bytes, from: usize, cut: Option<usize>) -> Body {
     let piece = bytes.slice(from..cut.unwrap_or(bytes.len()).max(from));
     let first = futures::stream::iter([Ok(piece)]);
     let end = futures::stream::once(async {
-        // What waits to be sent is sent before the connection is torn.
+        // Queued bytes are sent before the connection breaks.
         tokio::task::yield_now().await;
         Err(std::io::Error::other("cut"))
     });
@@ -117,13 +117,13 @@ impl Fixture {
         DownloadOptions { address: self.server.address.clone(), directory: self.directory.path().into() }
     }
 
-    /// One request and so many more.
+    /// Fetches with this many retries after the first request.
     fn fetch(&self, tries: usize) -> Result<PathBuf, TaxiError> {
         let waits = ExponentialBuilder::default().with_min_delay(Duration::ZERO).with_max_times(tries);
         fetch(MONTH, &self.options(), &waits)
     }
 
-    /// What lies in the directory, but for the lock.
+    /// The files in the directory, without the lock.
     fn files(&self) -> Vec<String> {
         let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
         let mut names: Vec<_> = fs::read_dir(self.directory.path()).unwrap().map(name).collect();
@@ -143,7 +143,7 @@ fn a_month_is_fetched_once_and_read_as_trips() {
     assert_eq!(fs::read(&path).unwrap(), bytes);
     assert_eq!(read(&path).unwrap().report().unwrap().rows_clean, 5_000);
     assert_eq!(fixture.fetch(0).unwrap(), path);
-    assert_eq!(fixture.server.asked(header::RANGE), [None], "the second time nothing is asked");
+    assert_eq!(fixture.server.asked(header::RANGE), [None], "the second time there is no request");
     assert_eq!(fixture.files(), [NAME]);
 }
 
@@ -162,7 +162,7 @@ fn a_connection_cut_in_the_middle_goes_on_where_it_ended() {
 fn tries_begin_anew_whenever_something_has_come() {
     let bytes = month(1);
     let sent = bytes.clone();
-    // Ends after a tenth, two tenths and so on of the file.
+    // The connection ends after a tenth, two tenths and so on of the file.
     let fixture = Fixture::new(move |request, headers| {
         file(&sent, "\"a\"", headers, (request < 10).then_some(sent.len() * request / 10))
     });
@@ -178,7 +178,7 @@ fn what_came_before_the_last_error_is_kept_for_the_next_call() {
         Fixture::new(move |request, headers| file(&sent, "\"a\"", headers, (request == 1).then_some(CUT)));
     let error = fixture.fetch(0).unwrap_err();
     assert!(matches!(error, TaxiError::Broken { bytes, .. } if bytes == CUT as u64), "{error}");
-    assert!(error.to_string().contains("0.1 MB that are here are kept"), "{error}");
+    assert!(error.to_string().contains("0.1 MB downloaded so far are kept"), "{error}");
     assert_eq!(fixture.files(), [format!("{NAME}.part"), format!("{NAME}.part.json")]);
     assert_eq!(fs::read(fixture.fetch(0).unwrap()).unwrap(), bytes);
     assert_eq!(fixture.server.asked(header::RANGE), [None, Some(format!("bytes={CUT}-"))]);
@@ -191,7 +191,7 @@ fn a_server_that_knows_no_ranges_sends_all_of_it_again() {
     let sent = bytes.clone();
     let fixture = Fixture::new(move |request, _| plain(&sent, (request == 1).then_some(CUT)));
     assert_eq!(fs::read(fixture.fetch(1).unwrap()).unwrap(), bytes);
-    // Without a version there is no way to know that the rest is of the same file.
+    // Without a version it is unknown whether the rest belongs to the same file.
     assert_eq!(fixture.server.asked(header::RANGE), [None, None]);
 }
 
@@ -214,7 +214,7 @@ fn a_part_that_does_not_fit_is_not_appended() {
     let sent = new.clone();
     let fixture = Fixture::new(move |request, headers| match request {
         1 => file(&old, "\"old\"", headers, Some(CUT)),
-        // Sends the rest of another file, whatever it is asked for.
+        // Sends the rest of another file, whatever is requested.
         2 => {
             let mut asked = headers.clone();
             asked.remove(header::IF_RANGE);
@@ -280,7 +280,7 @@ fn what_is_no_month_of_trips_is_never_given_out_and_not_kept() {
         assert!(matches!(error, TaxiError::NotTrips { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");
         assert_eq!(fixture.files(), Vec::<String>::new());
-        assert_eq!(fixture.server.asked(header::RANGE).len(), 1, "asking again would not help");
+        assert_eq!(fixture.server.asked(header::RANGE).len(), 1, "a retry would not help");
     }
 }
 
@@ -310,7 +310,7 @@ fn of_two_that_want_the_same_month_one_fetches_it() {
 #[test]
 fn where_nobody_answers_the_error_says_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
-    // Nobody listens on the port of a listener that is gone.
+    // Nothing listens on the port of a closed listener.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("http://127.0.0.1:{port}");
     let options = DownloadOptions { address, directory: directory.path().into() };

@@ -1,4 +1,4 @@
-//! Generated trips: the same for a seed, and like the published figures.
+//! Generated trips are the same for a seed, and match the published figures.
 
 use polars::prelude::*;
 use proptest::prelude::*;

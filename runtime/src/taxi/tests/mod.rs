@@ -1,4 +1,4 @@
-//! Trips read from the three published schemas, real and made by hand, and trips generated.
+//! Trips read from the three published schemas, real and hand-made, and generated trips.
 
 mod downloading;
 mod generating;

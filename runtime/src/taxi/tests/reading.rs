@@ -1,4 +1,4 @@
-//! Hand-made files of every schema, so that reading is protected without the real ones.
+//! Hand-made files of every schema, so that reading is tested without real files.
 
 use std::path::{Path, PathBuf};
 

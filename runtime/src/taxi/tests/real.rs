@@ -1,5 +1,5 @@
-//! TLC's own records, a small part of them. They are not part of the project: continuous integration
-//! and development machines have them beside the checkout.
+//! TLC's own records, a small part of them. They are not part of the project: continuous integration and
+//! development machines have them beside the checkout.
 
 use std::path::PathBuf;
 
@@ -7,14 +7,14 @@ use polars::prelude::*;
 
 use crate::taxi::{DIRTY, Era, Trips, read};
 
-/// The trips of a file, which must be there where `PARTITA_TEST_DATA` names its folder. Without the
-/// variable, and without the folder beside the checkout, there is nothing to hold the reader against;
-/// the fixtures in the other tests hold it then.
+/// The trips of a file, which must exist if `PARTITA_TEST_DATA` names its folder. Without the variable and
+/// without the folder beside the checkout, real records are not tested; the hand-made files of the other
+/// tests still are.
 fn real(name: &str) -> Option<Trips> {
     let variable = std::env::var_os("PARTITA_TEST_DATA").map(PathBuf::from);
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     if variable.is_none() && !beside.exists() {
-        println!("not tested: there are no TLC records; PARTITA_TEST_DATA names a folder that has them");
+        println!("not tested: there are no TLC records; set PARTITA_TEST_DATA to a folder that has them");
         return None;
     }
     let path = variable.unwrap_or(beside).join(name);
@@ -77,7 +77,7 @@ fn the_yellow_and_green_trips_of_march_2019_are_read_whole() {
     assert_eq!(report.rows_of("no fare of 0 to 1000 dollars"), NEGATIVE_2019);
 }
 
-// Counted and added up outside of this library.
+// Counted and summed outside this library.
 const TOTAL_2009: f64 = 10854.89;
 const MILES_2009: f64 = 2823.88;
 const ZERO_2009: u64 = 15;

@@ -5,14 +5,14 @@ fn frame(n: i64) -> DataFrame {
     df!("a" => (0..1000).map(|i| i * n).collect::<Vec<i64>>()).unwrap()
 }
 
-fn key(cache: CacheId, partition: usize) -> Key {
-    Key { session: 1, cache, partition }
+fn key(cache: CacheId, partition: usize) -> CacheKey {
+    CacheKey { session: 1, cache, partition }
 }
 
 struct Fixture {
     store: CacheStore,
     accountant: Arc<Accountant>,
-    evicted: Arc<Mutex<Vec<Key>>>,
+    evicted: Arc<Mutex<Vec<CacheKey>>>,
     directory: tempfile::TempDir,
 }
 
@@ -75,7 +75,7 @@ fn what_is_larger_than_the_whole_cache_evicts_nobody() {
 #[test]
 fn sessions_with_the_same_numbers_have_caches_of_their_own() {
     let Fixture { store, .. } = fixture(usize::MAX);
-    let other = Key { session: 2, ..key(1, 0) };
+    let other = CacheKey { session: 2, ..key(1, 0) };
     store.put(key(1, 0), StorageLevel::MemoryOnly, &frame(1)).unwrap();
     store.put(other, StorageLevel::MemoryOnly, &frame(2)).unwrap();
     store.remove(1, 1);

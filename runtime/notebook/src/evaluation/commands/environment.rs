@@ -3,7 +3,7 @@ use std::{env, fs, num::NonZeroUsize, process, thread};
 use partita_bridge::Table;
 
 use super::Answer;
-use partita::events::report_display::bytes;
+use partita::display::job_report::bytes;
 use partita::session;
 
 /// The versions, cores and memory of this process.

@@ -3,8 +3,8 @@ use std::time::Duration;
 use partita_bridge::{MimeBundle, Table};
 
 use super::{Answer, CellFailure};
-use partita::display::MimeDisplay;
-use partita::events::{JobReport, StageReport, report_display::time};
+use partita::display::{MimeDisplay, job_report::time};
+use partita::events::{JobReport, StageReport};
 use partita::session::{self, Session};
 
 /// The maximum number of jobs in the table.

@@ -10,15 +10,15 @@ use partita::display::MimeDisplay;
 
 /// Runs a query over the variables that hold rows, shows the result, and keeps it if it has a name.
 pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> Answer {
-    let named = extract_table_identifiers(query, false, true).map_err(said)?;
+    let named = extract_table_identifiers(query, false, true).map_err(failure)?;
     let tables = tables::all(scope);
     // A dataset in the query runs a job, so errors in the query must be found before that.
     if named.iter().any(|name| matches!(tables.get(name), Some(Queryable::Dataset(_)))) {
-        plan(query, &named, &tables, scope, Queryable::columns)?.collect_schema().map_err(said)?;
+        plan(query, &named, &tables, scope, Queryable::columns)?.collect_schema().map_err(failure)?;
     }
     // The streaming engine checks for interrupts and holds no more than it needs.
     let answer = plan(query, &named, &tables, scope, Queryable::rows)?.collect_with_engine(Engine::Streaming);
-    let frame = answer.map_err(said)?.unwrap_single();
+    let frame = answer.map_err(failure)?.unwrap_single();
     let bundle = frame.mime_bundle();
     if let Some(name) = into {
         scope.insert(name, frame);
@@ -27,7 +27,7 @@ pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> Answer {
 }
 
 /// Polars' error about a query, without the plan that Polars made of it, which nobody wrote.
-fn said(error: PolarsError) -> CellFailure {
+fn failure(error: PolarsError) -> CellFailure {
     let text = error.to_string();
     let own = text.split("\n\nResolved plan until failure").next().unwrap_or(&text);
     CellFailure::new(own.trim_end())
@@ -54,7 +54,7 @@ fn plan(
         let unknown = |name: &&String| text.contains(&format!("relation '{name}' was not found"));
         match named.iter().find(unknown) {
             Some(name) => tables::missing(name, tables, scope),
-            None => said(error),
+            None => failure(error),
         }
     })
 }

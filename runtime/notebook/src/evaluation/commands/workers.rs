@@ -1,7 +1,7 @@
 use partita_bridge::{MimeBundle, Table};
 
 use super::Answer;
-use partita::events::report_display::bytes;
+use partita::display::job_report::bytes;
 use partita::session;
 
 /// The workers of each session, and what they cache.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::knob::{Knob, Labelled, dressed};
+use super::knob::{Knob, Labelled, style_and_layout};
 use super::{Control, Handle, Part};
 use crate::comm::CommError;
 use crate::widgets::lock;
@@ -60,7 +60,7 @@ impl<T: Clone + Send + Sync + 'static> Control for Dropdown<T> {
 impl<T: Send + Sync + 'static> Part for Dropdown<T> {
     fn open(&self) -> Result<Handle, CommError> {
         let traits = || {
-            let (style, layout) = dressed("DescriptionStyleModel")?;
+            let (style, layout) = style_and_layout("DescriptionStyleModel")?;
             Ok(json!({
                 "_options_labels": *self.labels,
                 "index": self.knob.get(),

@@ -58,7 +58,7 @@ impl<T: Clone + Send + 'static> Knob<T> {
     ) -> Result<Handle, CommError> {
         let mut model = lock(&self.model);
         if model.is_none() {
-            let mut whole = described(MODULE, &format!("{kind}Model"), Some(&format!("{kind}View")));
+            let mut whole = model_traits(MODULE, &format!("{kind}Model"), Some(&format!("{kind}View")));
             whole.extend(state(json!({"description": self.label, "disabled": false})));
             whole.extend(state(traits()?));
             let opened = Model::open(whole, None)?;
@@ -102,7 +102,7 @@ impl<T> Drop for Knob<T> {
 }
 
 /// The traits that identify a model.
-pub(in crate::widgets) fn described(module: &str, model: &str, view: Option<&str>) -> State {
+pub(in crate::widgets) fn model_traits(module: &str, model: &str, view: Option<&str>) -> State {
     state(json!({
         "_model_module": module,
         "_model_name": model,
@@ -117,11 +117,11 @@ pub(in crate::widgets) fn described(module: &str, model: &str, view: Option<&str
 }
 
 /// Labels get their natural width, and controls are wide enough to be set exactly.
-pub(super) fn dressed(style: &str) -> Result<(String, String), CommError> {
-    let mut looks = described(MODULE, style, Some("StyleView"));
+pub(super) fn style_and_layout(style: &str) -> Result<(String, String), CommError> {
+    let mut looks = model_traits(MODULE, style, Some("StyleView"));
     looks.remove("layout");
     looks.extend(state(json!({"_view_module": BASE, "description_width": "initial"})));
-    let mut layout = described(BASE, "LayoutModel", Some("LayoutView"));
+    let mut layout = model_traits(BASE, "LayoutModel", Some("LayoutView"));
     layout.remove("layout");
     layout.extend(state(json!({"width": "480px", "max_width": "100%"})));
     Ok((Model::open(looks, None)?.reference(), Model::open(layout, None)?.reference()))

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use self::dropdown::{Dropdown, dropdown};
 use self::knob::Labelled;
-pub(super) use self::knob::described;
+pub(super) use self::knob::model_traits;
 pub use self::slider::{Number, Slider, slider};
 pub use self::switches::{Button, Toggle, button, toggle};
 use super::model;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::knob::{Knob, Labelled, dressed};
+use super::knob::{Knob, Labelled, style_and_layout};
 use super::{Control, Handle, Part};
 use crate::comm::CommError;
 use crate::widgets::lock;
@@ -112,7 +112,7 @@ impl<T: Number> Part for Slider<T> {
         };
         let digits = (-self.step.log10()).ceil().clamp(0.0, 9.0);
         let traits = || {
-            let (style, layout) = dressed("SliderStyleModel")?;
+            let (style, layout) = style_and_layout("SliderStyleModel")?;
             Ok(json!({
                 "value": number(self.get()),
                 "min": number(*self.range.start()),

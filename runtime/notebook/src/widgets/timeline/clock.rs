@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use crate::widgets::lock;
 
 /// When each session's clock was at zero, as far as its events tell: no event arrives before it happens.
+/// Process-wide because sessions are numbered for the whole process.
 static ZEROS: Mutex<Option<HashMap<u64, Instant>>> = Mutex::new(None);
 
 /// An event with this time has just arrived.
-pub(super) fn hear(session: u64, at: Duration) {
+pub(super) fn observe(session: u64, at: Duration) {
     let Some(zero) = Instant::now().checked_sub(at) else { return };
     let mut zeros = lock(&ZEROS);
     let known = zeros.get_or_insert_default().entry(session).or_insert(zero);

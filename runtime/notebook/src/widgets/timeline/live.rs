@@ -78,7 +78,7 @@ impl Timeline {
     }
 
     /// Another run begins; the state of the last one is dropped.
-    pub fn begin_again(&self) {
+    pub fn restart(&self) {
         let inside = &mut *lock(&self.inside);
         inside.log = Log::default();
         (inside.closed, inside.kept, inside.since) = (false, false, None);
@@ -90,9 +90,9 @@ impl Timeline {
     }
 
     /// Its final output; empty if there is nothing to show.
-    pub fn still(&self) -> MimeBundle {
+    pub fn snapshot(&self) -> MimeBundle {
         let inside = lock(&self.inside);
-        if inside.is_due() { inside.still(true) } else { MimeBundle::default() }
+        if inside.is_due() { inside.snapshot(true) } else { MimeBundle::default() }
     }
 
     /// Adds its jobs' next events.
@@ -117,7 +117,7 @@ impl Timeline {
     }
 
     /// Shows it if it is due. Returns whether it may become due without further events.
-    pub fn look(&self) -> bool {
+    pub fn show_if_due(&self) -> bool {
         let inside = &mut *lock(&self.inside);
         if !matches!(inside.shown, Shown::NotYet) {
             return false;
@@ -133,18 +133,18 @@ impl Timeline {
     pub fn close(&self) {
         let inside = &mut *lock(&self.inside);
         inside.closed = true;
-        self.settle(inside);
+        self.finish(inside);
     }
 
     /// When everything has ended, puts the final output beside the widget.
-    pub fn settle_if_closed(&self) {
+    pub fn finish_if_closed(&self) {
         let inside = &mut *lock(&self.inside);
         if inside.closed {
-            self.settle(inside);
+            self.finish(inside);
         }
     }
 
-    fn settle(&self, inside: &mut Inside) {
+    fn finish(&self, inside: &mut Inside) {
         if inside.kept || inside.log.is_running() || inside.since.is_none() {
             return;
         }
@@ -248,15 +248,15 @@ impl Inside {
     fn bundle(&self) -> MimeBundle {
         match &self.shown {
             Shown::Live { model, .. } => self.bundle_of(model, true),
-            _ => self.still(true),
+            _ => self.snapshot(true),
         }
     }
 
     fn bundle_of(&self, model: &Model, picture: bool) -> MimeBundle {
-        self.still(picture).with(model::VIEW, model::view(model.id()))
+        self.snapshot(picture).with(model::VIEW, model::view(model.id()))
     }
 
-    fn still(&self, picture: bool) -> MimeBundle {
+    fn snapshot(&self, picture: bool) -> MimeBundle {
         let jobs: Vec<Job<'_>> = self.log.jobs().map(|job| Job::of(&self.log, job)).collect();
         let bundle = MimeBundle::text(summary::text(&jobs, self.log.forgotten));
         match picture.then(|| picture::svg(&jobs, &fresh_id())).flatten() {

@@ -18,7 +18,7 @@ mod wire;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 pub(super) use self::archive::reopen;
 pub(crate) use self::live::Timeline;
@@ -32,8 +32,10 @@ const KEPT: usize = 500;
 /// The maximum number of worker events kept per session.
 const WORKER_EVENTS: usize = 4096;
 
+/// Whether cells get a timeline. Process-wide because [`set_timeline`] is called by a cell for all later ones.
 static ON: AtomicBool = AtomicBool::new(true);
-static FLUSH: OnceLock<fn()> = OnceLock::new();
+/// Process-wide because events of every session of the process are shown in the timeline of whichever cell
+/// has started the job.
 static TIMELINES: Mutex<Option<Timelines>> = Mutex::new(None);
 
 thread_local! {
@@ -98,18 +100,6 @@ pub(super) fn within<T>(timeline: &Arc<Timeline>, work: impl FnOnce() -> T) -> T
     work()
 }
 
-/// Sets how waiting events are passed to [`observe`] at once. Only the first call has an effect.
-pub(crate) fn catch_up_by(flush: fn()) {
-    let _ = FLUSH.set(flush);
-}
-
-/// Processes the waiting events.
-pub(super) fn catch_up() {
-    if let Some(flush) = FLUSH.get() {
-        flush();
-    }
-}
-
 /// Called where an event is emitted, so it must not wait: records where a job is shown.
 pub(crate) fn note(session: u64, event: &Event) {
     let Event::JobSubmitted { job, .. } = event else { return };
@@ -124,12 +114,12 @@ pub(crate) fn note(session: u64, event: &Event) {
 /// Processes a session's next events.
 pub(crate) fn observe(session: u64, events: &[Event]) {
     if let Some(last) = events.last() {
-        clock::hear(session, last.at());
+        clock::observe(session, last.at());
     }
     for (timeline, workers, events) in sorted(session, events) {
         timeline.take(session, &workers, &events);
-        timeline.look();
-        timeline.settle_if_closed();
+        timeline.show_if_due();
+        timeline.finish_if_closed();
     }
 }
 
@@ -172,12 +162,12 @@ fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec
 }
 
 /// Shows what is due although nothing has happened. Returns whether it should be called again soon.
-pub(crate) fn look() -> bool {
+pub(crate) fn show_due() -> bool {
     let running: Vec<Arc<Timeline>> = match &*lock(&TIMELINES) {
         Some(timelines) => timelines.running.values().cloned().collect(),
         None => return false,
     };
-    running.iter().fold(false, |soon, timeline| timeline.look() | soon)
+    running.iter().fold(false, |soon, timeline| timeline.show_if_due() | soon)
 }
 
 /// Keeps a timeline for requests of front ends, and closes the oldest if there are too many.
