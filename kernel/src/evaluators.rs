@@ -1,5 +1,5 @@
-//! Which evaluators this kernel has. It is the only place that knows more than one: it makes the one that
-//! was asked for and hands it to the interpreter, which knows evaluators by their trait.
+//! The evaluators of this kernel. Only this module knows more than one: it makes the requested one and
+//! passes it to the interpreter, which knows evaluators by their trait.
 
 use std::{env, path::Path, str::FromStr};
 
@@ -19,7 +19,7 @@ pub enum EvaluatorKind {
     Evcxr,
 }
 
-/// No evaluator of this kernel has that name.
+/// This kernel has no evaluator of that name.
 #[derive(Debug, Error)]
 #[error("unknown evaluator `{0}`; choose {CHOICES}")]
 pub struct UnknownEvaluator(String);
@@ -71,14 +71,14 @@ impl EvaluatorKind {
         Interpreter::start(factory, executable.to_path_buf())
     }
 
-    /// Whether comms lead to the cells.
+    /// Whether the evaluator supports comms.
     pub fn has_comms(self) -> bool {
         self == Self::Direct
     }
 }
 
-/// Takes over if this process was started as a part of an evaluator: as its evaluation process or its
-/// compiler. Else returns. `main` begins with it.
+/// If this process was started as a part of an evaluator (its evaluation process or its compiler), takes
+/// over and does not return. Call it first in `main`.
 pub fn run_if_child() {
     evaluation_process::run_if_child();
     #[cfg(feature = "evcxr")]

@@ -5,10 +5,10 @@
 //! in the crate `partita-engine`. `events` is a leaf that all of them emit to. `plot`, `experiment`,
 //! `taxi` and `lesson` are on top and nothing below uses them. `display` defines how values look.
 //!
-//! What the library needs of the program that it runs inside, it asks through one trait,
+//! The library asks the program that it runs inside for everything through one trait,
 //! [`Host`](host::Host). In a plain Rust program that is the terminal: displays are printed, and `input`
-//! reads a line. A notebook's cells, comms and widgets are in `partita-notebook`, which this crate does not
-//! know.
+//! reads a line. A notebook's cells, comms and widgets are in `partita-notebook`, which this crate does
+//! not know.
 
 #![warn(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! The evaluator that runs the cells, where it runs: with the factory that makes its successor, and with
-//! what other threads see of it. Commands use it; who asks for cells and commands is not known here.
+//! The running evaluator, with the factory that makes its successor and the state that other threads see
+//! of it. Commands use it. It does not know who submits cells and commands.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -32,7 +32,7 @@ pub enum StartError {
 /// Makes evaluators: one at the start, and one whenever the session begins afresh.
 pub type EvaluatorFactory = Box<dyn Fn() -> Result<Box<dyn Evaluator>, StartError> + Send>;
 
-/// What other threads see of the evaluator, and by what they reach it.
+/// What other threads see of the evaluator, and the handles to reach it.
 pub(crate) struct Shared {
     interrupter: Mutex<Interrupter>,
     terminator: Mutex<Interrupter>,
@@ -104,7 +104,7 @@ impl ActiveEvaluator {
         Ok(Self { factory, evaluator, shared })
     }
 
-    /// For other threads.
+    /// The handles for other threads.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

@@ -46,25 +46,26 @@ pub type Interrupter = Arc<dyn Fn() + Send + Sync>;
 /// Can be called from any thread. Messages that nobody reads are lost.
 pub type Messenger = Arc<dyn Fn(&ToEvaluation) + Send + Sync>;
 
-/// What commands have to know about an evaluator.
+/// What commands must know about an evaluator.
 #[derive(Debug)]
 pub struct Description {
-    /// As `--evaluator` has it.
+    /// Its name, as `--evaluator` takes it.
     pub name: &'static str,
-    /// The commands that it reads itself at the head of a cell, although Partita has some of the same name.
+    /// The commands that it reads itself at the start of a cell, even if Partita has some of the same
+    /// name.
     pub own_commands: &'static [&'static str],
-    /// Whether it also reads those that Partita does not know.
+    /// Whether it also reads commands that Partita does not know.
     pub reads_unknown_commands: bool,
     /// Whether there is an evaluation process that answers [`command`](Evaluator::command)s and
     /// [`Messenger`]s.
     pub has_bridge: bool,
-    /// What `:help` adds.
+    /// The text that `:help` adds.
     pub help: &'static str,
 }
 
 /// Runs cells. One thread owns it and calls [`run`](Self::run) for one cell at a time.
 pub trait Evaluator: Send {
-    /// What it is, for commands.
+    /// Describes the evaluator for commands.
     fn description(&self) -> &'static Description;
 
     /// Runs a cell to its end and sends its outputs as they arrive. Never panics on a bad cell, and

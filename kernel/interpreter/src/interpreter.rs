@@ -61,12 +61,12 @@ impl Drop for Owner {
 }
 
 impl Interpreter {
-    /// Has `factory` make the evaluator, and runs it on a thread of its own. Completion looks for the
+    /// Makes the evaluator with `factory` and runs it on a thread of its own. Completion looks for the
     /// library beside `executable`.
     ///
     /// # Errors
-    /// When there is no evaluator: the library is missing or does not fit this toolchain, or the
-    /// evaluation process does not come up.
+    /// When there is no evaluator: the library is missing or does not match this toolchain, or the
+    /// evaluation process does not start.
     pub fn start(factory: EvaluatorFactory, executable: PathBuf) -> Result<Self, StartError> {
         let evaluator = ActiveEvaluator::start(factory, executable)?;
         let shared = Arc::clone(evaluator.shared());

@@ -2,8 +2,8 @@
 //! of the process. Cells are passed to the interpreter and come back as outcomes; this module does not
 //! know what a cell is or how it runs. `connection_file` and `sockets` connect to the front end, `iopub`
 //! and `outputs` publish, `stdin` asks the person, `comms` carries widget messages, `shell`, `execute`
-//! and `complete` answer requests, `concurrent_requests` and `control` answer those that do not wait for the running
-//! cell, `worker` owns the interpreter's thread, `lifetime` decides when to end.
+//! and `complete` answer requests, `concurrent_requests` and `control` answer those that do not wait for
+//! the running cell, `worker` owns the interpreter's thread, `lifetime` decides when to end.
 
 mod comms;
 mod complete;

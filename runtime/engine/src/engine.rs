@@ -97,10 +97,10 @@ pub trait Engine: CachedDatasets {
     fn set(&self, settings: Settings) -> Result<(), EngineError>;
 }
 
-/// Why an engine did not take tasks or settings.
+/// Why an engine did not accept tasks or settings.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// A task cannot be sent to where it would run: its plan has to change.
+    /// A task cannot be sent to where it would run. Its plan must change.
     #[error(transparent)]
     CannotTravel(#[from] CodecError),
     /// A task is larger than what can be sent.
@@ -112,15 +112,15 @@ pub enum EngineError {
     TaskTooLarge {
         /// The task's partition.
         partition: usize,
-        /// Bytes of the task.
+        /// The bytes of the task.
         bytes: usize,
-        /// Bytes that a task may have.
+        /// The maximum bytes of a task.
         most: usize,
     },
     /// There is no connection to where tasks run; the cause is the engine's own error.
     #[error(transparent)]
     Unreachable(Arc<dyn StdError + Send + Sync>),
-    /// The connection was lost, and the job's tasks with it. The action can be called again.
+    /// The connection was lost, and with it the job's tasks. The action can be run again.
     #[error("{0}")]
     ConnectionLost(String),
     /// The engine has no such settings.

@@ -1,3 +1,5 @@
+//! Directories that belong to one process and are removed with it, or after it if it crashed.
+
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -6,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The file in such a directory that is locked while its process lives.
-pub const ALIVE: &str = "alive";
+pub(crate) const ALIVE: &str = "alive";
 
 /// A directory of this process, removed with its contents on drop. Directories of processes that died
 /// without removing theirs are removed when another is created beside them.

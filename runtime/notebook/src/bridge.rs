@@ -9,7 +9,7 @@ use std::{
 
 use partita_bridge::{FrameError, FromEvaluation, SOCKET_VARIABLE, write_frame};
 
-/// Process-wide because a cell's `println!` writes to it with nothing in hand. A process has one kernel.
+/// Process-wide because a cell's `println!` has no handle to pass. A process has one kernel.
 static BRIDGE: OnceLock<Bridge> = OnceLock::new();
 
 /// The connection to the kernel, if this process has one.

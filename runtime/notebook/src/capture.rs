@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use partita::host::Shown;
 use partita_bridge::{MimeBundle, Stream};
 
-/// The most bytes of one thread's text that are kept; the rest is dropped.
+/// The maximum bytes kept of one thread's text; the rest is dropped.
 const MAX_TEXT: usize = 1 << 20;
-/// The most displays that are kept.
+/// The maximum number of displays kept.
 const MAX_SHOWN: usize = 256;
 
 thread_local! {
@@ -36,8 +36,8 @@ struct Capture {
     changed: OnChange,
 }
 
-/// Runs `work` and returns what its thread has shown meanwhile. `changed` is called with all of it whenever
-/// something was added.
+/// Runs `work` and returns what its thread has shown meanwhile. After each addition, `changed` is called
+/// with all of it.
 pub(crate) fn capture<T>(
     changed: impl FnMut(&[Captured]) + Send + 'static,
     work: impl FnOnce() -> T,
@@ -56,15 +56,15 @@ pub(crate) fn capture<T>(
     (value, captured)
 }
 
-/// Captures a display if this thread's displays are captured, or if it updates one that was captured;
-/// otherwise returns it.
+/// Captures a display if this thread's displays are captured, or if it updates a captured one. Otherwise
+/// returns it.
 pub(crate) fn take(shown: Shown) -> Option<Shown> {
     let here = HERE.with_borrow(Clone::clone);
     match shown {
         Shown::Update { id, bundle } => {
             let mut bundle = Some(bundle);
             let elsewhere = lock(&OPEN).iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
-            // A display that no capture has is a cell's: it is updated where it is shown.
+            // A display that is in no capture belongs to a cell; it is updated where it is shown.
             here.iter().chain(&elsewhere).any(|capture| lock(capture).update(&id, &mut bundle));
             bundle.map(|bundle| Shown::Update { id, bundle })
         }
@@ -78,7 +78,7 @@ pub(crate) fn take(shown: Shown) -> Option<Shown> {
     }
 }
 
-/// Takes text, if this thread's is captured; whether it is.
+/// Captures text if this thread's text is captured. Returns whether it is.
 pub(crate) fn take_text(stream: Stream, text: &str) -> bool {
     let Some(capture) = HERE.with_borrow(Clone::clone) else { return false };
     let capture = &mut *lock(&capture);
@@ -108,7 +108,7 @@ impl Capture {
         (self.changed)(&self.captured);
     }
 
-    /// Takes the bundle if it has a display of this id; whether it has.
+    /// Updates the display with this id, if there is one. Returns whether there is.
     fn update(&mut self, id: &str, bundle: &mut Option<MimeBundle>) -> bool {
         let known = self.captured.iter_mut().find_map(|captured| match captured {
             Captured::Display(of, shown) if of == id => Some(shown),
@@ -121,7 +121,7 @@ impl Capture {
     }
 }
 
-/// A panic while a lock was held leaves plain data behind, still good to use.
+/// The data stays valid after a panic, so poisoning is ignored.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! Passes on the job events of every session in batches, and never delays the scheduler. `evaluation` says
-//! who receives them.
+//! Forwards the job events of every session in batches, and never delays the scheduler. `evaluation`
+//! decides who receives them.
 
 use std::io;
 use std::mem;
@@ -22,8 +22,8 @@ const MESSAGE_EVENTS: usize = 5_000;
 /// free function, flushes it.
 static FORWARDER: OnceLock<Forwarder> = OnceLock::new();
 
-/// From now on hands the events of all sessions to `deliver`, in batches of one session each. `tick` is
-/// called between batches; while it says that it is waiting for time to pass, it is called soon again.
+/// From now on passes the events of all sessions to `deliver`, in batches of one session each. `tick` is
+/// called between batches; while it returns that it waits for time to pass, it is called again soon.
 pub(crate) fn forward(deliver: fn(u64, Vec<Event>), tick: fn() -> bool) -> io::Result<()> {
     let forwarder = FORWARDER.get_or_init(|| Forwarder {
         waiting: Mutex::default(),

@@ -1,4 +1,4 @@
-//! The host of a notebook's sessions: what they show goes to the kernel, what they ask comes from it.
+//! The host of a notebook's sessions: it sends their displays to the kernel and gets their input from it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,17 +15,17 @@ use crate::print::write_text;
 use crate::widgets::timeline;
 use crate::{capture, events};
 
-/// The evaluation process as its sessions see it.
+/// The evaluation process, as its sessions see it.
 #[derive(Default)]
 pub(crate) struct Notebook {
     pub interrupts: Interrupts,
     pub questions: Questions,
-    /// Whether a cell runs.
+    /// Whether a cell is running.
     running: AtomicBool,
 }
 
 impl Notebook {
-    /// Makes it the host of this process.
+    /// Makes this the host of the process.
     pub fn install() -> Result<Arc<Self>, AlreadySet> {
         let notebook = Arc::new(Self::default());
         partita::host::set_current(notebook.clone())?;

@@ -1,4 +1,4 @@
-//! A question to the person, and the answer that the kernel brings.
+//! A question to the person, and the kernel's answer.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What a cell prints.
+//! Prints a cell's text.
 
 use std::{
     fmt::Arguments,

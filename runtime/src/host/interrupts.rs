@@ -1,4 +1,4 @@
-//! Where a host takes interrupts, and what work asks about them.
+//! A host's interrupts, and the tokens with which work checks for them.
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! The program that Partita runs inside: a notebook's evaluation process, a terminal, a test. [`Host`] is
-//! all that the library asks of it.
+//! everything that the library needs from it.
 //!
-//! A [`Session`](crate::Session) keeps the host that it was built with. Free functions, such as
-//! [`display`](crate::display::display()) and [`input`](crate::input::input), have no session: they use the
-//! [`current`] host. Unless a program calls [`set_current`], that is the [`Terminal`]. What is shown and
-//! how it looks is `display`'s; a notebook's host is in `partita-notebook`.
+//! A [`Session`](crate::Session) keeps the host that it was built with. Free functions such as
+//! [`display`](crate::display::display()) and [`input`](crate::input::input) have no session; they use
+//! the [`current`] host, which is the [`Terminal`] unless a program calls [`set_current`]. `display`
+//! defines what is shown and how it looks; a notebook's host is in `partita-notebook`.
 
 pub(crate) mod input_error;
 pub(crate) mod interrupts;
@@ -126,8 +126,8 @@ pub enum Shown {
     Page(MimeBundle),
 }
 
-/// Process-wide because `display(&x)` and `input("…")` are called with nothing in hand that could carry a
-/// host. There is one, because a process has one front end.
+/// Process-wide because `display(&x)` and `input("…")` take no argument that could carry a host. There is
+/// only one, because a process has one front end.
 static CURRENT: OnceLock<Arc<dyn Host>> = OnceLock::new();
 
 /// The host that free functions use, and that sessions are built with.
@@ -135,7 +135,7 @@ pub fn current() -> &'static Arc<dyn Host> {
     CURRENT.get_or_init(|| Arc::new(Terminal::default()))
 }
 
-/// The current host is fixed already.
+/// The current host is already fixed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this process has a host already: set it once, before anything is shown and before the first session"

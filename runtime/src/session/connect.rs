@@ -1,5 +1,6 @@
 use std::env;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use partita_engine::{EngineError, Settings};

@@ -8,6 +8,8 @@
 //! much memory tasks get, [`estimate`] how much they ask for. What a task is and how it is computed is in
 //! `partita_engine`.
 
+#![warn(missing_docs)]
+
 mod blocks;
 mod connection;
 mod dial;

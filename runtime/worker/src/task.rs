@@ -143,7 +143,7 @@ impl Attempt<'_> {
             let end = execute(task, self.slot, &stores);
             let short = stores.short.get();
             let cached = stores.cached.take();
-            // Computed back before anything waits.
+            // Given back before anything waits.
             drop(stores);
             match (end, short) {
                 (Err(_), Some(more)) => need = more,

@@ -69,7 +69,7 @@ pub(crate) struct Context<'a> {
     pub(super) outputs: &'a OutputSender,
     pub(super) cell: &'a Cell,
     pub(super) step: &'a Step,
-    /// Every command there is.
+    /// Every command.
     pub(super) table: &'static [Entry],
 }
 
@@ -85,7 +85,7 @@ pub(super) fn find<'a>(table: &'a [Entry], name: &str) -> Option<&'a Entry> {
     table.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))
 }
 
-/// The error of a command that is not there, with the name that may have been meant.
+/// The error for an unknown command, with a suggestion of the name that was meant.
 pub(super) fn unknown(table: &[Entry], word: &str) -> CellError {
     let mark = word.trim_end_matches(|c: char| c != ':' && c != '%');
     let name = &word[mark.len()..];

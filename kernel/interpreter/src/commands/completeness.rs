@@ -7,7 +7,7 @@ use crate::{
     source::{self, Completeness},
 };
 
-/// Which evaluator reads a command does not matter for whether it is whole.
+/// Completeness does not depend on which evaluator reads a command.
 const NO_EVALUATOR: Description =
     Description { name: "", own_commands: &[], reads_unknown_commands: false, has_bridge: false, help: "" };
 

@@ -137,7 +137,7 @@ mod tests {
         help: "",
     };
 
-    /// With commands of its own, as evcxr has them.
+    /// With an evaluator that has commands of its own, like evcxr.
     const OTHER: Description =
         Description { own_commands: &["clear"], reads_unknown_commands: true, ..DIRECT };
 

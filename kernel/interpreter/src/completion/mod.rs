@@ -1,7 +1,7 @@
 //! Completion and inspection: what can stand at the cursor, and what the name under it is, with kinds,
-//! signatures and docs. All answers come from a [`Snapshot`](crate::state::Snapshot) of the state that cells have left, so they
-//! are available while a cell runs. Front ends turn the answers into messages or menus; nothing here
-//! knows them.
+//! signatures and docs. All answers come from a [`Snapshot`](crate::state::Snapshot) of the state that
+//! cells have left, so they are available while a cell runs. Front ends turn the answers into messages or
+//! menus; nothing here knows them.
 //!
 //! `text` finds out what kind of name can stand at the cursor. After a dot, `probe` asks the compiler for
 //! the type before it. `names` knows all names: the person's items (`user`) and everything else

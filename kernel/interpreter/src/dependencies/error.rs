@@ -51,7 +51,7 @@ pub enum DependencyError {
 }
 
 impl DependencyError {
-    /// As the error of the cell that asked for the crates.
+    /// Converts it to the error of the cell that requested the crates.
     pub fn report(&self) -> CellError {
         if let Self::Interrupted = self {
             return errors::interrupted("stopped before the crates were built; nothing has changed");

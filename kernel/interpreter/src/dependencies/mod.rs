@@ -1,6 +1,7 @@
 //! Crates that a session adds with `:dep`: the request (`spec`), the small cargo project that builds the
 //! whole set so that features unify (`project`), and the shared library that the built crates are linked
-//! into (`library`). `session_crates` has the set of one session. How cells use them is the compiler's matter.
+//! into (`library`). `session_crates` has the set of one session. How cells use the crates is the
+//! compiler's matter.
 //!
 //! Cargo builds against the compiler's own std, which `libpartita.so` contains as well. The crates are
 //! linked into a library of their own *against* `libpartita.so`, so that the process has one std and one

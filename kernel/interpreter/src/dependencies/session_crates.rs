@@ -29,7 +29,7 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
-    /// Whether there are any.
+    /// Whether any crates were added.
     pub fn is_empty(&self) -> bool {
         self.built.is_none()
     }

@@ -90,6 +90,7 @@ pub struct DirectEvaluator {
 
 impl DirectEvaluator {
     /// Finds the warm build beside `executable` and starts `executable` as the evaluation process.
+    ///
     /// # Errors
     /// When the build is missing or does not match, or the process does not start.
     pub fn start(executable: &Path, background: OutputSender) -> Result<Self, DirectError> {

@@ -1,8 +1,8 @@
 //! The direct evaluator: one `rustc` call per cell, against the `partita` library that was compiled once
-//! ([`WarmBuild`](crate::toolchain::WarmBuild)). The path of a cell: its items join those of earlier cells (`items`), a crate is
-//! generated around it (`generate`) and compiled (`compile`, by a `rustc` started before the cell
-//! arrived), the result is run in the evaluation process (`run`), and its changes are recorded
-//! (`variables`). `opt_level` decides how much it is optimised.
+//! ([`WarmBuild`](crate::toolchain::WarmBuild)). The path of a cell: its items join those of earlier
+//! cells (`items`), a crate is generated around it (`generate`) and compiled (`compile`, by a `rustc`
+//! started before the cell arrived), the result is run in the evaluation process (`run`), and its changes
+//! are recorded (`variables`). `opt_level` decides how much it is optimised.
 //!
 //! Rust decides what is valid. Two things cannot be known beforehand and are found by trying: a variable
 //! that the cell moves cannot be put back, and a borrow cannot outlive its cell. The compiler's error

@@ -1,7 +1,7 @@
-//! What a person reads when a cell does not finish. `blame` finds out whether an error is the cell's own
-//! or one of the code around it, `wording` and `advice` put it into the person's terms, `render` shows
-//! where in the cell it is, `report` makes the cell's error of it. Both evaluators use it; how they
-//! compile and run is not known here.
+//! The errors that a person reads when a cell does not finish. `blame` decides whether the cell or the
+//! code around it caused an error, `wording` and `advice` put it into the person's terms, `render` shows
+//! the place in the cell, and `report` builds the cell's error. Both evaluators use this module; it does
+//! not know how they compile and run.
 
 mod advice;
 mod blame;

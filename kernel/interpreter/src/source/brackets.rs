@@ -1,12 +1,12 @@
 //! Brackets, strings and comments of a text that need not be Rust: how deep they nest, and what is open.
 
-/// How the brackets, strings and comments of a text end.
+/// The state of brackets, strings and comments at the end of a text.
 pub(super) enum Scan {
     /// All are closed.
     Closed,
-    /// Something is open, inside so many brackets.
+    /// Something is open, inside this many brackets.
     Open {
-        /// How many.
+        /// The number of open brackets.
         depth: usize,
     },
     /// A bracket is closed by one of another kind.
@@ -20,7 +20,7 @@ pub(super) fn deepest(code: &str) -> usize {
     deepest
 }
 
-/// How the text ends.
+/// The state at the end of the text.
 pub(super) fn scan(code: &str) -> Scan {
     visit(code, |_| {})
 }

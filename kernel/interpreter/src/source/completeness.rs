@@ -19,8 +19,8 @@ pub enum Completeness {
 
 const INDENT: &str = "    ";
 
-/// Says whether `code`, which has no commands, is a whole cell: every bracket, string and comment
-/// closed, and no statement cut off in the middle.
+/// Tells whether `code`, which has no commands, is a complete cell: all brackets, strings and comments
+/// are closed and no statement is cut off.
 pub fn is_complete(code: &str) -> Completeness {
     match scan(code) {
         Scan::Open { depth } => return Completeness::Incomplete { indent: INDENT.repeat(depth) },

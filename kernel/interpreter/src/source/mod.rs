@@ -1,6 +1,6 @@
-//! A cell as text: whether it is whole (`completeness`, `brackets`), what it is made of (`split`), and
-//! where its pieces stand in the files that a compiler is given (`file`). What a cell means to those
-//! before it, and commands, are not known here.
+//! A cell as text: whether it is complete (`completeness`, `brackets`), its parts (`split`), and their
+//! positions in the files that a compiler gets (`file`). This module knows neither earlier cells nor
+//! commands.
 
 mod brackets;
 mod completeness;

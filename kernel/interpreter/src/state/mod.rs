@@ -1,6 +1,6 @@
-//! What the cells so far have left: the items that the next cell sees (`items`, `item`), the variables in
-//! the evaluation process (`variables`) with their types (`types`), and how well code is worth optimising
-//! (`opt_level`). A [`Snapshot`] is all of it as completion sees it. Nothing here compiles or runs cells.
+//! The state that cells have left: the items that the next cell sees (`items`, `item`), the variables in
+//! the evaluation process (`variables`) with their types (`types`), and how much code is worth optimising
+//! (`opt_level`). A [`Snapshot`] is all of this for completion. Nothing here compiles or runs cells.
 
 mod item;
 mod items;

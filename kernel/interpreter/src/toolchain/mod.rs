@@ -1,7 +1,7 @@
-//! The compiler and what it needs: where the library is that cells are compiled against (`warm_build`),
-//! the root that all crates of cells have in common (`crate_root`), starting `rustc` and reading what it
-//! says (`rustc`, `diagnostic`), linking (`linker`), and the compiler that is started before there is a
-//! cell (`spare_compiler`). What a cell is is not known here.
+//! The compiler and what it needs: the library that cells are compiled against (`warm_build`), the root
+//! that all crates of cells share (`crate_root`), starting `rustc` and reading its messages (`rustc`,
+//! `diagnostic`), linking (`linker`), and the compiler started before there is a cell (`spare_compiler`).
+//! This module does not know what a cell is.
 
 mod crate_root;
 mod diagnostic;

@@ -96,7 +96,7 @@ impl Written {
 pub struct Compilation {
     /// Whether it succeeded.
     pub succeeded: bool,
-    /// What it said.
+    /// Its messages and other output.
     pub messages: CompilerMessages,
     /// Whether the crate is valid but was not linked.
     pub not_linked: bool,

@@ -20,9 +20,9 @@ use super::{
 /// The crates besides Partita that cells can name, as arguments.
 #[derive(Debug, Clone, Default)]
 pub struct ExtraCrates {
-    /// The compiler's.
+    /// The compiler's arguments.
     pub compiler_arguments: Vec<OsString>,
-    /// The linker's, where rustc does not link.
+    /// The linker's arguments, if rustc does not link.
     pub linker_arguments: Vec<OsString>,
 }
 

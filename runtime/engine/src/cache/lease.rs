@@ -25,6 +25,7 @@ pub struct CacheLease {
 }
 
 impl CacheLease {
+    /// Room for a dataset that `owner` caches.
     pub fn new(id: CacheId, owner: Arc<dyn CachedDatasets>) -> Self {
         Self { id, owner: Some(owner) }
     }
@@ -34,6 +35,7 @@ impl CacheLease {
         Self { id, owner: None }
     }
 
+    /// The dataset's number.
     pub fn id(&self) -> CacheId {
         self.id
     }

@@ -20,7 +20,9 @@ pub struct CacheKey {
 /// Where a partition was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
+    /// It is not kept.
     No,
+    /// In memory.
     InMemory,
     /// On disk, with the bytes of its file.
     OnDisk(u64),
@@ -86,6 +88,7 @@ impl Drop for Cached {
 }
 
 impl CacheStore {
+    /// An empty cache. Calls `on_evicted` with each partition that is dropped to make room.
     pub fn new(accountant: Arc<Accountant>, spill: Arc<SpillDirectory>, on_evicted: OnEvicted) -> Self {
         Self { accountant, spill, on_evicted, state: Mutex::default(), on_disk: Arc::default() }
     }

@@ -21,12 +21,16 @@ pub struct Access {
 /// Why a task may not use a path.
 #[derive(Debug, Error)]
 pub enum AccessError {
+    /// It is outside of what tasks may use; what is allowed, and the flag that would allow it.
     #[error("`{path}` is outside of the directories that this worker may {verb} ({allowed}); move it there, or start the worker with {flag}", path = path.display())]
     Outside { path: PathBuf, verb: &'static str, allowed: String, flag: String },
+    /// The system does not let this worker use it.
     #[error("this worker cannot {verb} `{path}`: {cause}; does it exist under the same path on the worker's machine?", path = path.display())]
     Unusable { path: PathBuf, verb: &'static str, cause: io::Error },
+    /// It is not a local file.
     #[error("`{path}`: a task in a pool can read local files only")]
     Remote { path: String },
+    /// A directory with more entries than are looked at.
     #[error("`{path}` holds more than {MAX_ENTRIES} files: name fewer of them", path = path.display())]
     TooMany { path: PathBuf },
 }
@@ -107,7 +111,7 @@ impl Access {
 
     /// Checks one source of a Polars scan: a file, a directory, or a pattern. Everything that it reaches
     /// must be readable, including through links in a directory.
-    pub fn read_scan(&self, source: &PlRefPath, glob: bool) -> Result<(), AccessError> {
+    pub(crate) fn read_scan(&self, source: &PlRefPath, glob: bool) -> Result<(), AccessError> {
         if source.has_scheme() {
             return Err(AccessError::Remote { path: source.to_string() });
         }

@@ -41,21 +41,27 @@ const MAX_INPUT_DEPTH: usize = 128;
 /// Why a task cannot be sent, or why the received bytes are not a task.
 #[derive(Debug, Error)]
 pub enum CodecError {
+    /// An expression that calls a closure.
     #[error(
         "{0} calls a closure, which cannot be sent to the pool's workers: write it as expressions (`when`, \
          arithmetic, the `str`, `dt` and `list` functions), or run it in an embedded session (`Session::new`)"
     )]
     Closure(String),
+    /// Anything else that has no form as bytes.
     #[error("{what} cannot be sent to the pool's workers: {cause}")]
     CannotTravel { what: String, cause: String },
+    /// Bytes that are not what they should be.
     #[error(
         "the task's bytes are damaged: {what}: {cause}; check that all machines run the same version of Partita"
     )]
     Malformed { what: String, cause: String },
+    /// A path that tasks may not use.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// A file that cannot be opened here.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A frame that was to be sent ahead is not there.
     #[error("cannot get a frame that the task needs: {0}")]
     Blob(#[from] BlobError),
 }

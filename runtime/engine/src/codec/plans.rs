@@ -28,12 +28,12 @@ pub(super) struct WirePlan {
 
 impl WirePlan {
     /// Encodes a plan without a hole.
-    pub fn of(plan: &LazyFrame, blobs: &dyn Blobs) -> Result<Self, CodecError> {
+    pub(super) fn of(plan: &LazyFrame, blobs: &dyn Blobs) -> Result<Self, CodecError> {
         Self::new(&plan.logical_plan, None, blobs)
     }
 
     /// Encodes a plan with a hole for the partition.
-    pub fn of_template(template: &Template, blobs: &dyn Blobs) -> Result<Self, CodecError> {
+    pub(super) fn of_template(template: &Template, blobs: &dyn Blobs) -> Result<Self, CodecError> {
         let (plan, hole) = template.parts();
         Self::new(plan, Some(hole), blobs)
     }
@@ -76,7 +76,11 @@ impl WirePlan {
     }
 
     /// The plan, which must not have a hole.
-    pub fn into_plan(self, access: &Access, blobs: &super::GetBlob<'_>) -> Result<LazyFrame, CodecError> {
+    pub(super) fn into_plan(
+        self,
+        access: &Access,
+        blobs: &super::GetBlob<'_>,
+    ) -> Result<LazyFrame, CodecError> {
         match self.open(access, blobs)? {
             (plan, None) => Ok(LazyFrame::from(plan)),
             (_, Some(_)) => Err(CodecError::malformed("a plan", "it has a hole for a partition")),
@@ -84,7 +88,11 @@ impl WirePlan {
     }
 
     /// The template, which must have a hole for the partition.
-    pub fn into_template(self, access: &Access, blobs: &super::GetBlob<'_>) -> Result<Template, CodecError> {
+    pub(super) fn into_template(
+        self,
+        access: &Access,
+        blobs: &super::GetBlob<'_>,
+    ) -> Result<Template, CodecError> {
         match self.open(access, blobs)? {
             (plan, Some(hole)) => Ok(Template::from_parts(plan, hole)),
             (_, None) => Err(CodecError::malformed("map_partitions' plan", "it does not read its partition")),

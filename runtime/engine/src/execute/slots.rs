@@ -72,6 +72,7 @@ impl Busy {
 /// Silences panics of tasks: they are reported as the job's error, and the default hook would print them
 /// a second time.
 fn quiet_slot_panics() {
+    // Process-wide, as the panic hook is: a second hook would call the first for nothing.
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let previous = panic::take_hook();

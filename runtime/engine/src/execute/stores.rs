@@ -118,6 +118,7 @@ impl LocalStores {
         }
     }
 
+    /// A shuffle's blocks, in the only session.
     pub fn owner(shuffle: ShuffleId) -> Owner {
         Owner::Shuffle { session: Self::SESSION, shuffle }
     }

@@ -21,6 +21,7 @@ pub struct Limits {
 pub enum Use {
     /// Shuffle blocks, and results that wait to be fetched.
     Shuffle,
+    /// Cached partitions.
     Cache,
     /// Frames that many tasks share; they cannot be moved.
     Blobs,
@@ -73,6 +74,7 @@ pub enum Refused {
     /// What takes the memory cannot be moved.
     #[error("{0}")]
     Stuck(#[from] SpillError),
+    /// The task was cancelled while it waited.
     #[error("cancelled")]
     Cancelled,
 }
@@ -95,14 +97,17 @@ struct State {
 }
 
 impl Accountant {
+    /// Nothing is held at first.
     pub fn new(limits: Limits) -> Self {
         Self { limits, state: Mutex::default(), changed: Condvar::new() }
     }
 
+    /// The limits it was made with.
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
+    /// What is held now.
     pub fn held(&self) -> Amounts {
         self.lock().held
     }
@@ -220,6 +225,7 @@ pub struct Room {
 }
 
 impl Room {
+    /// How much it is.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -239,6 +245,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// How much it is.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

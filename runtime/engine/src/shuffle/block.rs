@@ -1,3 +1,5 @@
+//! The rows of one map task for one reduce partition: in memory or on disk, and as Arrow IPC streams.
+
 use std::io::{self, Cursor, Read, Seek, Write};
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,12 +20,10 @@ pub enum Packing {
 /// The rows, or some of them, that one map task has left for one reduce partition.
 #[derive(Clone)]
 pub enum Block {
+    /// In memory.
     Memory(DataFrame),
     /// An Arrow IPC stream in a file.
-    Disk {
-        file: Arc<SpillFile>,
-        place: Place,
-    },
+    Disk { file: Arc<SpillFile>, place: Place },
 }
 
 /// The position of a block in a spill file.

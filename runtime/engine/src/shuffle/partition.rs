@@ -13,7 +13,7 @@ use super::salt::Salt;
 pub const MAX_PARTITIONS: usize = 1 << 20;
 
 /// One frame per partition, for each slice of the rows.
-pub type Slices<'a> = Box<dyn Iterator<Item = Result<Vec<DataFrame>, ShuffleError>> + 'a>;
+type Slices<'a> = Box<dyn Iterator<Item = Result<Vec<DataFrame>, ShuffleError>> + 'a>;
 
 /// Splits a range of the rows into one frame per partition.
 type Cut<'a> = Box<dyn Fn(Range<usize>) -> Result<Vec<DataFrame>, ShuffleError> + 'a>;
@@ -114,7 +114,7 @@ impl Partitioner {
     ///
     /// # Errors
     /// As `split`.
-    pub fn split_in_slices<'a>(
+    pub(crate) fn split_in_slices<'a>(
         &'a self,
         df: &'a DataFrame,
         map_partition: usize,

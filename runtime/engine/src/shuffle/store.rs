@@ -14,11 +14,14 @@ pub type ShuffleId = u64;
 /// The owner of blocks: one shuffle of one session, or one task's result, which is a single block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owner {
+    /// The reduce side of a shuffle.
     Shuffle { session: u64, shuffle: ShuffleId },
+    /// Whoever fetches a task's result.
     Result { session: u64, job: u64, stage: u32, partition: u32, attempt: u32 },
 }
 
 impl Owner {
+    /// The session it belongs to.
     pub fn session(&self) -> u64 {
         match self {
             Self::Shuffle { session, .. } | Self::Result { session, .. } => *session,
@@ -86,6 +89,7 @@ impl Part {
 }
 
 impl BlockStore {
+    /// An empty store. Blocks that find no room in memory go to `spill`.
     pub fn new(accountant: Arc<Accountant>, spill: Arc<SpillDirectory>) -> Self {
         Self {
             accountant,

@@ -224,7 +224,7 @@ impl PieceScan {
 }
 
 /// What a scan of an optimised plan reads, one frame at a time instead of all at once.
-pub struct Frames<'a> {
+pub(crate) struct Frames<'a> {
     scan: &'a PieceScan,
     request: Request,
 }

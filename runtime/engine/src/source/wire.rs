@@ -17,7 +17,7 @@ use super::piece::{Piece, Stretch};
 
 /// A [`Piece`] as it is sent: where its rows are and, for CSV, how to parse them.
 #[derive(Serialize, Deserialize)]
-pub struct WirePiece {
+pub(crate) struct WirePiece {
     schema: Schema,
     csv: Option<CsvReadOptions>,
     stretches: Vec<WireStretch>,
@@ -105,7 +105,7 @@ impl WirePiece {
 
 /// Parquet files whose footers were read recently, so that the tasks of a stage read each once.
 #[derive(Default)]
-pub struct Opened(Mutex<HashMap<PathBuf, Known>>);
+pub(crate) struct Opened(Mutex<HashMap<PathBuf, Known>>);
 
 #[derive(Clone)]
 struct Known {

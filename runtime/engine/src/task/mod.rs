@@ -83,27 +83,26 @@ impl Input {
 /// A step that needs no rows of other partitions.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Step {
+    /// Keeps the rows for which the expression is true.
     Filter(Expr),
+    /// These columns, and only these.
     Select(Vec<Expr>),
+    /// These columns too, or instead.
     WithColumns(Vec<Expr>),
     /// `map_partitions`: any Polars plan over the partition. It is encoded in a form of its own.
     #[serde(skip)]
     Map(Box<Template>),
     /// An aggregation of rows that are all here.
-    Aggregate {
-        keys: Vec<Expr>,
-        aggs: Vec<Expr>,
-    },
+    Aggregate { keys: Vec<Expr>, aggs: Vec<Expr> },
     /// The first half of an aggregation, before the shuffle.
     Partial(#[serde(with = "shared")] Arc<Decomposed>),
     /// The second half, after the shuffle.
     Merge(#[serde(with = "shared")] Arc<Decomposed>),
-    Sort {
-        by: Vec<Expr>,
-        descending: Vec<bool>,
-        nulls_last: bool,
-    },
+    /// The rows of the partition in order.
+    Sort { by: Vec<Expr>, descending: Vec<bool>, nulls_last: bool },
+    /// One row for each combination of values, in these columns or in all.
     Distinct(Option<Vec<String>>),
+    /// The first rows.
     Limit(usize),
 }
 
@@ -140,11 +139,14 @@ mod shared {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub fn serialize<T: Serialize, S: Serializer>(shared: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        shared: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         (**shared).serialize(serializer)
     }
 
-    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Arc<T>, D::Error> {
         T::deserialize(deserializer).map(Arc::new)
@@ -189,8 +191,6 @@ pub enum Output {
 
 /// One attempt at the work for one partition in one stage.
 #[derive(Clone)]
-// Some fields are needed by other processes only.
-#[allow(dead_code)]
 pub struct Task {
     pub job: usize,
     pub stage: usize,
@@ -211,17 +211,18 @@ pub struct Task {
 /// A task's result.
 #[derive(Debug)]
 pub enum TaskResult {
+    /// Nothing to send: the rows were written to a file.
     Nothing,
     /// The bytes left for each reduce partition; empty if there are very many.
     Written(Vec<u64>),
+    /// The rows.
     Frame(DataFrame),
+    /// The number of rows.
     Count(u64),
 }
 
 /// Why an attempt of a task has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-// Threads of this process neither fetch from elsewhere nor get lost.
-#[allow(dead_code)]
 pub enum TaskError {
     /// Its own error or panic. It counts as a failed attempt.
     #[error("{0}")]
@@ -251,7 +252,6 @@ impl From<PolarsError> for TaskError {
 }
 
 /// What an engine reports to the scheduler, in order.
-#[allow(dead_code)]
 pub enum TaskEvent {
     /// An attempt got a slot of a worker.
     Started { stage: usize, partition: usize, attempt: usize, worker: u64, slot: usize },

@@ -50,12 +50,12 @@ impl Template {
     }
 
     /// The plan and the frame that represents the partition in it.
-    pub fn parts(&self) -> (&DslPlan, &Arc<DataFrame>) {
+    pub(crate) fn parts(&self) -> (&DslPlan, &Arc<DataFrame>) {
         (&self.plan, &self.hole)
     }
 
     /// A template from a plan in which `hole` represents the partition.
-    pub fn from_parts(plan: DslPlan, hole: Arc<DataFrame>) -> Self {
+    pub(crate) fn from_parts(plan: DslPlan, hole: Arc<DataFrame>) -> Self {
         Self { plan, hole }
     }
 
@@ -71,7 +71,7 @@ impl Template {
 }
 
 /// The plan with other leaves: `leaf` returns the replacement of a frame or scan, or `None` to keep it.
-pub fn map_leaves(plan: &DslPlan, leaf: &mut dyn FnMut(&DslPlan) -> Option<DslPlan>) -> DslPlan {
+pub(crate) fn map_leaves(plan: &DslPlan, leaf: &mut dyn FnMut(&DslPlan) -> Option<DslPlan>) -> DslPlan {
     let mut one = |input: &Arc<DslPlan>| Arc::new(map_leaves(input, leaf));
     let mut copy = plan.clone();
     match &mut copy {

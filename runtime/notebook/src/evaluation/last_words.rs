@@ -17,8 +17,8 @@ use std::{
 
 use partita_bridge::{LAST_WORDS_FILE, LastWords, Panic, SPILL_VARIABLE};
 
-/// Where the last words go. Process-wide, as the next two, because a process has one panic hook and one handler
-/// for each signal, and neither is given anything.
+/// The file for the last words. This static and the next two are process-wide because a process has one
+/// panic hook and one handler per signal, and neither takes an argument.
 static FILE: OnceLock<File> = OnceLock::new();
 /// The same file, for the signal handler.
 static DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);

@@ -65,7 +65,7 @@ fn serve() -> Result<(), FrameError> {
     worker.join().unwrap_or_else(|_| Err(io::Error::other("the cell thread panicked outside a cell").into()))
 }
 
-/// Hands a batch of a session's events to the timelines and to the kernel.
+/// Passes a batch of a session's events to the timelines and to the kernel.
 fn deliver(session: u64, events: Vec<Event>) {
     timeline::observe(session, &events);
     if let Some(bridge) = bridge() {

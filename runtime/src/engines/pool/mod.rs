@@ -1,9 +1,9 @@
 //! The pool engine: tasks run on the workers of a master, over gRPC. The callers are plain threads.
 //! Networking runs on a small runtime of the engine's own, and messages are processed on one separate
 //! thread (`receive`), so that no runtime thread ever decodes rows. `state` is what is known of the pool,
-//! `link` one connection to it. `submit` sends tasks, `blob_sender` the frames that they need, and `blob_table`
-//! records which were sent. The codec defines the bytes of a task, the master decides which task runs
-//! where, and the scheduler handles failures.
+//! `link` one connection to it. `submit` sends tasks, `blob_sender` the frames that they need, and
+//! `blob_table` records which were sent. The codec defines the bytes of a task, the master decides which
+//! task runs where, and the scheduler handles failures.
 
 mod blob_sender;
 mod blob_table;
