@@ -64,10 +64,7 @@ pub fn warm_build() -> Vec<Check> {
     let cell = match within(CELL_LIMIT, first_cell) {
         Some(Ok((start, cell))) => {
             let (start, cell) = (duration(start), duration(cell));
-            Check::good(
-                CELL,
-                format!("1 + 1 is 2: evaluator started in {start}, answered in {cell}"),
-            )
+            Check::good(CELL, format!("1 + 1 is 2: evaluator started in {start}, answered in {cell}"))
         }
         Some(Err(why)) => Check::broken(CELL, why, REBUILD),
         None => {
