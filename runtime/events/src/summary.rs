@@ -78,6 +78,19 @@ fn whereabouts(job: &Job, workers: &[JobWorker]) -> String {
     text
 }
 
+/// What several jobs came to: `3.2 s in all, 1 running, 2 failed`.
+pub fn together<'a>(jobs: impl Iterator<Item = &'a Job> + Clone) -> String {
+    let total: Duration = jobs.clone().map(Job::wall).sum();
+    let mut parts = vec![format!("{} in all", duration(total))];
+    for state in [JobState::Running, JobState::Failed, JobState::Cancelled, JobState::Interrupted] {
+        let number = jobs.clone().filter(|job| job.state == state).count();
+        if number > 0 {
+            parts.push(format!("{} {}", count(number as u64), state.name()));
+        }
+    }
+    parts.join(", ")
+}
+
 /// Where the time of the finished tasks went: `Tasks took 12.3 s together: fetch 1.2 s, compute 10 s,
 /// write 1.1 s; they waited 3 s.` `None` before a task has finished.
 pub fn time_split(job: &Job) -> Option<String> {

@@ -52,6 +52,6 @@ impl Limits {
     /// Keeps the last `jobs` jobs with all their details.
     pub fn whole_jobs(jobs: usize) -> Self {
         let all = usize::MAX;
-        Self { jobs, stages: all, partitions: all, attempts: all, workers: all, ..Self::default() }
+        Self { jobs, stages: all, partitions: all, attempts: all, workers: all, slots: all }
     }
 }

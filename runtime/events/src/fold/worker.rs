@@ -8,6 +8,8 @@ use crate::{Event, TaskMetrics, WorkerId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workers {
     all: BTreeMap<WorkerId, Worker>,
+    /// Changes whenever a worker joins or is lost.
+    pub(crate) version: u64,
     limits: Limits,
 }
 
@@ -43,7 +45,7 @@ impl Default for Workers {
 impl Workers {
     /// No workers yet.
     pub fn new(limits: Limits) -> Self {
-        Self { all: BTreeMap::new(), limits }
+        Self { all: BTreeMap::new(), version: 0, limits }
     }
 
     /// Takes the session's next event.
@@ -60,6 +62,9 @@ impl Workers {
             return;
         }
         self.all.entry(*worker).or_default().apply(event, self.limits.slots);
+        if event.job().is_none() {
+            self.version += 1;
+        }
     }
 
     /// An attempt that failed on a worker was not needed.
@@ -90,7 +95,10 @@ impl Worker {
             Event::WorkerLost { cause, at, .. } => self.lost = Some((*at, cause.clone())),
             Event::TaskStarted { slot, .. } => {
                 self.started += 1;
-                self.slots = self.slots.max(slot.saturating_add(1)).min(most_slots);
+                // One that joined said how many it has.
+                if self.joined.is_none() {
+                    self.slots = self.slots.max(slot.saturating_add(1)).min(most_slots);
+                }
             }
             Event::TaskFinished { metrics, .. } => {
                 self.done += 1;
@@ -112,7 +120,7 @@ impl Worker {
 }
 
 /// A worker of one job, with the slots to show for it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobWorker {
     /// Its number.
     pub worker: WorkerId,
