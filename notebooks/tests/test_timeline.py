@@ -2,36 +2,19 @@
 `runtime/events/tests/jobs.json`. The messages are made by the example `changes` of partita-events."""
 
 import json
-import os
-import subprocess
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from lab import CHECKOUT, chromium
+from lab import CHECKOUT
+from timelines import changes
 
 TABLES = CHECKOUT / "runtime/events/tests"
 CASES = json.loads((TABLES / "jobs.json").read_text())
 FIGURES = json.loads((TABLES / "figures.json").read_text())
 # Any address will do: the test answers for it.
 ORIGIN = "http://timeline.test"
-
-
-def changes(batches):
-    """The messages that a page is sent after each batch of events."""
-    program = os.path.join(os.environ["CARGO_TARGET_DIR"], "release/examples/changes")
-    made = subprocess.run([program], input=json.dumps(batches), capture_output=True, text=True, check=True)
-    return json.loads(made.stdout)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        yield running
-        running.close()
 
 
 @pytest.fixture
