@@ -186,7 +186,7 @@ fn row(index: Option<usize>, attempt: &Attempt) -> Value {
         AttemptState::Failed => 2,
         AttemptState::Beaten => 3,
         AttemptState::Cut => 4,
-        AttemptState::Unheard => 5,
+        AttemptState::Unknown => 5,
     };
     let flags = [
         (attempt.speculative, SPECULATIVE),

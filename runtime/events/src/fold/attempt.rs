@@ -47,7 +47,7 @@ pub enum AttemptState {
     /// Its job ended before it did.
     Cut,
     /// Its stage finished, but no event said how this attempt ended.
-    Unheard,
+    Unknown,
 }
 
 impl Attempt {

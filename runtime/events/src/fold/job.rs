@@ -422,10 +422,10 @@ impl Job {
             }
             let stage = self.stages.iter().rfind(|stage| stage.stage == attempt.stage);
             let beaten = stage.is_some_and(|stage| stage.has_finished(attempt.partition));
-            let unheard = stage.is_some_and(|stage| stage.finished);
-            let state = match (beaten, unheard) {
+            let unreported = stage.is_some_and(|stage| stage.finished);
+            let state = match (beaten, unreported) {
                 (true, _) => AttemptState::Beaten,
-                (false, true) => AttemptState::Unheard,
+                (false, true) => AttemptState::Unknown,
                 (false, false) => AttemptState::Cut,
             };
             attempt.end(state, at);

@@ -54,7 +54,7 @@ pub struct Stage {
     pub(super) finished_tasks: BTreeMap<PartitionId, Finished>,
     pub(super) time_skew: Computed,
     /// Tasks that are done though no event said so.
-    pub(super) unheard: usize,
+    pub(super) unreported: usize,
     /// Tasks that are done but not told apart, because there are too many.
     pub(super) beyond: usize,
     /// Tasks whose output was lost and that have not started again.
@@ -105,7 +105,7 @@ impl Stage {
 
     /// Tasks that have finished, those included whose output was lost since.
     fn outputs(&self) -> usize {
-        self.finished_tasks.len().saturating_add(self.unheard).saturating_add(self.beyond)
+        self.finished_tasks.len().saturating_add(self.unreported).saturating_add(self.beyond)
     }
 
     /// The tasks that have finished, by partition.
@@ -172,8 +172,8 @@ impl Stage {
         if before.is_some() {
             self.time_skew = Computed::default();
             self.lost = self.lost.saturating_sub(1);
-        } else if self.unheard > 0 {
-            self.unheard -= 1;
+        } else if self.unreported > 0 {
+            self.unreported -= 1;
             self.lost = self.lost.saturating_sub(1);
         } else if self.lost > 0 && self.beyond > 0 {
             self.beyond -= 1;
@@ -203,7 +203,7 @@ impl Stage {
 
     pub(super) fn finish_all(&mut self, at: Duration) {
         (self.finished, self.ended) = (true, Some(at));
-        self.unheard = self.tasks.saturating_sub(self.finished_tasks.len());
+        self.unreported = self.tasks.saturating_sub(self.finished_tasks.len());
         (self.beyond, self.lost) = (0, 0);
     }
 

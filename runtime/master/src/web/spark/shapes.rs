@@ -139,7 +139,7 @@ pub(super) fn task_json(clock: Clock, host: &str, id: usize, task: &Attempt) -> 
             AttemptState::Done => "SUCCESS",
             AttemptState::Failed => "FAILED",
             AttemptState::Beaten | AttemptState::Cut => "KILLED",
-            AttemptState::Unheard => "UNKNOWN",
+            AttemptState::Unknown => "UNKNOWN",
         },
     });
     if let Some(ended) = task.ended {

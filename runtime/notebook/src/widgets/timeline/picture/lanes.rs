@@ -173,7 +173,7 @@ fn draw_bar(
                     pen.frame(x0, y, width, height, ALARM, "");
                 }
             }
-            AttemptState::Beaten | AttemptState::Cut | AttemptState::Unheard => {
+            AttemptState::Beaten | AttemptState::Cut | AttemptState::Unknown => {
                 pen.rect(x0, y, width, height, &faint);
                 let dash = if bar.state == AttemptState::Beaten { "" } else { " stroke-dasharray=\"2 2\"" };
                 if width > 3.0 {
@@ -230,7 +230,7 @@ fn tip(drawn: &Drawn<'_>, bar: &Attempt) -> String {
         AttemptState::Failed => parts.push("failed".into()),
         AttemptState::Beaten => parts.push("another attempt was faster".into()),
         AttemptState::Cut => parts.push("cancelled".into()),
-        AttemptState::Unheard => parts.push("its end is not known".into()),
+        AttemptState::Unknown => parts.push("its end is not known".into()),
         AttemptState::Done => {}
     }
     parts.push(duration(bar.took(drawn.job.last)));

@@ -204,7 +204,7 @@ fn draw_legend(pen: &mut Pen<'_>, drawn: &Drawn<'_>, y: f64) -> f64 {
         (
             mixed(base, WHITE, 0.78),
             "not needed, or cancelled",
-            has(|a| matches!(a.state, AttemptState::Beaten | AttemptState::Cut | AttemptState::Unheard)),
+            has(|a| matches!(a.state, AttemptState::Beaten | AttemptState::Cut | AttemptState::Unknown)),
         ),
     ];
     let mut x = 74.0;
