@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::{JobId, PartitionId, StageId, WorkerId};
+use crate::metrics::TaskMetrics;
+
 /// Something that happened, in the order it happened. Times count from the session's start; they
 /// travel as seconds, so that JSON made of events is plain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -9,7 +12,7 @@ pub enum Event {
     /// An action was called.
     JobSubmitted {
         /// Job number in the session, from 0.
-        job: usize,
+        job: JobId,
         /// The action, such as `collect`.
         action: String,
         /// Slots the engine has.
@@ -21,9 +24,9 @@ pub enum Event {
     /// All a stage's inputs are there, its tasks are queued.
     StageSubmitted {
         /// Job number.
-        job: usize,
+        job: JobId,
         /// Stage number in the job, from 0.
-        stage: usize,
+        stage: StageId,
         /// What it does, such as `group_by: partial`.
         name: String,
         /// How many tasks, one a partition.
@@ -35,9 +38,9 @@ pub enum Event {
     /// Tasks of a stage are queued again, because what they left for later stages is lost.
     StageResubmitted {
         /// Job number.
-        job: usize,
+        job: JobId,
         /// Stage number.
-        stage: usize,
+        stage: StageId,
         /// How many of its tasks.
         tasks: usize,
         /// How their output was lost.
@@ -49,15 +52,15 @@ pub enum Event {
     /// An attempt at a task got a slot.
     TaskStarted {
         /// Job number.
-        job: usize,
+        job: JobId,
         /// Stage number.
-        stage: usize,
+        stage: StageId,
         /// Partition number in the stage.
-        partition: usize,
+        partition: PartitionId,
         /// Which attempt at this task, from 0.
         attempt: usize,
         /// The worker that runs it; 0 is this process.
-        worker: u64,
+        worker: WorkerId,
         /// The slot of that worker.
         slot: usize,
         /// When.
@@ -67,15 +70,15 @@ pub enum Event {
     /// A task finished and its output is in place.
     TaskFinished {
         /// Job number.
-        job: usize,
+        job: JobId,
         /// Stage number.
-        stage: usize,
+        stage: StageId,
         /// Partition number in the stage.
-        partition: usize,
+        partition: PartitionId,
         /// Which attempt at this task, from 0.
         attempt: usize,
         /// The worker that ran it; 0 is this process.
-        worker: u64,
+        worker: WorkerId,
         /// What it did.
         metrics: TaskMetrics,
         /// When.
@@ -85,15 +88,15 @@ pub enum Event {
     /// An attempt at a task failed, or ended with its worker, or came second.
     TaskFailed {
         /// Job number.
-        job: usize,
+        job: JobId,
         /// Stage number.
-        stage: usize,
+        stage: StageId,
         /// Partition number in the stage.
-        partition: usize,
+        partition: PartitionId,
         /// Which attempt at this task, from 0.
         attempt: usize,
         /// The worker that ran it; 0 is this process.
-        worker: u64,
+        worker: WorkerId,
         /// The error's or panic's message.
         cause: String,
         /// Whether the job goes on: the task is run again, or another attempt at it is there.
@@ -105,9 +108,9 @@ pub enum Event {
     /// Every task of a stage finished.
     StageFinished {
         /// Job number.
-        job: usize,
+        job: JobId,
         /// Stage number.
-        stage: usize,
+        stage: StageId,
         /// When.
         #[serde(with = "seconds")]
         at: Duration,
@@ -115,7 +118,7 @@ pub enum Event {
     /// The job ended; `error` is `None` when it succeeded.
     JobFinished {
         /// Job number.
-        job: usize,
+        job: JobId,
         /// Why it failed, if it did.
         error: Option<String>,
         /// Whether it failed because a person interrupted it.
@@ -127,7 +130,7 @@ pub enum Event {
     /// A worker came, and its slots with it.
     WorkerJoined {
         /// Its number, never used twice.
-        worker: u64,
+        worker: WorkerId,
         /// Its name, for people.
         name: String,
         /// Its slots.
@@ -139,7 +142,7 @@ pub enum Event {
     /// A worker is gone, with the tasks it ran and what it kept.
     WorkerLost {
         /// Its number.
-        worker: u64,
+        worker: WorkerId,
         /// How it is known.
         cause: String,
         /// When.
@@ -150,7 +153,7 @@ pub enum Event {
 
 impl Event {
     /// The job the event belongs to; `None` for those of workers.
-    pub fn job(&self) -> Option<usize> {
+    pub fn job(&self) -> Option<JobId> {
         match self {
             Self::JobSubmitted { job, .. }
             | Self::StageSubmitted { job, .. }
@@ -180,65 +183,8 @@ impl Event {
     }
 }
 
-/// What one task did. Bytes are of Arrow memory, except `bytes_read`: bytes of file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct TaskMetrics {
-    /// The slot that ran it.
-    pub slot: usize,
-    /// Queued until a slot was free.
-    #[serde(with = "seconds")]
-    pub queue: Duration,
-    /// Waited inside the task for shuffle blocks to arrive and be put together.
-    #[serde(with = "seconds")]
-    pub fetch: Duration,
-    /// Reading and decoding files, in `run`.
-    #[serde(with = "seconds", default)]
-    pub read: Duration,
-    /// Cutting rows into shuffle blocks and keeping them, or writing a Parquet file.
-    #[serde(with = "seconds")]
-    pub write: Duration,
-    /// From the slot taking the task to its output being in place, `fetch` and `write` included.
-    #[serde(with = "seconds")]
-    pub run: Duration,
-    /// Processor time of the slot's thread in `run`.
-    #[serde(with = "seconds")]
-    pub cpu: Duration,
-    /// Rows that came in from sources, shuffles and caches.
-    pub rows_in: u64,
-    /// Rows that went out.
-    pub rows_out: u64,
-    /// Bytes read from files, compressed as they lie there.
-    pub bytes_read: u64,
-    /// Row groups whose statistics ruled the filter out, so that they were not read.
-    pub row_groups_skipped: u64,
-    /// Bytes of shuffle blocks that came in.
-    pub shuffle_in: u64,
-    /// Bytes of shuffle blocks that went out.
-    pub shuffle_out: u64,
-    /// Bytes that went to disk because memory was short.
-    pub spilled: u64,
-    /// Partitions that came from the cache.
-    pub cache_hits: u64,
-    /// Keys with at least a twentieth of the rows that went into the shuffle, by a sample; at most three.
-    #[serde(default)]
-    pub hot_keys: Vec<HotKey>,
-}
-
-/// A key that has many of a map task's rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HotKey {
-    /// The key columns, as in a cell.
-    pub columns: String,
-    /// The key, as it prints; long ones are cut.
-    pub value: String,
-    /// The reduce partition that its rows go to.
-    pub partition: usize,
-    /// How many rows it has, about.
-    pub rows: u64,
-}
-
 /// Durations as seconds in floating point: exact to the nanosecond for weeks.
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::de::Error;
@@ -272,7 +218,7 @@ mod tests {
         let at = Duration::from_millis(2500);
         assert_eq!(
             postcard::from_bytes::<Event>(&good).unwrap(),
-            Event::StageFinished { job: 0, stage: 0, at }
+            Event::StageFinished { job: JobId(0), stage: StageId(0), at }
         );
     }
 }

@@ -1,12 +1,13 @@
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use partita_engine::EventStream;
+use partita_events::JobId;
+use partita_events::fold::{Limits, Session};
 
 use super::{Event, JobReport};
 
-/// Jobs whose events are kept for [`EventBus::report`]; older ones are forgotten.
+/// Jobs that are kept for [`EventBus::report`]; older ones are forgotten.
 const JOBS_KEPT: usize = 100;
 
 type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -15,13 +16,17 @@ type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 /// to the listeners.
 pub struct EventBus {
     started: Instant,
-    jobs: Mutex<VecDeque<Vec<Event>>>,
+    state: Mutex<Session>,
     listeners: Mutex<Vec<Listener>>,
 }
 
 impl Default for EventBus {
     fn default() -> Self {
-        Self { started: Instant::now(), jobs: Mutex::default(), listeners: Mutex::default() }
+        Self {
+            started: Instant::now(),
+            state: Mutex::new(Session::new(Limits::whole_jobs(JOBS_KEPT))),
+            listeners: Mutex::default(),
+        }
     }
 }
 
@@ -48,29 +53,21 @@ impl EventBus {
         for listener in listeners {
             listener(&event);
         }
-        let mut jobs = self.jobs.lock().unwrap_or_else(|e| e.into_inner());
-        if matches!(event, Event::JobSubmitted { .. }) {
-            if jobs.len() == JOBS_KEPT {
-                jobs.pop_front();
-            }
-            jobs.push_back(vec![event]);
-        } else if event.job().is_some()
-            && let Some(events) = jobs.iter_mut().rfind(|events| events[0].job() == event.job())
-        {
-            events.push(event);
-        }
+        self.state().apply(&event);
     }
 
     /// The report of one job, while it runs or after; `None` if there is no such job any more.
     pub fn report(&self, job: usize) -> Option<JobReport> {
-        let jobs = self.jobs.lock().unwrap_or_else(|e| e.into_inner());
-        jobs.iter().rfind(|events| events[0].job() == Some(job)).map(|events| JobReport::from_events(events))
+        self.state().job(JobId(job)).map(JobReport::of)
     }
 
     /// The reports of the jobs kept, oldest first.
     pub fn reports(&self) -> Vec<JobReport> {
-        let jobs = self.jobs.lock().unwrap_or_else(|e| e.into_inner());
-        jobs.iter().map(|events| JobReport::from_events(events)).collect()
+        self.state().jobs().map(JobReport::of).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Session> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 

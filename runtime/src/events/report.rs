@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use polars::prelude::*;
 
-use super::{Event, Skew, TaskMetrics};
+use partita_events::fold;
+
+use super::{Skew, TaskMetrics};
 
 /// What one job did: its stages, their tasks, and how evenly the work was spread.
 ///
@@ -41,7 +43,7 @@ pub struct StageReport {
     pub submitted: Duration,
     /// From its tasks being queued to the last one's end, or to the last event so far.
     pub wall: Duration,
-    /// Attempts that failed, or were lost with their worker or came second, without failing the job.
+    /// Attempts that failed or were lost with their worker, without failing the job.
     pub retried: usize,
     /// Tasks that were run again because what they had left was lost.
     pub resubmitted: usize,
@@ -77,7 +79,7 @@ impl StageReport {
 
     /// How unevenly incoming bytes (of files and shuffles) are spread over the partitions.
     pub fn byte_skew(&self) -> Option<Skew> {
-        self.skew(|task| (task.metrics.bytes_read + task.metrics.shuffle_in) as f64)
+        self.skew(|task| task.metrics.bytes_in() as f64)
     }
 
     /// Sum of one figure over the tasks.
@@ -90,80 +92,46 @@ impl StageReport {
         skew.worst = self.tasks[skew.worst].partition;
         Some(skew)
     }
+
+    fn of(job: &fold::Job, stage: &fold::Stage) -> Self {
+        Self {
+            stage: stage.stage.0,
+            name: stage.name.clone(),
+            partitions: stage.tasks,
+            submitted: stage.submitted,
+            wall: stage.wall(),
+            retried: stage.retried,
+            resubmitted: stage.resubmitted,
+            tasks: job.counting(stage).filter_map(TaskReport::of).collect(),
+        }
+    }
+}
+
+impl TaskReport {
+    fn of(attempt: &fold::Attempt) -> Option<Self> {
+        Some(Self {
+            partition: attempt.partition.0,
+            attempt: attempt.attempt,
+            worker: attempt.worker.0,
+            ended: attempt.ended?,
+            metrics: attempt.metrics.clone()?,
+        })
+    }
 }
 
 impl JobReport {
-    /// Builds the report from one job's events, the first of which submits the job.
-    pub(crate) fn from_events(events: &[Event]) -> Self {
-        let mut report = Self {
-            job: 0,
-            action: String::new(),
-            slots: 0,
-            submitted: Duration::ZERO,
-            wall: Duration::ZERO,
-            finished: false,
-            error: None,
-            stages: Vec::new(),
-        };
-        for event in events {
-            report.apply(event);
+    /// The report of a job as it stands.
+    pub(crate) fn of(job: &fold::Job) -> Self {
+        Self {
+            job: job.job.0,
+            action: job.action.clone(),
+            slots: job.slots,
+            submitted: job.submitted,
+            wall: job.wall(),
+            finished: job.has_ended(),
+            error: job.error.clone(),
+            stages: job.stages().iter().map(|stage| StageReport::of(job, stage)).collect(),
         }
-        for stage in &mut report.stages {
-            // Of a partition that was run again, what ran last is what counts.
-            stage.tasks.sort_by_key(|task| (task.partition, std::cmp::Reverse(task.ended)));
-            stage.tasks.dedup_by_key(|task| task.partition);
-        }
-        report
-    }
-
-    fn apply(&mut self, event: &Event) {
-        match event {
-            Event::JobSubmitted { job, action, slots, at } => {
-                (self.job, self.action, self.slots, self.submitted) = (*job, action.clone(), *slots, *at);
-            }
-            Event::StageSubmitted { stage, name, tasks, at, .. } => self.stages.push(StageReport {
-                stage: *stage,
-                name: name.clone(),
-                partitions: *tasks,
-                submitted: *at,
-                wall: Duration::ZERO,
-                retried: 0,
-                resubmitted: 0,
-                tasks: Vec::with_capacity(*tasks),
-            }),
-            Event::StageResubmitted { stage, tasks, .. } => {
-                if let Some(stage) = self.stage(*stage) {
-                    stage.resubmitted += tasks;
-                }
-            }
-            Event::TaskFinished { stage, partition, attempt, worker, metrics, at, .. } => {
-                if let Some(stage) = self.stage(*stage) {
-                    stage.wall = at.saturating_sub(stage.submitted);
-                    let (partition, attempt, worker, ended) = (*partition, *attempt, *worker, *at);
-                    let metrics = metrics.clone();
-                    stage.tasks.push(TaskReport { partition, attempt, worker, ended, metrics });
-                }
-            }
-            Event::TaskFailed { stage, retried: true, .. } => {
-                if let Some(stage) = self.stage(*stage) {
-                    stage.retried += 1;
-                }
-            }
-            Event::JobFinished { error, .. } => {
-                self.finished = true;
-                self.error.clone_from(error);
-            }
-            Event::TaskStarted { .. }
-            | Event::TaskFailed { .. }
-            | Event::StageFinished { .. }
-            | Event::WorkerJoined { .. }
-            | Event::WorkerLost { .. } => {}
-        }
-        self.wall = event.at().saturating_sub(self.submitted);
-    }
-
-    fn stage(&mut self, number: usize) -> Option<&mut StageReport> {
-        self.stages.iter_mut().find(|stage| stage.stage == number)
     }
 
     /// Sum of one figure over the tasks of all stages.

@@ -112,7 +112,7 @@ impl<'a> Job<'a> {
     pub fn run(mut self) -> Result<JobResult, Failure> {
         let slots = self.engine.slots();
         let (job, action) = (self.id, self.name.to_owned());
-        self.events.emit(Event::JobSubmitted { job, action, slots, at: self.events.now() });
+        self.events.emit(Event::JobSubmitted { job: job.into(), action, slots, at: self.events.now() });
         let outcome = self.run_stages();
         // Nobody needs what is still queued or running of the job.
         self.cancelled.store(true, Ordering::Relaxed);
@@ -126,7 +126,7 @@ impl<'a> Job<'a> {
         }
         let error = outcome.as_ref().err().map(|failure| failure.error().to_string());
         let cancelled = matches!(outcome, Err(Failure::Error(PartitaError::Cancelled { .. })));
-        self.events.emit(Event::JobFinished { job, error, cancelled, at: self.events.now() });
+        self.events.emit(Event::JobFinished { job: job.into(), error, cancelled, at: self.events.now() });
         outcome?;
         let mut last = self.stages.pop().unwrap_or_default();
         let (count, parts) = (last.count(), std::mem::take(&mut last.parts));
@@ -161,7 +161,15 @@ impl<'a> Job<'a> {
                 let now = Instant::now();
                 live.runs = Some((worker, now));
                 let (job, at) = (self.id, self.events.at(now));
-                self.events.emit(Event::TaskStarted { job, stage, partition, attempt, worker, slot, at });
+                self.events.emit(Event::TaskStarted {
+                    job: job.into(),
+                    stage: stage.into(),
+                    partition: partition.into(),
+                    attempt,
+                    worker: worker.into(),
+                    slot,
+                    at,
+                });
             }
             TaskEvent::Ended { stage, partition, attempt, worker, at, end } => {
                 let ended = self.known(stage, partition).and_then(|task| task.end(attempt));
@@ -174,11 +182,11 @@ impl<'a> Job<'a> {
                             self.stages[stage].times.push(metrics.run);
                         }
                         self.events.emit(Event::TaskFinished {
-                            job,
-                            stage,
-                            partition,
+                            job: job.into(),
+                            stage: stage.into(),
+                            partition: partition.into(),
                             attempt,
-                            worker,
+                            worker: worker.into(),
                             metrics,
                             at,
                         });
@@ -189,11 +197,11 @@ impl<'a> Job<'a> {
                         let (job, cause) = (self.id, error.to_string());
                         let is_retried = retried.is_ok();
                         self.events.emit(Event::TaskFailed {
-                            job,
-                            stage,
-                            partition,
+                            job: job.into(),
+                            stage: stage.into(),
+                            partition: partition.into(),
                             attempt,
-                            worker,
+                            worker: worker.into(),
                             cause,
                             retried: is_retried,
                             at,
@@ -244,11 +252,11 @@ impl<'a> Job<'a> {
             self.engine.cancel(job, Some((stage, partition, attempt.number)));
             if let Some((worker, _)) = attempt.runs {
                 self.events.emit(Event::TaskFailed {
-                    job,
-                    stage,
-                    partition,
+                    job: job.into(),
+                    stage: stage.into(),
+                    partition: partition.into(),
                     attempt: attempt.number,
-                    worker,
+                    worker: worker.into(),
                     cause: cause.to_owned(),
                     retried: true,
                     at: self.events.now(),
@@ -280,9 +288,15 @@ impl<'a> Job<'a> {
             }
             self.stages[index].begin(tasks, output);
             let name = self.plan.stages[index].name.clone();
-            self.events.emit(Event::StageSubmitted { job, stage: index, name, tasks, at });
+            self.events.emit(Event::StageSubmitted { job: job.into(), stage: index.into(), name, tasks, at });
         } else if let Some((tasks, cause)) = self.stages[index].lost.take() {
-            self.events.emit(Event::StageResubmitted { job, stage: index, tasks, cause, at });
+            self.events.emit(Event::StageResubmitted {
+                job: job.into(),
+                stage: index.into(),
+                tasks,
+                cause,
+                at,
+            });
         }
         let pending = std::mem::take(&mut self.stages[index].pending);
         let queued: Vec<Task> =
@@ -365,7 +379,11 @@ impl<'a> Job<'a> {
 
     fn finish_stage(&mut self, index: usize) -> Result<()> {
         self.stages[index].finished = true;
-        self.events.emit(Event::StageFinished { job: self.id, stage: index, at: self.events.now() });
+        self.events.emit(Event::StageFinished {
+            job: self.id.into(),
+            stage: index.into(),
+            at: self.events.now(),
+        });
         if let Sink::Broadcast { index: broadcast, schema } = self.plan.stages[index].sink.clone() {
             let frames = self.stages[index].take_frames();
             // No task that needs this broadcast is queued yet, so nobody else holds the list for long.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use partita_events::HotKey;
+use partita_events::{HotKey, PartitionId};
 use polars::prelude::*;
 
 use super::hash::hash_rows;
@@ -62,7 +62,7 @@ impl Partitioner {
         let hot = hot.into_iter().map(|(row, n)| HotKey {
             columns: columns.clone(),
             value: cut(values.iter().map(|column| text(column, row)).collect::<Vec<_>>().join(", ")),
-            partition: ids[row] as usize,
+            partition: PartitionId(ids[row] as usize),
             rows: (n as f64 / SAMPLE as f64 * rows as f64).round() as u64,
         });
         Some(hot.collect())
@@ -108,7 +108,7 @@ mod tests {
         let [key] = hot.as_slice() else { panic!("{hot:?}") };
         assert_eq!((key.columns.as_str(), key.value.as_str()), ("col(\"key\")", "132"));
         assert!(key.rows.abs_diff(8000) < 500, "{key:?}");
-        let there = &by_hash.split(&rows, 0).unwrap()[key.partition];
+        let there = &by_hash.split(&rows, 0).unwrap()[key.partition.0];
         assert!(there.height() >= 8000);
         let by_both = Partitioner::Hash { keys: vec![col("key"), col("name")], n: 8 };
         let hot = by_both.hot_keys(&rows, 0);

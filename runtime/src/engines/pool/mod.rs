@@ -92,7 +92,12 @@ impl Shared {
 }
 
 fn worker_joined(info: &partita_wire::pool::WorkerInfo, at: Duration) -> Event {
-    Event::WorkerJoined { worker: info.worker, name: info.name.clone(), slots: info.slots as usize, at }
+    Event::WorkerJoined {
+        worker: info.worker.into(),
+        name: info.name.clone(),
+        slots: info.slots as usize,
+        at,
+    }
 }
 
 impl PoolEngine {

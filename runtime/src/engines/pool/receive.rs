@@ -123,7 +123,7 @@ fn ended(shared: &Shared, cause: &str) {
     shared.workers_came.notify_all();
     for worker in workers {
         let cause = "the connection to the master was lost".to_owned();
-        shared.emit(|at| Event::WorkerLost { worker, cause, at });
+        shared.emit(|at| Event::WorkerLost { worker: worker.into(), cause, at });
     }
     let text = connection_lost(&shared.at, cause);
     for (attempt, running) in running {
@@ -169,7 +169,7 @@ fn handle_message(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, messa
         }
         to_session::Message::WorkerLost(lost) => {
             let cause = shared.state().worker_lost(&lost);
-            shared.emit(|at| Event::WorkerLost { worker: lost.worker, cause, at });
+            shared.emit(|at| Event::WorkerLost { worker: lost.worker.into(), cause, at });
         }
         to_session::Message::Evicted(evicted) => shared.state().evicted(&evicted.partitions),
         to_session::Message::WorkerStatus(info) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::model::makespan;
 use super::*;
 use crate::events::{HotKey, StageReport, TaskMetrics, TaskReport};
+use partita_events::PartitionId;
 
 fn ms(ms: f64) -> Duration {
     Duration::from_secs_f64(ms / 1e3)
@@ -62,7 +63,12 @@ fn kinds(report: &JobReport) -> Vec<AdviceKind> {
 
 /// Rows written evenly, then by a key of which partition 0 of four gets four fifths.
 fn skewed(wrote: &str, reads: &str) -> JobReport {
-    let hot = |rows| HotKey { columns: "col(\"key\")".into(), value: "132".into(), partition: 0, rows };
+    let hot = |rows| HotKey {
+        columns: "col(\"key\")".into(),
+        value: "132".into(),
+        partition: PartitionId(0),
+        rows,
+    };
     let map = each(stage(wrote, &[10.0; 4]), |_, m| {
         (m.rows_in, m.rows_out, m.shuffle_out, m.hot_keys) = (250, 250, 4000, vec![hot(200)]);
     });

@@ -1,3 +1,5 @@
+use partita_events::StageId;
+
 use super::*;
 use crate::prelude::*;
 
@@ -61,7 +63,7 @@ fn one_lost_map_output_costs_one_map_task() {
     let sum: i64 = sums.column("id").unwrap().i64().unwrap().sum().unwrap();
     assert_eq!((sums.height(), sum), (7, 499_500));
     assert_eq!(resubmitted(&events), [(0, 1)]);
-    let finished = |event: &&Event| matches!(event, Event::StageFinished { stage: 0, .. });
+    let finished = |event: &&Event| matches!(event, Event::StageFinished { stage: StageId(0), .. });
     assert_eq!(events.lock().unwrap().iter().filter(finished).count(), 2);
 }
 

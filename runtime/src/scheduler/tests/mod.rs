@@ -32,7 +32,7 @@ fn session(
 fn resubmitted(events: &Mutex<Vec<Event>>) -> Vec<(usize, usize)> {
     let events = events.lock().unwrap();
     let again = events.iter().filter_map(|event| match event {
-        Event::StageResubmitted { stage, tasks, .. } => Some((*stage, *tasks)),
+        Event::StageResubmitted { stage, tasks, .. } => Some((stage.0, *tasks)),
         _ => None,
     });
     again.collect()
@@ -42,7 +42,7 @@ fn resubmitted(events: &Mutex<Vec<Event>>) -> Vec<(usize, usize)> {
 fn failed(events: &Mutex<Vec<Event>>, of: (usize, usize)) -> Vec<(usize, bool)> {
     let events = events.lock().unwrap();
     let failed = events.iter().filter_map(|event| match event {
-        Event::TaskFailed { stage, partition, attempt, retried, .. } if (*stage, *partition) == of => {
+        Event::TaskFailed { stage, partition, attempt, retried, .. } if (stage.0, partition.0) == of => {
             Some((*attempt, *retried))
         }
         _ => None,

@@ -1,3 +1,5 @@
+use partita_events::PartitionId;
+
 use super::*;
 use crate::prelude::*;
 
@@ -10,7 +12,7 @@ fn a_task_that_hangs_is_done_by_a_copy_on_another_worker() {
     session.set_speculation(true);
     assert_eq!(session.range(0, 800, 8).collect().unwrap().height(), 800);
     let first = events.lock().unwrap().iter().find_map(|event| match event {
-        Event::TaskStarted { partition: 2, attempt: 0, worker, .. } => Some(*worker),
+        Event::TaskStarted { partition: PartitionId(2), attempt: 0, worker, .. } => Some(worker.0),
         _ => None,
     });
     assert_eq!(engine.excluded(), [(0, 2, vec![first.unwrap()])]);
@@ -43,7 +45,7 @@ fn a_task_that_waits_behind_slow_ones_gets_a_copy_on_a_worker_that_has_none_of_t
     assert_eq!(slow_from(&session, 16, 13..15).collect().unwrap().height(), 16);
     let ran = |slow| {
         events.lock().unwrap().iter().find_map(|event| match event {
-            Event::TaskStarted { partition, attempt: 0, worker, .. } if *partition == slow => Some(*worker),
+            Event::TaskStarted { partition, attempt: 0, worker, .. } if *partition == slow => Some(worker.0),
             _ => None,
         })
     };

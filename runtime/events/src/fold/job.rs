@@ -1,0 +1,438 @@
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::stage::Finished;
+use super::{Attempt, AttemptState, Limits, Stage};
+use crate::{Event, JobId, PartitionId, Skew, StageId, TaskMetrics, WorkerId};
+
+/// A job, as its events describe it so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Number in the session.
+    pub job: JobId,
+    /// The action that started it, such as `collect`.
+    pub action: String,
+    /// Slots the engine had when it was submitted.
+    pub slots: usize,
+    /// When it was submitted, on the session's clock.
+    pub submitted: Duration,
+    /// Its latest event.
+    pub last: Duration,
+    /// How it stands.
+    pub state: JobState,
+    /// Why it failed or was cancelled.
+    pub error: Option<String>,
+    /// Attempts that are counted but not kept, because there were too many.
+    pub left_out: usize,
+    stages: Vec<Stage>,
+    /// In the order in which their events came.
+    attempts: Vec<Attempt>,
+    by_key: HashMap<(StageId, PartitionId, usize), usize>,
+    /// How many attempts at a task are running, for tasks with any.
+    running: HashMap<(StageId, PartitionId), usize>,
+    /// Slots that attempts ran on: one more than the highest number, by worker.
+    slots_used: BTreeMap<WorkerId, usize>,
+    /// Attempts that changed after they were added, in the order of the changes; for `changes`.
+    pub(crate) updated: Vec<usize>,
+    /// Changes with every event.
+    pub(crate) version: u64,
+    limits: Limits,
+}
+
+/// How a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobState {
+    /// It has not ended.
+    Running,
+    /// It succeeded.
+    Done,
+    /// It failed.
+    Failed,
+    /// A person interrupted it.
+    Cancelled,
+    /// Its session ended before it did.
+    Interrupted,
+}
+
+impl JobState {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl Job {
+    /// The job that an event submits; `None` for any other event.
+    pub fn submitted_by(event: &Event, limits: Limits) -> Option<Self> {
+        let Event::JobSubmitted { job, action, slots, at } = event else { return None };
+        Some(Self {
+            job: *job,
+            action: action.clone(),
+            slots: *slots,
+            submitted: *at,
+            last: *at,
+            state: JobState::Running,
+            error: None,
+            left_out: 0,
+            stages: Vec::new(),
+            attempts: Vec::new(),
+            by_key: HashMap::new(),
+            running: HashMap::new(),
+            slots_used: BTreeMap::new(),
+            updated: Vec::new(),
+            version: 1,
+            limits,
+        })
+    }
+
+    /// Its stages, in the order they were submitted.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// A stage by its number.
+    pub fn stage(&self, number: StageId) -> Option<&Stage> {
+        self.stages.iter().rfind(|stage| stage.stage == number)
+    }
+
+    /// Its attempts, in the order in which their first events came. Empty after
+    /// [`forget_attempts`](Self::forget_attempts).
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// The attempts whose output counts, of one stage, by partition.
+    pub fn counting<'a>(&'a self, stage: &'a Stage) -> impl Iterator<Item = &'a Attempt> {
+        stage.finished_tasks().filter_map(|(_, task)| self.attempts.get(task.attempt?))
+    }
+
+    /// Whether it has ended, in whatever way.
+    pub fn has_ended(&self) -> bool {
+        self.state != JobState::Running
+    }
+
+    /// From its submission to its end, or to its latest event.
+    pub fn wall(&self) -> Duration {
+        self.last.saturating_sub(self.submitted)
+    }
+
+    /// Tasks of all stages that are done, and all that are known of.
+    pub fn tasks(&self) -> (usize, usize) {
+        (self.sum(Stage::done), self.sum(|stage| stage.tasks))
+    }
+
+    /// A count summed over the stages.
+    pub fn sum(&self, count: impl Fn(&Stage) -> usize) -> usize {
+        self.stages.iter().fold(0, |sum, stage| sum.saturating_add(count(stage)))
+    }
+
+    /// Sums over the tasks of all stages whose output is there.
+    pub fn totals(&self) -> TaskMetrics {
+        self.stages.iter().fold(TaskMetrics::default(), |mut sum, stage| {
+            sum.add(&stage.totals);
+            sum
+        })
+    }
+
+    /// The share of `slots` over the job's time that its attempts took, from 0 to 1. `None` before
+    /// time has passed, without slots, or when attempts are not kept.
+    pub fn busy_share(&self, slots: usize) -> Option<f64> {
+        let there = self.wall().as_secs_f64() * slots as f64;
+        if there <= 0.0 || self.attempts.is_empty() {
+            return None;
+        }
+        let took: Duration = self.attempts.iter().map(|attempt| attempt.took(self.last)).sum();
+        Some((took.as_secs_f64() / there).min(1.0))
+    }
+
+    /// The share of `slots` over the job's time in which they had nothing to do: the rest of
+    /// [`busy_share`](Self::busy_share).
+    pub fn idle_share(&self, slots: usize) -> Option<f64> {
+        self.busy_share(slots).map(|busy| 1.0 - busy)
+    }
+
+    /// The stage with the worst [notable skew](Stage::notable_skew): the one whose slowest task took
+    /// longest beyond the median.
+    pub fn worst_skew(&self) -> Option<(&Stage, Skew)> {
+        let notable = self.stages.iter().filter_map(|stage| Some((stage, stage.notable_skew(self.wall())?)));
+        notable.max_by(|a, b| (a.1.max - a.1.median).total_cmp(&(b.1.max - b.1.median)))
+    }
+
+    /// Takes the job's next event. Events of other jobs must not come here.
+    pub fn apply(&mut self, event: &Event) {
+        self.last = self.last.max(event.at());
+        self.version += 1;
+        match event {
+            Event::StageSubmitted { stage, name, tasks, at, .. } => self.add_stage(*stage, name, *tasks, *at),
+            Event::StageResubmitted { stage, tasks, cause, at, .. } => {
+                if let Some(stage) = self.stage_mut(*stage) {
+                    stage.resubmit(*tasks, cause, *at);
+                }
+            }
+            Event::TaskStarted { stage, partition, attempt, worker, slot, at, .. } => {
+                self.start((*stage, *partition, *attempt), *worker, *slot, *at);
+            }
+            Event::TaskFinished { stage, partition, attempt, worker, metrics, at, .. } => {
+                self.finish((*stage, *partition, *attempt), *worker, metrics, *at);
+            }
+            Event::TaskFailed { stage, partition, attempt, worker, cause, retried, at, .. } => {
+                self.fail((*stage, *partition, *attempt), *worker, cause, *retried, *at);
+            }
+            Event::StageFinished { stage, at, .. } => {
+                if let Some(found) = self.stage_mut(*stage) {
+                    found.finish_all(*at);
+                    self.close(*at, Some(*stage));
+                }
+            }
+            Event::JobFinished { error, cancelled, at, .. } => {
+                self.error.clone_from(error);
+                self.end(match error {
+                    None => JobState::Done,
+                    Some(_) if *cancelled => JobState::Cancelled,
+                    Some(_) => JobState::Failed,
+                });
+                self.close(*at, None);
+            }
+            Event::JobSubmitted { .. } | Event::WorkerJoined { .. } | Event::WorkerLost { .. } => {}
+        }
+    }
+
+    /// Its session ended before it did.
+    pub fn interrupt(&mut self) {
+        if !self.has_ended() {
+            self.version += 1;
+            self.end(JobState::Interrupted);
+            self.close(self.last, None);
+        }
+    }
+
+    /// Lets go of its attempts, which take most of the memory. Counts, sums and skew stay.
+    pub fn forget_attempts(&mut self) {
+        self.left_out += self.attempts.len();
+        self.attempts = Vec::new();
+        self.by_key = HashMap::new();
+        self.updated = Vec::new();
+        self.stages.iter_mut().for_each(Stage::forget_attempts);
+        self.limits.attempts = 0;
+    }
+
+    pub(super) fn slots_used(&self) -> impl Iterator<Item = (WorkerId, usize)> {
+        self.slots_used.iter().map(|(worker, slots)| (*worker, *slots))
+    }
+
+    pub(super) fn number_latest_stage(&mut self, serial: usize) {
+        if let Some(stage) = self.stages.last_mut() {
+            stage.serial = serial;
+        }
+    }
+
+    fn end(&mut self, state: JobState) {
+        self.state = state;
+    }
+
+    fn add_stage(&mut self, stage: StageId, name: &str, tasks: usize, submitted: Duration) {
+        if self.stages.len() < self.limits.stages {
+            let (name, version) = (name.to_owned(), self.version);
+            self.stages.push(Stage { stage, name, tasks, submitted, version, ..Stage::default() });
+        }
+    }
+
+    fn start(&mut self, key: (StageId, PartitionId, usize), worker: WorkerId, slot: usize, at: Duration) {
+        let (number, partition, _) = key;
+        let running = self.running.entry((number, partition)).or_default();
+        *running += 1;
+        let beside = *running > 1;
+        let before = match self.stage_mut(number) {
+            None => return,
+            Some(stage) => {
+                stage.running += 1;
+                stage.first_started.get_or_insert(at);
+                if beside {
+                    stage.copies += 1;
+                    None
+                } else {
+                    stage.begin(partition)
+                }
+            }
+        };
+        self.supersede(number, before);
+        let slots = self.slots_used.entry(worker).or_default();
+        *slots = (*slots).max(slot.saturating_add(1)).min(self.limits.slots);
+        let running = new_attempt(key, worker, slot, at);
+        self.add_attempt(Attempt { speculative: beside, ..running });
+    }
+
+    fn finish(
+        &mut self,
+        key: (StageId, PartitionId, usize),
+        worker: WorkerId,
+        metrics: &TaskMetrics,
+        at: Duration,
+    ) {
+        let (number, partition, _) = key;
+        if self.stage_mut(number).is_none() {
+            return;
+        }
+        // The slot knows best when it began. The start may also have been lost on the way.
+        let began = at.saturating_sub(metrics.run);
+        self.leave(key);
+        let index =
+            self.attempt_mut(key).or_else(|| self.add_attempt(new_attempt(key, worker, metrics.slot, began)));
+        if let Some(index) = index {
+            let attempt = &mut self.attempts[index];
+            attempt.end(AttemptState::Done, at);
+            attempt.started = attempt.started.min(began);
+            attempt.metrics = Some(metrics.clone());
+            attempt.counts = true;
+        }
+        let finished = Finished {
+            attempt: index,
+            run: metrics.run,
+            rows_in: metrics.rows_in,
+            bytes_in: metrics.bytes_in(),
+        };
+        let limits = self.limits;
+        let Some(stage) = self.stage_mut(number) else { return };
+        let before = stage.finish(partition, finished, &limits);
+        stage.ended = Some(stage.ended.map_or(at, |latest| latest.max(at)));
+        stage.totals.add(metrics);
+        self.supersede(number, before.filter(|before| before.attempt != index));
+    }
+
+    fn fail(
+        &mut self,
+        key: (StageId, PartitionId, usize),
+        worker: WorkerId,
+        cause: &str,
+        retried: bool,
+        at: Duration,
+    ) {
+        let (number, partition, _) = key;
+        let Some(stage) = self.stage_mut(number) else { return };
+        let beaten = stage.has_finished(partition);
+        if beaten {
+            stage.beaten += 1;
+        } else {
+            stage.failed += 1;
+            stage.retried += usize::from(retried);
+            stage.cause = Some(cause.to_owned());
+        }
+        self.leave(key);
+        let index = self.attempt_mut(key).or_else(|| self.add_attempt(new_attempt(key, worker, 0, at)));
+        if let Some(index) = index {
+            let attempt = &mut self.attempts[index];
+            attempt.end(if beaten { AttemptState::Beaten } else { AttemptState::Failed }, at);
+            (attempt.cause, attempt.retried) = (Some(cause.to_owned()), retried);
+        }
+    }
+
+    /// What counted before does not any more.
+    fn supersede(&mut self, stage: StageId, before: Option<Finished>) {
+        let Some(index) = before.and_then(|before| before.attempt) else { return };
+        let Some(attempt) = self.attempts.get_mut(index) else { return };
+        attempt.counts = false;
+        self.updated.push(index);
+        if let Some(metrics) = attempt.metrics.clone()
+            && let Some(stage) = self.stage_mut(stage)
+        {
+            stage.totals.subtract(&metrics);
+        }
+    }
+
+    fn add_attempt(&mut self, attempt: Attempt) -> Option<usize> {
+        if self.attempts.len() >= self.limits.attempts {
+            self.left_out += 1;
+            return None;
+        }
+        let index = self.attempts.len();
+        self.by_key.insert((attempt.stage, attempt.partition, attempt.attempt), index);
+        self.attempts.push(attempt);
+        Some(index)
+    }
+
+    /// The place of an attempt that is about to change.
+    fn attempt_mut(&mut self, key: (StageId, PartitionId, usize)) -> Option<usize> {
+        let index = *self.by_key.get(&key)?;
+        self.updated.push(index);
+        Some(index)
+    }
+
+    /// An attempt is no longer running, if it was.
+    fn leave(&mut self, key: (StageId, PartitionId, usize)) {
+        let (number, partition, _) = key;
+        let was_running = match self.by_key.get(&key) {
+            Some(index) => self.attempts[*index].state == AttemptState::Running,
+            // Of those that are not kept nobody knows; their starts were counted.
+            None => self.left_out > 0,
+        };
+        if !was_running {
+            return;
+        }
+        let Some(running) = self.running.get_mut(&(number, partition)) else { return };
+        *running -= 1;
+        if *running == 0 {
+            self.running.remove(&(number, partition));
+        }
+        if let Some(stage) = self.stage_mut(number) {
+            stage.running = stage.running.saturating_sub(1);
+        }
+    }
+
+    /// Ends the attempts that no event ended: of one stage, or of the whole job.
+    fn close(&mut self, at: Duration, only: Option<StageId>) {
+        for (index, attempt) in self.attempts.iter_mut().enumerate() {
+            if attempt.state != AttemptState::Running || only.is_some_and(|stage| stage != attempt.stage) {
+                continue;
+            }
+            let stage = self.stages.iter().rfind(|stage| stage.stage == attempt.stage);
+            let beaten = stage.is_some_and(|stage| stage.has_finished(attempt.partition));
+            let unheard = stage.is_some_and(|stage| stage.finished);
+            let state = match (beaten, unheard) {
+                (true, _) => AttemptState::Beaten,
+                (false, true) => AttemptState::Unheard,
+                (false, false) => AttemptState::Cut,
+            };
+            attempt.end(state, at);
+            self.updated.push(index);
+        }
+        self.running.retain(|(stage, _), _| only.is_some_and(|only| only != *stage));
+        for stage in self.stages.iter_mut().filter(|stage| only.is_none_or(|only| only == stage.stage)) {
+            stage.running = 0;
+        }
+    }
+
+    fn stage_mut(&mut self, number: StageId) -> Option<&mut Stage> {
+        let stage = self.stages.iter_mut().rfind(|stage| stage.stage == number)?;
+        stage.version = self.version;
+        Some(stage)
+    }
+}
+
+fn new_attempt(
+    (stage, partition, attempt): (StageId, PartitionId, usize),
+    worker: WorkerId,
+    slot: usize,
+    started: Duration,
+) -> Attempt {
+    Attempt {
+        stage,
+        partition,
+        attempt,
+        worker,
+        slot,
+        started,
+        ended: None,
+        state: AttemptState::Running,
+        speculative: false,
+        retried: false,
+        counts: false,
+        metrics: None,
+        cause: None,
+    }
+}
