@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use crossbeam_channel::{Sender, TrySendError};
-use partita_engine::cache::KeptDataset;
+use partita_engine::cache::{CacheId, KeptDataset};
 use partita_engine::memory::heap;
+use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::TaskError;
+use partita_events::{SessionId, WorkerId};
 use partita_wire::pool::from_worker::Message;
 use partita_wire::pool::master_client::MasterClient;
 use partita_wire::pool::to_worker::Message as Order;
@@ -164,7 +166,7 @@ async fn serve_until_lost(
     };
     tracing::info!("worker {} is number {worker} of the pool at {}", options.name, options.master);
     let registration = Arc::new(Registration::new(
-        worker,
+        WorkerId(worker),
         shared.accountant.clone(),
         shared.spill.clone(),
         to_master.clone(),
@@ -218,16 +220,20 @@ async fn handle_order(
         }
         Some(Order::Cancel(cancel)) => in_background(registration, move |kept| kept.cancel(&cancel)),
         Some(Order::RemoveShuffle(gone)) => {
-            in_background(registration, move |kept| kept.remove_shuffle(gone.session, gone.shuffle));
+            in_background(registration, move |kept| {
+                kept.remove_shuffle(SessionId(gone.session), ShuffleId(gone.shuffle))
+            });
         }
         Some(Order::RemoveCache(gone)) => {
-            in_background(registration, move |kept| kept.remove_cache(gone.session, gone.cache));
+            in_background(registration, move |kept| {
+                kept.remove_cache(SessionId(gone.session), CacheId(gone.cache))
+            });
         }
         Some(Order::RemoveBlob(gone)) => {
-            in_background(registration, move |kept| kept.remove_blob(gone.session, gone.blob));
+            in_background(registration, move |kept| kept.remove_blob(SessionId(gone.session), gone.blob));
         }
         Some(Order::EndSession(gone)) => in_background(registration, move |kept| {
-            kept.end_session(gone.session);
+            kept.end_session(SessionId(gone.session));
             // Other processes may need the memory before the next task does.
             heap::give_back();
         }),
@@ -262,8 +268,8 @@ fn datasets(registration: &Registration) -> Vec<CachedDataset> {
     kept.sort_by_key(|dataset| std::cmp::Reverse(dataset.memory_bytes + dataset.disk_bytes));
     kept.truncate(DATASETS);
     let message = |dataset: KeptDataset| CachedDataset {
-        session: dataset.session,
-        cache: dataset.cache,
+        session: dataset.session.0,
+        cache: dataset.cache.0,
         level: dataset.level.to_string(),
         in_memory: dataset.in_memory as u32,
         on_disk: dataset.on_disk as u32,

@@ -26,9 +26,10 @@ use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
 use partita_engine::{Engine, EngineError, EventStream, Settings, Worker};
+use partita_events::{JobId, PartitionId, StageId, WorkerId};
 use partita_wire::pool::{
     CancelTasks, DynamicAllocation, FromSession, RemoveBlob, RemoveCache, RemoveShuffle, SessionOptions,
-    TaskKey, from_session,
+    from_session,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -41,7 +42,7 @@ use self::blob_table::BlobTable;
 use self::forward::Forward;
 use self::link::Link;
 use self::options::Address;
-use self::state::State;
+use self::state::{State, key};
 use crate::events::Event;
 
 /// How many attempts of a task may fail: Spark's `spark.task.maxFailures`.
@@ -256,7 +257,10 @@ async fn forward_events(
 impl CachedDatasets for PoolEngine {
     fn remove_cache(&self, cache: CacheId) {
         self.shared.state().remove_cache(cache);
-        self.send_if_connected(from_session::Message::RemoveCache(RemoveCache { session: 0, cache }));
+        self.send_if_connected(from_session::Message::RemoveCache(RemoveCache {
+            session: 0,
+            cache: cache.0,
+        }));
     }
 
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
@@ -277,7 +281,7 @@ impl Engine for PoolEngine {
         submit::submit(self, &tasks, &events)
     }
 
-    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
+    fn cancel(&self, job: JobId, only: Option<(StageId, PartitionId, usize)>) {
         match only {
             Some((stage, partition, attempt)) => {
                 self.shared.state().running.remove(&(job, stage, partition, attempt));
@@ -286,14 +290,12 @@ impl Engine for PoolEngine {
         }
         // The master knows the caller's session.
         let session = 0;
-        let only = only.map(|(stage, partition, attempt)| TaskKey {
+        let only = only.map(|(stage, partition, attempt)| key(session, (job, stage, partition, attempt)));
+        self.send_if_connected(from_session::Message::Cancel(CancelTasks {
             session,
-            job: job as u64,
-            stage: stage as u32,
-            partition: partition as u32,
-            attempt: attempt as u32,
-        });
-        self.send_if_connected(from_session::Message::Cancel(CancelTasks { session, job: job as u64, only }));
+            job: job.0 as u64,
+            only,
+        }));
     }
 
     fn open_shuffle(&self, shuffle: ShuffleId, events: Sender<TaskEvent>) {
@@ -302,7 +304,10 @@ impl Engine for PoolEngine {
 
     fn remove_shuffle(&self, shuffle: ShuffleId) {
         self.shared.state().remove_shuffle(shuffle);
-        self.send_if_connected(from_session::Message::RemoveShuffle(RemoveShuffle { session: 0, shuffle }));
+        self.send_if_connected(from_session::Message::RemoveShuffle(RemoveShuffle {
+            session: 0,
+            shuffle: shuffle.0,
+        }));
     }
 
     fn workers(&self) -> Vec<Worker> {
@@ -310,7 +315,7 @@ impl Engine for PoolEngine {
         let worker = |info: &partita_wire::pool::WorkerInfo| {
             let status = info.status.clone().unwrap_or_default();
             Worker {
-                id: info.worker,
+                id: WorkerId(info.worker),
                 name: info.name.clone(),
                 slots: info.slots as usize,
                 busy: info.busy as usize,

@@ -319,7 +319,7 @@ impl Engine for FaultyEngine {
         Ok(())
     }
 
-    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
+    fn cancel(&self, job: JobId, only: Option<(StageId, PartitionId, usize)>) {
         let mut state = self.state();
         if only.is_none() {
             state.given_up.insert(job);
