@@ -46,7 +46,7 @@ function listen() {
   const path = chosen ? `/api/v1/events/${encodeURIComponent(chosen.session)}/${chosen.job}` : "/api/v1/events";
   source = new EventSource(path);
   source.addEventListener("open", () => {
-    // A stream that was cut off begins anew, with all the job's events; its first one clears the job.
+    // A stream that was cut off begins anew, and so does the job in it.
     timeline?.setLive(true);
     line("live");
   });
@@ -56,7 +56,7 @@ function listen() {
     if (source.readyState === EventSource.CLOSED) setTimeout(ask, 2000);
   });
   source.addEventListener("pool", (message) => show(JSON.parse(message.data)));
-  source.addEventListener("events", (message) => timeline?.apply(JSON.parse(message.data)));
+  source.addEventListener("changes", (message) => timeline?.receive(JSON.parse(message.data)));
   source.addEventListener("end", (message) => {
     const how = JSON.parse(message.data);
     if (how === "ended") timeline?.setLive(false);

@@ -1,7 +1,7 @@
 // The timeline as a picture: where everything lies, and painting it with a pen. There are two pens, a
 // canvas and SVG text, so what is saved is what was seen. Nothing here touches the page.
 
-import { laneKey, workersOf } from "./model.js";
+import { laneKey } from "./model.js";
 import { seconds } from "./figures.js";
 
 // Okabe and Ito's colours, which people of any colour vision can tell apart; those too pale for a light
@@ -54,10 +54,10 @@ export function tints(theme, stage) {
  * `until` is the job's end, or now.
  */
 export function layOut(job, { width, until, range }) {
-  const workers = workersOf(job, until);
+  const { workers } = job;
   const lanes = workers.reduce((total, worker) => total + worker.slots, 0);
   const lane = lanes <= 12 ? 22 : lanes <= 32 ? 16 : lanes <= 96 ? 10 : 7;
-  const headings = workers.length > 1 || workers.some((worker) => worker.known);
+  const headings = workers.length > 1 || workers.some((worker) => worker.name !== null);
   const gutter = Math.min(headings ? 74 : 60, Math.max(width * 0.18, 34));
   const ribbons = ribbonsOf(job, until);
   const head = AXIS + Math.max(ribbons.rows, 1) * RIBBON + 6;
@@ -92,7 +92,7 @@ export function layOut(job, { width, until, range }) {
 function ribbonsOf(job, until) {
   const ends = [];
   const pieces = [];
-  for (const stage of job.stages.values()) {
+  for (const stage of job.stages) {
     const end = stage.finished || job.finished ? (stage.ended ?? stage.submitted) : until;
     let row = ends.findIndex((busy) => busy <= stage.submitted + 1e-9);
     if (row < 0) row = ends.length < RIBBONS ? ends.length : ends.indexOf(Math.min(...ends));
@@ -103,61 +103,61 @@ function ribbonsOf(job, until) {
 }
 
 /** Paints the picture. `scroll` is how far the lanes are scrolled, `height` what can be seen. */
-export function paint(pen, job, place, theme, { scroll = 0, height = place.height, dim = null, chosen = null } = {}) {
-  pen.rect(0, 0, place.width, height, theme.background);
-  const { head, gutter, right } = place;
-  const ticks = ticksOf(place);
-  pen.clip(0, head, place.width, height - head, () => {
+export function paint(pen, job, layout, theme, { scroll = 0, height = layout.height, dim = null, chosen = null } = {}) {
+  pen.rect(0, 0, layout.width, height, theme.background);
+  const { head, gutter, right } = layout;
+  const ticks = ticksOf(layout);
+  pen.clip(0, head, layout.width, height - head, () => {
     for (const { x } of ticks) pen.rect(Math.round(x), head, 1, height - head, theme.line);
-    for (const row of place.rows) {
+    for (const row of layout.rows) {
       const y = head + row.y - scroll;
       if (y + row.height < head || y > height) continue;
-      if (row.kind === "worker") paintHeading(pen, job, place, theme, row, y);
-      else paintLane(pen, job, place, theme, row, y, dim);
+      if (row.kind === "worker") paintHeading(pen, job, layout, theme, row, y);
+      else paintLane(pen, job, layout, theme, row, y, dim);
     }
-    paintLosses(pen, place, theme, scroll, height);
-    if (chosen) paintChosen(pen, place, theme, chosen, scroll);
+    paintLosses(pen, layout, theme, scroll, height);
+    if (chosen) paintChosen(pen, layout, theme, chosen, scroll);
   });
-  pen.rect(0, head - 1, place.width, 1, theme.line);
+  pen.rect(0, head - 1, layout.width, 1, theme.line);
   for (const { x, label } of ticks) {
     pen.text(x, AXIS - 8, label, { colour: theme.muted, size: 11, align: x > right - 24 ? "end" : "middle" });
   }
   pen.clip(gutter, 0, right - gutter, head, () => {
-    for (const piece of place.ribbons.pieces) paintRibbon(pen, place, theme, piece, dim);
+    for (const piece of layout.ribbons.pieces) paintRibbon(pen, layout, theme, piece, dim);
   });
-  if (place.ribbons.rows > 0) pen.text(gutter - 8, AXIS + 11, "stages", { colour: theme.muted, size: 11, align: "end" });
+  if (layout.ribbons.rows > 0) pen.text(gutter - 8, AXIS + 11, "stages", { colour: theme.muted, size: 11, align: "end" });
 }
 
-function paintRibbon(pen, place, theme, { stage, row, start, end }, dim) {
-  const x0 = place.x(start);
-  const width = Math.max(place.x(end) - x0, 2);
+function paintRibbon(pen, layout, theme, { stage, row, start, end }, dim) {
+  const x0 = layout.x(start);
+  const width = Math.max(layout.x(end) - x0, 2);
   const colours = tints(theme, stage);
   const y = AXIS + row * RIBBON;
   const faint = dim !== null && dim !== stage.stage;
   pen.rect(x0, y, Math.max(width - 1, 1), RIBBON - 3, faint ? colours.faint : colours.fetch);
   pen.rect(x0, y, Math.min(3, width), RIBBON - 3, faint ? colours.fetch : colours.compute);
-  const left = Math.max(x0, place.gutter) + 7;
-  const room = Math.min(x0 + width, place.right) - left - 3;
+  const left = Math.max(x0, layout.gutter) + 7;
+  const room = Math.min(x0 + width, layout.right) - left - 3;
   if (room > 9) {
     const label = fit(`${stage.stage} · ${stage.name}`, room, 11) ?? fit(String(stage.stage), room, 11);
     if (label) pen.text(left, y + 11, label, { colour: theme.ink, size: 11 });
   }
 }
 
-function paintHeading(pen, job, place, theme, row, y) {
+function paintHeading(pen, job, layout, theme, row, y) {
   const { worker } = row;
-  const gone = worker.lost !== null && worker.lost <= place.until;
-  const name = fit(`${worker.name || `worker ${worker.worker}`}`, place.width * 0.4, 12) ?? "";
+  const gone = worker.lost !== null && worker.lost <= layout.until;
+  const name = fit(worker.name ?? `worker ${worker.worker}`, layout.width * 0.4, 12) ?? "";
   pen.text(8, y + 14, name, { colour: gone ? theme.alarm : theme.ink, size: 12, weight: 600 });
   if (!gone) return;
-  const told = `✕ lost at ${seconds(worker.lost - job.submitted)}: ${worker.cause}`;
+  const lost = `✕ lost at ${seconds(worker.lost - job.submitted)}: ${worker.cause}`;
   const left = 8 + name.length * 7.4 + 12;
-  const label = fit(told, place.right - left, 11);
+  const label = fit(lost, layout.right - left, 11);
   if (label) pen.text(left, y + 14, label, { colour: theme.alarm, size: 11 });
 }
 
-function paintLane(pen, job, place, theme, row, y, dim) {
-  const { gutter, right, lane } = place;
+function paintLane(pen, job, layout, theme, row, y, dim) {
+  const { gutter, right, lane } = layout;
   pen.rect(gutter, y, right - gutter, lane - 2, theme.band);
   if (lane >= 10) {
     pen.text(gutter - 8, y + lane / 2 + 3, `slot ${row.slot}`, { colour: theme.muted, size: Math.min(lane - 1, 11), align: "end" });
@@ -174,18 +174,18 @@ function paintLane(pen, job, place, theme, row, y, dim) {
     pen.rect(x0, y, Math.max(Math.min(run.x1, right) - x0, 1), lane - 2, run.colour);
     run = null;
   };
-  for (let i = firstVisible(bars, place); i < bars.length; i += 1) {
+  for (let i = firstVisible(bars, layout); i < bars.length; i += 1) {
     const bar = bars[i];
-    const x0 = place.x(bar.start);
+    const x0 = layout.x(bar.start);
     if (x0 > right) break;
-    const x1 = place.x(bar.end ?? place.until);
+    const x1 = layout.x(bar.end ?? layout.until);
     const shown = dim === null || dim === bar.stage;
     if (bar.state === "done" && bar.attempt === 0 && x1 - x0 <= NARROW) {
       const tint = tints(theme, job.stage(bar.stage));
       const colour = shown ? tint.compute : tint.faint;
       if (run === null || run.colour !== colour || x0 - run.x1 > 0.75) {
         flush();
-        if (shown) paintWait(pen, place, bar, x0, y, free, tint.wait);
+        if (shown) paintWait(pen, layout, bar, x0, y, free, tint.wait);
         run = { x0, x1, colour };
       } else if (x1 > run.x1) run.x1 = x1;
       free = Math.max(free, x1);
@@ -194,7 +194,7 @@ function paintLane(pen, job, place, theme, row, y, dim) {
     flush();
     // Of many bars in one pixel one is drawn; a failure always is.
     if (x1 <= drawn && bar.state !== "failed") continue;
-    paintBar(pen, job, place, theme, bar, x0, x1, y, free, shown);
+    paintBar(pen, job, layout, theme, bar, x0, x1, y, free, shown);
     drawn = Math.max(drawn, Math.ceil(Math.max(x1, x0 + 1)) - 0.5);
     free = Math.max(free, x1);
   }
@@ -202,19 +202,19 @@ function paintLane(pen, job, place, theme, row, y, dim) {
 }
 
 /** How long a task waited, as far as the slot was free meanwhile: before that the slot had other work. */
-function paintWait(pen, place, bar, start, y, free, colour) {
+function paintWait(pen, layout, bar, start, y, free, colour) {
   const waited = bar.metrics?.queue;
   if (!(waited > 0)) return;
-  const from = Math.max(place.x(bar.start - waited), free, place.gutter);
-  if (start - from > 1.5) pen.rect(from, y + place.lane / 2 - 2, start - from, 2, colour);
+  const from = Math.max(layout.x(bar.start - waited), free, layout.gutter);
+  if (start - from > 1.5) pen.rect(from, y + layout.lane / 2 - 2, start - from, 2, colour);
 }
 
 /** Bars begin in order; of those that began before the range only the last few can reach into it. */
-function firstVisible(bars, place) {
-  if (place.from <= 0) return 0;
+function firstVisible(bars, layout) {
+  if (layout.from <= 0) return 0;
   let low = 0;
   let high = bars.length;
-  const start = place.at(place.gutter);
+  const start = layout.at(layout.gutter);
   while (low < high) {
     const middle = (low + high) >> 1;
     if (bars[middle].start < start) low = middle + 1;
@@ -223,17 +223,17 @@ function firstVisible(bars, place) {
   return Math.max(low - 2, 0);
 }
 
-function paintBar(pen, job, place, theme, bar, start, end, y, free, shown) {
+function paintBar(pen, job, layout, theme, bar, start, end, y, free, shown) {
   const stage = job.stage(bar.stage);
   const colours = tints(theme, stage);
-  const height = place.lane - 2;
-  const left = Math.max(start, place.gutter);
-  const x0 = Math.min(left, place.right - 1);
-  const x1 = Math.max(Math.min(end, place.right), x0 + 1);
+  const height = layout.lane - 2;
+  const left = Math.max(start, layout.gutter);
+  const x0 = Math.min(left, layout.right - 1);
+  const x1 = Math.max(Math.min(end, layout.right), x0 + 1);
   const gap = x1 - x0 > 4 ? 1 : 0;
   const width = x1 - x0 - gap;
   const metrics = bar.metrics;
-  if (shown) paintWait(pen, place, bar, x0, y, free, colours.wait);
+  if (shown) paintWait(pen, layout, bar, x0, y, free, colours.wait);
   if (!shown) {
     pen.rect(x0, y, width, height, colours.faint);
     return;
@@ -245,7 +245,7 @@ function paintBar(pen, job, place, theme, bar, start, end, y, free, shown) {
       pen.frame(x0, y, width, height, theme.alarm, 1);
     } else pen.rect(x0, y, Math.max(width, 2), height, theme.alarm);
     if (width > 12 && height >= 12) pen.cross(x1 - gap - 6, y + height / 2, 3, theme.alarm);
-  } else if (bar.state === "beaten" || bar.state === "cut" || bar.state === "untold") {
+  } else if (bar.state === "beaten" || bar.state === "cut" || bar.state === "unknown") {
     pen.rect(x0, y, width, height, colours.faint);
     if (width > 3) pen.frame(x0, y, width, height, colours.compute, 1, bar.state === "beaten" ? null : [2, 2]);
   } else {
@@ -282,49 +282,49 @@ function piece(pen, from, to, left, right, y, height, colour) {
   if (x1 - x0 >= 0.5) pen.rect(x0, y, x1 - x0, height, colour);
 }
 
-function paintLosses(pen, place, theme, scroll, height) {
-  for (const worker of place.workers) {
-    if (worker.lost === null || worker.lost > place.until) continue;
-    const lanes = place.rows.filter((row) => row.kind === "lane" && row.worker === worker);
+function paintLosses(pen, layout, theme, scroll, height) {
+  for (const worker of layout.workers) {
+    if (worker.lost === null || worker.lost > layout.until) continue;
+    const lanes = layout.rows.filter((row) => row.kind === "lane" && row.worker === worker);
     if (lanes.length === 0) continue;
-    const x = Math.min(Math.max(place.x(worker.lost), place.gutter), place.right);
-    const y = place.head + lanes[0].y - scroll;
-    const tall = lanes.length * place.lane - 2;
-    if (y > height || y + tall < place.head) continue;
-    if (place.right - x > 2) pen.hatch(x, y, place.right - x, tall, theme.line);
+    const x = Math.min(Math.max(layout.x(worker.lost), layout.gutter), layout.right);
+    const y = layout.head + lanes[0].y - scroll;
+    const tall = lanes.length * layout.lane - 2;
+    if (y > height || y + tall < layout.head) continue;
+    if (layout.right - x > 2) pen.hatch(x, y, layout.right - x, tall, theme.line);
     pen.rect(x, y, 2, tall, theme.alarm);
   }
 }
 
-function paintChosen(pen, place, theme, bar, scroll) {
-  const row = rowOf(place, bar);
+function paintChosen(pen, layout, theme, bar, scroll) {
+  const row = rowOf(layout, bar);
   if (!row) return;
-  const x0 = Math.max(place.x(bar.start), place.gutter);
-  const x1 = Math.min(Math.max(place.x(bar.end ?? place.until), x0 + 2), place.right);
-  if (x1 < place.gutter || x0 > place.right) return;
-  const y = place.head + row.y - scroll;
+  const x0 = Math.max(layout.x(bar.start), layout.gutter);
+  const x1 = Math.min(Math.max(layout.x(bar.end ?? layout.until), x0 + 2), layout.right);
+  if (x1 < layout.gutter || x0 > layout.right) return;
+  const y = layout.head + row.y - scroll;
   const waited = bar.metrics?.queue;
   if (waited > 0) {
-    const from = Math.max(place.x(bar.start - waited), place.gutter);
-    if (x0 - from > 1) pen.line(from, y + place.lane / 2 - 1, x0, y + place.lane / 2 - 1, theme.mark, 1.5, [3, 2]);
+    const from = Math.max(layout.x(bar.start - waited), layout.gutter);
+    if (x0 - from > 1) pen.line(from, y + layout.lane / 2 - 1, x0, y + layout.lane / 2 - 1, theme.mark, 1.5, [3, 2]);
   }
-  pen.frame(x0 - 1.5, y - 1.5, x1 - x0 + 3, place.lane + 1, theme.mark, 2);
+  pen.frame(x0 - 1.5, y - 1.5, x1 - x0 + 3, layout.lane + 1, theme.mark, 2);
 }
 
 /** The row a bar lies in. */
-export function rowOf(place, bar) {
-  return place.rows.find((row) => row.kind === "lane" && row.slot === bar.slot && row.worker.worker === bar.worker);
+export function rowOf(layout, bar) {
+  return layout.rows.find((row) => row.kind === "lane" && row.slot === bar.slot && row.worker.worker === bar.worker);
 }
 
 /** The bar at a point, or the nearest within a few pixels; `y` counts from the lanes' top. */
-export function barAt(place, x, y) {
-  const row = place.rows.find((r) => r.kind === "lane" && y >= r.y && y < r.y + r.height);
-  if (!row || x < place.gutter - 3 || x > place.right + 3) return null;
+export function barAt(layout, x, y) {
+  const row = layout.rows.find((r) => r.kind === "lane" && y >= r.y && y < r.y + r.height);
+  if (!row || x < layout.gutter - 3 || x > layout.right + 3) return null;
   let nearest = null;
   let distance = 4;
   for (const bar of row.bars) {
-    const x0 = place.x(bar.start);
-    const x1 = Math.max(place.x(bar.end ?? place.until), x0 + 1);
+    const x0 = layout.x(bar.start);
+    const x1 = Math.max(layout.x(bar.end ?? layout.until), x0 + 1);
     const off = x < x0 ? x0 - x : x > x1 ? x - x1 : 0;
     if (off < distance) {
       distance = off;
@@ -335,16 +335,16 @@ export function barAt(place, x, y) {
   return nearest;
 }
 
-function ticksOf(place) {
-  const span = place.to - place.from;
-  const wanted = Math.max(Math.floor((place.right - place.gutter) / 90), 2);
+function ticksOf(layout) {
+  const span = layout.to - layout.from;
+  const wanted = Math.max(Math.floor((layout.right - layout.gutter) / 90), 2);
   const raw = span / wanted;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= raw) ?? raw;
   const ticks = [];
-  for (let i = Math.ceil(place.from / step - 1e-9); i * step <= place.to + step * 1e-6; i += 1) {
+  for (let i = Math.ceil(layout.from / step - 1e-9); i * step <= layout.to + step * 1e-6; i += 1) {
     const time = i * step;
-    const x = place.gutter + ((time - place.from) / span) * (place.right - place.gutter);
+    const x = layout.gutter + ((time - layout.from) / span) * (layout.right - layout.gutter);
     ticks.push({ x, label: tickLabel(time, step) });
     if (ticks.length > 60) break;
   }

@@ -1,18 +1,18 @@
-// What is written below a timeline: which marks are in the picture, and a line a stage with how evenly its
-// tasks' times are spread.
+// Below a timeline: which marks are in the picture, and a row per stage with how evenly its tasks' times are
+// spread.
 
-import { bytes, count, isSkewed, plural, ratio, seconds, skewOf } from "./figures.js";
+import { bytes, count, plural, ratio, seconds } from "./figures.js";
 import { set, stageRow } from "./elements.js";
 import { stageColour, tints } from "./picture.js";
 
 /** Only marks that are in the picture are explained. */
-export function showMarks(legend, job, workers) {
+export function showMarks(legend, job) {
   const has = (test) => job.attempts.some(test);
-  const sum = (name) => [...job.stages.values()].some((stage) => stage.totals[name] > 0);
+  const sum = (name) => job.stages.some((stage) => stage.totals[name] > 0);
   const shown = {
     fetch: sum("fetch"), write: sum("write"), failed: has((a) => a.state === "failed"),
     retried: has((a) => a.attempt > 0 && !a.copy), copy: has((a) => a.copy),
-    beaten: has((a) => a.state === "beaten"), lost: workers.some((w) => w.lost !== null),
+    beaten: has((a) => a.state === "beaten"), lost: job.workers.some((w) => w.lost !== null),
   };
   for (const mark of legend.querySelectorAll("[data-mark]")) {
     const { mark: name } = mark.dataset;
@@ -22,27 +22,25 @@ export function showMarks(legend, job, workers) {
 
 /** The job's stages in the table's body; `until` is the job's end, or now. */
 export function showStages(body, job, until, theme) {
-  const wall = Math.max(until - job.submitted, 0);
-  const rows = [...job.stages.values()];
+  const rows = job.stages;
   while (body.rows.length > rows.length) body.deleteRow(-1);
   rows.forEach((stage, place) => {
-    const skew = skewOf(stage);
-    const skewed = isSkewed(skew, wall);
+    const { skew } = stage;
+    const skewed = job.isSkewed(stage);
     const row = body.rows[place] ?? body.appendChild(stageRow());
     row.dataset.stage = stage.stage;
     row.classList.toggle("pt-skewed", skewed);
     const [name, tasks, time, median, max, spread, strip, rowsOut, read, shuffled, spilled, hits] = row.cells;
     row.querySelector(".pt-swatch").style.background = stageColour(theme, stage);
     set(name.querySelector(".pt-name"), `${stage.stage} · ${stage.name}`);
-    name.title = [stage.name, ...stage.resubmitted.map((r) => `${plural(r.tasks, "task")} again: ${r.cause}`)].join("\n");
+    name.title = [stage.name, ...stage.resubmissions.map((r) => `${plural(r.tasks, "task")} again: ${r.cause}`)].join("\n");
     const notes = [];
-    if (stage.failures > 0) notes.push(`${count(stage.failures)} failed`);
+    if (stage.failed > 0) notes.push(`${count(stage.failed)} failed`);
     if (stage.copies > 0) notes.push(stage.copies === 1 ? "1 copy" : `${count(stage.copies)} copies`);
-    if (stage.resubmitted.length > 0) notes.push(`${count(stage.resubmitted.reduce((n, r) => n + r.tasks, 0))} again`);
-    set(tasks.firstChild, `${count(stage.won.size)} / ${count(stage.tasks)}`);
+    if (stage.resubmitted > 0) notes.push(`${count(stage.resubmitted)} again`);
+    set(tasks.firstChild, `${count(stage.done)} / ${count(stage.tasks)}`);
     set(tasks.lastChild, notes.join(", "));
-    const ended = stage.finished || job.finished ? stage.ended ?? stage.submitted : until;
-    set(time, seconds(ended - stage.submitted));
+    set(time, seconds(stage.finished || job.finished ? stage.wall : until - stage.submitted));
     set(median, skew ? seconds(skew.median) : "–");
     set(max.firstChild, skew ? seconds(skew.max) : "–");
     const button = max.lastChild;
@@ -51,17 +49,17 @@ export function showStages(body, job, until, theme) {
     button.dataset.partition = skew?.worst ?? "";
     set(spread, skew && skew.tasks > 1 ? ratio(skew.ratio) : "–");
     spread.title = skewed ? "Skewed: one partition took much longer than most" : "";
-    showStrip(strip.firstChild, stage, skew, theme);
-    set(rowsOut, count(stage.totals.rowsOut));
-    set(read, stage.totals.read > 0 ? bytes(stage.totals.read) : "–");
-    set(shuffled, stage.totals.shuffleOut > 0 ? bytes(stage.totals.shuffleOut) : "–");
+    showStrip(strip.firstChild, job, stage, theme);
+    set(rowsOut, count(stage.totals.rows_out));
+    set(read, stage.totals.bytes_read > 0 ? bytes(stage.totals.bytes_read) : "–");
+    set(shuffled, stage.totals.shuffle_out > 0 ? bytes(stage.totals.shuffle_out) : "–");
     set(spilled, stage.totals.spilled > 0 ? bytes(stage.totals.spilled) : "–");
-    set(hits, stage.totals.cacheHits > 0 ? count(stage.totals.cacheHits) : "–");
+    set(hits, stage.totals.cache_hits > 0 ? count(stage.totals.cache_hits) : "–");
   });
   showColumns(body);
 }
 
-/** A column in which there is nothing takes no room. */
+/** Hides the columns in which there is nothing. */
 function showColumns(body) {
   const heads = body.parentElement.tHead.rows[0].cells;
   for (let place = 8; place < heads.length; place += 1) {
@@ -71,9 +69,10 @@ function showColumns(body) {
   }
 }
 
-/** Each task's time as a tick on one line, the median marked. */
-function showStrip(canvas, stage, skew, theme) {
-  const key = `${stage.won.size}/${skew?.max}/${theme.mark}/${theme.background}/${stageColour(theme, stage)}`;
+/** Draws each task's time as a tick on one line, and marks the median. */
+function showStrip(canvas, job, stage, theme) {
+  const { skew } = stage;
+  const key = `${job.job}/${stage.done}/${skew?.max}/${theme.mark}/${theme.background}/${stageColour(theme, stage)}`;
   if (canvas.dataset.key === key) return;
   canvas.dataset.key = key;
   const [width, height, density] = [96, 16, Math.min(globalThis.devicePixelRatio || 1, 3)];
@@ -87,7 +86,9 @@ function showStrip(canvas, stage, skew, theme) {
   context.fillRect(2, height - 3, width - 4, 1);
   context.fillStyle = tints(theme, stage).compute;
   context.globalAlpha = Math.max(0.25, Math.min(0.9, 24 / skew.tasks));
-  for (const time of skew.times) context.fillRect(x(time) - 1, 4, 2, height - 7);
+  for (const attempt of job.attempts) {
+    if (attempt.counts && attempt.stage === stage.stage) context.fillRect(x(attempt.metrics.run) - 1, 4, 2, height - 7);
+  }
   context.globalAlpha = 1;
   context.fillStyle = theme.mark;
   context.fillRect(x(skew.median) - 0.75, 1, 1.5, height - 2);

@@ -1,13 +1,12 @@
-// The timeline as a notebook's widget: what a model of anywidget knows, and its views. The kernel sends
-// what happens as numbered messages; who has missed one asks for everything.
+// The timeline as a notebook's widget: a model of anywidget and its views. The kernel sends changes of jobs in
+// numbered messages. A page that has missed one asks for everything.
 
-import { SessionModel } from "./model.js";
+import { receive } from "./model.js";
 import { Timeline } from "./timeline.js";
-import { eventsOf } from "./wire.js";
 
-/** A job in view stays for so long, though others have begun. */
+/** How long a job stays in view, though others have begun. */
 const HOLD_MS = 600;
-/** A question is asked again after so long, then after twice as long, and so on, up to the last. */
+/** How long until a question is asked again the first time. The time doubles up to the maximum. */
 const ASK_AGAIN_MS = 1000;
 const ASK_AGAIN_MOST_MS = 60_000;
 
@@ -40,69 +39,70 @@ class Feed {
     /** Sessions by id, shared by all views. */
     this.sessions = new Map();
     this.views = new Set();
-    /** The number of the last message heard. */
-    this.heard = -1;
+    /** The number of the last message received. */
+    this.received = -1;
     this.ended = false;
-    /** While an answer is waited for: when the question is asked again. */
+    /** What several jobs came to together. */
+    this.together = null;
+    /** While an answer is awaited: the timer that asks again. */
     this.asking = null;
-    /** Whether the process whose jobs these are has ended. */
+    /** Whether the process that ran the jobs has ended. */
     this.gone = false;
-    /** Whether the sessions make room for what comes next. */
+    /** Whether the next jobs replace those that are shown. */
     this.outdated = false;
   }
 
   begin(model) {
     this.model = model;
-    /** Below a cell it is folded when the cell has ended; among controls it stays as it is. */
+    /** Below a cell it folds when the cell has ended; among controls it stays open. */
     this.folds = model.get("folds") ?? true;
-    model.on("msg:custom", (message) => this.take(message));
-    model.on("change:state", () => this.take(model.get("state")));
-    this.take(model.get("state"));
-    // What came before there was someone to hear it.
+    model.on("msg:custom", (message) => this.receive(message));
+    model.on("change:state", () => this.receive(model.get("state")));
+    this.receive(model.get("state"));
+    // Messages may have been sent before this page listened.
     this.ask();
   }
 
-  /** Asks for everything that was missed; again, when no answer comes: servers drop what is too much for them. */
+  /** Asks for everything that was missed, and asks again if no answer comes: a busy server drops messages. */
   ask(patience = ASK_AGAIN_MS) {
     if (this.asking !== null) return;
-    this.model.send({ heard: this.heard });
+    this.model.send({ received: this.received });
     this.asking = setTimeout(() => {
       this.asking = null;
       if (!this.gone && patience < ASK_AGAIN_MOST_MS) this.ask(2 * patience);
     }, patience);
   }
 
-  take(message) {
-    // Whoever ran the jobs is no more; what was heard stays.
+  receive(message) {
+    // The process that ran the jobs has ended. What was received stays.
     if (message?.gone) {
       for (const view of this.views) view.setLive(false, "stopped");
       this.gone = true;
     }
     if (message === null || typeof message !== "object" || !Number.isFinite(message.number)) return;
-    const { number, batches = [], whole = false, ended = false } = message;
+    const { number, changes = [], whole = false, ended = false } = message;
     if (whole) {
       clearTimeout(this.asking);
       this.asking = null;
-      if (number <= this.heard) return;
-      this.outdated = true;
-    } else if (number <= this.heard) return;
-    else if (number > this.heard + 1) {
+    }
+    if (number <= this.received) return;
+    if (!whole && number > this.received + 1) {
       this.ask();
       return;
     }
-    this.heard = number;
-    // What is there stays in view until there is something else to see.
-    if (this.outdated && batches.length > 0) {
+    this.received = number;
+    this.outdated ||= whole;
+    // The jobs that are shown stay in view until there are others.
+    if (this.outdated && changes.length > 0) {
       this.outdated = false;
       this.sessions.clear();
     }
-    for (const [session, now, rows] of batches) {
-      if (!this.sessions.has(session)) this.sessions.set(session, new SessionModel(session));
-      this.sessions.get(session).apply(eventsOf(rows), now / 1e6);
-    }
+    receive(this.sessions, changes);
+    this.together = message.together ?? this.together;
     const over = ended && !this.ended;
     this.ended = ended;
     for (const view of this.views) {
+      view.together = this.together;
       view.refresh();
       view.settle(ended);
       if (over && !view.inUse()) view.fold(true);
@@ -113,6 +113,7 @@ class Feed {
     const view = new Timeline(element, {
       sessions: this.sessions, folds: this.folds, hold: HOLD_MS, quiet: true,
     });
+    view.together = this.together;
     const before = [...this.views].at(-1);
     if (this.gone) view.setLive(false, "stopped");
     view.settle(this.ended);

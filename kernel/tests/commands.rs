@@ -205,7 +205,7 @@ fn timing_and_optimisation_are_set_and_said() {
     let mut notebook = Notebook::new(EvaluatorKind::Direct);
     assert_eq!(text(&mut notebook, ":timing"), "timing is off");
     assert_eq!(text(&mut notebook, ":timing on"), "timing is on");
-    has(&finish(&mut notebook, "1 + 1").text(Stream::Stdout), &[" s: "]);
+    has(&finish(&mut notebook, "1 + 1").text(Stream::Stdout), &["s: ", "rustc check "]);
     text(&mut notebook, ":timing off");
     assert_eq!(finish(&mut notebook, "1 + 1").text(Stream::Stdout), "");
     assert_eq!(text(&mut notebook, ":opt 2"), "optimisation is 2");

@@ -272,7 +272,7 @@ def test_what_was_lost_on_the_way_and_what_was_run_again_is_told_as_such(history
 def test_a_notebooks_timeline_that_misses_a_message_asks_for_everything(open_page):
     """Loads the timeline as anywidget does: the loader, and the modules that it finds in another model."""
     assets = CHECKOUT / "assets"
-    listed = (CHECKOUT / "runtime/src/widgets/modules.rs").read_text().split("modules![")[1].split("]")[0]
+    listed = (CHECKOUT / "runtime/notebook/src/widgets/modules.rs").read_text().split("modules![")[1].split("]")[0]
     modules = [[name, (assets / name).read_text()] for name in re.findall(r'"(\w+\.js)"', listed)]
     page = open_page("about:blank")
     events = list(many_tasks(8, 1, 2))

@@ -71,7 +71,9 @@ mod partita_cell {
             ::partita::cancel::cancel();
         }
         const SIGINT: i32 = 2;
-        // SAFETY: the handler only writes an atomic, and its code is never unloaded.
+        // The library's host is in place before the handler looks for it.
+        let _ = ::partita::cancel::current();
+        // SAFETY: the handler only reads what is in place and writes an atomic, and its code is never unloaded.
         unsafe { signal(SIGINT, cancel) };
     }
 

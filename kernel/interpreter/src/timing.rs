@@ -1,5 +1,6 @@
 use std::{fmt, str::FromStr, time::Duration};
 
+use partita_events::figures::duration;
 use thiserror::Error;
 
 /// A person's settings for running cells. They survive a restart.
@@ -121,31 +122,20 @@ impl Timing {
     }
 }
 
-/// One line: `0.172 s: split 1 ms, rustc check 60 ms, rustc codegen 64 ms, link 31 ms, load 2 ms, run 9
-/// ms, display 1 ms; opt 0`.
+/// One line: `172 ms: split 1.0 ms, rustc check 60.1 ms, rustc codegen 64.3 ms, link 31.0 ms, load 2.1 ms, run
+/// 9.4 ms, display 900 µs; opt 0`.
 impl fmt::Display for Timing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:.3} s", self.total.as_secs_f64())?;
+        write!(formatter, "{}", duration(self.total))?;
         let mut separator = ": ";
         for (phase, time) in &self.phases {
-            write!(formatter, "{separator}{} {}", phase.name(), Milliseconds(*time))?;
+            write!(formatter, "{separator}{} {}", phase.name(), duration(*time))?;
             separator = ", ";
         }
         match self.level {
             Some(level) => write!(formatter, "; opt {level}"),
             None => Ok(()),
         }
-    }
-}
-
-/// Two significant digits: `0.4 ms`, `31 ms`, `1240 ms`.
-struct Milliseconds(Duration);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let milliseconds = self.0.as_secs_f64() * 1000.0;
-        let digits = usize::from(milliseconds < 9.95);
-        write!(formatter, "{milliseconds:.digits$} ms")
     }
 }
 
@@ -160,7 +150,7 @@ mod tests {
         timing.add(Phase::Check, Duration::from_millis(24));
         timing.add(Phase::Run, Duration::from_micros(400));
         timing.close(Duration::from_millis(130));
-        assert_eq!(timing.to_string(), "0.130 s: rustc check 124 ms, run 0.4 ms, rest 5.6 ms; opt 0");
+        assert_eq!(timing.to_string(), "130 ms: rustc check 124 ms, run 400 µs, rest 5.6 ms; opt 0");
     }
 
     #[test]

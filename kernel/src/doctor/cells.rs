@@ -12,6 +12,7 @@ use super::{
     process::{Answer, LIMIT, ask, find, within},
 };
 use crate::evaluators::EvaluatorKind;
+use partita_events::figures::duration;
 use partita_interpreter::{Cell, Outcome, Viewer, toolchain::WarmBuild};
 
 /// How long the first cell may take on a busy machine.
@@ -62,11 +63,8 @@ pub fn warm_build() -> Vec<Check> {
     };
     let cell = match within(CELL_LIMIT, first_cell) {
         Some(Ok((start, cell))) => {
-            let (start, cell) = (start.as_secs_f64(), cell.as_secs_f64());
-            Check::good(
-                CELL,
-                format!("1 + 1 is 2: evaluator started in {start:.2} s, answered in {cell:.2} s"),
-            )
+            let (start, cell) = (duration(start), duration(cell));
+            Check::good(CELL, format!("1 + 1 is 2: evaluator started in {start}, answered in {cell}"))
         }
         Some(Err(why)) => Check::broken(CELL, why, REBUILD),
         None => {

@@ -14,13 +14,13 @@ use super::{
     process::{Answer, LIMIT, ask, find},
 };
 use crate::repl::PictureMode;
+use partita_events::figures::bytes;
 use partita_interpreter::dependencies;
 
-const GIB: u64 = 1 << 30;
 /// Below this, the crates of a larger `:dep` may not fit.
-const LITTLE_DISK: u64 = 2 * GIB;
+const LITTLE_DISK: u64 = 2 << 30;
 /// Below this, compiler and data may not fit.
-const LITTLE_MEMORY: u64 = GIB;
+const LITTLE_MEMORY: u64 = 1 << 30;
 
 /// How plots look in this terminal.
 pub fn pictures() -> Vec<Check> {
@@ -174,10 +174,4 @@ fn size(directory: &Path) -> u64 {
         }
     }
     total
-}
-
-fn bytes(count: u64) -> String {
-    #[allow(clippy::cast_precision_loss, reason = "it is shown with one digit after the point")]
-    let gib = count as f64 / GIB as f64;
-    if gib >= 1.0 { format!("{gib:.1} GB") } else { format!("{} MB", count >> 20) }
 }

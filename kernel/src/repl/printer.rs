@@ -74,7 +74,7 @@ impl Printer {
             Output::ClearOutput { wait: false } => self.clear(),
             Output::Page(bundle) => self.pages.push(bundle),
             Output::Events { session, events } => self.events(session, &events),
-            Output::ProcessEnded => self.forget_jobs(),
+            Output::ProcessEnded => self.forget_sessions(),
             // A terminal has no front-end code for comms; requests for input are answered elsewhere.
             Output::Comm(_) | Output::InputRequest { .. } => {}
         }
@@ -118,6 +118,24 @@ impl Printer {
         self.hide_jobs();
         if let Some(live) = &mut self.live {
             live.forget();
+        }
+    }
+
+    fn forget_sessions(&mut self) {
+        self.hide_jobs();
+        if let Some(live) = &mut self.live {
+            live.forget_sessions();
+        }
+    }
+
+    /// Takes an output that arrived while no cell ran: it can change which workers sessions have.
+    pub fn catch_up(&mut self, output: &Output) {
+        match (output, &mut self.live) {
+            (Output::Events { session, events }, Some(live)) => {
+                events.iter().for_each(|event| live.apply_to_workers(*session, event));
+            }
+            (Output::ProcessEnded, _) => self.forget_sessions(),
+            _ => {}
         }
     }
 

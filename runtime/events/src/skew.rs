@@ -28,7 +28,7 @@ impl Skew {
     pub fn of(values: &[f64]) -> Option<Self> {
         let worst = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]))?;
         let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
+        sorted.sort_unstable_by(f64::total_cmp);
         let n = sorted.len();
         let median = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0;
         let max = sorted[n - 1];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::TaskMetrics;
 use crate::figures::{bytes, count, duration, percent, plural, ratio};
-use crate::fold::{Job, JobState, JobWorker, Stage};
+use crate::fold::{Job, JobState, JobWorker, Stage, slots};
 
 /// How a sentence about a job begins; the time comes next.
 pub fn opening(state: JobState) -> &'static str {
@@ -65,7 +65,7 @@ fn whereabouts(job: &Job, workers: &[JobWorker]) -> String {
         JobState::Running => format!("{done} of {tasks}"),
         JobState::Failed | JobState::Cancelled | JobState::Interrupted => format!("{done} of {tasks} done"),
     };
-    let slots = workers.iter().map(|worker| worker.slots).sum();
+    let slots = slots(workers);
     text.push_str(&format!(" in {} on {}", plural(job.stages().len(), "stage"), plural(slots, "slot")));
     if workers.iter().any(|worker| worker.name.is_some()) {
         text.push_str(&format!(" of {}", plural(workers.len(), "worker")));
@@ -76,6 +76,19 @@ fn whereabouts(job: &Job, workers: &[JobWorker]) -> String {
         text.push_str(&format!(", {} busy", percent(busy)));
     }
     text
+}
+
+/// What several jobs came to: `3.2 s in all, 1 running, 2 failed`.
+pub fn together<'a>(jobs: impl Iterator<Item = &'a Job> + Clone) -> String {
+    let total: Duration = jobs.clone().map(Job::wall).sum();
+    let mut parts = vec![format!("{} in all", duration(total))];
+    for state in [JobState::Running, JobState::Failed, JobState::Cancelled, JobState::Interrupted] {
+        let number = jobs.clone().filter(|job| job.state == state).count();
+        if number > 0 {
+            parts.push(format!("{} {}", count(number as u64), state.name()));
+        }
+    }
+    parts.join(", ")
 }
 
 /// Where the time of the finished tasks went: `Tasks took 12.3 s together: fetch 1.2 s, compute 10 s,

@@ -74,7 +74,7 @@ fn pool(events: &[Event]) -> View {
     let joined = SystemTime::now();
     let worker = |event: &Event| match event {
         Event::WorkerJoined { worker, name, slots, .. } => Some(WorkerView {
-            worker: *worker,
+            worker: worker.0,
             name: name.clone(),
             slots: *slots,
             busy: 0,

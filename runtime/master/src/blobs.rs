@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
+use partita_events::figures;
 use partita_wire::CHUNK_BYTES;
 use partita_wire::pool::{BlobPart, BlobRequest, BlobStored, Chunk};
 use tokio::task::spawn_blocking;
@@ -94,9 +95,9 @@ impl Blobs {
         let found = self.unfinished(session, blob, file)?;
         if bytes.saturating_add(more) > limit {
             return Err(Status::resource_exhausted(format!(
-                "frames that tasks need come to more than {} MB together, the most this master keeps; give \
-                 it a larger limit, or read large tables from files",
-                limit >> 20
+                "frames that tasks need come to more than {} together, the most this master keeps; give it \
+                 a larger limit, or read large tables from files",
+                figures::bytes(limit)
             )));
         }
         found.bytes += more;

@@ -138,23 +138,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use partita_events::TaskMetrics;
+    use partita_events::{JobId, PartitionId, StageId, TaskMetrics, WorkerId};
 
     use super::*;
 
     fn finished(partition: usize) -> Event {
-        let (job, stage, attempt, worker, at) = (0, 0, 0, 0, Duration::ZERO);
+        let (job, stage, partition) = (JobId(0), StageId(0), PartitionId(partition));
+        let (attempt, worker, at) = (0, WorkerId(0), Duration::ZERO);
         let metrics = TaskMetrics::default();
         Event::TaskFinished { job, stage, partition, attempt, worker, metrics, at }
     }
 
     fn started(partition: usize) -> Event {
-        let (job, stage, attempt, worker, slot, at) = (0, 0, 0, 0, 0, Duration::ZERO);
+        let (job, stage, partition) = (JobId(0), StageId(0), PartitionId(partition));
+        let (attempt, worker, slot, at) = (0, WorkerId(0), 0, Duration::ZERO);
         Event::TaskStarted { job, stage, partition, attempt, worker, slot, at }
     }
 
     fn stage_finished(stage: usize) -> Event {
-        Event::StageFinished { job: 0, stage, at: Duration::ZERO }
+        Event::StageFinished { job: JobId(0), stage: StageId(stage), at: Duration::ZERO }
     }
 
     #[test]

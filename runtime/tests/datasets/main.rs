@@ -5,6 +5,7 @@
 mod aggregate;
 mod caching;
 mod errors;
+mod hosts;
 mod partition;
 mod remedies;
 mod reports;

@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use partita_events::Event;
+use partita_events::fold::{Job, Workers};
 
-use super::{JobView, render};
-use partita_interpreter::Event;
+use super::{LIMITS, render};
 
 /// Jobs that end sooner are not shown: a picture that flashes by says nothing.
 const SHOWN_AFTER: Duration = Duration::from_millis(100);
@@ -15,16 +17,21 @@ pub const REDRAWN_EVERY: Duration = Duration::from_millis(100);
 /// Used where the terminal does not tell its size.
 const USUAL_SIZE: (u16, u16) = (24, 80);
 
+/// Sessions whose workers are remembered; the oldest are forgotten.
+const SESSIONS: usize = 64;
+
 /// The picture of the running jobs below what the cell prints.
 #[derive(Default)]
 pub struct LiveView {
     jobs: Vec<Shown>,
+    /// The workers of each session.
+    workers: BTreeMap<u64, Workers>,
     bar: Option<ProgressBar>,
 }
 
 struct Shown {
     session: u64,
-    view: JobView,
+    job: Job,
     /// When the last event came, to know the session's clock now.
     heard: Instant,
     since: Instant,
@@ -32,7 +39,7 @@ struct Shown {
 
 impl Shown {
     fn now(&self) -> Duration {
-        self.view.last + self.heard.elapsed()
+        self.job.last + self.heard.elapsed()
     }
 
     fn is_due(&self) -> bool {
@@ -45,26 +52,33 @@ impl LiveView {
     pub fn apply(&mut self, session: u64, events: &[Event]) -> Vec<String> {
         let mut summaries = Vec::new();
         for event in events {
-            if matches!(event, Event::JobSubmitted { .. }) {
-                let since = Instant::now();
-                self.jobs.push(Shown { session, view: JobView::default(), heard: since, since });
+            self.apply_to_workers(session, event);
+            let now = Instant::now();
+            if let Some(job) = Job::submitted_by(event, LIMITS) {
+                self.jobs.push(Shown { session, job, heard: now, since: now });
+                continue;
             }
-            let known = self.jobs.iter().rposition(|shown| {
-                shown.session == session
-                    && (Some(shown.view.job) == event.job() || matches!(event, Event::JobSubmitted { .. }))
-            });
-            let Some(index) = known else { continue };
+            let of = |shown: &Shown| shown.session == session && Some(shown.job.job) == event.job();
+            let Some(index) = self.jobs.iter().rposition(of) else { continue };
             let shown = &mut self.jobs[index];
-            shown.view.apply(event);
-            shown.heard = Instant::now();
-            if shown.view.end.is_some() {
+            shown.job.apply(event);
+            shown.heard = now;
+            if shown.job.has_ended() {
                 let ended = self.jobs.remove(index);
-                if ended.view.elapsed() >= SHOWN_AFTER {
-                    summaries.push(render::summary(&ended.view, size().1));
+                if ended.job.wall() >= SHOWN_AFTER {
+                    summaries.push(render::summary(&ended.job, size().1));
                 }
             }
         }
         summaries
+    }
+
+    /// Takes what happened to a session's workers while no cell ran.
+    pub fn apply_to_workers(&mut self, session: u64, event: &Event) {
+        self.workers.entry(session).or_insert_with(|| Workers::new(LIMITS)).apply(event);
+        if self.workers.len() > SESSIONS {
+            self.workers.pop_first();
+        }
     }
 
     /// Whether there is a job whose picture changes as time goes by.
@@ -99,7 +113,8 @@ impl LiveView {
         }
         for job in &lasting {
             let height = (room.saturating_sub(lines.len()) / lasting.len()).max(1);
-            lines.extend(render::lines(&job.view, job.now(), width, height));
+            let workers = self.workers.get(&job.session).map(|workers| job.job.workers(workers));
+            lines.extend(render::lines(&job.job, &workers.unwrap_or_default(), job.now(), width, height));
         }
         lines.truncate(room);
         let bar = self.bar.get_or_insert_with(|| {
@@ -131,6 +146,12 @@ impl LiveView {
     pub fn forget(&mut self) {
         self.jobs.clear();
     }
+
+    /// The evaluation process has ended, and its sessions with it.
+    pub fn forget_sessions(&mut self) {
+        self.forget();
+        self.workers.clear();
+    }
 }
 
 /// Rows and columns of the terminal; one column stays free, because some terminals begin a new line
@@ -138,43 +159,4 @@ impl LiveView {
 fn size() -> (usize, usize) {
     let (rows, columns) = Term::stdout().size_checked().unwrap_or(USUAL_SIZE);
     (rows.into(), usize::from(columns).saturating_sub(1).max(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn submitted() -> Event {
-        Event::JobSubmitted { job: 0, action: "collect".into(), slots: 2, at: Duration::ZERO }
-    }
-
-    fn ended(ms: u64) -> Event {
-        Event::JobFinished { job: 0, error: None, cancelled: false, at: Duration::from_millis(ms) }
-    }
-
-    #[test]
-    fn jobs_of_one_number_in_two_sessions_are_two_jobs() {
-        let mut live = LiveView::default();
-        live.apply(4, &[submitted()]);
-        live.apply(5, &[submitted()]);
-        let summaries = live.apply(4, &[ended(250)]);
-        assert_eq!(summaries.len(), 1);
-        assert!(summaries[0].contains("250 ms"), "{summaries:?}");
-        assert!(live.is_running(), "the other session's job has not ended");
-        live.apply(5, &[ended(300)]);
-        assert!(!live.is_running());
-    }
-
-    #[test]
-    fn a_job_too_short_to_be_seen_leaves_no_line() {
-        let mut live = LiveView::default();
-        assert_eq!(live.apply(0, &[submitted(), ended(20)]), Vec::<String>::new());
-        assert!(!live.is_shown());
-    }
-
-    #[test]
-    fn events_of_a_job_whose_beginning_nobody_saw_are_ignored() {
-        let mut live = LiveView::default();
-        assert_eq!(live.apply(0, &[ended(500)]), Vec::<String>::new());
-    }
 }

@@ -74,7 +74,7 @@ impl Job {
         Some(Self {
             job: *job,
             action: action.clone(),
-            slots: *slots,
+            slots: (*slots).min(limits.slots),
             submitted: *at,
             last: *at,
             state: JobState::Running,
@@ -222,6 +222,11 @@ impl Job {
         self.limits.attempts = 0;
     }
 
+    /// From now on, at most so many attempts are kept; those that are kept already stay.
+    pub fn limit_attempts(&mut self, most: usize) {
+        self.limits.attempts = most;
+    }
+
     pub(super) fn slots_used(&self) -> impl Iterator<Item = (WorkerId, usize)> {
         self.slots_used.iter().map(|(worker, slots)| (*worker, *slots))
     }
@@ -245,27 +250,29 @@ impl Job {
 
     fn start(&mut self, key: (StageId, PartitionId, usize), worker: WorkerId, slot: usize, at: Duration) {
         let (number, partition, _) = key;
-        let running = self.running.entry((number, partition)).or_default();
-        *running += 1;
-        let beside = *running > 1;
+        let full = self.running.len() >= self.limits.partitions;
+        let known = self.running.contains_key(&(number, partition));
         let before = match self.stage_mut(number) {
-            None => return,
-            Some(stage) => {
+            Some(stage) if known => {
+                stage.running += 1;
+                stage.copies += 1;
+                None
+            }
+            Some(stage) if !full => {
                 stage.running += 1;
                 stage.first_started.get_or_insert(at);
-                if beside {
-                    stage.copies += 1;
-                    None
-                } else {
-                    stage.begin(partition)
-                }
+                stage.begin(partition)
             }
+            _ => return,
         };
+        *self.running.entry((number, partition)).or_default() += 1;
         self.supersede(number, before);
-        let slots = self.slots_used.entry(worker).or_default();
-        *slots = (*slots).max(slot.saturating_add(1)).min(self.limits.slots);
+        if self.slots_used.len() < self.limits.workers || self.slots_used.contains_key(&worker) {
+            let slots = self.slots_used.entry(worker).or_default();
+            *slots = (*slots).max(slot.saturating_add(1)).min(self.limits.slots);
+        }
         let running = new_attempt(key, worker, slot, at);
-        self.add_attempt(Attempt { speculative: beside, ..running });
+        self.add_attempt(Attempt { speculative: known, ..running });
     }
 
     fn finish(
@@ -281,9 +288,7 @@ impl Job {
         }
         // The slot knows best when it began. The start may also have been lost on the way.
         let began = at.saturating_sub(metrics.run);
-        self.leave(key);
-        let index =
-            self.attempt_mut(key).or_else(|| self.add_attempt(new_attempt(key, worker, metrics.slot, began)));
+        let index = self.end_attempt(key, || new_attempt(key, worker, metrics.slot, began));
         if let Some(index) = index {
             let attempt = &mut self.attempts[index];
             attempt.end(AttemptState::Done, at);
@@ -323,8 +328,7 @@ impl Job {
             stage.retried += usize::from(retried);
             stage.cause = Some(cause.to_owned());
         }
-        self.leave(key);
-        let index = self.attempt_mut(key).or_else(|| self.add_attempt(new_attempt(key, worker, 0, at)));
+        let index = self.end_attempt(key, || new_attempt(key, worker, 0, at));
         if let Some(index) = index {
             let attempt = &mut self.attempts[index];
             attempt.end(if beaten { AttemptState::Beaten } else { AttemptState::Failed }, at);
@@ -337,8 +341,9 @@ impl Job {
         let Some(index) = before.and_then(|before| before.attempt) else { return };
         let Some(attempt) = self.attempts.get_mut(index) else { return };
         attempt.counts = false;
-        self.updated.push(index);
-        if let Some(metrics) = attempt.metrics.clone()
+        let metrics = attempt.metrics.clone();
+        self.update(index);
+        if let Some(metrics) = metrics
             && let Some(stage) = self.stage_mut(stage)
         {
             stage.totals.subtract(&metrics);
@@ -359,12 +364,36 @@ impl Job {
     /// The place of an attempt that is about to change.
     fn attempt_mut(&mut self, key: (StageId, PartitionId, usize)) -> Option<usize> {
         let index = *self.by_key.get(&key)?;
-        self.updated.push(index);
+        self.update(index);
         Some(index)
     }
 
-    /// An attempt is no longer running, if it was.
-    fn leave(&mut self, key: (StageId, PartitionId, usize)) {
+    /// Notes that an attempt changes.
+    fn update(&mut self, index: usize) {
+        // An attempt starts, ends and may be superseded; no true stream has more to say of it.
+        if self.updated.len() < self.limits.attempts.saturating_mul(8) {
+            self.updated.push(index);
+        }
+    }
+
+    /// The place of an attempt that ends now; it is added if its start is not known. `None` if it is not
+    /// kept.
+    fn end_attempt(
+        &mut self,
+        key: (StageId, PartitionId, usize),
+        attempt: impl FnOnce() -> Attempt,
+    ) -> Option<usize> {
+        let was_running = self.leave(key);
+        match self.attempt_mut(key) {
+            // There was no room for it when it started, and it is counted already.
+            None if was_running => None,
+            None => self.add_attempt(attempt()),
+            known => known,
+        }
+    }
+
+    /// An attempt is no longer running, if it was. Returns whether it was.
+    fn leave(&mut self, key: (StageId, PartitionId, usize)) -> bool {
         let (number, partition, _) = key;
         let was_running = match self.by_key.get(&key) {
             Some(index) => self.attempts[*index].state == AttemptState::Running,
@@ -372,9 +401,9 @@ impl Job {
             None => self.left_out > 0,
         };
         if !was_running {
-            return;
+            return false;
         }
-        let Some(running) = self.running.get_mut(&(number, partition)) else { return };
+        let Some(running) = self.running.get_mut(&(number, partition)) else { return false };
         *running -= 1;
         if *running == 0 {
             self.running.remove(&(number, partition));
@@ -382,6 +411,7 @@ impl Job {
         if let Some(stage) = self.stage_mut(number) {
             stage.running = stage.running.saturating_sub(1);
         }
+        true
     }
 
     /// Ends the attempts that no event ended: of one stage, or of the whole job.

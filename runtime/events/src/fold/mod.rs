@@ -16,7 +16,7 @@ pub use attempt::{Attempt, AttemptState};
 pub use job::{Job, JobState};
 pub use session::Session;
 pub use stage::{Finished, Resubmission, Stage};
-pub use worker::{JobWorker, Worker, Workers};
+pub use worker::{JobWorker, Worker, Workers, slots};
 
 /// How much a fold keeps. Beyond a limit, counts and sums stay right and details are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,6 @@ impl Limits {
     /// Keeps the last `jobs` jobs with all their details.
     pub fn whole_jobs(jobs: usize) -> Self {
         let all = usize::MAX;
-        Self { jobs, stages: all, partitions: all, attempts: all, workers: all, ..Self::default() }
+        Self { jobs, stages: all, partitions: all, attempts: all, workers: all, slots: all }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Limits;
@@ -51,10 +52,24 @@ pub struct Stage {
     /// Changes with every event of the stage.
     pub(crate) version: u64,
     pub(super) finished_tasks: BTreeMap<PartitionId, Finished>,
+    pub(super) time_skew: Computed,
     /// Tasks that are done though no event said so.
     pub(super) unheard: usize,
+    /// Tasks that are done but not told apart, because there are too many.
+    pub(super) beyond: usize,
     /// Tasks whose output was lost and that have not started again.
     pub(super) lost: usize,
+}
+
+/// The time skew, once somebody has asked for it: large stages take a while to sort.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Computed(OnceLock<Option<Skew>>);
+
+/// What was computed follows from the rest of the stage.
+impl PartialEq for Computed {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Tasks of a stage that were queued again.
@@ -85,7 +100,12 @@ impl Stage {
     /// Tasks that are done and whose output is there. When a stage has finished these are all, even if
     /// single events were lost on the way.
     pub fn done(&self) -> usize {
-        (self.finished_tasks.len() + self.unheard).saturating_sub(self.lost).min(self.tasks)
+        self.outputs().saturating_sub(self.lost).min(self.tasks)
+    }
+
+    /// Tasks that have finished, those included whose output was lost since.
+    fn outputs(&self) -> usize {
+        self.finished_tasks.len().saturating_add(self.unheard).saturating_add(self.beyond)
     }
 
     /// The tasks that have finished, by partition.
@@ -105,7 +125,7 @@ impl Stage {
 
     /// How unevenly time on the slots is spread over the finished tasks, in seconds.
     pub fn time_skew(&self) -> Option<Skew> {
-        self.skew(|task| task.run.as_secs_f64())
+        *self.time_skew.0.get_or_init(|| self.skew(|task| task.run.as_secs_f64()))
     }
 
     /// How unevenly incoming rows are spread over the finished tasks.
@@ -139,7 +159,7 @@ impl Stage {
     pub(super) fn resubmit(&mut self, tasks: usize, cause: &str, at: Duration) {
         (self.finished, self.ended) = (false, None);
         self.resubmitted = self.resubmitted.saturating_add(tasks);
-        self.lost = self.lost.saturating_add(tasks).min(self.finished_tasks.len() + self.unheard);
+        self.lost = self.lost.saturating_add(tasks).min(self.outputs());
         self.cause = Some(cause.to_owned());
         if self.resubmissions.len() < CAUSES_KEPT {
             self.resubmissions.push(Resubmission { tasks, cause: cause.to_owned(), at });
@@ -150,10 +170,14 @@ impl Stage {
     pub(super) fn begin(&mut self, partition: PartitionId) -> Option<Finished> {
         let before = self.finished_tasks.remove(&partition);
         if before.is_some() {
+            self.time_skew = Computed::default();
             self.lost = self.lost.saturating_sub(1);
         } else if self.unheard > 0 {
             self.unheard -= 1;
             self.lost = self.lost.saturating_sub(1);
+        } else if self.lost > 0 && self.beyond > 0 {
+            self.beyond -= 1;
+            self.lost -= 1;
         }
         before
     }
@@ -165,17 +189,22 @@ impl Stage {
         finished: Finished,
         limits: &Limits,
     ) -> Option<Finished> {
-        let known = self.finished_tasks.contains_key(&partition);
-        if partition.0 >= self.tasks || (!known && self.finished_tasks.len() >= limits.partitions) {
+        if partition.0 >= self.tasks {
             return None;
         }
+        let known = self.finished_tasks.contains_key(&partition);
+        if !known && self.finished_tasks.len() >= limits.partitions {
+            self.beyond = self.beyond.saturating_add(1);
+            return None;
+        }
+        self.time_skew = Computed::default();
         self.finished_tasks.insert(partition, finished)
     }
 
     pub(super) fn finish_all(&mut self, at: Duration) {
         (self.finished, self.ended) = (true, Some(at));
         self.unheard = self.tasks.saturating_sub(self.finished_tasks.len());
-        self.lost = 0;
+        (self.beyond, self.lost) = (0, 0);
     }
 
     pub(super) fn forget_attempts(&mut self) {

@@ -8,6 +8,8 @@ use crate::{Event, TaskMetrics, WorkerId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workers {
     all: BTreeMap<WorkerId, Worker>,
+    /// Changes whenever a worker joins or is lost.
+    pub(crate) version: u64,
     limits: Limits,
 }
 
@@ -41,7 +43,7 @@ impl Default for Workers {
 impl Workers {
     /// No workers yet.
     pub fn new(limits: Limits) -> Self {
-        Self { all: BTreeMap::new(), limits }
+        Self { all: BTreeMap::new(), version: 0, limits }
     }
 
     /// Takes the session's next event.
@@ -58,6 +60,9 @@ impl Workers {
             return;
         }
         self.all.entry(*worker).or_default().apply(event, self.limits.slots);
+        if event.job().is_none() {
+            self.version += 1;
+        }
     }
 
     /// A worker by its number.
@@ -80,7 +85,10 @@ impl Worker {
             Event::WorkerLost { cause, at, .. } => self.lost = Some((*at, cause.clone())),
             Event::TaskStarted { slot, .. } => {
                 self.started += 1;
-                self.slots = self.slots.max(slot.saturating_add(1)).min(most_slots);
+                // One that joined said how many it has.
+                if self.joined.is_none() {
+                    self.slots = self.slots.max(slot.saturating_add(1)).min(most_slots);
+                }
             }
             Event::TaskFinished { metrics, .. } => {
                 self.done += 1;
@@ -98,7 +106,7 @@ impl Worker {
 }
 
 /// A worker of one job, with the slots to show for it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobWorker {
     /// Its number.
     pub worker: WorkerId,
@@ -108,6 +116,11 @@ pub struct JobWorker {
     pub slots: usize,
     /// When and why it was lost, if that was during the job.
     pub lost: Option<(Duration, String)>,
+}
+
+/// The slots of these workers together.
+pub fn slots(workers: &[JobWorker]) -> usize {
+    workers.iter().fold(0, |sum, worker| sum.saturating_add(worker.slots))
 }
 
 impl Job {

@@ -1,18 +1,16 @@
-//! What sessions told of their jobs: kept in memory for the page, and as files of JSON lines that can
-//! be shown again. A view of events and nothing else: what the pool is at the moment is
-//! [`View`](crate::View)'s matter, and how it looks is the page's.
+//! What sessions reported of their jobs: folded in memory for the page, and as files of JSON lines that can
+//! be folded again. The current state of the pool is in [`View`](crate::View); how all of it looks is the
+//! page's matter.
 
-mod attempts;
-mod fold;
 mod log;
+mod meter;
+mod reader;
 mod replay;
 mod session;
 mod store;
 
-pub(crate) use attempts::{Attempt, Outcome, attempts};
-pub(crate) use fold::{JobFold, JobState, StageFold, WorkerFold};
 pub use log::{LogError, LogOptions};
+pub(crate) use reader::{Piece, Reader};
 pub use replay::{ReplayError, Replayed};
-pub(crate) use session::{Session, epoch};
-pub(crate) use store::{Cursor, Piece};
+pub(crate) use session::{Clock, Session, epoch};
 pub use store::{History, HistoryLimits};

@@ -3,7 +3,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use partita_events::Event;
+use partita_events::fold::{Job, Limits, Session};
+use partita_events::{Event, JobId};
 use thiserror::Error;
 
 use super::log::{Line, paths};
@@ -89,6 +90,22 @@ pub(super) fn read(directory: &Path, id: &str, mut take: impl FnMut(Line)) -> Re
         .map_err(failed)?;
     }
     Ok(unreadable)
+}
+
+/// Folds one job of a session from its files, with the session's workers.
+pub(super) fn job(directory: &Path, id: &str, job: JobId, interrupted: bool) -> Result<Session, ReplayError> {
+    let mut session = Session::new(Limits::whole_jobs(1));
+    read(directory, id, |line| {
+        if let Line::Event(event) = line
+            && event.job().is_none_or(|of| of == job)
+        {
+            session.apply(&event);
+        }
+    })?;
+    if interrupted {
+        session.jobs_mut().for_each(Job::interrupt);
+    }
+    Ok(session)
 }
 
 fn lines(mut from: impl BufRead, mut take: impl FnMut(Line)) -> io::Result<usize> {

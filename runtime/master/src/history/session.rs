@@ -1,23 +1,22 @@
-//! One session's part of the history: its jobs, its workers, and how events change them.
+//! One session's part of the history: the fold of its events, and its times on the clock on the wall.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use partita_events::Event;
+use partita_events::fold::{self, Job, Limits};
+use partita_events::{Event, JobId};
 
-use super::{JobFold, WorkerFold};
+use super::meter::{JobMeter, Tally};
 
 /// Characters of a name or cause that are kept.
 const TEXT: usize = 8 << 10;
 /// Keys of a task's report that are kept.
 const HOT_KEYS: usize = 3;
-
 /// Workers of one session that are told apart.
-const WORKERS_KEPT: usize = 4096;
+const WORKERS: usize = 4096;
 
 /// A session, open or not.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Session {
     pub id: Arc<str>,
     pub number: u64,
@@ -26,95 +25,82 @@ pub(crate) struct Session {
     /// What time zero of its events is.
     pub zero: Option<SystemTime>,
     pub closed: Option<SystemTime>,
-    pub workers: BTreeMap<u64, WorkerFold>,
-    pub jobs: VecDeque<Job>,
-    /// Events of workers, which belong to no job.
-    pub worker_events: Vec<Event>,
-    next_stage: usize,
+    /// Its jobs and workers.
+    pub fold: fold::Session,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct Job {
-    pub fold: JobFold,
-    pub events: Vec<Event>,
-    /// Whether its events are all in `events`.
-    pub whole: bool,
+/// Attempts in memory that came and that went with an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub more: usize,
+    pub fewer: usize,
 }
 
 impl Session {
-    pub fn new(id: Arc<str>, number: u64, name: &str, opened: SystemTime) -> Self {
-        Self {
-            id,
-            number,
-            name: name.to_owned(),
-            opened,
-            zero: None,
-            closed: None,
-            workers: BTreeMap::new(),
-            jobs: VecDeque::new(),
-            worker_events: Vec::new(),
-            next_stage: 0,
-        }
+    pub fn new(id: Arc<str>, number: u64, name: &str, opened: SystemTime, limits: Limits) -> Self {
+        let (name, fold) = (name.to_owned(), fold::Session::new(limits));
+        Self { id, number, name, opened, zero: None, closed: None, fold }
     }
 
-    pub fn job(&self, number: usize) -> Option<&Job> {
-        self.jobs.iter().rfind(|job| job.fold.job == number)
-    }
-
-    /// All of it but its jobs.
-    pub fn without_jobs(&self) -> Self {
-        Self {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            workers: self.workers.clone(),
-            jobs: VecDeque::new(),
-            worker_events: Vec::new(),
-            ..*self
-        }
+    /// The clock of its events.
+    pub fn clock(&self) -> Clock {
+        Clock { zero: self.zero.unwrap_or(self.opened) }
     }
 
     /// A time of its events on the clock on the wall.
     pub fn wall(&self, at: Duration) -> SystemTime {
-        self.zero.unwrap_or(self.opened).checked_add(at).unwrap_or(self.opened)
+        self.clock().wall(at)
     }
 
+    /// When its latest event was.
     pub fn last(&self) -> SystemTime {
-        self.wall(self.jobs.iter().map(|job| job.fold.last).max().unwrap_or_default())
+        self.wall(self.fold.jobs().map(|job| job.last).max().unwrap_or_default())
     }
 
-    /// Takes an event; returns how many more are kept now and how many less.
-    pub fn apply(&mut self, event: Event, most: usize) -> (usize, usize) {
-        if let Event::WorkerJoined { worker, .. }
-        | Event::WorkerLost { worker, .. }
-        | Event::TaskStarted { worker, .. }
-        | Event::TaskFinished { worker, .. }
-        | Event::TaskFailed { worker, .. } = &event
-            && (self.workers.len() < WORKERS_KEPT || self.workers.contains_key(worker))
-        {
-            self.workers.entry(*worker).or_default().apply(&event);
+    /// The time on the clock of its events, for a job that may still be running.
+    pub fn now(&self, job: &Job) -> Duration {
+        if job.has_ended() || self.closed.is_some() {
+            return job.last;
         }
-        let Some(number) = event.job() else {
-            if self.worker_events.len() < 2 * WORKERS_KEPT {
-                self.worker_events.push(event);
-            }
-            return (0, 0);
-        };
-        let mut freed = 0;
-        if let Some(fold) = JobFold::new(&event) {
-            if self.jobs.len() >= most.max(1) {
-                freed = self.jobs.pop_front().map_or(0, |job| job.events.len());
-            }
-            self.jobs.push_back(Job { fold, events: vec![event], whole: true });
-            return (1, freed);
-        }
-        let Some(job) = self.jobs.iter_mut().rfind(|job| job.fold.job == number) else { return (0, 0) };
-        job.fold.apply(&event, &mut self.next_stage);
-        if !job.whole {
-            return (0, 0);
-        }
-        job.events.push(event);
-        (1, 0)
+        let since = self.clock().zero.elapsed().unwrap_or_default();
+        since.max(job.last)
     }
+
+    /// Takes an event, and counts what came of it.
+    pub(super) fn apply(&mut self, event: &Event, meter: &JobMeter) -> Kept {
+        let before = Tally::of(&self.fold, event);
+        let attempts = self.attempts(event.job());
+        let forgotten = self.fold.apply(event);
+        meter.count(event, before, Tally::of(&self.fold, event));
+        match forgotten {
+            // A job takes the place of another one and has no attempts yet.
+            Some(job) => Kept { more: 0, fewer: job.attempts().len() },
+            None => Kept { more: self.attempts(event.job()).saturating_sub(attempts), fewer: 0 },
+        }
+    }
+
+    fn attempts(&self, job: Option<JobId>) -> usize {
+        job.and_then(|job| self.fold.job(job)).map_or(0, |job| job.attempts().len())
+    }
+}
+
+/// The clock of a session's events.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    /// What time zero is on the wall.
+    zero: SystemTime,
+}
+
+impl Clock {
+    /// A time of the events on the clock on the wall.
+    pub fn wall(self, at: Duration) -> SystemTime {
+        self.zero.checked_add(at).unwrap_or(self.zero)
+    }
+}
+
+/// The limits of one session's fold, by those of the history.
+pub(super) fn limits(jobs: usize, attempts: usize) -> Limits {
+    Limits { jobs, attempts, workers: WORKERS, ..Limits::default() }
 }
 
 /// Seconds since 1970.

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use partita_events::Event;
+use partita_events::fold::{Job, JobState, Limits};
+use partita_events::{Event, JobId};
 use tokio::sync::watch;
 
 use super::log::{Line, Log};
-use super::session::{Session, clip, clipped, epoch, from_epoch};
-use super::{JobState, LogError, LogOptions, ReplayError, Replayed, replay};
+use super::meter::JobMeter;
+use super::session::{Session, clip, clipped, epoch, from_epoch, limits};
+use super::{LogError, LogOptions, ReplayError, Replayed, replay};
 use crate::Recorder;
-use crate::metrics::JobMeter;
 
 /// How much is kept in memory.
 #[derive(Debug, Clone)]
@@ -21,18 +22,18 @@ pub struct HistoryLimits {
     pub sessions: usize,
     /// Jobs of one session; the oldest are forgotten.
     pub jobs: usize,
-    /// Events of all jobs together. The oldest jobs keep their figures and lose their events; with an
-    /// event log those are read from its files when somebody looks.
-    pub events: usize,
+    /// Attempts at tasks of all jobs together. The oldest jobs keep their figures and lose their attempts;
+    /// with an event log those are read from its files when somebody looks.
+    pub attempts: usize,
 }
 
 impl Default for HistoryLimits {
     fn default() -> Self {
-        Self { sessions: 200, jobs: 500, events: 400_000 }
+        Self { sessions: 200, jobs: 500, attempts: 200_000 }
     }
 }
 
-/// What sessions told of their jobs. The master records into it, the page reads it.
+/// What sessions reported of their jobs. The master records into it, the page reads it.
 #[derive(Debug)]
 pub struct History {
     inner: Mutex<Inner>,
@@ -49,28 +50,21 @@ struct Inner {
     sessions: BTreeMap<Arc<str>, Session>,
     /// Sessions that are open, by the master's number.
     open: HashMap<u64, Arc<str>>,
-    /// Events in memory.
-    events: usize,
+    /// Attempts in memory.
+    attempts: usize,
 }
 
-/// How far somebody has read of a job.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Cursor {
-    workers: usize,
-    events: usize,
-}
-
-/// The next events of a job.
+/// Where a job's attempts are.
 #[derive(Debug)]
-pub(crate) enum Piece {
+pub(super) enum Place<T> {
     /// There is no such job.
     Unknown,
-    /// They are not in memory but in the log's files.
-    Elsewhere,
-    /// They are kept nowhere any more.
+    /// In memory.
+    Memory(T),
+    /// In the log's files in this directory. The job may have been interrupted since.
+    Files { directory: PathBuf, interrupted: bool },
+    /// They are not kept anywhere.
     Forgotten,
-    /// Here they are; `more` are there already, or the job has `ended` and these were the last.
-    Events { events: Vec<Event>, more: bool, ended: bool },
 }
 
 impl History {
@@ -87,7 +81,7 @@ impl History {
         }
     }
 
-    /// An empty one that also writes what it is told into files.
+    /// An empty one that also writes what it records into files.
     ///
     /// # Errors
     /// When the directory cannot be written to.
@@ -96,7 +90,7 @@ impl History {
         Ok(Self { log: Some(Log::start(log)?), directory, ..Self::new(limits) })
     }
 
-    /// What the event logs in a directory tell. Reads files: not for async code.
+    /// The contents of the event logs in a directory. Reads files: not for async code.
     ///
     /// # Errors
     /// When there is no log there, or one cannot be read. Lines that are no events are passed over and
@@ -118,7 +112,8 @@ impl History {
                 Line::Session { session, name, opened, zero, .. } => {
                     open = Some(session);
                     let mut inner = history.lock();
-                    let mut session = Session::new(id.as_str().into(), session, &name, from_epoch(opened));
+                    let (id, limits) = (id.as_str().into(), history.fold_limits());
+                    let mut session = Session::new(id, session, &name, from_epoch(opened), limits);
                     session.zero = Some(from_epoch(zero));
                     inner.open.insert(session.number, session.id.clone());
                     inner.sessions.insert(session.id.clone(), session);
@@ -132,7 +127,7 @@ impl History {
                 }
                 Line::Closed { at } => {
                     if let Some(number) = open.take() {
-                        history.lock().close(number, from_epoch(at));
+                        history.close(&mut history.lock(), number, from_epoch(at));
                     }
                 }
                 Line::Dropped { .. } => {}
@@ -141,7 +136,7 @@ impl History {
                 // The master ended first, or still runs: what is known of the session ends here.
                 let mut inner = history.lock();
                 let last = inner.session(number).map(|session| session.last());
-                inner.close(number, last.unwrap_or(UNIX_EPOCH));
+                history.close(&mut inner, number, last.unwrap_or(UNIX_EPOCH));
             }
         }
         Ok((history, replayed))
@@ -172,46 +167,57 @@ impl History {
         self.lock().sessions.get(id).map(pick)
     }
 
-    /// A job's events from where `cursor` stands, and moves it on.
-    pub(crate) fn next(&self, id: &str, job: usize, cursor: &mut Cursor, most: usize) -> Piece {
+    /// What `pick` makes of a job and its session, if the job's attempts are in memory. Those of a running
+    /// job count as there even if it has had too many to keep all, and so they do for somebody who has
+    /// `begun` to read it.
+    pub(super) fn find<T>(
+        &self,
+        id: &str,
+        job: JobId,
+        begun: bool,
+        pick: impl FnOnce(&Session, &Job) -> T,
+    ) -> Place<T> {
         let inner = self.lock();
-        let Some(session) = inner.sessions.get(id) else { return Piece::Unknown };
-        let Some(job) = session.job(job) else { return Piece::Unknown };
-        if !job.whole {
-            return if self.directory.is_some() { Piece::Elsewhere } else { Piece::Forgotten };
+        let Some(session) = inner.sessions.get(id) else { return Place::Unknown };
+        let Some(job) = session.fold.job(job) else { return Place::Unknown };
+        let none_kept = job.left_out > 0 && job.attempts().is_empty();
+        let partly_kept = job.left_out > 0 && job.has_ended() && !begun;
+        match &self.directory {
+            Some(directory) if none_kept || partly_kept => {
+                let (directory, interrupted) = (directory.clone(), job.state == JobState::Interrupted);
+                Place::Files { directory, interrupted }
+            }
+            None if none_kept => Place::Forgotten,
+            _ => Place::Memory(pick(session, job)),
         }
-        let mut events: Vec<Event> = session.worker_events.iter().skip(cursor.workers).cloned().collect();
-        cursor.workers += events.len();
-        let end = job.events.len().min(cursor.events.saturating_add(most));
-        events.extend_from_slice(job.events.get(cursor.events..end).unwrap_or_default());
-        cursor.events = cursor.events.max(end);
-        let more = end < job.events.len();
-        Piece::Events { events, more, ended: !more && !job.fold.is_running() }
     }
 
-    /// A job's events, from the log's files if they are not in memory any more. May read files: not
-    /// for async code.
-    pub(crate) fn events(&self, id: &str, job: usize) -> Result<Vec<Event>, ReplayError> {
-        let mut cursor = Cursor::default();
-        let directory = match (self.next(id, job, &mut cursor, usize::MAX), &self.directory) {
-            (Piece::Events { events, .. }, _) => return Ok(events),
-            (Piece::Elsewhere, Some(directory)) => directory,
-            _ => return Ok(Vec::new()),
-        };
-        let mut events = Vec::new();
-        replay::read(directory, id, |line| {
-            if let Line::Event(event) = line
-                && event.job().is_none_or(|of| of == job)
-            {
-                events.push(event);
+    /// What `pick` makes of a job, which is folded again from the log's files if it is not in memory any
+    /// more; `None` if it is nowhere. May read files: not for async code.
+    pub(crate) fn job<T>(
+        &self,
+        id: &str,
+        job: JobId,
+        pick: impl FnOnce(&Job) -> T,
+    ) -> Result<Option<T>, ReplayError> {
+        let mut pick = Some(pick);
+        let place = self.find(id, job, false, |_, job| pick.take().map(|pick| pick(job)));
+        match (place, pick) {
+            (Place::Memory(picked), _) => Ok(picked),
+            (Place::Files { directory, interrupted }, Some(pick)) => {
+                let session = replay::job(&directory, id, job, interrupted)?;
+                Ok(session.job(job).map(pick))
             }
-        })?;
-        Ok(events)
+            _ => Ok(None),
+        }
+    }
+
+    fn fold_limits(&self) -> Limits {
+        limits(self.limits.jobs, self.limits.attempts)
     }
 
     fn take(&self, number: u64, event: Event) {
         let event = clipped(event);
-        self.meter.event(&event);
         let mut inner = self.lock();
         let Some(session) = inner.session(number) else { return };
         if session.zero.is_none() {
@@ -225,14 +231,26 @@ impl History {
             }
             session.zero = Some(zero);
         }
+        let kept = session.apply(&event, &self.meter);
         if let Some(log) = &self.log {
-            log.write(&session.id, Line::Event(event.clone()));
+            log.write(&session.id, Line::Event(event));
         }
-        let (kept, freed) = session.apply(event, self.limits.jobs);
-        inner.events = (inner.events + kept).saturating_sub(freed);
-        if inner.events > self.limits.events {
+        inner.attempts = (inner.attempts + kept.more).saturating_sub(kept.fewer);
+        if inner.attempts > self.limits.attempts {
             inner.forget_oldest();
         }
+    }
+
+    /// Ends a session, and its running jobs with it.
+    fn close(&self, inner: &mut Inner, number: u64, at: SystemTime) {
+        if let Some(session) = inner.session(number) {
+            session.closed = Some(at);
+            for job in session.fold.jobs_mut().filter(|job| !job.has_ended()) {
+                job.interrupt();
+                self.meter.job_ended(job.state);
+            }
+        }
+        inner.open.remove(&number);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -249,7 +267,8 @@ impl Recorder for History {
         let now = SystemTime::now();
         let id: Arc<str> = format!("session-{:013}-{session}", (epoch(now) * 1e3) as u64).into();
         let mut inner = self.lock();
-        inner.sessions.insert(id.clone(), Session::new(id.clone(), session, &clip(name.to_owned()), now));
+        let name = clip(name.to_owned());
+        inner.sessions.insert(id.clone(), Session::new(id.clone(), session, &name, now, self.fold_limits()));
         inner.open.insert(session, id);
         while inner.sessions.len() > self.limits.sessions.max(1) {
             let Some(oldest) = inner.sessions.values().find(|s| s.closed.is_some()).map(|s| s.id.clone())
@@ -257,7 +276,7 @@ impl Recorder for History {
                 break;
             };
             if let Some(session) = inner.sessions.remove(&oldest) {
-                inner.events -= session.jobs.iter().map(|job| job.events.len()).sum::<usize>();
+                inner.attempts -= session.fold.jobs().map(|job| job.attempts().len()).sum::<usize>();
             }
         }
         drop(inner);
@@ -273,7 +292,7 @@ impl Recorder for History {
         let now = SystemTime::now();
         let mut inner = self.lock();
         let told = inner.session(session).filter(|s| s.zero.is_some()).map(|s| s.id.clone());
-        inner.close(session, now);
+        self.close(&mut inner, session, now);
         if let (Some(log), Some(id)) = (&self.log, told) {
             log.write(&id, Line::Closed { at: epoch(now) });
             log.close(&id);
@@ -288,28 +307,17 @@ impl Inner {
         self.sessions.get_mut(self.open.get(&number)?)
     }
 
-    fn close(&mut self, number: u64, at: SystemTime) {
-        if let Some(session) = self.session(number) {
-            session.closed = Some(at);
-            for job in session.jobs.iter_mut().filter(|job| job.fold.is_running()) {
-                job.fold.state = JobState::Interrupted;
-            }
-        }
-        self.open.remove(&number);
-    }
-
-    /// The events of the job that was submitted first: one that has ended, if there is one.
+    /// The attempts of the job that was submitted first: one that has ended, if there is one.
     fn forget_oldest(&mut self) {
-        for running in [false, true] {
+        for ended in [true, false] {
             let job = self
                 .sessions
                 .values_mut()
-                .flat_map(|session| &mut session.jobs)
-                .find(|job| !job.events.is_empty() && (job.fold.is_running() == running));
+                .flat_map(|session| session.fold.jobs_mut())
+                .find(|job| !job.attempts().is_empty() && job.has_ended() == ended);
             if let Some(job) = job {
-                self.events -= job.events.len();
-                job.events = Vec::new();
-                job.whole = false;
+                self.attempts -= job.attempts().len();
+                job.forget_attempts();
                 return;
             }
         }

@@ -1,37 +1,16 @@
-//! Metrics for Prometheus in the OpenMetrics text format: counts from the sessions' events, and the current
-//! state of the pool. Nothing is measured here.
+//! Metrics for Prometheus in the OpenMetrics text format: the history's counts of jobs and attempts, and the
+//! current state of the pool. Nothing is measured or counted here.
 
 use std::time::Duration;
 
-use partita_events::Event;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::history::History;
 use crate::{Cluster, View};
-
-/// Counts what the events report.
-#[derive(Debug)]
-pub(crate) struct JobMeter {
-    jobs: Family<OutcomeLabels, Counter>,
-    tasks: Family<OutcomeLabels, Counter>,
-    run: Histogram,
-    queue: Histogram,
-    read: Counter,
-    shuffled: Counter,
-    spilled: Counter,
-    cache_hits: Counter,
-    resubmitted: Counter,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WorkerLabels {
@@ -44,71 +23,6 @@ struct MemoryLabels {
     worker: u64,
     name: String,
     kind: &'static str,
-}
-
-impl Default for JobMeter {
-    fn default() -> Self {
-        let times = || Histogram::new(exponential_buckets(0.001, 4.0, 10));
-        Self {
-            jobs: Family::default(),
-            tasks: Family::default(),
-            run: times(),
-            queue: times(),
-            read: Counter::default(),
-            shuffled: Counter::default(),
-            spilled: Counter::default(),
-            cache_hits: Counter::default(),
-            resubmitted: Counter::default(),
-        }
-    }
-}
-
-impl JobMeter {
-    pub fn event(&self, event: &Event) {
-        let count = |family: &Family<OutcomeLabels, Counter>, outcome| {
-            family.get_or_create(&OutcomeLabels { outcome }).inc();
-        };
-        match event {
-            Event::TaskFinished { metrics, .. } => {
-                count(&self.tasks, "succeeded");
-                self.run.observe(metrics.run.as_secs_f64());
-                self.queue.observe(metrics.queue.as_secs_f64());
-                self.read.inc_by(metrics.bytes_read);
-                self.shuffled.inc_by(metrics.shuffle_out);
-                self.spilled.inc_by(metrics.spilled);
-                self.cache_hits.inc_by(metrics.cache_hits);
-            }
-            Event::TaskFailed { .. } => count(&self.tasks, "failed"),
-            Event::StageResubmitted { .. } => {
-                self.resubmitted.inc();
-            }
-            Event::JobFinished { error: None, .. } => count(&self.jobs, "succeeded"),
-            Event::JobFinished { cancelled: true, .. } => count(&self.jobs, "cancelled"),
-            Event::JobFinished { .. } => count(&self.jobs, "failed"),
-            _ => {}
-        }
-    }
-
-    fn register(&self, registry: &mut Registry) {
-        registry.register("jobs", "Jobs that ended", self.jobs.clone());
-        registry.register(
-            "task_attempts",
-            "Attempts of tasks that ended, as reported by sessions",
-            self.tasks.clone(),
-        );
-        let run = "Time of finished tasks on their slots";
-        registry.register_with_unit("task_run", run, Unit::Seconds, self.run.clone());
-        let queue = "Time that finished tasks waited for a slot";
-        registry.register_with_unit("task_queue", queue, Unit::Seconds, self.queue.clone());
-        registry.register_with_unit("read", "Bytes read from files", Unit::Bytes, self.read.clone());
-        let shuffled = "Bytes of shuffle blocks that tasks wrote";
-        registry.register_with_unit("shuffle", shuffled, Unit::Bytes, self.shuffled.clone());
-        let spilled = "Bytes that were spilled to disk because memory was short";
-        registry.register_with_unit("spilled", spilled, Unit::Bytes, self.spilled.clone());
-        registry.register("cache_hits", "Partitions that came from the cache", self.cache_hits.clone());
-        let resubmitted = "Stages resubmitted because some of their output was lost";
-        registry.register("stages_resubmitted", resubmitted, self.resubmitted.clone());
-    }
 }
 
 /// The metrics as text.

@@ -6,38 +6,40 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use partita_events::Event;
+use partita_events::JobId;
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Shared, plain, pool::snapshot};
-use crate::history::{Cursor, Piece};
+use crate::history::{Piece, Reader};
 
-/// The shortest interval between batches of events.
+/// The shortest interval between messages about a job.
 const BATCH: Duration = Duration::from_millis(50);
 
 /// How often the state of the pool is read.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The most events in one message.
-const EVENTS: usize = 2000;
+/// The most new attempts in one message.
+const ATTEMPTS: usize = 2000;
 
 /// Streams the state of the pool and of the sessions' jobs whenever it changes.
 pub(super) async fn pool(State(shared): State<Shared>) -> Response {
     stream(shared, None)
 }
 
-/// Streams the same, and the events of one job: first those so far, then new ones.
+/// Streams the same, and the changes of one job: first the job so far, then what is new. Each message is a
+/// list of what [`changes`](partita_events::changes) makes, with the session's id.
 pub(super) async fn job(
     State(shared): State<Shared>,
-    Path((session, job)): Path<(String, usize)>,
+    Path((session, job)): Path<(String, JobId)>,
 ) -> Response {
-    stream(shared, Some((session, job)))
+    stream(shared, Some(Reader::new(session, job)))
 }
 
-fn stream(shared: Shared, job: Option<(String, usize)>) -> Response {
+fn stream(shared: Shared, job: Option<Reader>) -> Response {
     let Ok(permit) = shared.watchers.clone().try_acquire_owned() else {
         let text = "Too many pages are open on this master; close some.\n";
         return plain(StatusCode::SERVICE_UNAVAILABLE, text);
@@ -58,34 +60,32 @@ fn stream(shared: Shared, job: Option<(String, usize)>) -> Response {
 
 type Sender = mpsc::Sender<Result<Message, Infallible>>;
 
-async fn watch_pool(shared: Shared, job: Option<(String, usize)>, to: Sender, _permit: OwnedSemaphorePermit) {
+async fn watch_pool(shared: Shared, mut reader: Option<Reader>, to: Sender, _permit: OwnedSemaphorePermit) {
     let mut changes = shared.page.history.changes();
-    let mut told = String::new();
-    let mut reader =
-        job.map(|(session, job)| Reader { session, job, cursor: Cursor::default(), ended: false });
+    let mut sent = String::new();
     let mut look = Instant::now();
     loop {
         changes.mark_unchanged();
-        if let Some(reader) = reader.as_mut().filter(|reader| !reader.ended)
-            && reader.tell(&shared, &to).await.is_none()
-        {
-            return;
+        if let Some(following) = reader.take() {
+            match send_changes(following, &shared, &to).await {
+                Some(following) => reader = following,
+                None => return,
+            }
         }
         if Instant::now() >= look {
             look = Instant::now() + LOOK;
             let now = snapshot(&shared).to_string();
-            if now != told {
+            if now != sent {
                 if to.send(Ok(Message::default().event("pool").data(&now))).await.is_err() {
                     return;
                 }
-                told = now;
+                sent = now;
             }
         }
         let batched = Instant::now() + BATCH;
-        let reading = reader.as_ref().is_some_and(|reader| !reader.ended);
         tokio::select! {
             // Without a job to follow, the next message can wait.
-            () = changed(&mut changes), if reading => sleep_until(batched).await,
+            () = changed(&mut changes), if reader.is_some() => sleep_until(batched).await,
             () = sleep_until(look) => {}
         }
     }
@@ -98,62 +98,40 @@ async fn changed(changes: &mut watch::Receiver<u64>) {
     }
 }
 
-/// Reads one job's events from where the last message ended.
-struct Reader {
-    session: String,
-    job: usize,
-    cursor: Cursor,
-    ended: bool,
-}
-
-impl Reader {
-    /// Sends what is new. Returns `None` when nobody reads any more.
-    async fn tell(&mut self, shared: &Shared, to: &Sender) -> Option<()> {
-        loop {
-            let piece = shared.page.history.next(&self.session, self.job, &mut self.cursor, EVENTS);
-            match piece {
-                Piece::Unknown => return self.end(to, "unknown").await,
-                Piece::Forgotten => return self.end(to, "forgotten").await,
-                Piece::Elsewhere => return self.tell_file(shared, to).await,
-                Piece::Events { events, more, ended } => {
-                    send(to, &events).await?;
-                    if ended {
-                        return self.end(to, "ended").await;
-                    }
-                    if !more {
-                        return Some(());
-                    }
+/// Sends what is new of a job. Returns its reader, or none when there will be nothing more to read; `None`
+/// when nobody receives any more.
+async fn send_changes(mut reader: Reader, shared: &Shared, to: &Sender) -> Option<Option<Reader>> {
+    loop {
+        let history = Arc::clone(&shared.page.history);
+        // The history is locked while a message is made of it, and files may have to be read.
+        let read = spawn_blocking(move || {
+            let piece = reader.next(&history, ATTEMPTS);
+            (reader, piece)
+        });
+        let (read, piece) = read.await.ok()?;
+        reader = read;
+        match piece {
+            Ok(Piece::Unknown) => return send_end(to, "unknown").await,
+            Ok(Piece::Forgotten) => return send_end(to, "forgotten").await,
+            Err(error) => return send_end(to, &error.to_string()).await,
+            Ok(Piece::Changes { message, more, ended }) => {
+                if let Some(message) = message {
+                    let text = Value::from(vec![message]).to_string();
+                    to.send(Ok(Message::default().event("changes").data(text))).await.ok()?;
+                }
+                if ended {
+                    return send_end(to, "ended").await;
+                }
+                if !more {
+                    return Some(Some(reader));
                 }
             }
         }
     }
-
-    async fn tell_file(&mut self, shared: &Shared, to: &Sender) -> Option<()> {
-        let (history, session, job) = (Arc::clone(&shared.page.history), self.session.clone(), self.job);
-        match spawn_blocking(move || history.events(&session, job)).await {
-            Ok(Ok(events)) if !events.is_empty() => {
-                for events in events.chunks(EVENTS) {
-                    send(to, events).await?;
-                }
-                self.end(to, "ended").await
-            }
-            Ok(Ok(_)) => self.end(to, "forgotten").await,
-            Ok(Err(error)) => self.end(to, &error.to_string()).await,
-            Err(_) => self.end(to, "forgotten").await,
-        }
-    }
-
-    async fn end(&mut self, to: &Sender, how: &str) -> Option<()> {
-        self.ended = true;
-        let text = serde_json::Value::from(how).to_string();
-        to.send(Ok(Message::default().event("end").data(text))).await.ok()
-    }
 }
 
-async fn send(to: &Sender, events: &[Event]) -> Option<()> {
-    if events.is_empty() {
-        return Some(());
-    }
-    let text = serde_json::to_string(events).ok()?;
-    to.send(Ok(Message::default().event("events").data(text))).await.ok()
+async fn send_end(to: &Sender, how: &str) -> Option<Option<Reader>> {
+    let text = Value::from(how).to_string();
+    to.send(Ok(Message::default().event("end").data(text))).await.ok()?;
+    Some(None)
 }

@@ -4,8 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use partita_events::fold::Stage;
+
 use super::Shared;
-use crate::history::{JobState, Session, epoch};
+use crate::history::{Session, epoch};
 use crate::{Cluster, SessionView};
 
 /// The most sessions, and the most jobs of each, that the page lists while it watches a pool.
@@ -92,25 +94,25 @@ fn pool_json(cluster: &Cluster) -> Value {
 
 fn session_json(session: &Session, open: &HashMap<u64, &SessionView>, most: usize) -> Value {
     let jobs: Vec<Value> = session
-        .jobs
-        .iter()
+        .fold
+        .jobs()
         .rev()
         .take(most)
         .map(|job| {
-            let job = &job.fold;
+            let (totals, (done, tasks)) = (job.totals(), job.tasks());
             json!({
                 "job": job.job,
                 "action": job.action,
                 "state": job.state.name(),
                 "at": epoch(session.wall(job.submitted)),
                 // The page itself counts the time of a running job.
-                "seconds": (job.state != JobState::Running).then(|| job.wall().as_secs_f64()),
-                "stages": job.stages.len(),
-                "tasks": job.sum(|stage| stage.tasks),
-                "done": job.sum(crate::history::StageFold::done),
-                "failed": job.sum(|stage| stage.failed),
-                "shuffled": job.stages.iter().map(|s| s.totals.shuffle_out).fold(0, u64::saturating_add),
-                "spilled": job.stages.iter().map(|s| s.totals.spilled).fold(0, u64::saturating_add),
+                "seconds": job.has_ended().then(|| job.wall().as_secs_f64()),
+                "stages": job.stages().len(),
+                "tasks": tasks,
+                "done": done,
+                "failed": job.sum(|stage: &Stage| stage.failed),
+                "shuffled": totals.shuffle_out,
+                "spilled": totals.spilled,
                 "error": job.error,
             })
         })
@@ -127,7 +129,7 @@ fn session_json(session: &Session, open: &HashMap<u64, &SessionView>, most: usiz
         "workers": now.map(|view| view.workers.len()),
         "dynamic": now.is_some_and(|view| view.dynamic),
         "blob_bytes": now.map(|view| view.blob_bytes),
-        "older_jobs": session.jobs.len().saturating_sub(most),
+        "older_jobs": session.fold.jobs().len().saturating_sub(most),
         "jobs": jobs,
     })
 }

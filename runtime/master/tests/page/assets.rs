@@ -29,7 +29,7 @@ fn every_file_the_page_asks_for_is_there() {
         "figures.js",
         "picture.js",
         "pens.js",
-        "saved.js",
+        "svg_export.js",
         "elements.js",
         "timeline.css",
     ] {

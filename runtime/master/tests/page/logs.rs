@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use partita_events::Event;
+use partita_events::{Event, JobId, PartitionId, StageId, WorkerId};
 use partita_master::{History, HistoryLimits, LogOptions, Recorder};
+use serde_json::Value;
 
-use crate::made_up::{ended, ms, submitted, whole_job};
+use crate::made_up::{ended, joined, submitted, whole_job};
 use crate::served::Served;
 
 #[test]
@@ -13,8 +14,7 @@ fn what_was_logged_is_shown_again_even_if_the_last_line_was_cut_off() {
     let log = LogOptions::new(directory.path().join("events"));
     let history = History::with_log(HistoryLimits::default(), log.clone()).unwrap();
     history.opened(4, "logged");
-    let joined = Event::WorkerJoined { worker: 1, name: "w".into(), slots: 2, at: ms(0) };
-    history.event(4, &joined);
+    history.event(4, &joined(1, 0));
     whole_job(0).iter().for_each(|event| history.event(4, event));
     history.event(4, &submitted(1, 20));
     // A session that does nothing leaves no file.
@@ -59,7 +59,7 @@ fn a_directory_without_logs_is_an_error_that_says_what_belongs_there() {
 fn memory_and_files_are_bounded_and_a_job_out_of_memory_is_read_from_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let log = LogOptions { file_bytes: 40_000, ..LogOptions::new(directory.path()) };
-    let limits = HistoryLimits { sessions: 2, jobs: 60, events: 50 };
+    let limits = HistoryLimits { sessions: 2, jobs: 60, attempts: 10 };
     let history = Arc::new(History::with_log(limits.clone(), log).unwrap());
     history.opened(1, "long");
     for job in 0..50 {
@@ -73,13 +73,17 @@ fn memory_and_files_are_bounded_and_a_job_out_of_memory_is_read_from_its_file() 
     while !std::fs::read_to_string(&file).unwrap_or_default().contains("Closed") {
         std::thread::yield_now();
     }
-    let events_of = |served: &Served, job: usize| {
-        let stream = served.stream(&format!("/api/v1/events/{id}/{job}"));
-        let told = stream.take_while(|(name, _)| name != "end").filter(|(name, _)| name == "events");
-        told.flat_map(|(_, events)| events.as_array().unwrap().clone()).count()
-    };
-    assert_eq!(events_of(&served, 40), 5, "job 40 is read from the file");
-    assert_eq!(events_of(&served, 49), 5, "job 49 is in memory");
+    for (job, place) in [(30, "is read from the file"), (49, "is in memory")] {
+        let (job, end) = served.follow(&id, job);
+        assert_eq!(end, "ended");
+        assert_eq!((job.attempts.len(), job.number(0, 7)), (1, 1), "{place}");
+        let stage = &job.stages[0];
+        let figures = (&stage["done"], &stage["totals"]["shuffle_out"], &job.last["left_out"]);
+        assert_eq!(figures, (&1.into(), &1000.into(), &0.into()), "{place}");
+        assert_eq!((&job.last["state"], &job.last["workers"][0]["slots"]), (&"done".into(), &2.into()));
+    }
+    let tasks = served.json(&format!("/api/v1/applications/{id}/stages/30/0/taskList"));
+    assert_eq!((tasks.as_array().unwrap().len(), &tasks[0]["status"]), (1, &"SUCCESS".into()));
 
     for session in 2..=5 {
         history.opened(session, "short");
@@ -100,8 +104,9 @@ fn memory_and_files_are_bounded_and_a_job_out_of_memory_is_read_from_its_file() 
         "SUCCEEDED",
         "its figures are kept"
     );
-    let end = served.stream(&format!("/api/v1/events/{id}/0")).find(|(name, _)| name == "end").unwrap();
-    assert_eq!(end.1, "forgotten");
+    assert_eq!(served.json(&format!("/api/v1/applications/{id}/jobs/0"))["numCompletedTasks"], 1);
+    let (job, end) = served.follow(&id, 0);
+    assert_eq!((job.last, end), (Value::Null, "forgotten".into()));
 }
 
 #[test]
@@ -110,7 +115,7 @@ fn a_full_file_becomes_the_older_half_and_both_are_shown() {
     let log = LogOptions { file_bytes: 8000, sessions: 2, ..LogOptions::new(directory.path()) };
     let history = History::with_log(HistoryLimits::default(), log).unwrap();
     history.opened(1, "long");
-    history.event(1, &Event::WorkerJoined { worker: 1, name: "w".into(), slots: 2, at: ms(0) });
+    history.event(1, &joined(1, 0));
     for job in 0..40 {
         whole_job(job).iter().for_each(|event| history.event(1, event));
     }
@@ -136,26 +141,26 @@ fn events_of_absurd_size_and_number_are_taken_without_harm() {
     let history = Arc::new(History::new(HistoryLimits::default()));
     history.opened(1, &"n".repeat(1 << 20));
     let long = "ä".repeat(1 << 20);
+    let (job, stage) = (JobId(usize::MAX), StageId(usize::MAX));
     for event in [
-        Event::JobSubmitted { job: usize::MAX, action: long.clone(), slots: usize::MAX, at: Duration::MAX },
-        Event::StageSubmitted {
-            job: usize::MAX,
-            stage: usize::MAX,
-            name: long,
-            tasks: usize::MAX,
-            at: Duration::MAX,
-        },
+        Event::JobSubmitted { job, action: long.clone(), slots: usize::MAX, at: Duration::MAX },
+        Event::StageSubmitted { job, stage, name: long, tasks: usize::MAX, at: Duration::MAX },
         Event::TaskStarted {
-            job: usize::MAX,
-            stage: usize::MAX,
-            partition: usize::MAX,
+            job,
+            stage,
+            partition: PartitionId(usize::MAX),
             attempt: usize::MAX,
-            worker: u64::MAX,
+            worker: WorkerId(u64::MAX),
             slot: usize::MAX,
             at: Duration::ZERO,
         },
-        Event::JobSubmitted { job: 5, action: String::new(), slots: 0, at: Duration::from_secs(1 << 50) },
-        Event::StageFinished { job: usize::MAX, stage: usize::MAX, at: Duration::MAX },
+        Event::JobSubmitted {
+            job: JobId(5),
+            action: String::new(),
+            slots: 0,
+            at: Duration::from_secs(1 << 50),
+        },
+        Event::StageFinished { job, stage, at: Duration::MAX },
         // The end of a job that was never submitted.
         ended(3, 1),
     ] {
@@ -169,4 +174,7 @@ fn events_of_absurd_size_and_number_are_taken_without_harm() {
     let id = served.json("/api/v1/applications")[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(served.get(&format!("/api/v1/applications/{id}/jobs")).0, 200);
     assert_eq!(served.get(&format!("/api/v1/applications/{id}/stages/0")).0, 200);
+    let changes = format!("/api/v1/events/{id}/{}", usize::MAX);
+    let (name, changes) = served.stream(&changes).find(|(name, _)| name != "pool").unwrap();
+    assert_eq!((name.as_str(), &changes[0]["workers"][1]["slots"]), ("changes", &1024.into()));
 }

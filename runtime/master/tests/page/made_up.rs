@@ -2,41 +2,42 @@
 
 use std::time::Duration;
 
-use partita_events::{Event, TaskMetrics};
+use partita_events::{Event, JobId, PartitionId, StageId, TaskMetrics, WorkerId};
 use partita_master::WorkerView;
-use serde_json::Value;
 
 pub fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 pub fn submitted(job: usize, at: u64) -> Event {
-    Event::JobSubmitted { job, action: "collect".into(), slots: 2, at: ms(at) }
+    Event::JobSubmitted { job: JobId(job), action: "collect".into(), slots: 2, at: ms(at) }
 }
 
 pub fn stage(job: usize, tasks: usize, at: u64) -> Event {
-    Event::StageSubmitted { job, stage: 0, name: "scan".into(), tasks, at: ms(at) }
+    Event::StageSubmitted { job: JobId(job), stage: StageId(0), name: "scan".into(), tasks, at: ms(at) }
 }
 
 pub fn started(job: usize, partition: usize, at: u64) -> Event {
-    Event::TaskStarted { job, stage: 0, partition, attempt: 0, worker: 1, slot: 0, at: ms(at) }
+    let (job, stage, partition, worker) = (JobId(job), StageId(0), PartitionId(partition), WorkerId(1));
+    Event::TaskStarted { job, stage, partition, attempt: 0, worker, slot: 0, at: ms(at) }
 }
 
 pub fn finished(job: usize, partition: usize, at: u64) -> Event {
     let metrics = TaskMetrics { run: ms(10), shuffle_out: 1000, rows_out: 7, ..TaskMetrics::default() };
-    Event::TaskFinished { job, stage: 0, partition, attempt: 0, worker: 1, metrics, at: ms(at) }
+    let (job, stage, partition, worker) = (JobId(job), StageId(0), PartitionId(partition), WorkerId(1));
+    Event::TaskFinished { job, stage, partition, attempt: 0, worker, metrics, at: ms(at) }
 }
 
 pub fn ended(job: usize, at: u64) -> Event {
-    Event::JobFinished { job, error: None, cancelled: false, at: ms(at) }
+    Event::JobFinished { job: JobId(job), error: None, cancelled: false, at: ms(at) }
+}
+
+pub fn joined(worker: u64, at: u64) -> Event {
+    Event::WorkerJoined { worker: WorkerId(worker), name: "w".into(), slots: 2, at: ms(at) }
 }
 
 pub fn whole_job(job: usize) -> Vec<Event> {
     vec![submitted(job, 1), stage(job, 1, 2), started(job, 0, 3), finished(job, 0, 13), ended(job, 14)]
-}
-
-pub fn kind(event: &Value) -> &str {
-    event.as_object().unwrap().keys().next().unwrap()
 }
 
 /// A worker that has not sent anything yet.

@@ -7,4 +7,5 @@ mod made_up;
 mod metrics;
 mod served;
 mod spark;
+mod table;
 mod trust;

@@ -74,6 +74,66 @@ impl Served {
             },
         )
     }
+
+    /// What a page holds of a job once its stream has ended, and how it ended.
+    pub fn follow(&self, session: &str, job: usize) -> (Followed, Value) {
+        let mut followed = Followed::default();
+        for (name, data) in self.stream(&format!("/api/v1/events/{session}/{job}")) {
+            match name.as_str() {
+                "changes" => followed.take(session, &data),
+                "end" => return (followed, data),
+                _ => {}
+            }
+        }
+        panic!("the stream ended without a word");
+    }
+}
+
+/// A job as a page puts it together from changes.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// The last message.
+    pub last: Value,
+    /// Stages in their order.
+    pub stages: Vec<Value>,
+    /// Attempts as rows of numbers.
+    pub attempts: Vec<Vec<u64>>,
+    /// The most attempts in a message.
+    pub most: usize,
+}
+
+impl Followed {
+    pub fn take(&mut self, session: &str, data: &Value) {
+        let row =
+            |row: &Value| row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect::<Vec<_>>();
+        for message in data.as_array().unwrap() {
+            assert_eq!(message["session"], session);
+            let first = message["first"].as_u64().unwrap() as usize;
+            if first == 0 {
+                *self = Self::default();
+            }
+            assert_eq!(first, self.attempts.len(), "attempts come without gaps");
+            let added = message["added"].as_array().unwrap();
+            self.most = self.most.max(added.len());
+            self.attempts.extend(added.iter().map(row));
+            for changed in message["changed"].as_array().unwrap() {
+                let mut numbers = row(changed);
+                let index = if numbers.is_empty() { 0 } else { numbers.remove(0) };
+                self.attempts[index as usize] = numbers;
+            }
+            for stage in message["stages"].as_array().unwrap() {
+                let order = stage["order"].as_u64().unwrap() as usize;
+                self.stages.resize(self.stages.len().max(order + 1), Value::Null);
+                self.stages[order] = stage.clone();
+            }
+            self.last = message.clone();
+        }
+    }
+
+    /// The number at a place of an attempt's row; zeros at its end are not sent.
+    pub fn number(&self, attempt: usize, place: usize) -> u64 {
+        self.attempts[attempt].get(place).copied().unwrap_or(0)
+    }
 }
 
 impl Drop for Served {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use partita_events::Event;
+use partita_events::{Event, JobId, StageId};
 use partita_master::{MasterOptions, Recorder};
 use partita_wire::pool::{
     CacheEvicted, CachedPartition, EventBatch, RemoveCache, RemoveShuffle, TaskStarted, WorkerStatus,
@@ -210,7 +210,10 @@ struct Fragile;
 impl Recorder for Fragile {
     fn opened(&self, _: u64, _: &str) {}
     fn event(&self, _: u64, event: &Event) {
-        assert_eq!(event.to_owned(), Event::StageFinished { job: 0, stage: 0, at: Duration::ZERO });
+        assert_eq!(
+            event.to_owned(),
+            Event::StageFinished { job: JobId(0), stage: StageId(0), at: Duration::ZERO }
+        );
     }
     fn closed(&self, _: u64) {}
 }
@@ -221,7 +224,7 @@ async fn a_panic_over_one_session_closes_that_one_with_a_reason() {
     Worker::join(&pool, "one", 1).await.run(0);
     let mut unlucky = Session::open(&pool, "unlucky").await;
     let mut other = Session::open(&pool, "other").await;
-    let event = Event::StageFinished { job: 1, stage: 0, at: Duration::ZERO };
+    let event = Event::StageFinished { job: JobId(1), stage: StageId(0), at: Duration::ZERO };
     let events = vec![serde_json::to_string(&event).unwrap()];
     unlucky.say(from_session::Message::Events(EventBatch { events })).await;
     assert_eq!(unlucky.end().await.unwrap().code(), Code::Internal);

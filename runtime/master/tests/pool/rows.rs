@@ -241,7 +241,7 @@ async fn blobs_past_the_limit_are_refused_and_what_was_stored_of_them_is_gone() 
     session.client.put_blob(parts(number, 1, &[CHUNK_BYTES; 2])).await.unwrap();
     let status = session.client.put_blob(parts(number, 2, &[CHUNK_BYTES; 2])).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.message().contains("3 MB"), "{status}");
+    assert!(status.message().contains("3.15 MB"), "{status}");
     pool.until("the room", |cluster| cluster.blob_bytes == 2 << 20).await;
     // Its number can be reused for a blob that fits.
     session.client.put_blob(parts(number, 2, &[CHUNK_BYTES])).await.unwrap();

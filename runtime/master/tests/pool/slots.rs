@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use partita_events::Event;
+use partita_events::{Event, JobId, StageId};
 use partita_wire::pool::{
     CancelTasks, EventBatch, SessionOptions, TaskStarted, from_session, from_worker, task_failure,
     to_session, to_worker,
@@ -214,8 +214,9 @@ async fn a_sessions_events_are_recorded_in_order_from_its_opening_to_its_end() {
     let notes = Notes::new();
     let pool = Pool::start(partita_master::MasterOptions { recorder: notes.clone(), ..options() }).await;
     let session = Session::open(&pool, "lesson\u{1b}[31m 3").await;
-    let events: Vec<_> =
-        (0..3).map(|job| Event::StageFinished { job, stage: 1, at: Duration::from_secs(1) }).collect();
+    let events: Vec<_> = (0..3)
+        .map(|job| Event::StageFinished { job: JobId(job), stage: StageId(1), at: Duration::from_secs(1) })
+        .collect();
     let mut texts: Vec<_> = events.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
     texts.insert(1, "no event".into());
     session.say(from_session::Message::Events(EventBatch { events: texts })).await;

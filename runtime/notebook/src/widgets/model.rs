@@ -115,7 +115,7 @@ impl Model {
     ///
     /// # Errors
     /// As [`update`](Self::update).
-    pub fn tell(&self, content: Value) -> Result<(), CommError> {
+    pub fn send(&self, content: Value) -> Result<(), CommError> {
         self.inner.comm.send(message(json!({"method": "custom", "content": content})))
     }
 

@@ -17,15 +17,19 @@ macro_rules! modules {
 /// In order: a module imports only earlier ones.
 const MODULES: &[(&str, &str)] = modules![
     "figures.js",
+    "wire.js",
     "model.js",
     "pens.js",
     "picture.js",
-    "saved.js",
     "elements.js",
     "table.js",
-    "task.js",
+    "texts.js",
+    "tooltip.js",
+    "theme.js",
+    "painter.js",
+    "controls.js",
+    "svg_export.js",
     "timeline.js",
-    "wire.js",
     "widget.js",
 ];
 const STYLE: &str = include_str!("../../../../assets/timeline.css");

@@ -13,7 +13,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use partita_events::Event;
+use partita_events::JobId;
+use partita_events::fold::{Attempt, Job};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
@@ -23,7 +24,7 @@ use self::shapes::{
 };
 use super::{Shared, plain};
 use crate::Cluster;
-use crate::history::{JobFold, Session, attempts};
+use crate::history::Session;
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -77,22 +78,22 @@ async fn application(State(shared): State<Shared>, Path(app): Path<String>) -> R
 async fn jobs(State(shared): State<Shared>, Path(app): Path<String>, Query(query): Parameters) -> Response {
     of_session(&shared, &app, |session| {
         let wanted = query.get("status");
-        let fits = |job: &JobFold| wanted.is_none_or(|status| status.eq_ignore_ascii_case(job_status(job)));
-        let jobs = session.jobs.iter().rev().map(|job| &job.fold).filter(|job| fits(job));
+        let fits = |job: &Job| wanted.is_none_or(|status| status.eq_ignore_ascii_case(job_status(job)));
+        let jobs = session.fold.jobs().rev().filter(|job| fits(job));
         Some(jobs.map(|job| job_json(session, job)).collect())
     })
 }
 
-async fn job(State(shared): State<Shared>, Path((app, job)): Path<(String, usize)>) -> Response {
-    of_session(&shared, &app, |session| session.job(job).map(|job| job_json(session, &job.fold)))
+async fn job(State(shared): State<Shared>, Path((app, job)): Path<(String, JobId)>) -> Response {
+    of_session(&shared, &app, |session| session.fold.job(job).map(|job| job_json(session, job)))
 }
 
 async fn stages(State(shared): State<Shared>, Path(app): Path<String>, Query(query): Parameters) -> Response {
     of_session(&shared, &app, |session| {
         let wanted = query.get("status");
-        let all = session.jobs.iter().rev().flat_map(|job| {
-            job.fold.stages.iter().rev().map(move |stage| stage_json(session, &job.fold, stage))
-        });
+        let jobs = session.fold.jobs().rev();
+        let all =
+            jobs.flat_map(|job| job.stages().iter().rev().map(move |stage| stage_json(session, job, stage)));
         Some(
             all.filter(|stage| {
                 wanted.is_none_or(|s| stage["status"].as_str() == Some(s.to_uppercase().as_str()))
@@ -208,8 +209,8 @@ fn cluster(shared: &Shared) -> Cluster {
 fn executor_list(shared: &Shared, app: &str, lost: bool) -> Response {
     let cluster = cluster(shared);
     of_session(shared, app, |session| {
-        let all = session.workers.iter().filter(|(_, worker)| lost || worker.lost.is_none());
-        Some(all.map(|(number, worker)| executor_json(session, *number, worker, &cluster)).collect())
+        let all = session.fold.workers().iter().filter(|(_, worker)| lost || worker.lost.is_none());
+        Some(all.map(|(number, worker)| executor_json(session, number, worker, &cluster)).collect())
     })
 }
 
@@ -229,23 +230,27 @@ async fn with_tasks(
     make: impl FnOnce(Value, Vec<Value>) -> Value + Send + 'static,
 ) -> Response {
     let found = shared.page.history.session(&app, |session| {
-        let (job, stage) = session
-            .jobs
-            .iter()
-            .find_map(|job| Some((&job.fold, job.fold.stages.iter().find(|stage| stage.id == id)?)))?;
-        // Without its jobs, because their events may be many.
-        Some((job.job, stage.stage, stage_json(session, job, stage), session.without_jobs()))
+        let mut stages = session.fold.jobs().flat_map(|job| job.stages().iter().map(move |of| (job, of)));
+        let (job, stage) = stages.find(|(_, stage)| stage.serial == id)?;
+        let names = session.fold.workers().iter().map(|(id, worker)| (id, worker.name.clone()));
+        let names: HashMap<_, _> = names.collect();
+        Some((job.job, stage.stage, stage_json(session, job, stage), session.clock(), names))
     });
     let Some(found) = found else { return unknown("application") };
-    let Some((job, number, stage, session)) = found else { return unknown("stage") };
+    let Some((job, number, stage, clock, names)) = found else { return unknown("stage") };
     let history = Arc::clone(&shared.page.history);
     let made = spawn_blocking(move || {
-        let events: Vec<Event> = history.events(&app, job)?;
-        let tasks = attempts(&events).into_iter().enumerate().filter(|(_, task)| task.stage == number);
-        Ok::<_, crate::history::ReplayError>(make(
-            stage,
-            tasks.map(|(id, t)| task_json(&session, id, &t)).collect(),
-        ))
+        let of_stage = |job: &Job| {
+            let attempts = job.attempts().iter().enumerate();
+            let of_stage = attempts.filter(|(_, attempt)| attempt.stage == number);
+            of_stage.map(|(id, attempt)| (id, attempt.clone())).collect::<Vec<(usize, Attempt)>>()
+        };
+        let attempts = history.job(&app, job, of_stage)?.unwrap_or_default();
+        let tasks = attempts.iter().map(|(id, attempt)| {
+            let name = names.get(&attempt.worker).map_or("", String::as_str);
+            task_json(clock, name, *id, attempt)
+        });
+        Ok::<_, crate::history::ReplayError>(make(stage, tasks.collect()))
     });
     match made.await {
         Ok(Ok(answer)) => Json(answer).into_response(),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use partita_events::TaskMetrics;
+use partita_events::fold::{Attempt, AttemptState, Job, JobState, Stage, Worker};
+use partita_events::{TaskMetrics, WorkerId};
 use serde_json::{Map, Value, json};
 
 use crate::Cluster;
-use crate::history::{Attempt, JobFold, JobState, Outcome, Session, StageFold, WorkerFold, epoch};
+use crate::history::{Clock, Session, epoch};
 
 /// The end time of what has not ended, as Spark writes it.
 const NEVER: &str = "1969-12-31T23:59:59.999GMT";
@@ -32,7 +33,7 @@ pub(super) fn application_json(session: &Session) -> Value {
     })
 }
 
-pub(super) fn job_status(job: &JobFold) -> &'static str {
+pub(super) fn job_status(job: &Job) -> &'static str {
     match job.state {
         JobState::Running => "RUNNING",
         JobState::Done => "SUCCEEDED",
@@ -41,27 +42,28 @@ pub(super) fn job_status(job: &JobFold) -> &'static str {
     }
 }
 
-pub(super) fn job_json(session: &Session, job: &JobFold) -> Value {
-    let counted = |status: &str| job.stages.iter().filter(|s| stage_status(job, s) == status).count();
+pub(super) fn job_json(session: &Session, job: &Job) -> Value {
+    let stages = |status: &str| job.stages().iter().filter(|s| stage_status(job, s) == status).count();
+    let (done, tasks) = job.tasks();
     let mut all = json!({
         "jobId": job.job,
         "name": job.action,
         "submissionTime": date(session.wall(job.submitted)),
-        "stageIds": job.stages.iter().map(|stage| stage.id).collect::<Vec<_>>(),
+        "stageIds": job.stages().iter().map(|stage| stage.serial).collect::<Vec<_>>(),
         "status": job_status(job),
-        "numTasks": job.sum(|stage| stage.tasks),
-        "numActiveTasks": if job.is_running() { job.sum(StageFold::active) } else { 0 },
-        "numCompletedTasks": job.sum(StageFold::done),
-        "numCompletedIndices": job.sum(StageFold::done),
+        "numTasks": tasks,
+        "numActiveTasks": job.sum(|stage| stage.running),
+        "numCompletedTasks": done,
+        "numCompletedIndices": done,
         "numFailedTasks": job.sum(|stage| stage.failed),
-        "numKilledTasks": job.sum(|stage| stage.killed),
+        "numKilledTasks": job.sum(|stage| stage.beaten),
         "numSkippedTasks": 0,
-        "numActiveStages": counted("ACTIVE"),
-        "numCompletedStages": counted("COMPLETE"),
-        "numFailedStages": counted("FAILED"),
+        "numActiveStages": stages("ACTIVE"),
+        "numCompletedStages": stages("COMPLETE"),
+        "numFailedStages": stages("FAILED"),
         "numSkippedStages": 0,
     });
-    if !job.is_running() {
+    if job.has_ended() {
         all["completionTime"] = date(session.wall(job.last)).into();
     }
     if let Some(error) = &job.error {
@@ -70,30 +72,30 @@ pub(super) fn job_json(session: &Session, job: &JobFold) -> Value {
     all
 }
 
-fn stage_status(job: &JobFold, stage: &StageFold) -> &'static str {
+fn stage_status(job: &Job, stage: &Stage) -> &'static str {
     match (stage.finished, job.state) {
-        (Some(_), _) => "COMPLETE",
-        (None, JobState::Running) => "ACTIVE",
-        (None, _) => "FAILED",
+        (true, _) => "COMPLETE",
+        (false, JobState::Running) => "ACTIVE",
+        (false, _) => "FAILED",
     }
 }
 
-pub(super) fn stage_json(session: &Session, job: &JobFold, stage: &StageFold) -> Value {
+pub(super) fn stage_json(session: &Session, job: &Job, stage: &Stage) -> Value {
     let m = &stage.totals;
     let status = stage_status(job, stage);
     let mut all = json!({
         "status": status,
-        "stageId": stage.id,
+        "stageId": stage.serial,
         "attemptId": 0,
         "jobId": job.job,
         "name": stage.name,
         "details": format!("stage {} of job {}: {}", stage.stage, job.job, stage.name),
         "numTasks": stage.tasks,
-        "numActiveTasks": if status == "ACTIVE" { stage.active() } else { 0 },
+        "numActiveTasks": stage.running,
         "numCompleteTasks": stage.done(),
         "numCompletedIndices": stage.done(),
         "numFailedTasks": stage.failed,
-        "numKilledTasks": stage.killed,
+        "numKilledTasks": stage.beaten,
         "submissionTime": date(session.wall(stage.submitted)),
         "executorRunTime": millis(m.run),
         "executorCpuTime": m.cpu.as_nanos() as u64,
@@ -109,7 +111,8 @@ pub(super) fn stage_json(session: &Session, job: &JobFold, stage: &StageFold) ->
     if let Some(at) = stage.first_started {
         all["firstTaskLaunchedTime"] = date(session.wall(at)).into();
     }
-    if let Some(at) = stage.finished.or((!job.is_running()).then_some(job.last)) {
+    let finished = stage.ended.filter(|_| stage.finished);
+    if let Some(at) = finished.or(job.has_ended().then_some(job.last)) {
         all["completionTime"] = date(session.wall(at)).into();
     }
     if status == "FAILED"
@@ -120,31 +123,38 @@ pub(super) fn stage_json(session: &Session, job: &JobFold, stage: &StageFold) ->
     all
 }
 
-pub(super) fn task_json(session: &Session, id: usize, task: &Attempt) -> Value {
-    let worker = session.workers.get(&task.worker).map(|worker| worker.name.as_str());
+/// An attempt at a task; `host` is its worker's name.
+pub(super) fn task_json(clock: Clock, host: &str, id: usize, task: &Attempt) -> Value {
     let mut all = json!({
         "taskId": id,
         "index": task.partition,
         "attempt": task.attempt,
         "partitionId": task.partition,
-        "launchTime": date(session.wall(task.started)),
+        "launchTime": date(clock.wall(task.started)),
         "executorId": task.worker.to_string(),
-        "host": worker.unwrap_or_default(),
+        "host": host,
         "speculative": task.speculative,
-        "status": match task.outcome {
-            Outcome::Running => "RUNNING",
-            Outcome::Done(_) => "SUCCESS",
-            Outcome::Failed(_) => "FAILED",
-            Outcome::Killed(_) => "KILLED",
+        "status": match task.state {
+            AttemptState::Running => "RUNNING",
+            AttemptState::Done => "SUCCESS",
+            AttemptState::Failed => "FAILED",
+            AttemptState::Beaten | AttemptState::Cut => "KILLED",
+            AttemptState::Unheard => "UNKNOWN",
         },
     });
     if let Some(ended) = task.ended {
         all["duration"] = millis(ended.saturating_sub(task.started)).into();
     }
-    match &task.outcome {
-        Outcome::Done(metrics) => all["taskMetrics"] = metrics_json(metrics),
-        Outcome::Failed(cause) | Outcome::Killed(cause) => all["errorMessage"] = cause.clone().into(),
-        Outcome::Running => {}
+    if let Some(metrics) = &task.metrics {
+        all["taskMetrics"] = metrics_json(metrics);
+    }
+    let unsaid = match task.state {
+        AttemptState::Beaten => Some("another attempt finished first"),
+        AttemptState::Cut => Some("its job ended"),
+        _ => None,
+    };
+    if let Some(cause) = task.cause.as_deref().or(unsaid) {
+        all["errorMessage"] = cause.into();
     }
     all
 }
@@ -162,10 +172,15 @@ fn metrics_json(m: &TaskMetrics) -> Value {
     })
 }
 
-pub(super) fn executor_json(session: &Session, number: u64, worker: &WorkerFold, cluster: &Cluster) -> Value {
-    let now = cluster.workers.iter().find(|w| w.worker == number && session.closed.is_none());
+pub(super) fn executor_json(
+    session: &Session,
+    number: WorkerId,
+    worker: &Worker,
+    cluster: &Cluster,
+) -> Value {
+    let now = cluster.workers.iter().find(|w| number == w.worker && session.closed.is_none());
     let status = now.and_then(|worker| worker.status.clone()).unwrap_or_default();
-    let active = if session.closed.is_some() { 0 } else { worker.active() };
+    let active = if session.closed.is_some() { 0 } else { worker.running() };
     let mut all = json!({
         "id": number.to_string(),
         "hostPort": now.map_or(worker.name.as_str(), |worker| worker.blocks_address.as_str()),
@@ -184,7 +199,7 @@ pub(super) fn executor_json(session: &Session, number: u64, worker: &WorkerFold,
         "totalShuffleRead": worker.totals.shuffle_in,
         "totalShuffleWrite": worker.totals.shuffle_out,
         "maxMemory": now.map_or(0, |worker| worker.cache_limit),
-        "addTime": date(session.wall(worker.joined)),
+        "addTime": date(session.wall(worker.joined.unwrap_or_default())),
         "executorLogs": {},
     });
     if let Some((at, cause)) = &worker.lost {

@@ -25,20 +25,20 @@ const NOTEBOOK: &str = "JPY_SESSION_NAME";
 const DIRECTORY: &str = "PARTITA_TIMELINE_DIR";
 /// The format of the files. Change the number whenever the format changes; files of other formats are
 /// left alone.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 /// The maximum number of files, of which the latest are kept, and of their bytes.
 const MOST: usize = 1000;
 const MOST_BYTES: u64 = 256 << 20;
-/// The maximum number of tasks; larger timelines are not kept.
-pub(super) const MOST_TASKS: usize = 20_000;
+/// The maximum number of attempts at tasks; larger timelines are not kept.
+pub(super) const MOST_ATTEMPTS: usize = 20_000;
 
 /// Keeps a timeline's state for a later kernel of the same notebook; without a notebook nobody would ask
 /// for it. Does not wait for the disk.
-pub(super) fn keep(id: &str, told: impl FnOnce() -> Value) {
+pub(super) fn keep(id: &str, state: impl FnOnce() -> Value) {
     let Some(directory) = notebook().and_then(|_| directory()) else { return };
-    let (id, told) = (id.to_owned(), told());
+    let (id, state) = (id.to_owned(), state());
     let write = move || {
-        if let Err(error) = write(&directory, &id, &told) {
+        if let Err(error) = write(&directory, &id, &state) {
             let directory = directory.display();
             tracing::warn!(%error, %directory, "a timeline could not be saved for later kernels");
         }
@@ -75,11 +75,11 @@ fn file_name(id: &str) -> String {
 }
 
 /// Only for its owner: names and values of rows may be in it.
-fn write(directory: &Path, id: &str, told: &Value) -> io::Result<()> {
+fn write(directory: &Path, id: &str, state: &Value) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut file = NamedTempFile::new_in(directory)?;
     let mut writer = BufWriter::new(&mut file);
-    serde_json::to_writer(&mut writer, told)?;
+    serde_json::to_writer(&mut writer, state)?;
     writer.flush()?;
     drop(writer);
     file.persist(directory.join(file_name(id)))?;
@@ -88,8 +88,8 @@ fn write(directory: &Path, id: &str, told: &Value) -> io::Result<()> {
 
 /// The kept state; a timeline without jobs if the file was removed or truncated meanwhile.
 fn read(path: &Path) -> Value {
-    let told = File::open(path).ok().and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
-    told.unwrap_or_else(|| json!({"number": 0, "whole": true, "ended": true, "batches": []}))
+    let state = File::open(path).ok().and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
+    state.unwrap_or_else(|| json!({"number": 0, "whole": true, "ended": true, "changes": []}))
 }
 
 /// A model that reads its state from the file on request. `None` if no more models can be opened.
@@ -100,14 +100,14 @@ fn open(id: &str, path: PathBuf) -> Option<()> {
     let now = move || -> State { state(json!({"state": read(&file)})) };
     let model = Model::open_again(id, traits, Some(Box::new(now))).ok()?;
     let answering = model.downgrade();
-    model.on_custom(move |said| {
+    model.on_custom(move |asked| {
         let Some(model) = answering.get() else { return };
-        let mut told = read(&path);
-        if said["heard"] == told["number"] {
-            told["batches"] = json!([]);
+        let mut state = read(&path);
+        if asked["received"] == state["number"] {
+            state["changes"] = json!([]);
         }
         // A front end that has gone needs no answer.
-        let _ = model.tell(told);
+        let _ = model.send(state);
     });
     Some(())
 }

@@ -3,14 +3,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::job::Job;
-use super::log::Log;
-use super::{archive, clock, picture, summary, wire};
+use super::jobs::{Jobs, SessionJob};
+use super::text::text;
+use super::{archive, clock, picture};
 use crate::comm::CommError;
 use crate::widgets::model::{self, Model, State, state};
 use crate::widgets::{Viewer, lock, modules};
 use partita::display::{DisplayHandle, MimeBundle, display_bundle, fresh_id};
 use partita_events::Event;
+use partita_events::fold::Workers;
 
 /// A job that ends sooner shows nothing: a picture that only flashes up is of no use.
 const JOB_SHOWN_AFTER: Duration = Duration::from_millis(100);
@@ -27,7 +28,7 @@ pub(crate) struct Timeline {
 
 #[derive(Default)]
 struct Inside {
-    log: Log,
+    jobs: Jobs,
     /// The number of messages sent, which is the number of the next one.
     number: u64,
     /// No more jobs will start here.
@@ -80,12 +81,13 @@ impl Timeline {
     /// Another run begins; the state of the last one is dropped.
     pub fn restart(&self) {
         let inside = &mut *lock(&self.inside);
-        inside.log = Log::default();
+        inside.jobs = Jobs::default();
         (inside.closed, inside.kept, inside.since) = (false, false, None);
         inside.number += 1;
+        let state = inside.state();
         if let Shown::Live { model, .. } = &inside.shown {
             // A page that has gone asks for it when it is back.
-            let _ = model.tell(inside.state());
+            let _ = model.send(state);
         }
     }
 
@@ -95,25 +97,13 @@ impl Timeline {
         if inside.is_due() { inside.snapshot(true) } else { MimeBundle::default() }
     }
 
-    /// Adds its jobs' next events.
-    pub fn take(&self, session: u64, workers: &[Event], events: &[&Event]) {
+    /// Takes the next events of a session's jobs that it shows. `workers` are the session's.
+    pub fn receive(&self, session: u64, workers: Arc<Workers>, events: &[&Event]) {
         let inside = &mut *lock(&self.inside);
-        let mut news: Vec<&Event> = Vec::new();
-        if !inside.log.knows(session) {
-            // The workers joined before the session's first job here.
-            for worker in workers {
-                inside.log.take(session, worker);
-                news.push(worker);
-            }
-        }
-        news.extend(events);
-        for event in events {
-            inside.log.take(session, event);
-        }
+        inside.jobs.receive(session, workers, events);
         inside.since.get_or_insert_with(Instant::now);
         inside.kept = false;
-        let batch = wire::batch(session, clock::now(session), news);
-        inside.tell(vec![batch], false);
+        inside.send_changes();
     }
 
     /// Shows it if it is due. Returns whether it may become due without further events.
@@ -126,7 +116,7 @@ impl Timeline {
             self.show(inside);
             return false;
         }
-        inside.log.is_running()
+        inside.jobs.is_running()
     }
 
     /// The cell has ended: no more jobs start here, although jobs of its threads may go on.
@@ -145,22 +135,23 @@ impl Timeline {
     }
 
     fn finish(&self, inside: &mut Inside) {
-        if inside.kept || inside.log.is_running() || inside.since.is_none() {
+        if inside.kept || inside.jobs.is_running() || inside.since.is_none() {
             return;
         }
         if matches!(inside.shown, Shown::NotYet) && inside.is_due() && self.viewer == Viewer::Page {
             self.show(inside);
         }
         inside.kept = true;
-        inside.tell(Vec::new(), true);
+        inside.send_changes();
         match &inside.shown {
             Shown::NotYet if self.viewer == Viewer::Document && inside.is_due() => {
                 inside.shown = Shown::Still(display_bundle(inside.bundle()));
             }
             Shown::Live { output: Some(output), model } => {
                 output.update_bundle(inside.bundle());
-                if inside.log.tasks() <= archive::MOST_TASKS {
-                    archive::keep(model.id(), || inside.state());
+                let id = model.id().to_owned();
+                if inside.jobs.attempts() <= archive::MOST_ATTEMPTS {
+                    archive::keep(&id, || inside.state());
                 }
             }
             Shown::Still(output) => output.update_bundle(inside.bundle()),
@@ -177,7 +168,7 @@ impl Timeline {
         inside.shown = Shown::Live { model, output: Some(display_bundle(view)) };
     }
 
-    fn open(&self, inside: &Inside, folds: bool) -> Result<Model, CommError> {
+    fn open(&self, inside: &mut Inside, folds: bool) -> Result<Model, CommError> {
         let mut traits = modules::timeline_traits()?;
         traits.insert("folds".into(), folds.into());
         traits.insert("state".into(), inside.state());
@@ -185,9 +176,9 @@ impl Timeline {
         let now = move || this.upgrade().map(|timeline| timeline.state()).unwrap_or_default();
         let model = Model::open(traits, Some(Box::new(now)))?;
         let this = self.this.clone();
-        model.on_custom(move |said| {
+        model.on_custom(move |asked| {
             if let Some(timeline) = this.upgrade() {
-                timeline.answer(&said);
+                timeline.answer(&asked);
             }
         });
         super::keep(self.this.upgrade(), &model);
@@ -195,17 +186,16 @@ impl Timeline {
     }
 
     /// Sends the complete state to a page that has missed something.
-    fn answer(&self, said: &Value) {
-        let inside = lock(&self.inside);
-        let Shown::Live { model, .. } = &inside.shown else { return };
-        let heard = said["heard"].as_u64();
-        let whole = if heard == Some(inside.number) {
-            json!({"number": inside.number, "whole": true, "ended": inside.kept})
-        } else {
-            inside.state()
+    fn answer(&self, asked: &Value) {
+        let inside = &mut *lock(&self.inside);
+        let state = match asked["received"].as_u64() {
+            Some(number) if number == inside.number => inside.message(true, None),
+            _ => inside.state(),
         };
-        // A front end that has gone needs no answer.
-        let _ = model.tell(whole);
+        if let Shown::Live { model, .. } = &inside.shown {
+            // A front end that has gone needs no answer.
+            let _ = model.send(state);
+        }
     }
 
     /// The traits that a new front end asks for.
@@ -216,32 +206,39 @@ impl Timeline {
 
 impl Inside {
     fn is_due(&self) -> bool {
-        let running = |job: &super::log::JobLog| match job.finished {
-            true => job.wall(),
-            false => clock::now(job.session).saturating_sub(job.submitted).max(job.wall()),
+        let wall = |of: &SessionJob| match of.job.has_ended() {
+            true => of.job.wall(),
+            false => clock::now(of.session).saturating_sub(of.job.submitted).max(of.job.wall()),
         };
         let mut together = Duration::ZERO;
-        self.log.jobs().any(|job| {
-            let wall = running(job);
+        self.jobs.iter().map(wall).any(|wall| {
             together += wall;
             wall >= JOB_SHOWN_AFTER || together >= JOBS_SHOWN_AFTER
         })
     }
 
-    fn state(&self) -> Value {
-        json!({
-            "number": self.number,
-            "whole": true,
-            "ended": self.kept,
-            "batches": wire::whole(&self.log, clock::now),
-        })
+    /// The message with everything, for a page that has nothing.
+    fn state(&mut self) -> Value {
+        let jobs = self.jobs.whole(clock::now);
+        self.message(true, Some(jobs))
     }
 
-    fn tell(&mut self, batches: Vec<Value>, ended: bool) {
+    /// Sends what the page was not sent yet.
+    fn send_changes(&mut self) {
         let Shown::Live { model, .. } = &self.shown else { return };
         self.number += 1;
+        let jobs = self.jobs.changes(clock::now);
         // A page that has gone misses it, and asks for the state when it is back.
-        let _ = model.tell(json!({"number": self.number, "batches": batches, "ended": ended}));
+        let _ = model.send(self.message(false, Some(jobs)));
+    }
+
+    fn message(&self, whole: bool, changes: Option<Vec<Value>>) -> Value {
+        let mut message = json!({"number": self.number, "whole": whole, "ended": self.kept});
+        if let Some(changes) = changes {
+            message["changes"] = changes.into();
+            message["together"] = self.jobs.together().into();
+        }
+        message
     }
 
     /// The final output: the widget if there is one, a picture, and a few lines of text.
@@ -257,9 +254,8 @@ impl Inside {
     }
 
     fn snapshot(&self, picture: bool) -> MimeBundle {
-        let jobs: Vec<Job<'_>> = self.log.jobs().map(|job| Job::of(&self.log, job)).collect();
-        let bundle = MimeBundle::text(summary::text(&jobs, self.log.forgotten));
-        match picture.then(|| picture::svg(&jobs, &fresh_id())).flatten() {
+        let bundle = MimeBundle::text(text(&self.jobs));
+        match picture.then(|| picture::svg(&self.jobs, &fresh_id())).flatten() {
             Some(svg) => bundle.with("image/svg+xml", svg),
             None => bundle,
         }

@@ -1,19 +1,16 @@
 //! The live timeline that appears under every cell that runs a job. This module assigns jobs to cells. A
-//! [`Timeline`] has its state (`log`), the messages to the page (`wire`), and what stays in a saved
-//! notebook: a `picture` and a `summary`, made from `job`s. `archive` keeps it for a later kernel.
+//! [`Timeline`] has its `jobs`, folded by `partita_events`, which also makes the messages to the page; and
+//! what stays in a saved notebook: a `picture` and a `text`. `archive` keeps it for a later kernel.
 //!
 //! Events arrive in the batches that are sent to the kernel, on the sending thread, so the scheduler
 //! never waits for a page.
 
 mod archive;
 mod clock;
-mod figures;
-mod job;
+mod jobs;
 mod live;
-mod log;
 mod picture;
-mod summary;
-mod wire;
+mod text;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -24,13 +21,14 @@ pub(super) use self::archive::reopen;
 pub(crate) use self::live::Timeline;
 use super::model::Model;
 use super::{Viewer, lock};
-use partita_events::Event;
+use partita_events::fold::{Limits, Workers};
+use partita_events::{Event, JobId};
 
 /// How many timelines keep answering the front end; the oldest are closed. A notebook has one per cell,
 /// plus one each time a cell is run again.
 const KEPT: usize = 500;
-/// The maximum number of worker events kept per session.
-const WORKER_EVENTS: usize = 4096;
+/// The maximum number of workers kept per session, lost ones included.
+const WORKERS_KEPT: usize = 4096;
 
 /// Whether cells get a timeline. Process-wide because [`set_timeline`] is called by a cell for all later ones.
 static ON: AtomicBool = AtomicBool::new(true);
@@ -48,9 +46,9 @@ struct Timelines {
     /// The timeline of the running cell, or between cells of the last one.
     cell: Option<Arc<Timeline>>,
     /// Where running jobs are shown, by session and job.
-    running: HashMap<(u64, usize), Arc<Timeline>>,
-    /// The worker events of each session.
-    workers: HashMap<u64, Vec<Event>>,
+    running: HashMap<(u64, JobId), Arc<Timeline>>,
+    /// The workers of each session.
+    workers: HashMap<u64, Arc<Workers>>,
     /// The timelines that front ends know, oldest first.
     kept: VecDeque<(Arc<Timeline>, Model)>,
 }
@@ -116,26 +114,29 @@ pub(crate) fn observe(session: u64, events: &[Event]) {
     if let Some(last) = events.last() {
         clock::observe(session, last.at());
     }
-    for (timeline, workers, events) in sorted(session, events) {
-        timeline.take(session, &workers, &events);
+    let (workers, sorted) = sorted(session, events);
+    for (timeline, events) in sorted {
+        timeline.receive(session, workers.clone(), &events);
         timeline.show_if_due();
         timeline.finish_if_closed();
     }
 }
 
-/// Groups the events by the timelines that show them.
-fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec<&Event>)> {
-    let mut sorted: Vec<(Arc<Timeline>, Vec<Event>, Vec<&Event>)> = Vec::new();
+/// Events by the timeline that shows them.
+type Sorted<'a> = Vec<(Arc<Timeline>, Vec<&'a Event>)>;
+
+/// Groups the events by the timelines that show them, and returns the session's workers too.
+fn sorted(session: u64, events: &[Event]) -> (Arc<Workers>, Sorted<'_>) {
+    let mut sorted: Sorted<'_> = Vec::new();
     let mut timelines = lock(&TIMELINES);
-    let Some(timelines) = &mut *timelines else { return sorted };
+    let Some(timelines) = &mut *timelines else { return (Arc::default(), sorted) };
     for event in events {
         let shown: Vec<Arc<Timeline>> = match event.job() {
             Some(job) => timelines.running.get(&(session, job)).cloned().into_iter().collect(),
             None => {
-                let known = timelines.workers.entry(session).or_default();
-                if known.len() < WORKER_EVENTS {
-                    known.push(event.clone());
-                }
+                let limits = Limits { workers: WORKERS_KEPT, ..Limits::default() };
+                let workers = timelines.workers.entry(session);
+                Arc::make_mut(workers.or_insert_with(|| Arc::new(Workers::new(limits)))).apply(event);
                 let mut shown: Vec<Arc<Timeline>> = Vec::new();
                 for ((of, _), timeline) in &timelines.running {
                     if *of == session && !shown.iter().any(|known| Arc::ptr_eq(known, timeline)) {
@@ -146,19 +147,16 @@ fn sorted(session: u64, events: &[Event]) -> Vec<(Arc<Timeline>, Vec<Event>, Vec
             }
         };
         for timeline in shown {
-            match sorted.iter_mut().find(|(known, ..)| Arc::ptr_eq(known, &timeline)) {
-                Some((.., events)) => events.push(event),
-                None => {
-                    let workers = timelines.workers.get(&session).cloned().unwrap_or_default();
-                    sorted.push((timeline, workers, vec![event]));
-                }
+            match sorted.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &timeline)) {
+                Some((_, events)) => events.push(event),
+                None => sorted.push((timeline, vec![event])),
             }
         }
         if let Event::JobFinished { job, .. } = event {
             timelines.running.remove(&(session, *job));
         }
     }
-    sorted
+    (timelines.workers.get(&session).cloned().unwrap_or_default(), sorted)
 }
 
 /// Shows what is due although nothing has happened. Returns whether it should be called again soon.
@@ -188,31 +186,31 @@ fn keep(timeline: Option<Arc<Timeline>>, model: &Model) {
 pub(super) mod tests {
     use std::time::Duration;
 
-    use partita_events::{Event, TaskMetrics};
+    use partita_events::{Event, JobId, PartitionId, StageId, TaskMetrics, WorkerId};
 
     pub fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
     pub fn submitted(job: usize, at: u64) -> Event {
-        Event::JobSubmitted { job, action: "collect".into(), slots: 2, at: ms(at) }
+        Event::JobSubmitted { job: JobId(job), action: "collect".into(), slots: 2, at: ms(at) }
     }
 
     pub fn stage(job: usize, stage: usize, tasks: usize, at: u64) -> Event {
-        Event::StageSubmitted { job, stage, name: format!("stage of {tasks}"), tasks, at: ms(at) }
+        let (job, stage, name) = (JobId(job), StageId(stage), format!("stage of {tasks}"));
+        Event::StageSubmitted { job, stage, name, tasks, at: ms(at) }
     }
 
     pub fn started(job: usize, stage: usize, partition: usize, attempt: usize, at: u64) -> Event {
-        let (worker, slot, at) = (0, partition % 2, ms(at));
-        let slot = if partition > 1 { 0 } else { slot };
+        let (worker, slot, at) = (WorkerId::EMBEDDED, usize::from(partition == 1), ms(at));
+        let (job, stage, partition) = (JobId(job), StageId(stage), PartitionId(partition));
         Event::TaskStarted { job, stage, partition, attempt, worker, slot, at }
     }
 
-    /// It took 4 ms, one of them for writing, after waiting for one.
+    /// It took 4 ms after waiting for one.
     pub fn finished(job: usize, stage: usize, partition: usize, attempt: usize, at: u64) -> Event {
-        let slot = if partition == 1 { 1 } else { 0 };
         let metrics = TaskMetrics {
-            slot,
+            slot: usize::from(partition == 1),
             run: ms(4),
             cpu: ms(3),
             queue: ms(1),
@@ -220,7 +218,7 @@ pub(super) mod tests {
             rows_out: 10,
             ..TaskMetrics::default()
         };
-        Event::TaskFinished { job, stage, partition, attempt, worker: 0, metrics, at: ms(at) }
+        ended((job, stage, partition, attempt), metrics, ms(at))
     }
 
     /// A first attempt that ran from `at` for this long, some of it fetching and writing.
@@ -234,8 +232,7 @@ pub(super) mod tests {
     ) -> Event {
         let (run, fetch, write, queue) = (ms(run), ms(fetch), ms(write), ms(1));
         let metrics = TaskMetrics { slot, run, fetch, write, queue, ..TaskMetrics::default() };
-        let at = ms(from) + run;
-        Event::TaskFinished { job, stage, partition, attempt: 0, worker: 0, metrics, at }
+        ended((job, stage, partition, 0), metrics, ms(from) + run)
     }
 
     /// A task of a later attempt.
@@ -247,10 +244,19 @@ pub(super) mod tests {
         (from, run): (u64, u64),
     ) -> Event {
         let metrics = TaskMetrics { run: ms(run), ..TaskMetrics::default() };
-        Event::TaskFinished { job, stage, partition, attempt, worker: 0, metrics, at: ms(from + run) }
+        ended((job, stage, partition, attempt), metrics, ms(from + run))
+    }
+
+    fn ended(
+        (job, stage, partition, attempt): (usize, usize, usize, usize),
+        metrics: TaskMetrics,
+        at: Duration,
+    ) -> Event {
+        let (job, stage, partition) = (JobId(job), StageId(stage), PartitionId(partition));
+        Event::TaskFinished { job, stage, partition, attempt, worker: WorkerId::EMBEDDED, metrics, at }
     }
 
     pub fn job_finished(job: usize, at: u64) -> Event {
-        Event::JobFinished { job, error: None, cancelled: false, at: ms(at) }
+        Event::JobFinished { job: JobId(job), error: None, cancelled: false, at: ms(at) }
     }
 }

@@ -1,19 +1,26 @@
 //! The picture that stays in a saved notebook: the longest jobs of a timeline as SVG, on one scale, with
 //! the colours and marks of the live timeline (`assets/picture.js`). It is small however many tasks there
-//! are: neighbours that would be narrower than a few pixels are merged. `lanes` draws the slots; `pen`
-//! writes the SVG.
+//! are: neighbours that would be narrower than a few pixels are merged. `drawn` arranges a job for it,
+//! `lanes` draws the slots, `pen` writes the SVG. Figures and their texts are those of `partita_events`.
 
+mod drawn;
 mod lanes;
 mod pen;
 #[cfg(test)]
 mod tests;
 
+use self::drawn::Drawn;
 use self::lanes::{LANES_SHOWN, What, draw_heading, draw_lane, rows, tolerance};
 use self::pen::{ALARM, BLACK, FONT, INK, LINE, MUTED, Pen, STAGES, WHITE, colour, fit, hex, mixed};
-use super::figures::{bytes, plural, ratio, seconds};
-use super::job::{Attempt, End, Job, Stage, State};
-use super::summary;
+use super::jobs::Jobs;
+use super::text::text;
 use partita::display::html::escape;
+use partita_events::figures::{count, plural, seconds};
+use partita_events::fold::{Attempt, AttemptState, JobState, Stage};
+use partita_events::summary;
+
+use std::cmp::Reverse;
+use std::time::Duration;
 
 const WIDTH: f64 = 960.0;
 const RIGHT: f64 = WIDTH - 14.0;
@@ -26,28 +33,30 @@ const SHORTEST_SHARE: f64 = 0.1;
 
 /// The picture; `None` if no job ran. `id` distinguishes its names from those of other pictures in a
 /// page.
-pub(super) fn svg(jobs: &[Job<'_>], id: &str) -> Option<String> {
-    let longest = jobs.iter().map(Job::wall).max_by(f64::total_cmp)?;
-    let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by(|&a, &b| jobs[b].wall().total_cmp(&jobs[a].wall()));
-    order.retain(|&index| jobs[index].wall() >= longest * SHORTEST_SHARE);
+pub(super) fn svg(jobs: &Jobs, id: &str) -> Option<String> {
+    let drawn: Vec<Drawn<'_>> = jobs.iter().map(|of| Drawn::new(&of.job, jobs.workers_of(of))).collect();
+    let wall = |index: usize| drawn[index].job.wall();
+    let longest = (0..drawn.len()).map(wall).max()?;
+    let mut order: Vec<usize> = (0..drawn.len()).collect();
+    order.sort_by_key(|&index| Reverse(wall(index)));
+    order.retain(|&index| wall(index) >= longest.mul_f64(SHORTEST_SHARE));
     order.truncate(JOBS_SHOWN);
     order.sort_unstable();
     let mut pen = Pen::new(id);
     let mut y = 8.0;
     for &index in &order {
-        y = draw_job(&mut pen, &jobs[index], longest.max(1e-6), y);
+        y = draw_job(&mut pen, &drawn[index], longest.as_secs_f64().max(1e-6), y);
     }
-    if order.len() < jobs.len() {
-        let others = plural(jobs.len() - order.len(), "shorter job");
+    if order.len() < drawn.len() {
+        let others = plural(drawn.len() - order.len(), "shorter job");
         pen.text(8.0, y + 12.0, &format!("and {others}"), MUTED, 12.0, "start");
         y += 22.0;
     }
     let title = match order.as_slice() {
-        [one] => format!("Job {}: {}", jobs[*one].number, jobs[*one].action),
+        [one] => format!("Job {}: {}", drawn[*one].job.job, drawn[*one].job.action),
         several => format!("Timelines of {}", plural(several.len(), "job")),
     };
-    let description = summary::text(jobs, 0);
+    let description = text(jobs);
     let hatch = format!(
         "<pattern id=\"{id}-failed\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\">\
          <path d=\"M-1 1L1 -1M0 6L6 0M5 7L7 5\" stroke=\"{ALARM}\" stroke-width=\"1.4\"/></pattern>\
@@ -74,21 +83,26 @@ struct Scale {
 }
 
 impl Scale {
-    fn x(&self, at: f64) -> f64 {
-        (self.gutter + (at - self.submitted) * self.per_second).clamp(self.gutter, RIGHT)
+    fn x(&self, at: Duration) -> f64 {
+        self.x_of(at.as_secs_f64())
+    }
+
+    fn x_of(&self, seconds: f64) -> f64 {
+        (self.gutter + (seconds - self.submitted) * self.per_second).clamp(self.gutter, RIGHT)
     }
 }
 
 /// Draws a job from `top` on. Returns where the next element can start.
-fn draw_job(pen: &mut Pen<'_>, job: &Job<'_>, span: f64, top: f64) -> f64 {
-    let headings = job.is_of_pool() || job.workers.len() > 1;
+fn draw_job(pen: &mut Pen<'_>, drawn: &Drawn<'_>, span: f64, top: f64) -> f64 {
+    let job = drawn.job;
+    let headings = drawn.is_of_pool() || drawn.workers.len() > 1;
     let gutter = if headings { 74.0 } else { 60.0 };
-    let scale = Scale { gutter, submitted: job.submitted, per_second: (RIGHT - gutter) / span };
-    pen.bold(8.0, top + 12.0, &format!("Job {}: {}", job.number, job.action), 15.0);
+    let scale = Scale { gutter, submitted: job.submitted.as_secs_f64(), per_second: (RIGHT - gutter) / span };
+    pen.bold(8.0, top + 12.0, &format!("Job {}: {}", job.job, job.action), 15.0);
     let room = ((WIDTH - 16.0) / 6.3) as usize;
-    pen.text(8.0, top + 30.0, &fit(&summary::line(job), room), MUTED, 12.0, "start");
+    pen.text(8.0, top + 30.0, &fit(&summary::line(job, &drawn.workers), room), MUTED, 12.0, "start");
     let mut y = top + 38.0;
-    if let End::Failed(error) = job.end {
+    if let (JobState::Failed, Some(error)) = (job.state, &job.error) {
         pen.text(8.0, y + 10.0, &fit(error.lines().next().unwrap_or_default(), room), ALARM, 12.0, "start");
         y += 18.0;
     }
@@ -98,36 +112,36 @@ fn draw_job(pen: &mut Pen<'_>, job: &Job<'_>, span: f64, top: f64) -> f64 {
         pen.text(*x, y + AXIS - 8.0, label, MUTED, 11.0, anchor);
     }
     y += AXIS;
-    y += draw_ribbons(pen, job, &scale, y);
+    y += draw_ribbons(pen, drawn, &scale, y);
     pen.rect(0.0, y, WIDTH, 1.0, LINE);
     y += 5.0;
-    let lanes = job.slots().min(LANES_SHOWN);
+    let lanes = drawn.slots().min(LANES_SHOWN);
     let height = match lanes {
         0..=12 => 20.0,
         13..=32 => 14.0,
         33..=64 => 9.0,
         _ => 6.0,
     };
-    let rows = rows(job, headings, height, y);
+    let rows = rows(drawn, headings, height, y);
     let bottom = rows.last().map_or(y, |row| row.y + row.height);
     for (x, _) in &ticks {
         pen.rect(x.round(), y, 1.0, bottom - y, LINE);
     }
-    let tolerance = tolerance(job, &scale, &rows);
+    let tolerance = tolerance(drawn, &scale, &rows);
     for row in &rows {
         match row.what {
             What::Worker(worker) => draw_heading(pen, job, worker, row.y),
-            What::Lane(worker, slot) => draw_lane(pen, job, &scale, row, worker, slot, tolerance),
+            What::Lane(worker, slot) => draw_lane(pen, drawn, &scale, row, worker, slot, tolerance),
         }
     }
     let mut y = bottom + 4.0;
-    if job.slots() > LANES_SHOWN {
-        let more = plural(job.slots() - LANES_SHOWN, "more slot");
+    if drawn.slots() > LANES_SHOWN {
+        let more = plural(drawn.slots() - LANES_SHOWN, "more slot");
         pen.text(gutter, y + 10.0, &format!("and {more}"), MUTED, 11.0, "start");
         y += 16.0;
     }
-    y = draw_legend(pen, job, y);
-    for (index, stage) in job.stages.iter().enumerate() {
+    y = draw_legend(pen, drawn, y);
+    for (index, stage) in job.stages().iter().enumerate() {
         pen.rect(8.0, y + 2.0, 10.0, 10.0, &hex(colour(index)));
         pen.text(24.0, y + 11.0, &fit(&stage_line(stage), room), INK, 11.0, "start");
         y += 17.0;
@@ -140,51 +154,24 @@ fn draw_job(pen: &mut Pen<'_>, job: &Job<'_>, span: f64, top: f64) -> f64 {
     y + 14.0
 }
 
-fn stage_line(stage: &Stage<'_>) -> String {
-    let done = super::figures::count(stage.won.len());
-    let mut figures =
-        vec![format!("{} · {}: {done} of {}", stage.number, stage.name, plural(stage.tasks, "task"))];
-    match stage.skew() {
-        Some(skew) if stage.won.len() > 1 => {
-            let (median, max, worst) = (seconds(skew.median), seconds(skew.max), skew.worst);
-            figures.push(format!("median {median}, max {max} (partition {worst}), {}", ratio(skew.ratio)));
-        }
-        Some(skew) => figures.push(seconds(skew.max)),
-        None => {}
-    }
-    let split = [("fetch", stage.total.fetch), ("write", stage.total.write)];
-    for (what, time) in split.into_iter().filter(|(_, time)| !time.is_zero()) {
-        figures.push(format!("{what} {}", seconds(time.as_secs_f64())));
-    }
-    for (amount, what) in [(stage.total.shuffle_out, "shuffled"), (stage.total.spilled, "spilled")] {
-        if amount > 0 {
-            figures.push(format!("{} {what}", bytes(amount)));
-        }
-    }
-    let hits = usize::try_from(stage.total.cache_hits).unwrap_or(usize::MAX);
-    for (amount, what) in
-        [(hits, "cache hit"), (stage.failures, "failed attempt"), (stage.again, "task run again")]
-    {
-        match amount {
-            0 => {}
-            _ if what == "task run again" => figures.push(format!("{} run again", plural(amount, "task"))),
-            _ => figures.push(plural(amount, what)),
-        }
-    }
-    figures.join("; ")
+fn stage_line(stage: &Stage) -> String {
+    let (done, tasks) = (count(stage.done() as u64), plural(stage.tasks, "task"));
+    let mut parts = vec![format!("{} · {}: {done} of {tasks}", stage.stage, stage.name)];
+    parts.extend(summary::stage(stage));
+    parts.join("; ")
 }
 
 /// Draws stages as ribbons; those that overlap in time go below each other. Returns the height used.
-fn draw_ribbons(pen: &mut Pen<'_>, job: &Job<'_>, scale: &Scale, top: f64) -> f64 {
-    let mut ends: Vec<f64> = Vec::new();
-    for (index, stage) in job.stages.iter().enumerate() {
-        let end = stage.ended.unwrap_or(job.last);
-        let free = ends.iter().position(|busy| *busy <= stage.submitted + 1e-9);
+fn draw_ribbons(pen: &mut Pen<'_>, drawn: &Drawn<'_>, scale: &Scale, top: f64) -> f64 {
+    let mut ends: Vec<Duration> = Vec::new();
+    for (index, stage) in drawn.job.stages().iter().enumerate() {
+        let end = stage.ended.unwrap_or(drawn.job.last);
+        let free = ends.iter().position(|busy| *busy <= stage.submitted);
         let row = free.unwrap_or(if ends.len() < RIBBONS {
-            ends.push(0.0);
+            ends.push(Duration::ZERO);
             ends.len() - 1
         } else {
-            (0..RIBBONS).min_by(|&a, &b| ends[a].total_cmp(&ends[b])).unwrap_or(0)
+            (0..RIBBONS).min_by_key(|&row| ends[row]).unwrap_or(0)
         });
         ends[row] = end;
         let (x0, x1) = (scale.x(stage.submitted), scale.x(end));
@@ -193,7 +180,7 @@ fn draw_ribbons(pen: &mut Pen<'_>, job: &Job<'_>, scale: &Scale, top: f64) -> f6
         pen.rect(x0, y, width.min(3.0), RIBBON - 3.0, &hex(colour(index)));
         let most = ((width - 10.0) / 6.2) as usize;
         if most >= 1 && width > 16.0 {
-            let name = fit(&format!("{} · {}", stage.number, stage.name), most);
+            let name = fit(&format!("{} · {}", stage.stage, stage.name), most);
             pen.text(x0 + 7.0, y + 11.0, &name, INK, 11.0, "start");
         }
     }
@@ -204,19 +191,20 @@ fn draw_ribbons(pen: &mut Pen<'_>, job: &Job<'_>, scale: &Scale, top: f64) -> f6
 }
 
 /// Explains the marks in the picture. Returns where the next element can start.
-fn draw_legend(pen: &mut Pen<'_>, job: &Job<'_>, y: f64) -> f64 {
-    let has = |test: fn(&Attempt<'_>) -> bool| job.attempts.iter().any(test);
+fn draw_legend(pen: &mut Pen<'_>, drawn: &Drawn<'_>, y: f64) -> f64 {
+    let (attempts, stages) = (drawn.job.attempts(), drawn.job.stages());
+    let has = |test: fn(&Attempt) -> bool| attempts.iter().any(test);
     let base = STAGES[0];
-    let (failed, id) = (has(|a| a.state == State::Failed), pen.id.to_owned());
+    let (failed, id) = (has(|a| a.state == AttemptState::Failed), pen.id.to_owned());
     let marks = [
-        (mixed(base, WHITE, 0.52), "fetch", job.stages.iter().any(|s| !s.total.fetch.is_zero())),
+        (mixed(base, WHITE, 0.52), "fetch", stages.iter().any(|s| !s.totals.fetch.is_zero())),
         (hex(base), "compute", true),
-        (mixed(base, BLACK, 0.45), "write", job.stages.iter().any(|s| !s.total.write.is_zero())),
+        (mixed(base, BLACK, 0.45), "write", stages.iter().any(|s| !s.totals.write.is_zero())),
         (format!("url(#{id}-failed)"), "failed", failed),
         (
             mixed(base, WHITE, 0.78),
             "not needed, or cancelled",
-            has(|a| matches!(a.state, State::Beaten | State::Cut)),
+            has(|a| matches!(a.state, AttemptState::Beaten | AttemptState::Cut | AttemptState::Unheard)),
         ),
     ];
     let mut x = 74.0;
@@ -225,9 +213,10 @@ fn draw_legend(pen: &mut Pen<'_>, job: &Job<'_>, y: f64) -> f64 {
         pen.text(x + 23.0, y + 11.0, what, MUTED, 11.0, "start");
         x += 23.0 + what.len() as f64 * 6.2 + 18.0;
     }
-    for (what, shown) in
-        [("↻ run again", has(|a| a.attempt > 0 && !a.copy)), ("» speculative copy", has(|a| a.copy))]
-    {
+    for (what, shown) in [
+        ("↻ run again", has(|a| a.attempt > 0 && !a.speculative)),
+        ("» speculative copy", has(|a| a.speculative)),
+    ] {
         if shown {
             pen.text(x, y + 11.0, what, MUTED, 11.0, "start");
             x += what.chars().count() as f64 * 6.2 + 18.0;
@@ -244,6 +233,8 @@ fn ticks(scale: &Scale, span: f64) -> Vec<(f64, String)> {
     (0..=60)
         .map(|n| f64::from(n) * step)
         .take_while(|time| *time <= span * (1.0 + 1e-6))
-        .map(|time| (scale.x(scale.submitted + time), if time == 0.0 { "0".into() } else { seconds(time) }))
+        .map(|time| {
+            (scale.x_of(scale.submitted + time), if time == 0.0 { "0".into() } else { seconds(time) })
+        })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use partita::display::html::escape;
 
 /// The maximum number of bars with a tooltip.
-const TOLD: usize = 800;
+const TIPS: usize = 800;
 
 pub(super) const INK: &str = "#1c2128";
 pub(super) const MUTED: &str = "#5b6570";
@@ -34,12 +34,12 @@ pub(super) const BLACK: [u8; 3] = [0; 3];
 pub(super) struct Pen<'a> {
     pub out: String,
     pub id: &'a str,
-    told: usize,
+    tips: usize,
 }
 
 impl<'a> Pen<'a> {
     pub fn new(id: &'a str) -> Self {
-        Self { out: String::new(), id, told: 0 }
+        Self { out: String::new(), id, tips: 0 }
     }
 
     pub fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: &str) {
@@ -87,9 +87,9 @@ impl<'a> Pen<'a> {
     }
 
     /// Draws something with a tooltip, which the page shows.
-    pub fn told(&mut self, tip: impl FnOnce() -> String, draw: impl FnOnce(&mut Self)) {
-        self.told += 1;
-        if self.told > TOLD {
+    pub fn with_tip(&mut self, tip: impl FnOnce() -> String, draw: impl FnOnce(&mut Self)) {
+        self.tips += 1;
+        if self.tips > TIPS {
             draw(self);
             return;
         }

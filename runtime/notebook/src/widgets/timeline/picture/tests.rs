@@ -1,20 +1,26 @@
-use super::super::log::Log;
+use std::sync::Arc;
+
 use super::super::tests::*;
 use super::*;
-use partita_events::Event;
+use partita_events::figures::ratio;
+use partita_events::fold::Workers;
+use partita_events::{Event, JobId, PartitionId, StageId, WorkerId};
+use serde_json::Value;
 
-fn log(events: impl IntoIterator<Item = Event>) -> Log {
-    let mut log = Log::default();
-    events.into_iter().for_each(|event| log.take(0, &event));
-    log
+fn jobs(events: impl IntoIterator<Item = Event>) -> Jobs {
+    let (mut jobs, mut workers) = (Jobs::default(), Workers::default());
+    for event in events {
+        workers.apply(&event);
+        jobs.receive(0, Arc::new(workers.clone()), &[&event]);
+    }
+    jobs
 }
 
-fn drawn(log: &Log) -> String {
-    let jobs: Vec<Job<'_>> = log.jobs().map(|job| Job::of(log, job)).collect();
-    svg(&jobs, "test").expect("there is a job")
+fn drawn(jobs: &Jobs) -> String {
+    svg(jobs, "test").expect("there is a job")
 }
 
-fn long_job(tasks: usize) -> Log {
+fn long_job(tasks: usize) -> Jobs {
     let mut events = vec![submitted(0, 0), stage(0, 0, tasks, 0)];
     for partition in 0..tasks {
         let from = 10 * (partition as u64 / 2);
@@ -22,7 +28,7 @@ fn long_job(tasks: usize) -> Log {
         events.push(took(0, 0, partition, partition % 2, (from, 8), (2, 3)));
     }
     events.push(job_finished(0, 10 * tasks as u64 / 2));
-    log(events)
+    jobs(events)
 }
 
 #[test]
@@ -57,16 +63,16 @@ fn ten_thousand_tasks_make_a_small_picture() {
 #[test]
 fn failures_retries_and_lost_workers_are_marked() {
     let failed = |partition, attempt, at| Event::TaskFailed {
-        job: 0,
-        stage: 0,
-        partition,
+        job: JobId(0),
+        stage: StageId(0),
+        partition: PartitionId(partition),
         attempt,
-        worker: 0,
+        worker: WorkerId(0),
         cause: "no <memory>".into(),
         retried: true,
         at: ms(at),
     };
-    let log = log([
+    let jobs = jobs([
         submitted(0, 0),
         stage(0, 0, 2, 0),
         started(0, 0, 0, 0, 0),
@@ -77,7 +83,7 @@ fn failures_retries_and_lost_workers_are_marked() {
         took_attempt(0, 0, 0, 1, (50, 40)),
         job_finished(0, 100),
     ]);
-    let svg = drawn(&log);
+    let svg = drawn(&jobs);
     assert!(svg.contains("fill=\"url(#test-failed)\"") && svg.contains("↻ 0"), "{svg}");
     assert!(svg.contains("1 failed attempt"), "{svg}");
 }
@@ -89,7 +95,7 @@ fn several_jobs_are_drawn_on_one_scale_and_far_shorter_ones_are_counted() {
         events.extend([submitted(job, 0), stage(job, 0, 1, 0), started(job, 0, 0, 0, 0)]);
         events.extend([took(job, 0, 0, 0, (0, end), (0, 0)), job_finished(job, end)]);
     }
-    let svg = drawn(&log(events));
+    let svg = drawn(&jobs(events));
     assert!(svg.contains("Job 0: collect") && svg.contains("Job 2: collect"), "{svg}");
     assert!(!svg.contains(">Job 1: collect") && svg.contains("and 1 shorter job"), "{svg}");
     assert_eq!(svg.matches(">1.0 s</text>").count(), 2, "both axes end at the longest job's end: {svg}");
@@ -98,11 +104,50 @@ fn several_jobs_are_drawn_on_one_scale_and_far_shorter_ones_are_counted() {
 #[test]
 fn what_people_wrote_cannot_become_markup() {
     let error = "<script>alert(1)</script>".to_owned();
-    let log = log([
-        Event::JobSubmitted { job: 0, action: "<b>".into(), slots: 1, at: ms(0) },
-        Event::StageSubmitted { job: 0, stage: 0, name: "\"><i>".into(), tasks: 1, at: ms(0) },
-        Event::JobFinished { job: 0, error: Some(error), cancelled: false, at: ms(200) },
+    let jobs = jobs([
+        Event::JobSubmitted { job: JobId(0), action: "<b>".into(), slots: 1, at: ms(0) },
+        Event::StageSubmitted {
+            job: JobId(0),
+            stage: StageId(0),
+            name: "\"><i>".into(),
+            tasks: 1,
+            at: ms(0),
+        },
+        Event::JobFinished { job: JobId(0), error: Some(error), cancelled: false, at: ms(200) },
     ]);
-    let svg = drawn(&log);
+    let svg = drawn(&jobs);
     assert!(!svg.contains("<b>") && !svg.contains("<i>") && !svg.contains("<script"), "{svg}");
+}
+
+/// The events with the figures that every view must show.
+#[test]
+fn the_picture_and_its_text_say_what_the_table_says() {
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../../../../events/tests/jobs.json")).unwrap();
+    for case in cases {
+        let (name, expected) = (&case["name"], &case["expected"]);
+        let jobs = jobs(serde_json::from_value::<Vec<Event>>(case["events"].clone()).unwrap());
+        let (text, svg) = (text(&jobs), drawn(&jobs));
+        let line = expected["line"].as_str().unwrap();
+        assert!(text.contains(line), "{name}: {text}");
+        // A long line is cut in the picture; its description has it whole.
+        assert!(svg.contains(&escape(line).to_string()), "{name}: {svg}");
+        match expected["time_split"].as_str() {
+            Some(split) => assert!(text.contains(split), "{name}: {text}"),
+            None => assert!(!text.contains("Tasks took"), "{name}: {text}"),
+        }
+        for stage in expected["stages"].as_array().unwrap() {
+            let (done, tasks) = (&stage["done"], stage["tasks"].as_u64().unwrap());
+            let tasks = plural(tasks as usize, "task");
+            assert!(svg.contains(&format!(": {done} of {tasks}")), "{name}: {svg}");
+            let figure = |figure: &str| Some(seconds(stage[figure].as_f64()? / 1e3));
+            if let (Some(median), Some(max), true) =
+                (figure("median_ms"), figure("max_ms"), stage["done"] != 1)
+            {
+                let ratio = ratio(stage["ratio"].as_f64().unwrap());
+                assert!(svg.contains(&format!("median {median}, max {max} (partition ")), "{name}: {svg}");
+                assert!(svg.contains(&format!("), {ratio}")), "{name}: {svg}");
+            }
+        }
+    }
 }
