@@ -114,7 +114,7 @@ impl PoolEngine {
             .thread_name("partita-pool")
             .enable_all()
             .build()
-            .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
+            .map_err(|error| PoolError::Threads(error.to_string()))?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             workers_came: Condvar::new(),
@@ -175,7 +175,7 @@ impl PoolEngine {
         let again = link.take().is_some();
         let (options, address) = (self.options.clone(), self.address.clone());
         let opened = self.wait(async move { link::open(&options, &address).await });
-        let opened = opened.unwrap_or_else(|| Err(PoolError::Settings("this session is ending".into())))?;
+        let opened = opened.unwrap_or(Err(PoolError::SessionEnded))?;
         let connection = {
             let mut state = self.shared.state();
             state.connected(opened.hello.workers.clone());
@@ -192,10 +192,9 @@ impl PoolEngine {
             outgoing: opened.outgoing,
             gone: CancellationToken::new(),
         };
-        let runtime =
-            self.runtime.as_ref().ok_or_else(|| PoolError::Settings("this session is ending".into()))?;
+        let runtime = self.runtime.as_ref().ok_or(PoolError::SessionEnded)?;
         receive::start(runtime, opened.incoming, self.shared.clone(), &fresh)
-            .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
+            .map_err(|error| PoolError::Threads(error.to_string()))?;
         let outgoing = fresh.outgoing.downgrade();
         runtime.spawn(forward_events(self.shared.forward.clone(), outgoing, fresh.gone.clone()));
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
