@@ -97,6 +97,8 @@ lint: tools $(VENV)/.partita-lint
 	@sh scripts/advisories.sh
 	@echo "==> Checking lints and the API's docs"
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	@# The second evaluator is a feature that can be left out.
+	cargo clippy --release --locked -p partita-kernel --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps --document-private-items
 
 docs: tools

@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from lab import CHECKOUT
+from timelines import changes
 
 RECORDED = CHECKOUT / "runtime/master/tests/data"
 SESSION = "session-1763909000000-1"
@@ -149,8 +150,8 @@ def test_a_tasks_figures_are_found_by_pointer_and_by_keyboard(history, open_page
     canvas.press("Escape")
     place = page.evaluate("""() => {
         const bar = partitaTimeline.job().attempts.find(a => a.state === 'failed');
-        const row = partitaTimeline.place.rows.find(r => r.kind === 'lane' && r.worker.worker === bar.worker && r.slot === bar.slot);
-        return [partitaTimeline.place.x((bar.start + bar.end) / 2), partitaTimeline.place.head + row.y + 5];
+        const row = partitaTimeline.layout.rows.find(r => r.kind === 'lane' && r.worker.worker === bar.worker && r.slot === bar.slot);
+        return [partitaTimeline.layout.x((bar.start + bar.end) / 2), partitaTimeline.layout.head + row.y + 5];
     }""")
     canvas.hover(position={"x": place[0], "y": place[1]})
     expect(tip).to_contain_text("failed, run again")
@@ -207,7 +208,7 @@ def test_a_running_job_is_drawn_as_it_runs(open_page, motion):
         # Between events bars grow with the clock.
         page.wait_for_function("""() => {
             const t = globalThis.partitaTimeline, job = t?.job();
-            return job && !job.finished && t.place.until > job.last && job.attempts.some(a => a.state === 'running');
+            return job && !job.finished && t.layout.until > job.last && job.attempts.some(a => a.state === 'running');
         }""")
         # The page follows the latest job to its end.
         expect(page.locator(".pt-head h3")).to_have_text("Job 2: write_parquet", timeout=60_000)
@@ -225,48 +226,16 @@ def test_ten_thousand_tasks_are_drawn_and_a_saved_picture_of_them_stays_small(tm
         frames = page.evaluate("""async () => {
             const t = partitaTimeline, began = performance.now();
             for (let i = 0; i < 60; i += 1) {
-                t.setRange(i / 20, t.place.span - i / 20);
+                t.controls.setRange(i / 20, t.layout.span - i / 20);
                 await new Promise(done => requestAnimationFrame(done));
             }
-            t.zoom(null);
+            t.controls.zoom(null);
             return 60e3 / (performance.now() - began);
         }""")
         print(f"10,000 tasks: {frames:.0f} frames a second")
         # `find` zooms in on a task far to the right.
-        page.evaluate("() => partitaTimeline.find(0, 9997)")
+        page.evaluate("() => partitaTimeline.controls.find(0, 9997)")
         expect(page.locator(".pt-tip")).to_contain_text("Partition 9997")
-
-
-def test_what_was_lost_on_the_way_and_what_was_run_again_is_told_as_such(history, open_page):
-    page = open_page(history)
-    told = page.evaluate("""async () => {
-        const { SessionModel } = await import('/assets/model.js');
-        const session = new SessionModel();
-        const task = { job: 0, stage: 0, attempt: 0, worker: 0 };
-        const metrics = { slot: 1, run: 0.5, rows_out: 3 };
-        session.apply([
-            { JobSubmitted: { job: 0, action: 'collect', slots: 2, at: 1 } },
-            { StageSubmitted: { job: 0, stage: 0, name: 'scan', tasks: 3, at: 1 } },
-            { TaskStarted: { ...task, partition: 0, slot: 0, at: 1 } },
-            // Its start never came.
-            { TaskFinished: { ...task, partition: 1, metrics, at: 2 } },
-            { TaskFinished: { ...task, partition: 0, metrics, at: 2 } },
-            { TaskStarted: { ...task, partition: 2, slot: 0, at: 2 } },
-            // Its end never came.
-            { StageFinished: { job: 0, stage: 0, at: 3 } },
-            { StageResubmitted: { job: 0, stage: 0, tasks: 1, cause: 'worker 2 is lost', at: 4 } },
-            { TaskStarted: { ...task, partition: 0, attempt: 1, slot: 0, at: 4 } },
-            { NobodyKnows: { at: 5 } }, null, 7,
-            { TaskFinished: { job: 9, stage: 0, partition: 0, at: 5 } },
-        ]);
-        const job = session.latest();
-        const stage = job.stage(0);
-        return { states: job.attempts.map(a => [a.partition, a.attempt, a.state, a.start]), done: [...stage.won.keys()],
-                 running: stage.running, again: stage.resubmitted[0].cause, state: job.state };
-    }""")
-    assert told["states"] == [[0, 0, "done", 1], [1, 0, "done", 1.5], [2, 0, "untold", 2], [0, 1, "running", 4]]
-    assert told["done"] == [1] and told["running"] == 1
-    assert told["again"] == "worker 2 is lost" and told["state"] == "running"
 
 
 def test_a_notebooks_timeline_that_misses_a_message_asks_for_everything(open_page):
@@ -276,13 +245,15 @@ def test_a_notebooks_timeline_that_misses_a_message_asks_for_everything(open_pag
     modules = [[name, (assets / name).read_text()] for name in re.findall(r'"(\w+\.js)"', listed)]
     page = open_page("about:blank")
     events = list(many_tasks(8, 1, 2))
-    page.evaluate("""async ({ modules, loader, events }) => {
+    first, _, third = changes([events[:3], events[3:5], events[5:]])
+    (whole,) = changes([events])
+    page.evaluate("""async ({ modules, loader, first, third }) => {
         document.body.replaceChildren();
         const address = URL.createObjectURL(new Blob([loader], { type: "text/javascript" }));
         const made = (await import(address)).default();
         const [hear, sent] = [{}, []];
         const library = { get: (name) => (name === "modules" ? modules : "") };
-        const state = { number: 0, whole: true, batches: [] };
+        const state = { number: 0, whole: true, changes: [] };
         const model = {
             get: (name) => (name === "state" ? state : undefined),
             on: (name, take) => { hear[name] = take; },
@@ -294,14 +265,14 @@ def test_a_notebooks_timeline_that_misses_a_message_asks_for_everything(open_pag
         globalThis.tell = (message) => hear["msg:custom"](message);
         globalThis.sent = sent;
         tell({ number: 0, whole: true });
-        tell({ number: 1, batches: [[0, 0, events.slice(0, 3)]] });
-        tell({ number: 3, batches: [[0, 0, events.slice(5)]] });
-    }""", {"modules": modules, "loader": (assets / "loader.js").read_text(), "events": events})
+        tell({ number: 1, changes: first });
+        tell({ number: 3, changes: third });
+    }""", {"modules": modules, "loader": (assets / "loader.js").read_text(), "first": first, "third": third})
     expect(page.locator(".pt-summary")).to_contain_text("0 of 8 tasks")
-    assert page.evaluate("() => sent") == [{"heard": 0}, {"heard": 1}], "once when it comes, and once for what it missed"
-    page.evaluate("(events) => tell({ number: 3, whole: true, batches: [[0, 0, events]] })", events)
+    assert page.evaluate("() => sent") == [{"received": 0}, {"received": 1}], "once when it comes, and once for what it missed"
+    page.evaluate("(changes) => tell({ number: 3, whole: true, changes })", whole)
     expect(page.locator(".pt-summary")).to_contain_text("8 tasks in 1 stage on 2 slots of 1 worker")
-    page.evaluate("() => tell({ number: 4, ended: true, batches: [] })")
+    page.evaluate("() => tell({ number: 4, ended: true, changes: [] })")
     expect(page.locator(".pt-folded")).to_have_count(1)
     page.evaluate("() => end()")
     expect(page.locator(".partita-timeline")).to_have_count(0)

@@ -95,7 +95,7 @@ def test_a_page_whose_question_is_lost_on_the_way_asks_again(lab, browser, tmp_p
 
         def said(message):
             text = message if isinstance(message, bytes) else message.encode()
-            if b'"heard"' in text and not lost:
+            if b'"received"' in text and not lost:
                 lost.append(text)
             else:
                 server.send(message)

@@ -2,7 +2,10 @@
 
 import base64
 import io
+import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 from PIL import Image
@@ -92,3 +95,10 @@ def saved_pictures(page):
     """The pictures of timelines in an exported notebook."""
     inline = page.locator("svg").filter(has_text=re.compile("Job|jobs"))
     return inline.or_(page.locator("img[src^='data:image/svg']")).all()
+
+
+def changes(batches):
+    """The messages that a page is sent after each batch of events."""
+    program = os.path.join(os.environ["CARGO_TARGET_DIR"], "release/examples/changes")
+    made = subprocess.run([program], input=json.dumps(batches), capture_output=True, text=True, check=True)
+    return json.loads(made.stdout)

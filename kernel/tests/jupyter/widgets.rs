@@ -54,20 +54,26 @@ impl Seen {
     }
 }
 
-/// The kinds of events in batches, with their counts.
-fn counted(batches: &Value) -> Vec<(String, usize)> {
+/// What messages about jobs say: how many jobs ended, stages finished, and attempts at tasks run or are
+/// done.
+fn counted(changes: &Value) -> Vec<(String, usize)> {
     let mut counts: Vec<(String, usize)> = Vec::new();
-    let rows = batches.as_array().into_iter().flatten().flat_map(|batch| batch[2].as_array().unwrap());
-    for row in rows {
-        let kind = match row {
-            Value::Array(numbers) if numbers[0] == 0 => "TaskStarted".to_owned(),
-            Value::Array(_) => "TaskFinished".to_owned(),
-            event => event.as_object().unwrap().keys().next().unwrap().clone(),
-        };
-        match counts.iter_mut().find(|(of, _)| *of == kind) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((kind, 1)),
-        }
+    let mut count = |what: &str, number: usize| match counts.iter_mut().find(|(of, _)| of == what) {
+        Some((_, count)) => *count += number,
+        None if number > 0 => counts.push((what.to_owned(), number)),
+        None => {}
+    };
+    for job in changes.as_array().into_iter().flatten() {
+        let list = |name: &str| job[name].as_array().unwrap().clone();
+        count("job done", usize::from(job["state"] == "done"));
+        count("stage finished", list("stages").iter().filter(|stage| stage["finished"] == true).count());
+        // The state of an attempt is its eighth number; in a row that changes one, another is before it.
+        let states: Vec<u64> = [("added", 7), ("changed", 8)]
+            .iter()
+            .flat_map(|(name, place)| list(name).into_iter().map(|row| row[*place].as_u64().unwrap_or(0)))
+            .collect();
+        count("task running", states.iter().filter(|state| **state == 0).count());
+        count("task done", states.iter().filter(|state| **state == 1).count());
     }
     counts.sort();
     counts
@@ -137,7 +143,7 @@ async fn a_cell_that_runs_a_job_gets_a_timeline_without_asking_and_a_picture_tha
     assert_eq!(numbers, (first + 1..=first + numbers.len() as u64).collect::<Vec<_>>());
     let (_, last) = seen.told.last().unwrap();
     assert_eq!(last["ended"], true);
-    assert!(seen.told.iter().any(|(_, told)| counted(&told["batches"]).contains(&("JobFinished".into(), 1))));
+    assert!(seen.told.iter().any(|(_, told)| counted(&told["changes"]).contains(&("job done".into(), 1))));
 
     let [update] = &seen.updates[..] else { panic!("{:?}", seen.updates) };
     assert_eq!(update[VIEW]["model_id"], id);
@@ -162,22 +168,23 @@ async fn a_page_that_comes_later_is_told_the_state_as_it_is_and_one_that_missed_
     assert_eq!((&told["model_name"], &told["model_module"]), (&json!("AnyModel"), &json!("anywidget")));
     let state = &told["state"]["state"];
     assert_eq!((&state["whole"], &state["ended"]), (&json!(true), &json!(true)));
-    let counts = counted(&state["batches"]);
+    let counts = counted(&state["changes"]);
     let (stages, tasks) = (2, 4 + 2);
-    assert!(counts.contains(&("TaskFinished".into(), tasks)), "{counts:?}");
-    assert!(counts.contains(&("StageFinished".into(), stages)), "{counts:?}");
-    assert!(!counts.iter().any(|(kind, _)| kind == "TaskStarted"), "ends say when tasks began: {counts:?}");
+    assert!(counts.contains(&("task done".into(), tasks)), "{counts:?}");
+    assert!(counts.contains(&("stage finished".into(), stages)), "{counts:?}");
+    assert!(!counts.iter().any(|(kind, _)| kind == "task running"), "each attempt is there once: {counts:?}");
 
     let comm = CommId(id.to_owned());
-    kernel.say(&comm, json!({"method": "custom", "content": {"heard": 0}})).await;
+    kernel.say(&comm, json!({"method": "custom", "content": {"received": 0}})).await;
     let said = kernel.answer_on(&comm).await;
-    // All but the clock.
-    let rows = |batches: &Value| -> Vec<Value> {
-        batches.as_array().unwrap().iter().map(|batch| batch[2].clone()).collect()
+    let without_clock = |changes: &Value| -> Vec<Value> {
+        let mut jobs = changes.as_array().unwrap().clone();
+        jobs.iter_mut().for_each(|job| job["now"] = Value::Null);
+        jobs
     };
-    assert_eq!(rows(&said["batches"]), rows(&state["batches"]));
-    kernel.say(&comm, json!({"method": "custom", "content": {"heard": said["number"]}})).await;
-    assert_eq!(kernel.answer_on(&comm).await.get("batches"), None, "nothing was missed");
+    assert_eq!(without_clock(&said["changes"]), without_clock(&state["changes"]));
+    kernel.say(&comm, json!({"method": "custom", "content": {"received": said["number"]}})).await;
+    assert_eq!(kernel.answer_on(&comm).await.get("changes"), None, "nothing was missed");
 }
 
 #[tokio::test]
@@ -192,9 +199,9 @@ async fn a_page_that_comes_while_a_cell_runs_is_answered_at_once() {
     let states = kernel.states().await;
     let timeline =
         states.as_object().unwrap().values().find(|state| state["model_name"] == "AnyModel").unwrap();
-    let counts = counted(&timeline["state"]["state"]["batches"]);
+    let counts = counted(&timeline["state"]["state"]["changes"]);
     assert!(
-        counts.iter().any(|(kind, _)| kind == "TaskStarted"),
+        counts.iter().any(|(kind, _)| kind == "task running"),
         "tasks that run are among them: {counts:?}"
     );
     assert_eq!(timeline["state"]["state"]["ended"], false);
@@ -369,8 +376,8 @@ async fn a_move_cancels_the_job_that_the_last_one_started_and_no_other() {
     kernel
         .publishes("the long job's tasks", |content| match content {
             Content::CommMsg(said) if said.comm_id.0 == timeline => {
-                let batches = &said.data["content"]["batches"];
-                counted(batches).iter().any(|(kind, _)| kind == "TaskFinished" || kind == "TaskStarted")
+                let changes = &said.data["content"]["changes"];
+                counted(changes).iter().any(|(kind, _)| kind == "task done" || kind == "task running")
             }
             _ => false,
         })

@@ -3,7 +3,7 @@
 //! There is one Unix socket per kernel. The kernel listens. The evaluation process connects to the path in
 //! [`SOCKET_VARIABLE`]. Each side sends one enum: [`FromEvaluation`] to the kernel, [`ToEvaluation`] to the
 //! evaluation process. This crate knows neither Jupyter nor Polars: displayed values are sent as a
-//! [`MimeBundle`], the progress of jobs as [`partita_events::Event`]s. It also has [`Table`] and [`nearest`],
+//! [`MimeBundle`], the progress of jobs as [`partita_events::Event`]s. It also has [`Table`] and [`nearest()`],
 //! which both sides use to answer commands, so that the answers look the same.
 
 mod frame;

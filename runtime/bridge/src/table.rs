@@ -1,4 +1,5 @@
 use comfy_table::{CellAlignment, presets};
+use html_escape::encode_double_quoted_attribute as escape;
 
 use crate::MimeBundle;
 
@@ -86,10 +87,6 @@ impl Table {
         }
         MimeBundle::text(text).with("text/html", html)
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -1,27 +1,15 @@
 //! Parses sizes as people write them.
 
+use bytesize::ByteSize;
+
 /// Parses bytes from `2GB`, `1500 MB`, `64KiB` or a plain number.
 pub fn bytes(text: &str) -> Result<usize, String> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let scale = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "k" | "kb" => 1e3,
-        "m" | "mb" => 1e6,
-        "g" | "gb" => 1e9,
-        "kib" => 1024.0,
-        "mib" => 1024.0 * 1024.0,
-        "gib" => 1024.0 * 1024.0 * 1024.0,
-        unit => return Err(format!("`{unit}` is not a unit; write a size such as 500MB, 2GB or 2GiB")),
-    };
-    let number: f64 =
-        number.parse().map_err(|_| format!("`{text}` is not a size; write one such as 500MB or 2GB"))?;
-    let bytes = number * scale;
-    if bytes < 1.0 || bytes > isize::MAX as f64 {
-        return Err(format!("`{text}` is out of range; a size is at least one byte"));
+    let size: ByteSize =
+        text.parse().map_err(|_| format!("`{text}` is not a size; write one such as 500MB, 2GB or 2GiB"))?;
+    match usize::try_from(size.as_u64()) {
+        Ok(bytes @ 1..) if isize::try_from(bytes).is_ok() => Ok(bytes),
+        _ => Err(format!("`{text}` is out of range; a size is at least one byte")),
     }
-    Ok(bytes as usize)
 }
 
 #[cfg(test)]

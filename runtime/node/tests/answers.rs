@@ -145,9 +145,9 @@ fn bytes_that_are_no_message_harm_neither_the_master_nor_a_worker() {
     let ports = [pool.address.clone(), worker_address(&pool)];
     for address in ports.iter().cycle().take(40) {
         let mut bytes = vec![0u8; 4096];
-        rand::RngCore::fill_bytes(&mut random, &mut bytes);
+        rand::Rng::fill_bytes(&mut random, &mut bytes);
         let mut socket = std::net::TcpStream::connect(address).unwrap();
-        if rand::Rng::random_bool(&mut random, 0.5) {
+        if rand::RngExt::random_bool(&mut random, 0.5) {
             let _ = socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         }
         let _ = socket.write_all(&bytes);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use partita::events::Event;
 use partita::prelude::*;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use support::{Node, Pool, Setup, assert_same, records, wait_for};
 
 fn chance() -> StdRng {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use partita::PoolOptions;
 use partita::prelude::*;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use support::{Pool, Setup, ordered, records, wait_for};
 
 const SESSIONS: u64 = 3;

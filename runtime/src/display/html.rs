@@ -31,21 +31,7 @@ pub(super) fn preformatted(text: &str) -> String {
 
 /// Escapes text for HTML element content and double-quoted attributes.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    Cow::Owned(escaped)
+    html_escape::encode_quoted_attribute(text)
 }
 
 #[cfg(test)]
@@ -56,7 +42,7 @@ mod tests {
     fn markup_in_values_cannot_become_markup_in_the_page() {
         assert_eq!(
             escape(r#"<img src="x" onerror='a&b'>"#),
-            "&lt;img src=&quot;x&quot; onerror=&#39;a&amp;b&#39;&gt;"
+            "&lt;img src=&quot;x&quot; onerror=&#x27;a&amp;b&#x27;&gt;"
         );
         assert!(matches!(escape("plain"), Cow::Borrowed(_)));
     }

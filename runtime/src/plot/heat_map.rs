@@ -23,7 +23,7 @@ const SCALE: [RGBColor; 3] = [RGBColor(222, 235, 247), RGBColor(90, 163, 207), R
 /// Room for the scale on the right.
 const SCALE_ROOM: i32 = 84;
 
-/// The kind of plot that [`heat_map`](super::heat_map) makes.
+/// The kind of plot that [`heat_map`](super::heat_map()) makes.
 #[derive(Debug, Clone)]
 pub struct HeatMap {
     x: String,

@@ -15,7 +15,7 @@ use super::{Plot, PlotError};
 /// Bounds of the number of intervals.
 const BINS: std::ops::RangeInclusive<usize> = 1..=500;
 
-/// The kind of plot that [`histogram`](super::histogram) makes.
+/// The kind of plot that [`histogram`](super::histogram()) makes.
 #[derive(Debug, Clone)]
 pub struct Histogram {
     column: String,

@@ -17,7 +17,7 @@ const MAX_SERIES: usize = 3 * PALETTE.len();
 /// Above this many points in a series, markers would touch.
 const MAX_MARKERS: usize = 60;
 
-/// The kind of plot that [`line`](super::line) makes.
+/// The kind of plot that [`line`](super::line()) makes.
 #[derive(Debug, Clone)]
 pub struct Line {
     x: String,

@@ -19,7 +19,7 @@ const MAX_LANES: usize = 200;
 /// Above this many tasks, those shorter than two pixels are drawn together.
 const MAX_SINGLE_TASKS: usize = 1500;
 
-/// The kind of plot that [`timeline`](super::timeline) makes.
+/// The kind of plot that [`timeline`](super::timeline()) makes.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     lane: String,

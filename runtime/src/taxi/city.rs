@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 use rand_distr::Distribution;
 use rand_distr::weighted::WeightedAliasIndex;
 

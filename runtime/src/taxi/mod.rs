@@ -2,13 +2,13 @@
 //!
 //! The Taxi and Limousine Commission (TLC) has published its trip records in three schemas over the years.
 //! [`schema_of`] distinguishes them by their columns, and [`TlcSchema::normalise`] converts each to the
-//! schema below, as a plain `LazyFrame` expression pipeline. [`read`] does this for files and counts dirty
+//! schema below, as a plain `LazyFrame` expression pipeline. [`read()`] does this for files and counts dirty
 //! rows ([`dirty_rules`], [`QualityReport`]): they are marked and reported, never dropped silently.
-//! [`generate`] makes any number of trips of the same schema from a seed, with distributions that follow the
+//! [`generate()`] makes any number of trips of the same schema from a seed, with distributions that follow the
 //! published figures.
 //!
 //! `partitioned` makes datasets of them: [`Session::read_trips`](crate::Session::read_trips). The library
-//! contains no trip records; [`download`] fetches a month from TLC.
+//! contains no trip records; [`download()`] fetches a month from TLC.
 //!
 //! # The schema of a trip
 //!

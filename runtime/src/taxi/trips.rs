@@ -2,7 +2,7 @@
 
 use polars::prelude::*;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, LogNormal};
 
 use super::TaxiError;

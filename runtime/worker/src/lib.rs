@@ -1,11 +1,11 @@
 //! A worker of a pool. It connects to the master, runs the tasks it receives in its slots, and keeps
 //! their output (shuffle blocks, cached partitions, large results) until the master asks it to drop it.
 //!
-//! [`connection`] is the connection to the master, [`outbox`] the reports of tasks on it. What the master
-//! has sent and what is kept for it is one [`registration`], which is dropped as a whole when the stream
-//! breaks. [`task`] runs one task in a slot. [`stores`] gives it access to other tasks' rows, here or at
-//! other workers through [`fetch`]; [`blocks`] serves the latter. `partita_engine::memory` decides how
-//! much memory tasks get, [`estimate`] how much they ask for. What a task is and how it is computed is in
+//! `connection` is the connection to the master, `outbox` the reports of tasks on it. What the master
+//! has sent and what is kept for it is one `registration`, which is dropped as a whole when the stream
+//! breaks. `task` runs one task in a slot. `stores` gives it access to other tasks' rows, here or at
+//! other workers through `fetch`; `blocks` serves the latter. `partita_engine::memory` decides how
+//! much memory tasks get, `estimate` how much they ask for. What a task is and how it is computed is in
 //! `partita_engine`.
 
 #![warn(missing_docs)]

@@ -1,7 +1,7 @@
 use std::{env, process};
 
-use indicatif::HumanBytes;
 use partita_bridge::{Command, MimeBundle, Table};
+use partita_events::figures::{bytes, plural};
 
 use super::command::{Answer, Context, answer, refuse};
 
@@ -14,7 +14,7 @@ pub fn variables(context: Context<'_>) -> Answer {
     variables.sort_by(|one, other| one.name.cmp(&other.name));
     let mut table = Table::new(["name", "type", "size"]).right(2);
     for variable in variables {
-        let size = variable.bytes.map(|bytes| HumanBytes(bytes).to_string()).unwrap_or_default();
+        let size = variable.bytes.map(bytes).unwrap_or_default();
         table.row([variable.name, variable.type_name, size]);
     }
     Ok(Some(table.bundle("")))
@@ -79,10 +79,9 @@ pub fn reset(context: Context<'_>) -> Answer {
 /// `2 variables (`a`, `b`)`; `None` for none.
 fn listed(noun: &str, names: Vec<String>) -> Option<String> {
     const SHOWN: usize = 10;
-    let s = if names.len() == 1 { "" } else { "s" };
     let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     let more = if names.len() > SHOWN { ", …" } else { "" };
-    (!names.is_empty()).then(|| format!("{} {noun}{s} ({shown}{more})", names.len()))
+    (!names.is_empty()).then(|| format!("{} ({shown}{more})", plural(names.len(), noun)))
 }
 
 /// Front ends that can end do so before they get here.

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use partita_bridge::{MimeBundle, Stream};
+use partita_events::figures::duration;
 
 use super::command::{Answer, Context, answer, blank, refuse};
 use crate::{
@@ -17,17 +18,17 @@ pub fn time(context: Context<'_>) -> Answer {
     let processor = evaluator.processor_time();
     let outcome = evaluator.run(&Cell { code, ..*cell }, outputs);
     let timing = evaluator.shared().timing().unwrap_or_default();
-    let mut text = format!("wall {}", shown(timing.total));
+    let mut text = format!("wall {}", duration(timing.total));
     let compile: Duration = [Phase::Split, Phase::Probe, Phase::Check, Phase::Codegen, Phase::Link]
         .map(|phase| timing.of(phase))
         .iter()
         .sum();
     let run = timing.of(Phase::Run);
     if compile + run > Duration::ZERO {
-        text.push_str(&format!(": compile {}, run {}", shown(compile), shown(run)));
+        text.push_str(&format!(": compile {}, run {}", duration(compile), duration(run)));
     }
     if let (Some(before), Some(after)) = (processor, evaluator.processor_time()) {
-        text.push_str(&format!("; CPU {}", shown(after.saturating_sub(before))));
+        text.push_str(&format!("; CPU {}", duration(after.saturating_sub(before))));
     }
     text.push('\n');
     // The front end may have gone; the cell runs anyway.
@@ -57,8 +58,4 @@ pub fn opt(context: Context<'_>) -> Answer {
     };
     context.evaluator.shared().change_settings(|settings| settings.optimisation = optimisation);
     Ok(Some(MimeBundle::text(format!("optimisation is {optimisation}"))))
-}
-
-fn shown(time: Duration) -> String {
-    format!("{time:.1?}")
 }

@@ -127,7 +127,7 @@ impl EvaluationProcess {
     /// library). The socket is created in `directory`.
     ///
     /// # Errors
-    /// When the process cannot be started or does not report within [`START_LIMIT`].
+    /// When the process cannot be started or does not report within a minute.
     pub fn spawn(
         executable: &Path,
         library: &Path,

@@ -18,7 +18,7 @@ use polars_plan::utils::aexpr_to_leaf_names_iter;
 /// relies on.
 pub(super) struct RowFilter {
     rows: Arc<dyn PhysicalExpr>,
-    /// Over a frame with [`RowFilter::statistics_schema`]; `None` if no rule applies.
+    /// Over a frame with the schema of `statistics_schema`; `None` if no rule applies.
     skip: Option<Arc<dyn PhysicalExpr>>,
     /// The columns that the predicate uses, in the order of the scan's output.
     live: SchemaRef,

@@ -32,11 +32,16 @@ impl Session {
             return forgotten;
         }
         let job = self.jobs.iter_mut().rfind(|job| job.job == id)?;
-        let stages = job.stages().len();
+        let (stages, beaten) = (job.stages().len(), beaten(job, event));
         job.apply(event);
         if job.stages().len() > stages {
             job.number_latest_stage(self.next_stage);
             self.next_stage += 1;
+        }
+        if let Event::TaskFailed { worker, .. } = event
+            && self::beaten(job, event) > beaten
+        {
+            self.workers.beaten(*worker);
         }
         None
     }
@@ -60,4 +65,10 @@ impl Session {
     pub fn workers(&self) -> &Workers {
         &self.workers
     }
+}
+
+/// Attempts that were not needed, of the stage whose attempt failed.
+fn beaten(job: &Job, event: &Event) -> Option<usize> {
+    let Event::TaskFailed { stage, .. } = event else { return None };
+    job.stage(*stage).map(|stage| stage.beaten)
 }

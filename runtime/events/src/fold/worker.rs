@@ -28,8 +28,10 @@ pub struct Worker {
     pub started: usize,
     /// Attempts that finished on it.
     pub done: usize,
-    /// Attempts that ended on it in another way.
+    /// Attempts that failed on it. Those that came second are not among them.
     pub failed: usize,
+    /// Attempts on it that were not needed, because another one finished first.
+    pub beaten: usize,
     /// Sums over its finished attempts.
     pub totals: TaskMetrics,
 }
@@ -62,6 +64,14 @@ impl Workers {
         self.all.entry(*worker).or_default().apply(event, self.limits.slots);
         if event.job().is_none() {
             self.version += 1;
+        }
+    }
+
+    /// An attempt that failed on a worker was not needed.
+    pub(super) fn beaten(&mut self, worker: WorkerId) {
+        if let Some(worker) = self.all.get_mut(&worker) {
+            worker.failed = worker.failed.saturating_sub(1);
+            worker.beaten += 1;
         }
     }
 
@@ -99,9 +109,13 @@ impl Worker {
         }
     }
 
+    fn ended(&self) -> usize {
+        self.done + self.failed + self.beaten
+    }
+
     /// Attempts that run on it.
     pub fn running(&self) -> usize {
-        if self.lost.is_some() { 0 } else { self.started.saturating_sub(self.done + self.failed) }
+        if self.lost.is_some() { 0 } else { self.started.saturating_sub(self.ended()) }
     }
 }
 

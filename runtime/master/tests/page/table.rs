@@ -168,6 +168,8 @@ fn sparks_json_tells_the_figures_of_the_table() {
             assert_eq!(copies, expected["copies"].as_u64().unwrap() as usize, "{name}");
         }
         let workers = case.served.json(&format!("{app}/allexecutors"));
+        let failed = workers.as_array().unwrap().iter().map(|worker| worker["failedTasks"].as_u64().unwrap());
+        assert_eq!(failed.sum::<u64>(), case.sum("failed"), "{name}");
         let pool = workers.as_array().unwrap().iter().filter(|worker| {
             let joined = |event: &Event| {
                 matches!(event, Event::WorkerJoined { worker: WorkerId(id), .. } if worker["id"] == id.to_string())

@@ -193,7 +193,7 @@ pub(super) fn executor_json(
         "activeTasks": active,
         "failedTasks": worker.failed,
         "completedTasks": worker.done,
-        "totalTasks": active + worker.failed + worker.done,
+        "totalTasks": active + worker.failed + worker.beaten + worker.done,
         "totalDuration": millis(worker.totals.run),
         "totalInputBytes": worker.totals.bytes_read,
         "totalShuffleRead": worker.totals.shuffle_in,
