@@ -20,7 +20,9 @@ fn event_lines() {
             assert!(workers.iter().all(|worker| worker.slots <= 64));
             assert!(!summary::line(job, &workers).is_empty());
             let mut cursor = Cursor::default();
-            while since(job, session.workers(), job.last, &mut cursor, 7).is_some_and(|changes| changes.more) {}
+            while since(job, session.workers(), job.last, &mut cursor, 7).is_some_and(|changes| changes.more)
+            {
+            }
         }
     });
 }

@@ -11,22 +11,19 @@ use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::TaskError;
 use partita_events::{SessionId, WorkerId};
 use partita_wire::pool::from_worker::Message;
-use partita_wire::pool::master_client::MasterClient;
 use partita_wire::pool::to_worker::Message as Order;
 use partita_wire::pool::{
-    BlobRequest, CachedDataset, Chunk, FromWorker, TaskEnded, Versions, WorkerHello, WorkerStatus,
-    WorkerWelcome,
+    CachedDataset, FromWorker, TaskEnded, Versions, WorkerHello, WorkerStatus, WorkerWelcome,
 };
-use partita_wire::{MESSAGE_BYTES, QUEUE, Token, words};
+use partita_wire::{QUEUE, words};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, ClientTlsConfig};
-use tonic::{Code, Status, Streaming};
+use tonic::transport::ClientTlsConfig;
+use tonic::{Code, Status};
 
+use crate::master_channel::MasterChannel;
 use crate::registration::Registration;
 use crate::task::{Launch, failure};
 use crate::{Shared, WorkerError, dial, outbox};
@@ -42,26 +39,6 @@ const FLUSH_EVERY: Duration = Duration::from_millis(20);
 const DATASETS: usize = 256;
 /// The limit for the heartbeat interval that a master may ask for.
 const FASTEST_HEARTBEAT: u32 = 20;
-
-/// The channel to the master; cheap to clone.
-#[derive(Clone)]
-pub(super) struct MasterDial {
-    pub(super) channel: Channel,
-    pub(super) token: Option<Token>,
-}
-
-impl MasterDial {
-    fn client(&self) -> MasterClient<InterceptedService<Channel, impl Interceptor + Clone>> {
-        MasterClient::with_interceptor(self.channel.clone(), Token::send(self.token.clone()))
-            .max_decoding_message_size(MESSAGE_BYTES)
-            .max_encoding_message_size(MESSAGE_BYTES)
-    }
-
-    /// Fetches a frame that a session has sent ahead.
-    pub async fn blob(&self, request: BlobRequest) -> Result<Streaming<Chunk>, Status> {
-        Ok(self.client().get_blob(request).await?.into_inner())
-    }
-}
 
 /// How a connection to the master ended.
 enum Ended {
@@ -151,7 +128,7 @@ async fn serve_until_lost(
     let options = &shared.options;
     let channel = dial::channel(&options.master, tls)
         .map_err(|error| Ended::Refused(format!("`{}` is not an address: {error}", options.master)))?;
-    let master = MasterDial { channel, token: options.token.clone() };
+    let master = MasterChannel { channel, token: options.token.clone() };
     let (to_master, outgoing) = outbox::to_master(4 * QUEUE);
     let hello = hello(shared).await.map_err(|error| Ended::Lost(error.to_string()))?;
     to_master

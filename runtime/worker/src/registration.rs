@@ -15,7 +15,7 @@ use polars::prelude::DataFrame;
 use tokio::sync::mpsc;
 
 use crate::Shared;
-use crate::connection::MasterDial;
+use crate::master_channel::MasterChannel;
 use crate::outbox::Outbox;
 
 /// Everything that belongs to one registration with a master. A new master, or the same one after the
@@ -28,7 +28,7 @@ pub(super) struct Registration {
     pub cache: CacheStore,
     accountant: Arc<Accountant>,
     pub outbox: Arc<Outbox>,
-    master: MasterDial,
+    master: MasterChannel,
     /// `None` after it was closed.
     sessions: Mutex<Option<HashMap<SessionId, Session>>>,
 }
@@ -55,7 +55,7 @@ impl Registration {
         accountant: Arc<Accountant>,
         spill: Arc<SpillDirectory>,
         to_master: mpsc::Sender<Vec<FromWorker>>,
-        master: MasterDial,
+        master: MasterChannel,
     ) -> Self {
         let outbox = Arc::new(Outbox::new(to_master));
         let evictions = outbox.clone();

@@ -17,8 +17,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::connection::MasterDial;
 use crate::fetch::Wanted;
+use crate::master_channel::MasterChannel;
 use crate::registration::{Registration, result_of};
 use crate::{Shared, WorkerOptions, blocks, dial};
 
@@ -44,7 +44,7 @@ fn side(runtime: &Runtime, number: u64, change: impl FnOnce(&mut WorkerOptions))
     let shared = Arc::new(Shared::new(options, listener.local_addr().unwrap(), None).unwrap());
     let stop = CancellationToken::new();
     blocks::serve(shared.clone(), listener, None, stop.clone()).unwrap();
-    let master = MasterDial { channel: dial::channel("127.0.0.1:1", None).unwrap(), token: None };
+    let master = MasterChannel { channel: dial::channel("127.0.0.1:1", None).unwrap(), token: None };
     let (to_master, _) = mpsc::channel(1);
     let kept = Registration::new(
         WorkerId(number),
