@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use partita_events::Event;
+use partita_events::{Event, JobId, PartitionId, StageId, WorkerId};
 use thiserror::Error;
 
 use crate::cache::CachedDatasets;
@@ -20,7 +20,7 @@ use crate::task::{Task, TaskEvent};
 #[derive(Clone)]
 pub struct Worker {
     /// Its number, never reused; 0 is this process.
-    pub id: u64,
+    pub id: WorkerId,
     /// Its name.
     pub name: String,
     /// How many tasks it runs at once.
@@ -65,7 +65,7 @@ pub trait Engine: CachedDatasets {
 
     /// Cancels the tasks of a job, or one attempt (stage, partition, attempt). Queued ones are dropped;
     /// running ones are stopped if possible. Their ends need not be reported.
-    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>);
+    fn cancel(&self, job: JobId, only: Option<(StageId, PartitionId, usize)>);
 
     /// Opens a shuffle, before its map tasks are queued. `events` is notified when blocks are lost, until
     /// the shuffle is removed.
@@ -111,7 +111,7 @@ pub enum EngineError {
     )]
     TaskTooLarge {
         /// The task's partition.
-        partition: usize,
+        partition: PartitionId,
         /// The bytes of the task.
         bytes: usize,
         /// The maximum bytes of a task.

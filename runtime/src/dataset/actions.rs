@@ -101,7 +101,7 @@ impl Dataset {
     }
 
     fn report(&self, result: &JobResult) -> Result<JobReport> {
-        self.session.report(result.job).ok_or_else(|| {
+        self.session.report(result.job.0).ok_or_else(|| {
             PartitaError::argument(
                 "profile",
                 "the report was dropped: too many jobs ran at the same time",

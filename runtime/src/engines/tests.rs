@@ -11,6 +11,7 @@ use partita_engine::codec::{
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
 use partita_engine::{Engine, EngineError, Settings, Worker};
+use partita_events::{JobId, PartitionId, StageId};
 use polars::prelude::*;
 use proptest::prelude::*;
 
@@ -84,7 +85,7 @@ impl Engine for Travelled {
         let arrived = arrived.collect::<Result<_, CodecError>>()?;
         self.engine.submit(arrived, events)
     }
-    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
+    fn cancel(&self, job: JobId, only: Option<(StageId, PartitionId, usize)>) {
         self.engine.cancel(job, only);
     }
     fn open_shuffle(&self, shuffle: ShuffleId, events: Sender<TaskEvent>) {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::Input;
 use polars::prelude::*;
 
@@ -13,7 +14,7 @@ use crate::error::Result;
 
 pub(crate) fn explain(node: &NodeRef) -> Result<String> {
     let next = Cell::new(0);
-    let plan = stages_of(node, &|| next.replace(next.get() + 1), &|_| 0);
+    let plan = stages_of(node, &|| ShuffleId(next.replace(next.get() + 1)), &|_| 0);
     let mut text = String::new();
     for (index, stage) in plan.stages.iter().enumerate() {
         let after = match stage.after.as_slice() {

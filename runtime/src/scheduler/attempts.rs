@@ -1,6 +1,7 @@
 //! What a failed attempt means: another attempt, or the end of the job.
 
 use partita_engine::task::TaskError;
+use partita_events::{PartitionId, StageId, WorkerId};
 
 use super::job::{Failure, Job};
 use super::stage::Attempt;
@@ -19,10 +20,10 @@ impl Job<'_> {
     /// When it was the last attempt, so the job has failed.
     pub(super) fn attempt_failed(
         &mut self,
-        stage: usize,
-        partition: usize,
+        stage: StageId,
+        partition: PartitionId,
         attempt: &Attempt,
-        worker: u64,
+        worker: WorkerId,
         error: &TaskError,
     ) -> Result<(), Failure> {
         match error {
@@ -31,7 +32,7 @@ impl Job<'_> {
             }
             TaskError::FetchFailed { shuffle, map_partitions, cause } => match self.stage_of(*shuffle) {
                 Some(maps) if maps < stage => {
-                    let task = &mut self.stages[stage].tasks[partition];
+                    let task = &mut self.stages[stage.0].tasks[partition.0];
                     task.fetches_failed += 1;
                     if task.fetches_failed >= FETCHES_FAILED {
                         let cause =
@@ -44,12 +45,12 @@ impl Job<'_> {
             },
             TaskError::Failed(cause) => self.count_failure(stage, partition, worker, cause.clone())?,
             TaskError::TooLarge(cause) => {
-                let mut causes = std::mem::take(&mut self.stages[stage].tasks[partition].failures);
+                let mut causes = std::mem::take(&mut self.stages[stage.0].tasks[partition.0].failures);
                 causes.push(cause.clone());
                 return Err(self.task_failed(stage, partition, causes).into());
             }
             TaskError::WorkerLost(_) | TaskError::Cancelled => {
-                let task = &mut self.stages[stage].tasks[partition];
+                let task = &mut self.stages[stage.0].tasks[partition.0];
                 task.workers_lost += 1;
                 if task.workers_lost >= WORKERS_LOST {
                     let mut causes = std::mem::take(&mut task.failures);
@@ -67,13 +68,17 @@ impl Job<'_> {
 
     fn count_failure(
         &mut self,
-        stage: usize,
-        partition: usize,
-        worker: u64,
+        stage: StageId,
+        partition: PartitionId,
+        worker: WorkerId,
         cause: String,
     ) -> Result<(), Failure> {
-        let failures = &mut self.stages[stage].tasks[partition].failures;
-        failures.push(if worker == 0 { cause } else { format!("{cause} (on worker {worker})") });
+        let failures = &mut self.stages[stage.0].tasks[partition.0].failures;
+        failures.push(if worker == WorkerId::EMBEDDED {
+            cause
+        } else {
+            format!("{cause} (on worker {worker})")
+        });
         if failures.len() < self.engine.max_attempts() {
             return Ok(());
         }
@@ -82,9 +87,9 @@ impl Job<'_> {
     }
 
     /// Puts a task back into the queue, unless it is queued, is done, or has another attempt under way.
-    fn run_again(&mut self, stage: usize, partition: usize) {
-        let state = &mut self.stages[stage];
-        let task = &state.tasks[partition];
+    fn run_again(&mut self, stage: StageId, partition: PartitionId) {
+        let state = &mut self.stages[stage.0];
+        let task = &state.tasks[partition.0];
         if task.result.is_none() && !task.is_live() && !state.pending.contains(&partition) {
             state.pending.push(partition);
         }

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use partita_engine::Engine;
 use partita_engine::shuffle::{Partitioner, Salt, ShuffleError, ShuffleId, hot_hashes, range_bounds};
 use partita_engine::task::{Output, Task, TaskEvent, TaskResult};
+use partita_events::{JobId, PartitionId, StageId, WorkerId};
 use polars::prelude::DataFrame;
 
 use super::order::Order;
@@ -52,7 +53,7 @@ impl From<PartitaError> for Failure {
 
 /// One running job.
 pub(super) struct Job<'a> {
-    pub(super) id: usize,
+    pub(super) id: JobId,
     name: &'a str,
     pub(super) next_shuffle: &'a dyn Fn() -> ShuffleId,
     pub(super) engine: &'a dyn Engine,
@@ -78,7 +79,7 @@ pub(super) struct Job<'a> {
 
 impl<'a> Job<'a> {
     pub fn new(
-        id: usize,
+        id: JobId,
         name: &'a str,
         scheduler: &'a Scheduler,
         next_shuffle: &'a dyn Fn() -> ShuffleId,
@@ -112,7 +113,7 @@ impl<'a> Job<'a> {
     pub fn run(mut self) -> Result<JobResult, Failure> {
         let slots = self.engine.slots();
         let (job, action) = (self.id, self.name.to_owned());
-        self.events.emit(Event::JobSubmitted { job: job.into(), action, slots, at: self.events.now() });
+        self.events.emit(Event::JobSubmitted { job, action, slots, at: self.events.now() });
         let outcome = self.run_stages();
         // Nobody needs what is still queued or running of the job.
         self.cancelled.store(true, Ordering::Relaxed);
@@ -126,7 +127,7 @@ impl<'a> Job<'a> {
         }
         let error = outcome.as_ref().err().map(|failure| failure.error().to_string());
         let cancelled = matches!(outcome, Err(Failure::Error(PartitaError::Cancelled { .. })));
-        self.events.emit(Event::JobFinished { job: job.into(), error, cancelled, at: self.events.now() });
+        self.events.emit(Event::JobFinished { job, error, cancelled, at: self.events.now() });
         outcome?;
         let mut last = self.stages.pop().unwrap_or_default();
         let (count, parts) = (last.count(), std::mem::take(&mut last.parts));
@@ -139,7 +140,7 @@ impl<'a> Job<'a> {
         self.submit_ready()?;
         while !self.stages.last().is_none_or(|last| last.finished) {
             if token.is_cancelled() {
-                return Err(PartitaError::Cancelled { job: self.id }.into());
+                return Err(PartitaError::Cancelled { job: self.id.0 }.into());
             }
             match self.receiver.recv_timeout(CANCEL_CHECK) {
                 Ok(event) => self.receive(event)?,
@@ -161,15 +162,7 @@ impl<'a> Job<'a> {
                 let now = Instant::now();
                 live.runs = Some((worker, now));
                 let (job, at) = (self.id, self.events.at(now));
-                self.events.emit(Event::TaskStarted {
-                    job: job.into(),
-                    stage: stage.into(),
-                    partition: partition.into(),
-                    attempt,
-                    worker: worker.into(),
-                    slot,
-                    at,
-                });
+                self.events.emit(Event::TaskStarted { job, stage, partition, attempt, worker, slot, at });
             }
             TaskEvent::Ended { stage, partition, attempt, worker, at, end } => {
                 let ended = self.known(stage, partition).and_then(|task| task.end(attempt));
@@ -179,14 +172,14 @@ impl<'a> Job<'a> {
                     Ok((result, metrics)) => {
                         let job = self.id;
                         if self.speculation.is_some() {
-                            self.stages[stage].times.push(metrics.run);
+                            self.stages[stage.0].times.push(metrics.run);
                         }
                         self.events.emit(Event::TaskFinished {
-                            job: job.into(),
-                            stage: stage.into(),
-                            partition: partition.into(),
+                            job,
+                            stage,
+                            partition,
                             attempt,
-                            worker: worker.into(),
+                            worker,
                             metrics,
                             at,
                         });
@@ -197,11 +190,11 @@ impl<'a> Job<'a> {
                         let (job, cause) = (self.id, error.to_string());
                         let is_retried = retried.is_ok();
                         self.events.emit(Event::TaskFailed {
-                            job: job.into(),
-                            stage: stage.into(),
-                            partition: partition.into(),
+                            job,
+                            stage,
+                            partition,
                             attempt,
-                            worker: worker.into(),
+                            worker,
                             cause,
                             retried: is_retried,
                             at,
@@ -222,20 +215,20 @@ impl<'a> Job<'a> {
     }
 
     /// The task that an event refers to. Events may come from other processes and may be invalid.
-    fn known(&mut self, stage: usize, partition: usize) -> Option<&mut TaskState> {
-        self.stages.get_mut(stage)?.tasks.get_mut(partition)
+    fn known(&mut self, stage: StageId, partition: PartitionId) -> Option<&mut TaskState> {
+        self.stages.get_mut(stage.0)?.tasks.get_mut(partition.0)
     }
 
     /// A task has returned its result.
-    fn done(&mut self, stage: usize, partition: usize, result: TaskResult) -> Result<()> {
+    fn done(&mut self, stage: StageId, partition: PartitionId, result: TaskResult) -> Result<()> {
         let now = self.tick();
-        let task = &mut self.stages[stage].tasks[partition];
+        let task = &mut self.stages[stage.0].tasks[partition.0];
         task.result = Some(result);
         task.done_at = now;
         if task.is_live() {
             self.give_up(stage, partition, "another attempt of this task ended first");
         }
-        let state = &mut self.stages[stage];
+        let state = &mut self.stages[stage.0];
         state.left -= 1;
         if state.left == 0 {
             self.finish_stage(stage)?;
@@ -245,18 +238,18 @@ impl<'a> Job<'a> {
     }
 
     /// Cancels the attempts of a task that are queued or running.
-    pub(super) fn give_up(&mut self, stage: usize, partition: usize, cause: &str) {
+    pub(super) fn give_up(&mut self, stage: StageId, partition: PartitionId, cause: &str) {
         let job = self.id;
-        for live in &mut self.stages[stage].tasks[partition].live {
+        for live in &mut self.stages[stage.0].tasks[partition.0].live {
             let Some(attempt) = live.take() else { continue };
             self.engine.cancel(job, Some((stage, partition, attempt.number)));
             if let Some((worker, _)) = attempt.runs {
                 self.events.emit(Event::TaskFailed {
-                    job: job.into(),
-                    stage: stage.into(),
-                    partition: partition.into(),
+                    job,
+                    stage,
+                    partition,
                     attempt: attempt.number,
-                    worker: worker.into(),
+                    worker,
                     cause: cause.to_owned(),
                     retried: true,
                     at: self.events.now(),
@@ -267,63 +260,62 @@ impl<'a> Job<'a> {
 
     /// Queues every task that can run. Repeats this as long as empty stages end at once.
     pub(super) fn submit_ready(&mut self) -> Result<()> {
-        while let Some(index) = self.next_ready() {
-            self.submit(index)?;
+        while let Some(stage) = self.next_ready() {
+            self.submit(stage)?;
         }
         Ok(())
     }
 
-    fn submit(&mut self, index: usize) -> Result<()> {
+    fn submit(&mut self, stage: StageId) -> Result<()> {
         let (job, at) = (self.id, self.events.now());
-        if !self.stages[index].submitted {
+        if !self.stages[stage.0].submitted {
             // Each partition becomes one file, however it is read.
-            let files = self.is_last(index) && matches!(self.action, Action::Parquet(_));
+            let files = self.is_last(stage) && matches!(self.action, Action::Parquet(_));
             if let Some(above) = self.skew_split.filter(|_| !files) {
-                self.split_hot_partitions(index, above);
+                self.split_hot_partitions(stage, above);
             }
-            let tasks = self.plan.stages[index].inputs.len();
-            let output = self.output_of(index)?;
+            let tasks = self.plan.stages[stage.0].inputs.len();
+            let output = self.output_of(stage)?;
             if let Output::Shuffle { id, .. } = &output {
                 self.engine.open_shuffle(*id, self.sender.clone());
             }
-            self.stages[index].begin(tasks, output);
-            let name = self.plan.stages[index].name.clone();
-            self.events.emit(Event::StageSubmitted { job: job.into(), stage: index.into(), name, tasks, at });
-        } else if let Some((tasks, cause)) = self.stages[index].lost.take() {
-            self.events.emit(Event::StageResubmitted {
-                job: job.into(),
-                stage: index.into(),
-                tasks,
-                cause,
-                at,
-            });
+            self.stages[stage.0].begin(tasks, output);
+            let name = self.plan.stages[stage.0].name.clone();
+            self.events.emit(Event::StageSubmitted { job, stage, name, tasks, at });
+        } else if let Some((tasks, cause)) = self.stages[stage.0].lost.take() {
+            self.events.emit(Event::StageResubmitted { job, stage, tasks, cause, at });
         }
-        let pending = std::mem::take(&mut self.stages[index].pending);
+        let pending = std::mem::take(&mut self.stages[stage.0].pending);
         let queued: Vec<Task> =
-            pending.into_iter().filter_map(|partition| self.task(index, partition, Vec::new())).collect();
+            pending.into_iter().filter_map(|partition| self.task(stage, partition, Vec::new())).collect();
         if !queued.is_empty() {
-            self.send(index, queued)?;
+            self.send(stage, queued)?;
         }
-        if self.stages[index].left == 0 {
-            self.finish_stage(index)?;
+        if self.stages[stage.0].left == 0 {
+            self.finish_stage(stage)?;
         }
         Ok(())
     }
 
-    pub(super) fn is_last(&self, index: usize) -> bool {
-        index + 1 == self.stages.len()
+    pub(super) fn is_last(&self, stage: StageId) -> bool {
+        stage.0 + 1 == self.stages.len()
     }
 
     /// The next attempt of a task.
-    pub(super) fn task(&mut self, stage: usize, partition: usize, excluded: Vec<u64>) -> Option<Task> {
+    pub(super) fn task(
+        &mut self,
+        stage: StageId,
+        partition: PartitionId,
+        excluded: Vec<WorkerId>,
+    ) -> Option<Task> {
         let sent_at = self.tick();
-        let state = &mut self.stages[stage];
+        let state = &mut self.stages[stage.0];
         Some(Task {
             job: self.id,
             stage,
             partition,
-            attempt: state.tasks[partition].attempt(sent_at),
-            input: self.plan.stages[stage].inputs[partition].clone(),
+            attempt: state.tasks[partition.0].attempt(sent_at),
+            input: self.plan.stages[stage.0].inputs[partition.0].clone(),
             output: state.output.clone()?,
             broadcasts: self.broadcasts.clone(),
             queued: Instant::now(),
@@ -332,24 +324,24 @@ impl<'a> Job<'a> {
         })
     }
 
-    pub(super) fn send(&self, stage: usize, tasks: Vec<Task>) -> Result<()> {
+    pub(super) fn send(&self, stage: StageId, tasks: Vec<Task>) -> Result<()> {
         let submitted = self.engine.submit(tasks, self.sender.clone());
         submitted.map_err(|error| self.stage_failed(stage, error.to_string()))
     }
 
-    fn output_of(&mut self, index: usize) -> Result<Output> {
-        Ok(match self.plan.stages[index].sink.clone() {
+    fn output_of(&mut self, stage: StageId) -> Result<Output> {
+        Ok(match self.plan.stages[stage.0].sink.clone() {
             Sink::Shuffle { id, partitioner } => Output::Shuffle { id, partitioner },
             Sink::RangeShuffle { id, sample, by, descending, nulls_last, n } => {
                 let samples = self.stages[sample].take_frames();
                 let bounds = range_bounds(samples, &descending, nulls_last, n)
-                    .map_err(|error| self.stage_failed(index, error.to_string()))?;
+                    .map_err(|error| self.stage_failed(stage, error.to_string()))?;
                 let partitioner = Partitioner::Range { by, descending, nulls_last, bounds };
                 Output::Shuffle { id, partitioner: Arc::new(partitioner) }
             }
             Sink::SaltedShuffle { id, sample, keys, n, salts, copied } => {
                 let hot = self.hot_keys(sample, n);
-                let hot = hot.map_err(|error| self.stage_failed(index, error.to_string()))?;
+                let hot = hot.map_err(|error| self.stage_failed(stage, error.to_string()))?;
                 let salt = Salt::only(salts, hot);
                 let partitioner = match copied {
                     true => Partitioner::Copied { keys, n, salt },
@@ -377,18 +369,14 @@ impl<'a> Job<'a> {
         Ok(hot)
     }
 
-    fn finish_stage(&mut self, index: usize) -> Result<()> {
-        self.stages[index].finished = true;
-        self.events.emit(Event::StageFinished {
-            job: self.id.into(),
-            stage: index.into(),
-            at: self.events.now(),
-        });
-        if let Sink::Broadcast { index: broadcast, schema } = self.plan.stages[index].sink.clone() {
-            let frames = self.stages[index].take_frames();
+    fn finish_stage(&mut self, stage: StageId) -> Result<()> {
+        self.stages[stage.0].finished = true;
+        self.events.emit(Event::StageFinished { job: self.id, stage, at: self.events.now() });
+        if let Sink::Broadcast { index: broadcast, schema } = self.plan.stages[stage.0].sink.clone() {
+            let frames = self.stages[stage.0].take_frames();
             // No task that needs this broadcast is queued yet, so nobody else holds the list for long.
             Arc::make_mut(&mut self.broadcasts)[broadcast] = partita_engine::execute::stack(frames, &schema)
-                .map_err(|error| self.stage_failed(index, error.to_string()))?;
+                .map_err(|error| self.stage_failed(stage, error.to_string()))?;
         }
         Ok(())
     }
@@ -398,13 +386,18 @@ impl<'a> Job<'a> {
         self.clock
     }
 
-    pub(super) fn task_failed(&self, stage: usize, partition: usize, causes: Vec<String>) -> PartitaError {
-        let name = self.plan.stages[stage].name.clone();
-        PartitaError::Task { job: self.id, stage, name, partition, causes }
+    pub(super) fn task_failed(
+        &self,
+        stage: StageId,
+        partition: PartitionId,
+        causes: Vec<String>,
+    ) -> PartitaError {
+        let name = self.plan.stages[stage.0].name.clone();
+        PartitaError::Task { job: self.id.0, stage: stage.0, name, partition: partition.0, causes }
     }
 
-    pub(super) fn stage_failed(&self, stage: usize, cause: String) -> PartitaError {
-        let name = self.plan.stages[stage].name.clone();
-        PartitaError::Stage { job: self.id, stage, name, cause }
+    pub(super) fn stage_failed(&self, stage: StageId, cause: String) -> PartitaError {
+        let name = self.plan.stages[stage.0].name.clone();
+        PartitaError::Stage { job: self.id.0, stage: stage.0, name, cause }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::Output;
+use partita_events::{PartitionId, StageId};
 
 use super::job::{Failure, Job};
 use super::order::{self, Order};
@@ -14,8 +15,8 @@ pub(super) const OUTPUTS_LOST: usize = 8;
 
 impl Job<'_> {
     /// The stage that fills a shuffle.
-    pub(super) fn stage_of(&self, shuffle: ShuffleId) -> Option<usize> {
-        self.plan.stages.iter().position(|stage| stage.sink.shuffle() == Some(shuffle))
+    pub(super) fn stage_of(&self, shuffle: ShuffleId) -> Option<StageId> {
+        self.plan.stages.iter().position(|stage| stage.sink.shuffle() == Some(shuffle)).map(StageId)
     }
 
     /// The output of these tasks is lost, so they count as not done. If a reader found out, only output
@@ -25,14 +26,14 @@ impl Job<'_> {
     /// When it was lost too often.
     pub(super) fn outputs_lost(
         &mut self,
-        stage: usize,
+        stage: StageId,
         partitions: &[usize],
         cause: &str,
         sent_at: Option<u64>,
     ) -> Result<(), Failure> {
         let mut lost = false;
         for &partition in partitions {
-            let state = &mut self.stages[stage];
+            let state = &mut self.stages[stage.0];
             let Some(task) = state.tasks.get_mut(partition) else { continue };
             if task.result.is_none() || sent_at.is_some_and(|sent_at| sent_at < task.done_at) {
                 continue;
@@ -44,7 +45,7 @@ impl Job<'_> {
                 );
                 return Err(self.stage_failed(stage, cause).into());
             }
-            state.undo(partition, cause);
+            state.undo(PartitionId(partition), cause);
             lost = true;
         }
         if lost && self.order_of(stage) == Order::Varies {
@@ -55,7 +56,7 @@ impl Job<'_> {
 
     /// The first stage that has tasks to queue, can read all its input, and is needed. A stage whose
     /// readers are all done is not needed; it is run again only if they are.
-    pub(super) fn next_ready(&self) -> Option<usize> {
+    pub(super) fn next_ready(&self) -> Option<StageId> {
         let mut needed = vec![false; self.stages.len()];
         *needed.last_mut()? = true;
         for (index, stage) in self.plan.stages.iter().enumerate().rev() {
@@ -63,47 +64,48 @@ impl Job<'_> {
                 stage.after.iter().for_each(|&before| needed[before] = true);
             }
         }
-        (0..self.stages.len()).find(|&index| {
+        let ready = (0..self.stages.len()).find(|&index| {
             let before = &self.plan.stages[index].after;
             needed[index]
                 && self.stages[index].waits()
                 && before.iter().all(|&before| self.stages[before].finished)
-        })
+        });
+        ready.map(StageId)
     }
 
-    fn order_of(&self, stage: usize) -> Order {
-        self.orders.get_or_init(|| order::of_stages(&self.plan))[stage]
+    fn order_of(&self, stage: StageId) -> Order {
+        self.orders.get_or_init(|| order::of_stages(&self.plan))[stage.0]
     }
 
     /// Runs all of a stage again, and what was run of the stages after it: if only a few of its tasks ran
     /// again, their blocks would have other rows than those that readers have seen.
-    fn start_over(&mut self, stage: usize, cause: &str) {
+    fn start_over(&mut self, stage: StageId, cause: &str) {
         let mut over = vec![false; self.stages.len()];
-        over[stage] = true;
-        for index in stage + 1..self.stages.len() {
+        over[stage.0] = true;
+        for index in stage.0 + 1..self.stages.len() {
             let reads = self.plan.stages[index].after.iter().any(|&before| over[before]);
             over[index] = reads && self.stages[index].submitted && !self.stages[index].taken;
         }
-        for index in (stage..self.stages.len()).filter(|&index| over[index]) {
-            for partition in 0..self.stages[index].tasks.len() {
-                self.give_up(index, partition, cause);
+        for index in (stage.0..self.stages.len()).filter(|&index| over[index]) {
+            for partition in (0..self.stages[index].tasks.len()).map(PartitionId) {
+                self.give_up(StageId(index), partition, cause);
                 self.stages[index].undo(partition, cause);
             }
             let state = &mut self.stages[index];
-            state.pending = (0..state.tasks.len()).collect();
-            self.renew_shuffle(index);
+            state.pending = (0..state.tasks.len()).map(PartitionId).collect();
+            self.renew_shuffle(StageId(index));
         }
     }
 
     /// Gives a stage a new shuffle to fill, so that cancelled attempts that end anyway cannot add their
     /// blocks to the new ones.
-    fn renew_shuffle(&mut self, index: usize) {
-        let Some(Output::Shuffle { id, .. }) = &mut self.stages[index].output else { return };
+    fn renew_shuffle(&mut self, stage: StageId) {
+        let Some(Output::Shuffle { id, .. }) = &mut self.stages[stage.0].output else { return };
         let (old, new) = (*id, (self.next_shuffle)());
         *id = new;
-        self.plan.stages[index].sink.set_shuffle(new);
-        for stage in &mut self.plan.stages[index + 1..] {
-            for input in stage.inputs.iter_mut().filter(|input| input.reads(old)) {
+        self.plan.stages[stage.0].sink.set_shuffle(new);
+        for later in &mut self.plan.stages[stage.0 + 1..] {
+            for input in later.inputs.iter_mut().filter(|input| input.reads(old)) {
                 Arc::make_mut(input).read_instead(old, new);
             }
         }

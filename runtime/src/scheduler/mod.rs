@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use partita_engine::Engine;
 use partita_engine::cache::CacheId;
 use partita_engine::shuffle::ShuffleId;
+use partita_events::JobId;
 use polars::prelude::DataFrame;
 
 use crate::cancel::Interrupts;
@@ -46,7 +47,7 @@ pub(crate) enum Action {
 /// A job's result: the frames in partition order, or the count.
 pub(crate) struct JobResult {
     /// The job's number.
-    pub job: usize,
+    pub job: JobId,
     /// One frame per partition, for [`Action::Collect`].
     pub frames: Vec<DataFrame>,
     /// The number of rows, for [`Action::Count`].
@@ -111,7 +112,7 @@ impl Scheduler {
         name: &str,
         kept: &dyn Fn(CacheId) -> usize,
     ) -> Result<JobResult, job::Failure> {
-        let id = self.next_job.fetch_add(1, Ordering::Relaxed);
+        let id = JobId(self.next_job.fetch_add(1, Ordering::Relaxed));
         let next_shuffle = || self.next_shuffle();
         let plan = stages_of(node, &next_shuffle, kept);
         job::Job::new(id, name, self, &next_shuffle, plan, action).run()
@@ -119,6 +120,6 @@ impl Scheduler {
 
     /// A new shuffle id.
     pub fn next_shuffle(&self) -> ShuffleId {
-        self.next_shuffle.fetch_add(1, Ordering::Relaxed)
+        ShuffleId(self.next_shuffle.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Input, Step, TaskResult};
+use partita_events::StageId;
 use polars::prelude::{DataFrame, JoinType, PolarsError, PolarsResult};
 
 use super::job::Job;
@@ -20,8 +21,8 @@ const FACTOR: u64 = 2;
 impl Job<'_> {
     /// Replaces inputs that read hot partitions of more than `above` bytes by several inputs, each for
     /// some of the map tasks.
-    pub(super) fn split_hot_partitions(&mut self, index: usize, above: u64) {
-        let inputs = &self.plan.stages[index].inputs;
+    pub(super) fn split_hot_partitions(&mut self, stage: StageId, above: u64) {
+        let inputs = &self.plan.stages[stage.0].inputs;
         let read: Vec<Vec<(ShuffleId, usize)>> = inputs.iter().map(|input| splittable(input)).collect();
         // The sides of a join are checked separately: one may be hot and the other even.
         let sides = read.iter().map(Vec::len).min().unwrap_or(0);
@@ -45,7 +46,7 @@ impl Job<'_> {
             return;
         }
         let (mut parts, mut inputs) = (Vec::new(), Vec::new());
-        for (partition, (input, hot)) in self.plan.stages[index].inputs.drain(..).zip(hottest).enumerate() {
+        for (partition, (input, hot)) in self.plan.stages[stage.0].inputs.drain(..).zip(hottest).enumerate() {
             match hot {
                 None => inputs.push(input),
                 Some((_, shuffle, ranges)) => inputs.extend(ranges.into_iter().map(|range| {
@@ -56,11 +57,11 @@ impl Job<'_> {
             }
             parts.resize(inputs.len(), partition);
         }
-        let stage = &mut self.plan.stages[index];
+        let planned = &mut self.plan.stages[stage.0];
         let s = if split == 1 { "" } else { "s" };
-        stage.name = format!("{} → {split} hot partition{s} split", stage.name);
-        stage.inputs = inputs;
-        self.stages[index].parts = parts;
+        planned.name = format!("{} → {split} hot partition{s} split", planned.name);
+        planned.inputs = inputs;
+        self.stages[stage.0].parts = parts;
     }
 
     /// The bytes that each map task has left for a reduce partition.
@@ -70,7 +71,7 @@ impl Job<'_> {
             Some(TaskResult::Written(sizes)) => sizes.get(partition).copied().unwrap_or(0),
             _ => 0,
         };
-        self.stages[stage].tasks.iter().map(|task| of(&task.result)).collect()
+        self.stages[stage.0].tasks.iter().map(|task| of(&task.result)).collect()
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use partita_events::{PartitionId, StageId, WorkerId};
+
 use super::job::Job;
 use super::stage::StageState;
 use crate::error::Result;
@@ -36,12 +38,12 @@ impl Job<'_> {
             return Ok(());
         }
         speculation.looked = Some(now);
-        for stage in 0..self.stages.len() {
-            let slow = slow(&self.stages[stage], now);
-            let mut workers: Vec<u64> = slow.iter().map(|(_, worker)| *worker).collect();
+        for stage in (0..self.stages.len()).map(StageId) {
+            let slow = slow(&self.stages[stage.0], now);
+            let mut workers: Vec<WorkerId> = slow.iter().map(|(_, worker)| *worker).collect();
             workers.sort_unstable();
             workers.dedup();
-            let waiting = if slow.is_empty() { Vec::new() } else { waiting(&self.stages[stage]) };
+            let waiting = if slow.is_empty() { Vec::new() } else { waiting(&self.stages[stage.0]) };
             let slow = slow.into_iter().map(|(partition, worker)| (partition, vec![worker]));
             let behind = waiting.into_iter().map(|partition| (partition, workers.clone()));
             for (partition, excluded) in slow.chain(behind) {
@@ -59,7 +61,7 @@ impl Job<'_> {
 }
 
 /// The tasks of a stage that are slow and have one attempt, with their workers.
-fn slow(stage: &StageState, now: Instant) -> Vec<(usize, u64)> {
+fn slow(stage: &StageState, now: Instant) -> Vec<(PartitionId, WorkerId)> {
     let done = stage.tasks.len() - stage.left;
     let enough = ((stage.tasks.len() as f64 * QUANTILE) as usize).max(1);
     if stage.left == 0 || done < enough || stage.times.is_empty() {
@@ -76,18 +78,18 @@ fn slow(stage: &StageState, now: Instant) -> Vec<(usize, u64)> {
             _ => None,
         })
         .filter(|(_, (_, since))| now.saturating_duration_since(*since) > limit)
-        .map(|(partition, (worker, _))| (partition, worker))
+        .map(|(partition, (worker, _))| (PartitionId(partition), worker))
         .collect()
 }
 
 /// The tasks of a stage that have one attempt, which has not started.
-fn waiting(stage: &StageState) -> Vec<usize> {
+fn waiting(stage: &StageState) -> Vec<PartitionId> {
     let tasks = stage.tasks.iter().enumerate();
     tasks
         .filter(|(_, task)| match &task.live {
             [Some(only), None] | [None, Some(only)] => only.runs.is_none(),
             _ => false,
         })
-        .map(|(partition, _)| partition)
+        .map(|(partition, _)| PartitionId(partition))
         .collect()
 }

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use polars::prelude::DataFrame;
 
 use partita_engine::task::{Output, TaskResult};
+use partita_events::{PartitionId, WorkerId};
 
 /// The state of a stage.
 #[derive(Default)]
@@ -20,7 +21,7 @@ pub(super) struct StageState {
     /// The number of tasks not done.
     pub left: usize,
     /// Partitions to be queued as soon as the earlier stages are finished.
-    pub pending: Vec<usize>,
+    pub pending: Vec<PartitionId>,
     /// How many of those were done before, and how their output was lost.
     pub lost: Option<(usize, String)>,
     /// For each task, the partition that it computes completely or in part; empty if each task has its
@@ -37,7 +38,7 @@ impl StageState {
         self.output = Some(output);
         self.tasks.resize_with(tasks, TaskState::default);
         self.left = tasks;
-        self.pending = (0..tasks).collect();
+        self.pending = (0..tasks).map(PartitionId).collect();
     }
 
     /// Whether some of its tasks wait to be queued.
@@ -46,8 +47,8 @@ impl StageState {
     }
 
     /// A task's output is lost, so it must be run again.
-    pub fn undo(&mut self, partition: usize, cause: &str) {
-        if self.tasks[partition].result.take().is_some() {
+    pub fn undo(&mut self, partition: PartitionId, cause: &str) {
+        if self.tasks[partition.0].result.take().is_some() {
             self.left += 1;
             self.finished = false;
             self.pending.push(partition);
@@ -105,7 +106,7 @@ pub(super) struct Attempt {
     /// When it was queued, by the job's own event count.
     pub sent_at: u64,
     /// The worker that runs it, and since when.
-    pub runs: Option<(u64, Instant)>,
+    pub runs: Option<(WorkerId, Instant)>,
 }
 
 impl TaskState {

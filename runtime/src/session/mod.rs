@@ -15,7 +15,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use partita_engine::own_directory::OwnDirectory;
-use partita_engine::{Engine, cache::CacheLease, execute::slots::inside_task};
+use partita_engine::{
+    Engine,
+    cache::{CacheId, CacheLease},
+    execute::slots::inside_task,
+};
 
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
@@ -257,7 +261,7 @@ impl Session {
             ));
         }
         let result = self.inner.scheduler.run(node, action, name);
-        let job = result.as_ref().map_or_else(PartitaError::job, |result| Some(result.job));
+        let job = result.as_ref().map_or_else(PartitaError::job, |result| Some(result.job.0));
         if let Some(job) = job {
             self.inner.last_job.store(job, Ordering::Relaxed);
         }
@@ -275,7 +279,7 @@ impl Session {
 
     /// Reserves room in the engine's cache for one dataset until the lease is dropped.
     pub(crate) fn lease_cache(&self) -> Arc<CacheLease> {
-        let id = self.inner.next_cache.fetch_add(1, Ordering::Relaxed);
+        let id = CacheId(self.inner.next_cache.fetch_add(1, Ordering::Relaxed));
         Arc::new(CacheLease::new(id, self.inner.engine.clone()))
     }
 
@@ -315,7 +319,7 @@ mod tests {
         let session = Session::embedded(2).unwrap();
         let cached = session.range(0, 100, 4).cache();
         cached.collect().unwrap();
-        let id = 0;
+        let id = CacheId(0);
         assert_eq!(session.engine().cached_partitions(id), (4, 0));
         drop(cached);
         // A slot drops its task's part of the plan shortly after it has reported the task's end.

@@ -2,8 +2,9 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use partita_engine::shuffle::Owner;
 use partita_engine::shuffle::block::{Block, Packing, write_blocks};
+use partita_engine::shuffle::{Owner, ShuffleId};
+use partita_events::SessionId;
 use partita_wire::pool::blocks_server::{Blocks, BlocksServer};
 use partita_wire::pool::{FetchRequest, TaskKey};
 use partita_wire::{ChunkStream, ChunkWriter, Token, chunks};
@@ -107,7 +108,8 @@ impl Blocks for Service {
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<ChunkStream>, Status> {
         let request = request.into_inner();
         let registration = self.registration()?;
-        let owner = Owner::Shuffle { session: request.session, shuffle: request.shuffle };
+        let owner =
+            Owner::Shuffle { session: SessionId(request.session), shuffle: ShuffleId(request.shuffle) };
         let wanted: Vec<usize> = request.map_partitions.iter().map(|map| *map as usize).collect();
         let found = registration.blocks.blocks(owner, request.partition as usize, Some(&wanted));
         let found = found.map_err(|missing| {

@@ -5,26 +5,25 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use crossbeam_channel::{Sender, TrySendError};
-use partita_engine::cache::KeptDataset;
+use partita_engine::cache::{CacheId, KeptDataset};
 use partita_engine::memory::heap;
+use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::TaskError;
+use partita_events::{SessionId, WorkerId};
 use partita_wire::pool::from_worker::Message;
-use partita_wire::pool::master_client::MasterClient;
 use partita_wire::pool::to_worker::Message as Order;
 use partita_wire::pool::{
-    BlobRequest, CachedDataset, Chunk, FromWorker, TaskEnded, Versions, WorkerHello, WorkerStatus,
-    WorkerWelcome,
+    CachedDataset, FromWorker, TaskEnded, Versions, WorkerHello, WorkerStatus, WorkerWelcome,
 };
-use partita_wire::{MESSAGE_BYTES, QUEUE, Token, words};
+use partita_wire::{QUEUE, words};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, ClientTlsConfig};
-use tonic::{Code, Status, Streaming};
+use tonic::transport::ClientTlsConfig;
+use tonic::{Code, Status};
 
+use crate::master_channel::MasterChannel;
 use crate::registration::Registration;
 use crate::task::{Launch, failure};
 use crate::{Shared, WorkerError, dial, outbox};
@@ -40,26 +39,6 @@ const FLUSH_EVERY: Duration = Duration::from_millis(20);
 const DATASETS: usize = 256;
 /// The limit for the heartbeat interval that a master may ask for.
 const FASTEST_HEARTBEAT: u32 = 20;
-
-/// The channel to the master; cheap to clone.
-#[derive(Clone)]
-pub(super) struct MasterDial {
-    pub(super) channel: Channel,
-    pub(super) token: Option<Token>,
-}
-
-impl MasterDial {
-    fn client(&self) -> MasterClient<InterceptedService<Channel, impl Interceptor + Clone>> {
-        MasterClient::with_interceptor(self.channel.clone(), Token::send(self.token.clone()))
-            .max_decoding_message_size(MESSAGE_BYTES)
-            .max_encoding_message_size(MESSAGE_BYTES)
-    }
-
-    /// Fetches a frame that a session has sent ahead.
-    pub async fn blob(&self, request: BlobRequest) -> Result<Streaming<Chunk>, Status> {
-        Ok(self.client().get_blob(request).await?.into_inner())
-    }
-}
 
 /// How a connection to the master ended.
 enum Ended {
@@ -149,7 +128,7 @@ async fn serve_until_lost(
     let options = &shared.options;
     let channel = dial::channel(&options.master, tls)
         .map_err(|error| Ended::Refused(format!("`{}` is not an address: {error}", options.master)))?;
-    let master = MasterDial { channel, token: options.token.clone() };
+    let master = MasterChannel { channel, token: options.token.clone() };
     let (to_master, outgoing) = outbox::to_master(4 * QUEUE);
     let hello = hello(shared).await.map_err(|error| Ended::Lost(error.to_string()))?;
     to_master
@@ -164,7 +143,7 @@ async fn serve_until_lost(
     };
     tracing::info!("worker {} is number {worker} of the pool at {}", options.name, options.master);
     let registration = Arc::new(Registration::new(
-        worker,
+        WorkerId(worker),
         shared.accountant.clone(),
         shared.spill.clone(),
         to_master.clone(),
@@ -218,16 +197,20 @@ async fn handle_order(
         }
         Some(Order::Cancel(cancel)) => in_background(registration, move |kept| kept.cancel(&cancel)),
         Some(Order::RemoveShuffle(gone)) => {
-            in_background(registration, move |kept| kept.remove_shuffle(gone.session, gone.shuffle));
+            in_background(registration, move |kept| {
+                kept.remove_shuffle(SessionId(gone.session), ShuffleId(gone.shuffle))
+            });
         }
         Some(Order::RemoveCache(gone)) => {
-            in_background(registration, move |kept| kept.remove_cache(gone.session, gone.cache));
+            in_background(registration, move |kept| {
+                kept.remove_cache(SessionId(gone.session), CacheId(gone.cache))
+            });
         }
         Some(Order::RemoveBlob(gone)) => {
-            in_background(registration, move |kept| kept.remove_blob(gone.session, gone.blob));
+            in_background(registration, move |kept| kept.remove_blob(SessionId(gone.session), gone.blob));
         }
         Some(Order::EndSession(gone)) => in_background(registration, move |kept| {
-            kept.end_session(gone.session);
+            kept.end_session(SessionId(gone.session));
             // Other processes may need the memory before the next task does.
             heap::give_back();
         }),
@@ -262,8 +245,8 @@ fn datasets(registration: &Registration) -> Vec<CachedDataset> {
     kept.sort_by_key(|dataset| std::cmp::Reverse(dataset.memory_bytes + dataset.disk_bytes));
     kept.truncate(DATASETS);
     let message = |dataset: KeptDataset| CachedDataset {
-        session: dataset.session,
-        cache: dataset.cache,
+        session: dataset.session.0,
+        cache: dataset.cache.0,
         level: dataset.level.to_string(),
         in_memory: dataset.in_memory as u32,
         on_disk: dataset.on_disk as u32,

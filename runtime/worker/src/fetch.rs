@@ -8,6 +8,7 @@ use partita_engine::codec::ShuffleSource;
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::shuffle::block::read_blocks;
 use partita_engine::task::TaskError;
+use partita_events::SessionId;
 use partita_wire::pool::blocks_client::BlocksClient;
 use partita_wire::pool::{Chunk, FetchRequest};
 use partita_wire::{ChunkReader, MESSAGE_BYTES, Token, words};
@@ -25,7 +26,7 @@ const MOST_CHANNELS: usize = 1024;
 /// What to fetch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
-    pub session: u64,
+    pub session: SessionId,
     pub shuffle: ShuffleId,
     pub partition: usize,
 }
@@ -83,8 +84,8 @@ impl Fetcher {
 
     async fn open_one(&self, wanted: &Wanted, source: &ShuffleSource) -> Result<Incoming, Status> {
         let request = FetchRequest {
-            session: wanted.session,
-            shuffle: wanted.shuffle,
+            session: wanted.session.0,
+            shuffle: wanted.shuffle.0,
             partition: wanted.partition as u32,
             map_partitions: source.map_partitions.iter().map(|map| *map as u32).collect(),
         };

@@ -15,6 +15,7 @@ mod connection;
 mod dial;
 mod estimate;
 mod fetch;
+mod master_channel;
 mod options;
 mod outbox;
 mod registration;

@@ -7,6 +7,7 @@ use partita_engine::codec::{self, BlobError};
 use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, SpillError, Use};
 use partita_engine::shuffle::block::read_stream;
 use partita_engine::shuffle::{BlockStore, MapOutput, Owner, ShuffleId};
+use partita_events::{JobId, PartitionId, SessionId, StageId, TaskId, WorkerId};
 use partita_wire::ChunkReader;
 use partita_wire::pool::from_worker::Message;
 use partita_wire::pool::{BlobRequest, CacheEvicted, CachedPartition, CancelTasks, FromWorker, TaskKey};
@@ -14,7 +15,7 @@ use polars::prelude::DataFrame;
 use tokio::sync::mpsc;
 
 use crate::Shared;
-use crate::connection::MasterDial;
+use crate::master_channel::MasterChannel;
 use crate::outbox::Outbox;
 
 /// Everything that belongs to one registration with a master. A new master, or the same one after the
@@ -22,14 +23,14 @@ use crate::outbox::Outbox;
 /// ended.
 pub(super) struct Registration {
     /// The master's number for this worker.
-    pub worker: u64,
+    pub worker: WorkerId,
     pub blocks: BlockStore,
     pub cache: CacheStore,
     accountant: Arc<Accountant>,
     pub outbox: Arc<Outbox>,
-    master: MasterDial,
+    master: MasterChannel,
     /// `None` after it was closed.
-    sessions: Mutex<Option<HashMap<u64, Session>>>,
+    sessions: Mutex<Option<HashMap<SessionId, Session>>>,
 }
 
 #[derive(Default)]
@@ -50,17 +51,18 @@ struct Blob {
 
 impl Registration {
     pub fn new(
-        worker: u64,
+        worker: WorkerId,
         accountant: Arc<Accountant>,
         spill: Arc<SpillDirectory>,
         to_master: mpsc::Sender<Vec<FromWorker>>,
-        master: MasterDial,
+        master: MasterChannel,
     ) -> Self {
         let outbox = Arc::new(Outbox::new(to_master));
         let evictions = outbox.clone();
         let on_evicted = move |key: CacheKey| {
-            let gone = CachedPartition { cache: key.cache, partition: key.partition as u32, on_disk: false };
-            let evicted = CacheEvicted { session: key.session, partitions: vec![gone] };
+            let gone =
+                CachedPartition { cache: key.cache.0, partition: key.partition as u32, on_disk: false };
+            let evicted = CacheEvicted { session: key.session.0, partitions: vec![gone] };
             evictions.send(|| Message::Evicted(evicted));
         };
         Self {
@@ -78,14 +80,16 @@ impl Registration {
     pub fn begin(&self, key: TaskKey) -> Arc<AtomicBool> {
         let cancelled = Arc::new(AtomicBool::new(false));
         if let Some(sessions) = &mut *self.sessions() {
-            sessions.entry(key.session).or_default().tasks.insert(key, cancelled.clone());
+            sessions.entry(SessionId(key.session)).or_default().tasks.insert(key, cancelled.clone());
         }
         cancelled
     }
 
     /// A task has ended, successfully or not.
     pub fn end(&self, key: &TaskKey) {
-        if let Some(session) = self.sessions().as_mut().and_then(|sessions| sessions.get_mut(&key.session)) {
+        if let Some(session) =
+            self.sessions().as_mut().and_then(|sessions| sessions.get_mut(&SessionId(key.session)))
+        {
             session.tasks.remove(key);
             if session.tasks.is_empty() {
                 session.removed_shuffles.clear();
@@ -97,7 +101,8 @@ impl Registration {
     /// Cancels tasks.
     pub fn cancel(&self, cancel: &CancelTasks) {
         let sessions = self.sessions();
-        let Some(session) = sessions.as_ref().and_then(|sessions| sessions.get(&cancel.session)) else {
+        let Some(session) = sessions.as_ref().and_then(|sessions| sessions.get(&SessionId(cancel.session)))
+        else {
             return;
         };
         for (key, cancelled) in &session.tasks {
@@ -109,7 +114,9 @@ impl Registration {
         // These are results that nobody will fetch.
         self.blocks.remove_all(|owner| match (owner, &cancel.only) {
             (Owner::Shuffle { .. }, _) => false,
-            (Owner::Result { session, job, .. }, None) => (*session, *job) == (cancel.session, cancel.job),
+            (Owner::Result { session, task, .. }, None) => {
+                (session.0, task.job.0 as u64) == (cancel.session, cancel.job)
+            }
             (result, Some(only)) => *result == result_of(only),
         });
     }
@@ -120,7 +127,7 @@ impl Registration {
             key,
             |session| !session.removed_shuffles.contains(&shuffle),
             || {
-                let owner = Owner::Shuffle { session: key.session, shuffle };
+                let owner = Owner::Shuffle { session: SessionId(key.session), shuffle };
                 self.blocks.open(owner);
                 self.blocks.put(owner, map_partition, output);
             },
@@ -149,7 +156,7 @@ impl Registration {
     /// Runs `action` for a task that is not cancelled, and keeps it from being cancelled meanwhile.
     fn while_wanted(&self, key: &TaskKey, also: impl FnOnce(&Session) -> bool, action: impl FnOnce()) {
         let sessions = self.sessions();
-        let session = sessions.as_ref().and_then(|sessions| sessions.get(&key.session));
+        let session = sessions.as_ref().and_then(|sessions| sessions.get(&SessionId(key.session)));
         let wanted = session.is_some_and(|session| {
             let running = session.tasks.get(key).is_some_and(|cancelled| !cancelled.load(Ordering::Relaxed));
             running && also(session)
@@ -159,7 +166,7 @@ impl Registration {
         }
     }
 
-    pub fn remove_shuffle(&self, session: u64, shuffle: ShuffleId) {
+    pub fn remove_shuffle(&self, session: SessionId, shuffle: ShuffleId) {
         self.of_session(session, |session| {
             if !session.tasks.is_empty() {
                 session.removed_shuffles.insert(shuffle);
@@ -168,7 +175,7 @@ impl Registration {
         self.blocks.remove(Owner::Shuffle { session, shuffle });
     }
 
-    pub fn remove_cache(&self, session: u64, cache: CacheId) {
+    pub fn remove_cache(&self, session: SessionId, cache: CacheId) {
         self.of_session(session, |session| {
             if !session.tasks.is_empty() {
                 session.removed_caches.insert(cache);
@@ -177,14 +184,14 @@ impl Registration {
         self.cache.remove(session, cache);
     }
 
-    pub fn remove_blob(&self, session: u64, blob: u64) {
+    pub fn remove_blob(&self, session: SessionId, blob: u64) {
         let mut removed = None;
         self.of_session(session, |session| removed = session.blobs.remove(&blob));
         drop(removed);
     }
 
     /// Drops everything of a session.
-    pub fn end_session(&self, session: u64) {
+    pub fn end_session(&self, session: SessionId) {
         let ended = self.sessions().as_mut().and_then(|sessions| sessions.remove(&session));
         if let Some(ended) = &ended {
             ended.give_up();
@@ -205,21 +212,21 @@ impl Registration {
         self.cache.remove_all(|_| true);
     }
 
-    fn of_session(&self, session: u64, change: impl FnOnce(&mut Session)) {
+    fn of_session(&self, session: SessionId, change: impl FnOnce(&mut Session)) {
         if let Some(session) = self.sessions().as_mut().and_then(|sessions| sessions.get_mut(&session)) {
             change(session);
         }
     }
 
     /// What the session's tasks have in common; empty if the session has ended.
-    pub fn shared(&self, session: u64) -> Arc<codec::Shared> {
+    pub fn shared(&self, session: SessionId) -> Arc<codec::Shared> {
         let mut shared = Arc::default();
         self.of_session(session, |session| shared = session.shared.clone());
         shared
     }
 
     /// A frame that the session has sent ahead, fetched from the master the first time. Blocks.
-    pub fn blob(&self, shared: &Shared, session: u64, blob: u64) -> Result<DataFrame, BlobError> {
+    pub fn blob(&self, shared: &Shared, session: SessionId, blob: u64) -> Result<DataFrame, BlobError> {
         let mut place = None;
         self.of_session(session, |session| place = Some(session.blobs.entry(blob).or_default().clone()));
         let Some(place) = place else { return Err(BlobError::SessionEnded) };
@@ -227,7 +234,7 @@ impl Registration {
         if let Some(blob) = &*place {
             return Ok(blob.frame.clone());
         }
-        let request = BlobRequest { session, blob };
+        let request = BlobRequest { session: session.0, blob };
         let cause = |status: tonic::Status| BlobError::NotReceived(status.message().to_owned());
         let stream = shared.runtime.block_on(self.master.blob(request)).map_err(cause)?;
         let reader = ChunkReader::new(stream, shared.runtime.clone(), shared.options.fetch_silence);
@@ -239,7 +246,7 @@ impl Registration {
         Ok(frame)
     }
 
-    fn sessions(&self) -> MutexGuard<'_, Option<HashMap<u64, Session>>> {
+    fn sessions(&self) -> MutexGuard<'_, Option<HashMap<SessionId, Session>>> {
         self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -254,13 +261,12 @@ impl Session {
 
 /// A task's result as an owner of blocks.
 pub(super) fn result_of(key: &TaskKey) -> Owner {
-    Owner::Result {
-        session: key.session,
-        job: key.job,
-        stage: key.stage,
-        partition: key.partition,
-        attempt: key.attempt,
-    }
+    let task = TaskId {
+        job: JobId(key.job as usize),
+        stage: StageId(key.stage as usize),
+        partition: PartitionId(key.partition as usize),
+    };
+    Owner::Result { session: SessionId(key.session), task, attempt: key.attempt as usize }
 }
 
 /// Shuffle blocks are moved first: they are read once, and nothing of them is lost. Cached partitions

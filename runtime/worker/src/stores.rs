@@ -10,6 +10,7 @@ use partita_engine::memory::{Reservation, heap};
 use partita_engine::shuffle::block::Block;
 use partita_engine::shuffle::{Owner, Partitioner, ShuffleId};
 use partita_engine::task::TaskError;
+use partita_events::SessionId;
 use partita_wire::pool::{CachedPartition, TaskKey};
 use polars::prelude::*;
 
@@ -74,7 +75,7 @@ impl TaskStores<'_> {
     }
 
     fn local(&self, shuffle: ShuffleId, partition: usize, maps: &[usize]) -> Result<Frames, TaskError> {
-        let owner = Owner::Shuffle { session: self.key.session, shuffle };
+        let owner = Owner::Shuffle { session: SessionId(self.key.session), shuffle };
         let found = self.registration.blocks.blocks(owner, partition, Some(maps));
         let found = found.map_err(|missing| TaskError::FetchFailed {
             shuffle,
@@ -121,7 +122,7 @@ impl Stores for TaskStores<'_> {
         }
         let (here, there): (Vec<_>, Vec<_>) =
             sources.iter().partition(|source| source.worker == self.registration.worker);
-        let wanted = Wanted { session: self.key.session, shuffle, partition };
+        let wanted = Wanted { session: SessionId(self.key.session), shuffle, partition };
         let mut frames = self.remote(&wanted, &there)?;
         let maps: Vec<usize> = here.iter().flat_map(|source| &source.map_partitions).copied().collect();
         frames.extend(self.local(shuffle, partition, &maps)?);
@@ -147,7 +148,7 @@ impl Stores for TaskStores<'_> {
     }
 
     fn cached(&self, cache: CacheId, partition: usize) -> Option<DataFrame> {
-        let key = CacheKey { session: self.key.session, cache, partition };
+        let key = CacheKey { session: SessionId(self.key.session), cache, partition };
         self.registration.cache.get(key).ok().flatten()
     }
 
@@ -161,7 +162,7 @@ impl Stores for TaskStores<'_> {
         if !self.registration.may_cache(&self.key, cache) {
             return Ok(0);
         }
-        let key = CacheKey { session: self.key.session, cache, partition };
+        let key = CacheKey { session: SessionId(self.key.session), cache, partition };
         let kept = self.registration.cache.put(key, level, rows)?;
         // It was removed while it was being stored; nobody would remove it later.
         if !self.registration.may_cache(&self.key, cache) {
@@ -173,7 +174,11 @@ impl Stores for TaskStores<'_> {
             Kept::InMemory => (false, 0),
             Kept::OnDisk(bytes) => (true, bytes),
         };
-        self.cached.borrow_mut().push(CachedPartition { cache, partition: partition as u32, on_disk });
+        self.cached.borrow_mut().push(CachedPartition {
+            cache: cache.0,
+            partition: partition as u32,
+            on_disk,
+        });
         Ok(spilled)
     }
 

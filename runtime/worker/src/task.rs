@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use partita_engine::cache::CacheKey;
+use partita_engine::cache::{CacheId, CacheKey};
 use partita_engine::codec::{self, Decoded};
 use partita_engine::execute::slots::Busy;
 use partita_engine::memory::{Refused, heap};
@@ -13,7 +13,7 @@ use partita_engine::shuffle::MapOutput;
 use partita_engine::shuffle::block::{Packing, write_stream};
 use partita_engine::task::{Task, TaskError, TaskResult};
 use partita_engine::{execute::execute, panic_text};
-use partita_events::TaskMetrics;
+use partita_events::{SessionId, TaskMetrics};
 use partita_wire::INLINE_BYTES;
 use partita_wire::pool::from_worker::Message;
 use partita_wire::pool::task_ended::Outcome;
@@ -88,8 +88,8 @@ impl Attempt<'_> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(TaskError::Cancelled);
         }
-        let blob = |number| self.registration.blob(self.shared, self.key.session, number);
-        let shared = self.registration.shared(self.key.session);
+        let blob = |number| self.registration.blob(self.shared, SessionId(self.key.session), number);
+        let shared = self.registration.shared(SessionId(self.key.session));
         let decoded = codec::decode(body, &self.shared.access, &shared, &blob);
         let mut decoded = decoded.map_err(|error| TaskError::Failed(error.to_string()))?;
         decoded.task.queued = self.arrived;
@@ -155,7 +155,7 @@ impl Attempt<'_> {
     fn refused(&self, refused: Refused, task: &Task, estimate: &Estimate, need: usize) -> TaskError {
         match refused {
             Refused::TooLarge { most } => TaskError::TooLarge(too_large(
-                task.partition,
+                task.partition.0,
                 estimate.known,
                 need,
                 most,
@@ -187,7 +187,11 @@ impl Attempt<'_> {
 fn without_evicted(mut outcome: Outcome, key: &TaskKey, registration: &Registration) -> Outcome {
     if let Outcome::Success(success) = &mut outcome {
         success.cached.retain(|CachedPartition { cache, partition, .. }| {
-            let key = CacheKey { session: key.session, cache: *cache, partition: *partition as usize };
+            let key = CacheKey {
+                session: SessionId(key.session),
+                cache: CacheId(*cache),
+                partition: *partition as usize,
+            };
             registration.cache.contains(key)
         });
     }
@@ -201,7 +205,7 @@ pub(super) fn failure(error: &TaskError) -> Outcome {
         TaskError::Failed(_) => Kind::Failed,
         TaskError::TooLarge(_) => Kind::TooLarge,
         TaskError::FetchFailed { shuffle, map_partitions, cause } => {
-            failure.shuffle = *shuffle;
+            failure.shuffle = shuffle.0;
             failure.map_partitions = map_partitions.iter().map(|map| *map as u32).collect();
             failure.message = cause.clone();
             Kind::FetchFailed

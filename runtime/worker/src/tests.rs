@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use partita_engine::codec::ShuffleSource;
 use partita_engine::memory::Reclaim;
-use partita_engine::shuffle::{MapOutput, Owner};
+use partita_engine::shuffle::{MapOutput, Owner, ShuffleId};
 use partita_engine::task::TaskError;
+use partita_events::{SessionId, WorkerId};
 use partita_wire::Token;
 use partita_wire::pool::TaskKey;
 use polars::prelude::*;
@@ -16,12 +17,12 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::connection::MasterDial;
 use crate::fetch::Wanted;
+use crate::master_channel::MasterChannel;
 use crate::registration::{Registration, result_of};
 use crate::{Shared, WorkerOptions, blocks, dial};
 
-const SHUFFLE: Owner = Owner::Shuffle { session: 1, shuffle: 5 };
+const SHUFFLE: Owner = Owner::Shuffle { session: SessionId(1), shuffle: ShuffleId(5) };
 
 /// A worker without slots and master: its blocks, and the service that serves them.
 struct Side {
@@ -43,9 +44,15 @@ fn side(runtime: &Runtime, number: u64, change: impl FnOnce(&mut WorkerOptions))
     let shared = Arc::new(Shared::new(options, listener.local_addr().unwrap(), None).unwrap());
     let stop = CancellationToken::new();
     blocks::serve(shared.clone(), listener, None, stop.clone()).unwrap();
-    let master = MasterDial { channel: dial::channel("127.0.0.1:1", None).unwrap(), token: None };
+    let master = MasterChannel { channel: dial::channel("127.0.0.1:1", None).unwrap(), token: None };
     let (to_master, _) = mpsc::channel(1);
-    let kept = Registration::new(number, shared.accountant.clone(), shared.spill.clone(), to_master, master);
+    let kept = Registration::new(
+        WorkerId(number),
+        shared.accountant.clone(),
+        shared.spill.clone(),
+        to_master,
+        master,
+    );
     let kept = Arc::new(kept);
     shared.register(Some(kept.clone()));
     Side { shared, kept, _stop: stop.drop_guard(), _directory: directory }
@@ -69,7 +76,7 @@ impl Side {
     }
 
     fn fetch(&self, sources: &[&ShuffleSource]) -> Result<Vec<(usize, Vec<DataFrame>)>, TaskError> {
-        let wanted = Wanted { session: 1, shuffle: 5, partition: 1 };
+        let wanted = Wanted { session: SessionId(1), shuffle: ShuffleId(5), partition: 1 };
         let mut frames = Vec::new();
         for stream in self.shared.fetcher.open(&wanted, sources)? {
             assert!(stream.bytes > 0, "the answer says how large it is");
@@ -90,7 +97,7 @@ fn runtime() -> Runtime {
 
 fn lost(error: TaskError) -> (Vec<usize>, String) {
     match error {
-        TaskError::FetchFailed { shuffle: 5, map_partitions, cause } => (map_partitions, cause),
+        TaskError::FetchFailed { shuffle: ShuffleId(5), map_partitions, cause } => (map_partitions, cause),
         error => panic!("{error:?}"),
     }
 }
@@ -131,7 +138,7 @@ fn workers_that_are_gone_or_frozen_are_all_named_at_once() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let at = |address: std::net::SocketAddr, map| ShuffleSource {
         address: address.to_string(),
-        worker: 9,
+        worker: WorkerId(9),
         map_partitions: vec![map],
     };
     let sources = [side.source(&[0]), at(frozen.local_addr().unwrap(), 4), at(closed, 7)];
@@ -185,16 +192,16 @@ fn what_comes_after_its_job_or_session_ended_is_not_kept() {
     let side = side(&runtime, 1, |_| {});
     let (late, running) = (key(1), key(2));
     let flags: [Arc<AtomicBool>; 2] = [side.kept.begin(late), side.kept.begin(running)];
-    side.kept.remove_shuffle(1, 5);
-    side.kept.keep_output(&late, 5, 0, output(&side));
+    side.kept.remove_shuffle(SessionId(1), ShuffleId(5));
+    side.kept.keep_output(&late, ShuffleId(5), 0, output(&side));
     assert!(side.kept.blocks.blocks(SHUFFLE, 0, Some(&[0])).is_err(), "its shuffle was removed");
-    side.kept.keep_output(&running, 6, 0, output(&side));
+    side.kept.keep_output(&running, ShuffleId(6), 0, output(&side));
     side.kept.keep_result(&running, output(&side));
     assert!(side.kept.blocks.take(result_of(&running)).is_some());
     assert!(side.kept.blocks.take(result_of(&running)).is_none(), "it can be taken once");
-    side.kept.end_session(1);
+    side.kept.end_session(SessionId(1));
     assert!(flags.iter().all(|flag| flag.load(std::sync::atomic::Ordering::Relaxed)));
-    side.kept.keep_output(&running, 6, 0, output(&side));
+    side.kept.keep_output(&running, ShuffleId(6), 0, output(&side));
     let held = side.shared.accountant.held();
     assert_eq!(held, partita_engine::memory::Amounts::default(), "nothing of the session is left");
 }

@@ -13,7 +13,9 @@ pub use lease::{CacheLease, CachedDatasets};
 pub use store::{CacheKey, CacheStore, Kept, KeptDataset};
 
 /// Identifies one cached dataset in a session.
-pub type CacheId = u64;
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CacheId(pub u64);
 
 /// Where a cached partition is kept. A partition that was evicted or never kept is recomputed from its
 /// lineage.

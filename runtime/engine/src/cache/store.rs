@@ -3,6 +3,7 @@ use std::io::{self, Cursor};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use partita_events::SessionId;
 use polars::prelude::*;
 
 use super::{CacheId, StorageLevel};
@@ -12,7 +13,7 @@ use crate::shuffle::block::{Packing, read_stream, write_stream};
 /// Identifies a partition of a session's cached dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheKey {
-    pub session: u64,
+    pub session: SessionId,
     pub cache: CacheId,
     pub partition: usize,
 }
@@ -31,7 +32,7 @@ pub enum Kept {
 /// What is cached of one session's dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptDataset {
-    pub session: u64,
+    pub session: SessionId,
     pub cache: CacheId,
     pub level: StorageLevel,
     /// The number of partitions in memory.
@@ -163,7 +164,7 @@ impl CacheStore {
     }
 
     /// Drops a dataset's partitions and frees their memory and files.
-    pub fn remove(&self, session: u64, cache: CacheId) {
+    pub fn remove(&self, session: SessionId, cache: CacheId) {
         self.remove_all(|key| key.session == session && key.cache == cache);
     }
 
@@ -179,7 +180,7 @@ impl CacheStore {
     }
 
     /// The number of a dataset's cached partitions: in memory, and on disk.
-    pub fn kept(&self, session: u64, cache: CacheId) -> (usize, usize) {
+    pub fn kept(&self, session: SessionId, cache: CacheId) -> (usize, usize) {
         self.count(|key| key.session == session && key.cache == cache)
     }
 
@@ -197,7 +198,7 @@ impl CacheStore {
 
     /// What is cached of each dataset.
     pub fn datasets(&self) -> Vec<KeptDataset> {
-        let mut datasets: BTreeMap<(u64, CacheId), KeptDataset> = BTreeMap::new();
+        let mut datasets: BTreeMap<(SessionId, CacheId), KeptDataset> = BTreeMap::new();
         for (CacheKey { session, cache, .. }, entry) in &self.lock().entries {
             let (session, cache, level) = (*session, *cache, entry.level);
             let kept = datasets.entry((session, cache)).or_insert(KeptDataset {

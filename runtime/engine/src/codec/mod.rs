@@ -18,6 +18,7 @@ mod wire;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use partita_events::WorkerId;
 use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -91,7 +92,7 @@ impl CodecError {
 pub struct ShuffleSource {
     /// host:port of the worker's Blocks service.
     pub address: String,
-    pub worker: u64,
+    pub worker: WorkerId,
     pub map_partitions: Vec<usize>,
 }
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use partita_events::{JobId, PartitionId, StageId, WorkerId};
 use polars::prelude::*;
 use polars_plan::dsl::DslPlan;
 use proptest::prelude::*;
@@ -20,16 +21,16 @@ impl Blobs for Inline {
 
 fn task(input: Input, output: Output) -> Task {
     Task {
-        job: 1,
-        stage: 2,
-        partition: 3,
+        job: JobId(1),
+        stage: StageId(2),
+        partition: PartitionId(3),
         attempt: 4,
         input: Arc::new(input),
         output,
         broadcasts: Arc::default(),
         queued: std::time::Instant::now(),
         cancelled: Arc::default(),
-        excluded: vec![7],
+        excluded: vec![WorkerId(7)],
     }
 }
 
@@ -64,15 +65,16 @@ fn tasks_of_a_session_share_their_steps_but_for_those_that_hold_more_than_an_exp
 
 #[test]
 fn where_shuffle_blocks_lie_travels_with_the_task_that_reads_them() {
-    let source = ShuffleSource { address: "10.0.0.7:7079".into(), worker: 9, map_partitions: vec![0, 3] };
+    let source =
+        ShuffleSource { address: "10.0.0.7:7079".into(), worker: WorkerId(9), map_partitions: vec![0, 3] };
     let schema = Arc::new(Schema::from_iter([Field::new("a".into(), DataType::Int64)]));
-    let input = Input::Shuffle { id: 5, partition: 1, maps: None, schema };
+    let input = Input::Shuffle { id: ShuffleId(5), partition: 1, maps: None, schema };
     let sources = |id| if id == 5 { vec![source.clone()] } else { Vec::new() };
     let bytes = Encoder::new(&Inline, &sources).encode(&task(input, Output::Collect)).unwrap();
     let arrived = decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).unwrap();
-    assert_eq!(arrived.sources, HashMap::from([(5, vec![source])]));
+    assert_eq!(arrived.sources, HashMap::from([(ShuffleId(5), vec![source])]));
     let task = arrived.task;
-    assert_eq!((task.job, task.stage, task.partition, task.attempt), (1, 2, 3, 4));
+    assert_eq!((task.job.0, task.stage.0, task.partition.0, task.attempt), (1, 2, 3, 4));
 }
 
 #[test]
@@ -179,7 +181,7 @@ fn rich() -> Task {
     ]));
     let input = Input::Concat { inputs: vec![input, plan], schema };
     let partitioner = Arc::new(Partitioner::Hash { keys: vec![col("id")], n: 3 });
-    task(input, Output::Shuffle { id: 8, partitioner })
+    task(input, Output::Shuffle { id: ShuffleId(8), partitioner })
 }
 
 proptest! {

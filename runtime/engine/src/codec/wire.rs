@@ -7,6 +7,7 @@ use std::path::{PathBuf, absolute};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use partita_events::{JobId, PartitionId, StageId};
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +23,9 @@ use crate::task::{Input, Output, Step, Task};
 /// A task as it is sent. Steps, joins and the like are encoded separately, because many tasks share them.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WireTask {
-    pub job: usize,
-    pub stage: usize,
-    pub partition: usize,
+    pub job: JobId,
+    pub stage: StageId,
+    pub partition: PartitionId,
     pub attempt: usize,
     pub input: WireInput,
     pub output: WireOutput,

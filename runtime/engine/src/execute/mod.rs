@@ -75,7 +75,7 @@ impl Run<'_> {
             Output::Collect => Ok(TaskResult::Frame(self.frame(&self.task.input)?)),
             Output::Sample { by, rows } => {
                 let frame = self.frame(&self.task.input)?;
-                let keys = sample(&frame, by, *rows, self.task.partition as u64)
+                let keys = sample(&frame, by, *rows, self.task.partition.0 as u64)
                     .map_err(|error| TaskError::Failed(error.to_string()))?;
                 self.metrics.rows_out = keys.height() as u64;
                 Ok(TaskResult::Frame(keys))
@@ -83,8 +83,8 @@ impl Run<'_> {
             Output::Shuffle { id, partitioner } => {
                 let frame = self.frame(&self.task.input)?;
                 let started = Instant::now();
-                self.metrics.hot_keys = partitioner.hot_keys(&frame, self.task.partition);
-                let written = self.stores.put(*id, self.task.partition, partitioner, frame)?;
+                self.metrics.hot_keys = partitioner.hot_keys(&frame, self.task.partition.0);
+                let written = self.stores.put(*id, self.task.partition.0, partitioner, frame)?;
                 self.metrics.shuffle_out = written.bytes;
                 self.metrics.spilled += written.spilled;
                 self.metrics.write = started.elapsed();

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use partita_events::SessionId;
 use polars::prelude::*;
 
 use crate::cache::{CacheId, CacheKey, CacheStore, Kept, StorageLevel};
@@ -104,7 +105,7 @@ pub struct LocalStores {
 
 impl LocalStores {
     /// The only session.
-    pub const SESSION: u64 = 0;
+    pub const SESSION: SessionId = SessionId(0);
 
     /// Keeps at most `cache_bytes` of cached partitions in memory; what spills goes to `spill`.
     pub fn new(cache_bytes: usize, spill: SpillDirectory) -> Self {

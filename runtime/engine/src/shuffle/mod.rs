@@ -14,9 +14,9 @@ mod salt;
 mod store;
 
 pub use error::ShuffleError;
+pub use partita_events::ShuffleId;
 pub use partition::{MAX_PARTITIONS, Partitioner};
 pub use range::{range_bounds, sample};
 pub use salt::Salt;
 pub use salt::hot_hashes;
-pub use store::ShuffleId;
 pub use store::{BlockStore, MapOutput, Owner};

@@ -3,26 +3,24 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use partita_events::{SessionId, ShuffleId, TaskId};
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::block::{Block, Packing, Place, write_stream};
 use crate::memory::{Accountant, Room, SpillDirectory, SpillFile, Use};
 
-/// Identifies one shuffle in a session.
-pub type ShuffleId = u64;
-
 /// The owner of blocks: one shuffle of one session, or one task's result, which is a single block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owner {
     /// The reduce side of a shuffle.
-    Shuffle { session: u64, shuffle: ShuffleId },
+    Shuffle { session: SessionId, shuffle: ShuffleId },
     /// Whoever fetches a task's result.
-    Result { session: u64, job: u64, stage: u32, partition: u32, attempt: u32 },
+    Result { session: SessionId, task: TaskId, attempt: usize },
 }
 
 impl Owner {
     /// The session it belongs to.
-    pub fn session(&self) -> u64 {
+    pub fn session(&self) -> SessionId {
         match self {
             Self::Shuffle { session, .. } | Self::Result { session, .. } => *session,
         }

@@ -18,7 +18,7 @@ fn store(shuffle: usize, directory: &std::path::Path) -> (BlockStore, Arc<Accoun
 }
 
 fn shuffle(shuffle: u64) -> Owner {
-    Owner::Shuffle { session: 1, shuffle }
+    Owner::Shuffle { session: SessionId(1), shuffle: ShuffleId(shuffle) }
 }
 
 fn rows(

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use partita_events::TaskMetrics;
+use partita_events::{JobId, PartitionId, StageId, TaskMetrics, WorkerId};
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -192,9 +192,9 @@ pub enum Output {
 /// One attempt at the work for one partition in one stage.
 #[derive(Clone)]
 pub struct Task {
-    pub job: usize,
-    pub stage: usize,
-    pub partition: usize,
+    pub job: JobId,
+    pub stage: StageId,
+    pub partition: PartitionId,
     /// Counted from 0 for each partition; never reused.
     pub attempt: usize,
     pub input: Arc<Input>,
@@ -205,7 +205,7 @@ pub struct Task {
     /// Set when the job is cancelled or has failed; a task that has not started is then dropped.
     pub cancelled: Arc<AtomicBool>,
     /// Workers that must not run it: those that run another attempt of it.
-    pub excluded: Vec<u64>,
+    pub excluded: Vec<WorkerId>,
 }
 
 /// A task's result.
@@ -254,13 +254,13 @@ impl From<PolarsError> for TaskError {
 /// What an engine reports to the scheduler, in order.
 pub enum TaskEvent {
     /// An attempt got a slot of a worker.
-    Started { stage: usize, partition: usize, attempt: usize, worker: u64, slot: usize },
+    Started { stage: StageId, partition: PartitionId, attempt: usize, worker: WorkerId, slot: usize },
     /// An attempt has ended.
     Ended {
-        stage: usize,
-        partition: usize,
+        stage: StageId,
+        partition: PartitionId,
         attempt: usize,
-        worker: u64,
+        worker: WorkerId,
         at: Instant,
         end: Box<Result<(TaskResult, TaskMetrics), TaskError>>,
     },

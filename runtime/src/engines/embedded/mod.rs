@@ -15,11 +15,12 @@ use partita_engine::memory::{SpillDirectory, heap};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
 use partita_engine::{Engine, EngineError, Settings, Worker};
+use partita_events::{JobId, PartitionId, StageId, WorkerId};
 
 type Queued = (Task, Sender<TaskEvent>);
 
 /// The only worker: this process.
-const WORKER: u64 = 0;
+const WORKER: WorkerId = WorkerId::EMBEDDED;
 
 /// Threads of this process as slots.
 pub(crate) struct EmbeddedEngine {
@@ -103,7 +104,7 @@ impl Engine for EmbeddedEngine {
     }
 
     /// The job's own flag stops what is queued. What a thread is running cannot be stopped.
-    fn cancel(&self, _job: usize, _only: Option<(usize, usize, usize)>) {}
+    fn cancel(&self, _job: JobId, _only: Option<(StageId, PartitionId, usize)>) {}
 
     fn open_shuffle(&self, shuffle: ShuffleId, _events: Sender<TaskEvent>) {
         self.stores.blocks.open(LocalStores::owner(shuffle));

@@ -22,6 +22,12 @@ pub enum PoolError {
     /// A token or certificate cannot be used.
     #[error("{0}")]
     Settings(String),
+    /// The system did not start the threads that a connection needs.
+    #[error("the system cannot start more threads: {0}")]
+    Threads(String),
+    /// The session is ending.
+    #[error("this session is ending")]
+    SessionEnded,
     /// The host name is unknown.
     #[error("unknown host {host:?} ({cause}); check the pool's address")]
     NoHost {

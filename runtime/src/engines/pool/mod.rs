@@ -26,9 +26,10 @@ use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
 use partita_engine::{Engine, EngineError, EventStream, Settings, Worker};
+use partita_events::{JobId, PartitionId, StageId, WorkerId};
 use partita_wire::pool::{
     CancelTasks, DynamicAllocation, FromSession, RemoveBlob, RemoveCache, RemoveShuffle, SessionOptions,
-    TaskKey, from_session,
+    from_session,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -41,7 +42,7 @@ use self::blob_table::BlobTable;
 use self::forward::Forward;
 use self::link::Link;
 use self::options::Address;
-use self::state::State;
+use self::state::{State, key};
 use crate::events::Event;
 
 /// How many attempts of a task may fail: Spark's `spark.task.maxFailures`.
@@ -113,7 +114,7 @@ impl PoolEngine {
             .thread_name("partita-pool")
             .enable_all()
             .build()
-            .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
+            .map_err(|error| PoolError::Threads(error.to_string()))?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             workers_came: Condvar::new(),
@@ -174,7 +175,7 @@ impl PoolEngine {
         let again = link.take().is_some();
         let (options, address) = (self.options.clone(), self.address.clone());
         let opened = self.wait(async move { link::open(&options, &address).await });
-        let opened = opened.unwrap_or_else(|| Err(PoolError::Settings("this session is ending".into())))?;
+        let opened = opened.unwrap_or(Err(PoolError::SessionEnded))?;
         let connection = {
             let mut state = self.shared.state();
             state.connected(opened.hello.workers.clone());
@@ -191,10 +192,9 @@ impl PoolEngine {
             outgoing: opened.outgoing,
             gone: CancellationToken::new(),
         };
-        let runtime =
-            self.runtime.as_ref().ok_or_else(|| PoolError::Settings("this session is ending".into()))?;
+        let runtime = self.runtime.as_ref().ok_or(PoolError::SessionEnded)?;
         receive::start(runtime, opened.incoming, self.shared.clone(), &fresh)
-            .map_err(|error| PoolError::Settings(format!("the system provides no more threads: {error}")))?;
+            .map_err(|error| PoolError::Threads(error.to_string()))?;
         let outgoing = fresh.outgoing.downgrade();
         runtime.spawn(forward_events(self.shared.forward.clone(), outgoing, fresh.gone.clone()));
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -256,7 +256,10 @@ async fn forward_events(
 impl CachedDatasets for PoolEngine {
     fn remove_cache(&self, cache: CacheId) {
         self.shared.state().remove_cache(cache);
-        self.send_if_connected(from_session::Message::RemoveCache(RemoveCache { session: 0, cache }));
+        self.send_if_connected(from_session::Message::RemoveCache(RemoveCache {
+            session: 0,
+            cache: cache.0,
+        }));
     }
 
     fn cached_partitions(&self, cache: CacheId) -> (usize, usize) {
@@ -277,7 +280,7 @@ impl Engine for PoolEngine {
         submit::submit(self, &tasks, &events)
     }
 
-    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
+    fn cancel(&self, job: JobId, only: Option<(StageId, PartitionId, usize)>) {
         match only {
             Some((stage, partition, attempt)) => {
                 self.shared.state().running.remove(&(job, stage, partition, attempt));
@@ -286,14 +289,12 @@ impl Engine for PoolEngine {
         }
         // The master knows the caller's session.
         let session = 0;
-        let only = only.map(|(stage, partition, attempt)| TaskKey {
+        let only = only.map(|(stage, partition, attempt)| key(session, (job, stage, partition, attempt)));
+        self.send_if_connected(from_session::Message::Cancel(CancelTasks {
             session,
-            job: job as u64,
-            stage: stage as u32,
-            partition: partition as u32,
-            attempt: attempt as u32,
-        });
-        self.send_if_connected(from_session::Message::Cancel(CancelTasks { session, job: job as u64, only }));
+            job: job.0 as u64,
+            only,
+        }));
     }
 
     fn open_shuffle(&self, shuffle: ShuffleId, events: Sender<TaskEvent>) {
@@ -302,7 +303,10 @@ impl Engine for PoolEngine {
 
     fn remove_shuffle(&self, shuffle: ShuffleId) {
         self.shared.state().remove_shuffle(shuffle);
-        self.send_if_connected(from_session::Message::RemoveShuffle(RemoveShuffle { session: 0, shuffle }));
+        self.send_if_connected(from_session::Message::RemoveShuffle(RemoveShuffle {
+            session: 0,
+            shuffle: shuffle.0,
+        }));
     }
 
     fn workers(&self) -> Vec<Worker> {
@@ -310,7 +314,7 @@ impl Engine for PoolEngine {
         let worker = |info: &partita_wire::pool::WorkerInfo| {
             let status = info.status.clone().unwrap_or_default();
             Worker {
-                id: info.worker,
+                id: WorkerId(info.worker),
                 name: info.name.clone(),
                 slots: info.slots as usize,
                 busy: info.busy as usize,

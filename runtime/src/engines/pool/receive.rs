@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use partita_engine::codec;
+use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{TaskError, TaskEvent, TaskResult};
+use partita_events::WorkerId;
 use partita_wire::pool::{
     FromSession, RemoveBlob, TaskEnded, TaskFailure, TaskStarted, TaskSuccess, ToSession, from_session,
     task_ended, task_failure, task_success, to_session,
@@ -117,17 +119,17 @@ fn listen(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, mut receiver:
 fn ended(shared: &Shared, cause: &str) {
     let (running, workers) = {
         let mut state = shared.state();
-        let workers: Vec<u64> = state.workers.keys().copied().collect();
+        let workers: Vec<WorkerId> = state.workers.keys().copied().collect();
         (state.disconnected(cause), workers)
     };
     shared.workers_came.notify_all();
     for worker in workers {
         let cause = "the connection to the master was lost".to_owned();
-        shared.emit(|at| Event::WorkerLost { worker: worker.into(), cause, at });
+        shared.emit(|at| Event::WorkerLost { worker, cause, at });
     }
     let text = connection_lost(&shared.at, cause);
     for (attempt, running) in running {
-        end(&running, attempt, 0, Err(TaskError::Failed(text.clone())));
+        end(&running, attempt, WorkerId::EMBEDDED, Err(TaskError::Failed(text.clone())));
     }
 }
 
@@ -150,7 +152,7 @@ fn handle_message(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, messa
             let state = shared.state();
             if let Some(running) = state.running.get(&attempt(&key)) {
                 let (_, stage, partition, attempt) = attempt(&key);
-                let slot = slot as usize;
+                let (worker, slot) = (WorkerId(worker), slot as usize);
                 // A job that ended meanwhile is not listening any more.
                 let _ = running.events.send(TaskEvent::Started { stage, partition, attempt, worker, slot });
             }
@@ -159,7 +161,7 @@ fn handle_message(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, messa
         to_session::Message::WorkerJoined(info) => {
             let attached = {
                 let mut state = shared.state();
-                state.workers.insert(info.worker, info.clone());
+                state.workers.insert(WorkerId(info.worker), info.clone());
                 shared.events.get().is_some()
             };
             shared.workers_came.notify_all();
@@ -173,7 +175,7 @@ fn handle_message(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, messa
         }
         to_session::Message::Evicted(evicted) => shared.state().evicted(&evicted.partitions),
         to_session::Message::WorkerStatus(info) => {
-            if let Some(known) = shared.state().workers.get_mut(&info.worker) {
+            if let Some(known) = shared.state().workers.get_mut(&WorkerId(info.worker)) {
                 *known = info;
             }
         }
@@ -185,7 +187,7 @@ fn handle_message(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, messa
 
 fn task_ended(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, ended: TaskEnded) {
     let TaskEnded { key: Some(key), worker, outcome } = ended else { return };
-    let of = attempt(&key);
+    let (of, worker) = (attempt(&key), WorkerId(worker));
     let running = {
         let mut state = shared.state();
         if let Some(task_ended::Outcome::Success(success)) = &outcome {
@@ -194,12 +196,12 @@ fn task_ended(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, ended: Ta
         }
         let Some(running) = state.running.remove(&of) else { return };
         if let (Some(shuffle), Some(task_ended::Outcome::Success(_))) = (running.shuffle, &outcome) {
-            state.output_at(shuffle, of.2, worker);
+            state.output_at(shuffle, of.2.0, worker);
         }
         if let Some(task_ended::Outcome::Failure(failure)) = &outcome
             && failure.kind() == task_failure::Kind::FetchFailed
         {
-            state.unreadable(failure.shuffle, &failure.map_partitions);
+            state.unreadable(ShuffleId(failure.shuffle), &failure.map_partitions);
         }
         running
     };
@@ -245,7 +247,7 @@ fn task_ended(shared: &Arc<Shared>, link: &Receiving, handle: &Handle, ended: Ta
     }
 }
 
-fn end(running: &Running, of: Attempt, worker: u64, end: Result<(TaskResult, TaskMetrics), TaskError>) {
+fn end(running: &Running, of: Attempt, worker: WorkerId, end: Result<(TaskResult, TaskMetrics), TaskError>) {
     let (_, stage, partition, attempt) = of;
     let (at, end) = (Instant::now(), Box::new(end));
     // A job that ended meanwhile is not listening any more.
@@ -258,7 +260,7 @@ fn task_error(failure: TaskFailure) -> TaskError {
         task_failure::Kind::Failed => TaskError::Failed(message.clone()),
         task_failure::Kind::TooLarge => TaskError::TooLarge(message.clone()),
         task_failure::Kind::FetchFailed => TaskError::FetchFailed {
-            shuffle: *shuffle,
+            shuffle: ShuffleId(*shuffle),
             map_partitions: map_partitions.iter().map(|partition| *partition as usize).collect(),
             cause: message.clone(),
         },

@@ -5,18 +5,30 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use crossbeam_channel::Sender;
-use partita_wire::pool::{CachedPartition, TaskKey, WorkerInfo, WorkerLost};
-
 use partita_engine::cache::CacheId;
 use partita_engine::codec::ShuffleSource;
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Input, TaskEvent};
+use partita_events::{JobId, PartitionId, StageId, WorkerId};
+use partita_wire::pool::{CachedPartition, TaskKey, WorkerInfo, WorkerLost};
 
 /// An attempt: job, stage, partition, attempt.
-pub(super) type Attempt = (usize, usize, usize, usize);
+pub(super) type Attempt = (JobId, StageId, PartitionId, usize);
 
 pub(super) fn attempt(key: &TaskKey) -> Attempt {
-    (key.job as usize, key.stage as usize, key.partition as usize, key.attempt as usize)
+    let (job, stage) = (JobId(key.job as usize), StageId(key.stage as usize));
+    (job, stage, PartitionId(key.partition as usize), key.attempt as usize)
+}
+
+/// The attempt as it is sent.
+pub(super) fn key(session: u64, (job, stage, partition, attempt): Attempt) -> TaskKey {
+    TaskKey {
+        session,
+        job: job.0 as u64,
+        stage: stage.0 as u32,
+        partition: partition.0 as u32,
+        attempt: attempt as u32,
+    }
 }
 
 /// A task that was submitted and has not ended.
@@ -28,7 +40,7 @@ pub(super) struct Running {
 
 /// Where one map task's blocks are.
 struct Place {
-    worker: u64,
+    worker: WorkerId,
     address: String,
     lost: bool,
 }
@@ -44,12 +56,12 @@ pub(super) struct State {
     pub connection: u64,
     /// Why there is no connection any more.
     pub lost: Option<String>,
-    pub workers: BTreeMap<u64, WorkerInfo>,
+    pub workers: BTreeMap<WorkerId, WorkerInfo>,
     pub running: HashMap<Attempt, Running>,
     /// The connection over which a job's first tasks were sent.
-    pub jobs: BTreeMap<usize, u64>,
+    pub jobs: BTreeMap<JobId, u64>,
     shuffles: HashMap<ShuffleId, Shuffle>,
-    caches: HashMap<CacheId, BTreeMap<usize, (u64, bool)>>,
+    caches: HashMap<CacheId, BTreeMap<usize, (WorkerId, bool)>>,
 }
 
 /// The number of jobs remembered; running jobs are always among the last ones.
@@ -60,7 +72,7 @@ impl State {
     pub fn connected(&mut self, workers: Vec<WorkerInfo>) {
         self.connection += 1;
         self.lost = None;
-        self.workers = workers.into_iter().map(|info| (info.worker, info)).collect();
+        self.workers = workers.into_iter().map(|info| (WorkerId(info.worker), info)).collect();
         self.caches.clear();
         for shuffle in self.shuffles.values_mut() {
             shuffle.outputs.clear();
@@ -100,7 +112,7 @@ impl State {
     }
 
     /// Records and returns the connection of a job: the one over which its first tasks were sent.
-    pub fn job_on(&mut self, job: usize) -> u64 {
+    pub fn job_on(&mut self, job: JobId) -> u64 {
         let connection = *self.jobs.entry(job).or_insert(self.connection);
         while self.jobs.len() > JOBS_KEPT {
             self.jobs.pop_first();
@@ -134,7 +146,7 @@ impl State {
 
     /// A worker has a map task's blocks. As in the scheduler, those of the first attempt count: the
     /// blocks of another attempt may have other rows, and all readers must read the same.
-    pub fn output_at(&mut self, id: ShuffleId, map_partition: usize, worker: u64) {
+    pub fn output_at(&mut self, id: ShuffleId, map_partition: usize, worker: WorkerId) {
         // A worker may be lost before the tasks that it finished are reported.
         let address = self.workers.get(&worker).map(|info| info.blocks_address.clone());
         if let Some(shuffle) = self.shuffles.get_mut(&id)
@@ -148,7 +160,7 @@ impl State {
 
     /// Where a shuffle's blocks are, by worker.
     pub fn sources(&self, id: ShuffleId) -> Vec<ShuffleSource> {
-        let mut sources: BTreeMap<u64, ShuffleSource> = BTreeMap::new();
+        let mut sources: BTreeMap<WorkerId, ShuffleSource> = BTreeMap::new();
         for (map_partition, place) in self.shuffles.get(&id).into_iter().flat_map(|shuffle| &shuffle.outputs)
         {
             let source = sources.entry(place.worker).or_insert_with(|| ShuffleSource {
@@ -179,7 +191,7 @@ impl State {
     }
 
     /// The workers that have cached partitions of this input, those of the outermost cache first.
-    pub fn preferred(&self, input: &Input) -> Vec<u64> {
+    pub fn preferred(&self, input: &Input) -> Vec<WorkerId> {
         let mut preferred = Vec::new();
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
@@ -196,20 +208,20 @@ impl State {
         preferred
     }
 
-    pub fn cached(&mut self, worker: u64, partitions: &[CachedPartition]) {
+    pub fn cached(&mut self, worker: WorkerId, partitions: &[CachedPartition]) {
         // A worker may be lost before the tasks that it finished are reported.
         if !self.workers.contains_key(&worker) {
             return;
         }
         for kept in partitions {
             let place = (worker, kept.on_disk);
-            self.caches.entry(kept.cache).or_default().insert(kept.partition as usize, place);
+            self.caches.entry(CacheId(kept.cache)).or_default().insert(kept.partition as usize, place);
         }
     }
 
     pub fn evicted(&mut self, partitions: &[CachedPartition]) {
         for gone in partitions {
-            if let Some(kept) = self.caches.get_mut(&gone.cache) {
+            if let Some(kept) = self.caches.get_mut(&CacheId(gone.cache)) {
                 kept.remove(&(gone.partition as usize));
             }
         }
@@ -228,7 +240,7 @@ impl State {
 
     /// A worker is lost with everything it kept. Those who read a shuffle from it are notified.
     pub fn worker_lost(&mut self, lost: &WorkerLost) -> String {
-        let name = self.workers.remove(&lost.worker).map(|info| info.name);
+        let name = self.workers.remove(&WorkerId(lost.worker)).map(|info| info.name);
         let cause = match name {
             Some(name) => format!("worker {} ({name}) was lost: {}", lost.worker, lost.reason),
             None => format!("worker {} was lost: {}", lost.worker, lost.reason),
@@ -314,62 +326,68 @@ mod tests {
     fn blocks_of_a_lost_worker_are_told_and_never_read_as_if_they_were_all() {
         let mut state = state();
         let (events, heard) = unbounded();
-        state.open_shuffle(7, events);
+        state.open_shuffle(ShuffleId(7), events);
         for (partition, worker) in [(0, 1), (1, 2), (2, 1)] {
-            state.output_at(7, partition, worker);
+            state.output_at(ShuffleId(7), partition, WorkerId(worker));
         }
         let schema = Arc::new(Schema::default());
-        let read = Input::Shuffle { id: 7, partition: 0, maps: None, schema };
+        let read = Input::Shuffle { id: ShuffleId(7), partition: 0, maps: None, schema };
         assert_eq!(state.missing(&read), None);
-        let at: Vec<(u64, Vec<usize>)> =
-            state.sources(7).into_iter().map(|source| (source.worker, source.map_partitions)).collect();
+        let at: Vec<(u64, Vec<usize>)> = state
+            .sources(ShuffleId(7))
+            .into_iter()
+            .map(|source| (source.worker.0, source.map_partitions))
+            .collect();
         assert_eq!(at, [(1, vec![0, 2]), (2, vec![1])]);
         let cause = state.worker_lost(&WorkerLost { worker: 1, reason: "it left".into() });
         assert!(cause.contains("it left"));
         assert!(matches!(
             heard.try_recv(),
-            Ok(TaskEvent::OutputsLost { shuffle: 7, map_partitions, .. }) if map_partitions == [0, 2]
+            Ok(TaskEvent::OutputsLost { shuffle: ShuffleId(7), map_partitions, .. }) if map_partitions == [0, 2]
         ));
-        assert_eq!(state.missing(&read), Some((7, vec![0, 2])));
+        assert_eq!(state.missing(&read), Some((ShuffleId(7), vec![0, 2])));
         // What a lost worker's task is reported to have left is lost with it.
-        state.output_at(7, 0, 1);
-        state.output_at(7, 2, 2);
-        assert_eq!(state.missing(&read), Some((7, vec![0])));
-        state.output_at(7, 0, 2);
+        state.output_at(ShuffleId(7), 0, WorkerId(1));
+        state.output_at(ShuffleId(7), 2, WorkerId(2));
+        assert_eq!(state.missing(&read), Some((ShuffleId(7), vec![0])));
+        state.output_at(ShuffleId(7), 0, WorkerId(2));
         assert_eq!(state.missing(&read), None);
-        state.unreadable(7, &[1]);
-        assert_eq!(state.missing(&read), Some((7, vec![1])));
+        state.unreadable(ShuffleId(7), &[1]);
+        assert_eq!(state.missing(&read), Some((ShuffleId(7), vec![1])));
     }
 
     #[test]
     fn of_two_attempts_at_a_map_task_all_read_the_first() {
         let mut state = state();
-        state.open_shuffle(7, unbounded().0);
-        state.output_at(7, 0, 2);
-        state.output_at(7, 0, 1);
-        assert_eq!(state.sources(7).iter().map(|source| source.worker).collect::<Vec<_>>(), [2]);
+        state.open_shuffle(ShuffleId(7), unbounded().0);
+        state.output_at(ShuffleId(7), 0, WorkerId(2));
+        state.output_at(ShuffleId(7), 0, WorkerId(1));
+        assert_eq!(state.sources(ShuffleId(7)).iter().map(|source| source.worker.0).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
     fn tasks_go_where_their_partitions_are_cached_until_these_are_gone() {
         let mut state = state();
-        let lease = Arc::new(partita_engine::cache::CacheLease::detached(3));
+        let lease = Arc::new(partita_engine::cache::CacheLease::detached(CacheId(3)));
         let input = Input::Cache {
             lease,
             partition: 5,
             level: partita_engine::cache::StorageLevel::MemoryOnly,
             input: Box::new(Input::Lost),
         };
-        assert_eq!(state.preferred(&input), Vec::<u64>::new());
+        assert_eq!(state.preferred(&input), Vec::<WorkerId>::new());
         let kept = CachedPartition { cache: 3, partition: 5, on_disk: true };
-        state.cached(2, &[kept]);
-        assert_eq!((state.preferred(&input), state.cached_partitions(3)), (vec![2], (0, 1)));
+        state.cached(WorkerId(2), &[kept]);
+        assert_eq!(
+            (state.preferred(&input), state.cached_partitions(CacheId(3))),
+            (vec![WorkerId(2)], (0, 1))
+        );
         state.evicted(&[kept]);
-        assert_eq!(state.cached_partitions(3), (0, 0));
-        state.cached(2, &[kept]);
+        assert_eq!(state.cached_partitions(CacheId(3)), (0, 0));
+        state.cached(WorkerId(2), &[kept]);
         state.worker_lost(&WorkerLost { worker: 2, reason: "it left".into() });
-        assert_eq!((state.preferred(&input), state.cached_partitions(3)), (vec![], (0, 0)));
-        state.cached(2, &[kept]);
-        assert_eq!(state.cached_partitions(3), (0, 0), "a lost worker keeps nothing");
+        assert_eq!((state.preferred(&input), state.cached_partitions(CacheId(3))), (vec![], (0, 0)));
+        state.cached(WorkerId(2), &[kept]);
+        assert_eq!(state.cached_partitions(CacheId(3)), (0, 0), "a lost worker keeps nothing");
     }
 }

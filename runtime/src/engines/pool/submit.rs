@@ -8,13 +8,14 @@ use partita_engine::EngineError;
 use partita_engine::codec::Encoder;
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Output, Task, TaskError, TaskEvent};
+use partita_events::WorkerId;
 use partita_wire::MESSAGE_BYTES;
-use partita_wire::pool::{SubmitTasks, TaskKey, TaskSpec, from_session};
+use partita_wire::pool::{SubmitTasks, TaskSpec, from_session};
 
 use super::PoolEngine;
 use super::blob_sender::BlobSender;
 use super::link::{Broken, Link};
-use super::state::Running;
+use super::state::{Attempt, Running, key};
 
 /// The bytes of tasks in one message; a single task may have more.
 const BATCH_BYTES: usize = 4 << 20;
@@ -67,7 +68,14 @@ pub(super) fn submit(
             let end = Box::new(Err(TaskError::FetchFailed { shuffle, map_partitions, cause }));
             let at = Instant::now();
             // This is the job's own sender, so the job is listening.
-            let _ = events.send(TaskEvent::Ended { stage, partition, attempt, worker: 0, at, end });
+            let _ = events.send(TaskEvent::Ended {
+                stage,
+                partition,
+                attempt,
+                worker: WorkerId::EMBEDDED,
+                at,
+                end,
+            });
         }
         send(specs, &link).map_err(|broken| engine.lost(&broken.to_string()))?;
     }
@@ -97,23 +105,17 @@ fn encode(
             return Err(EngineError::TaskTooLarge { partition, bytes, most: MESSAGE_BYTES });
         }
         specs.push(TaskSpec {
-            key: Some(key(task, link.session)),
+            key: Some(key(link.session, attempt_of(task))),
             body: Bytes::from(body),
-            preferred_workers,
-            excluded_workers: task.excluded.clone(),
+            preferred_workers: preferred_workers.into_iter().map(u64::from).collect(),
+            excluded_workers: task.excluded.iter().map(|worker| worker.0).collect(),
         });
     }
     Ok((specs, missing))
 }
 
-fn key(task: &Task, session: u64) -> TaskKey {
-    TaskKey {
-        session,
-        job: task.job as u64,
-        stage: task.stage as u32,
-        partition: task.partition as u32,
-        attempt: task.attempt as u32,
-    }
+fn attempt_of(task: &Task) -> Attempt {
+    (task.job, task.stage, task.partition, task.attempt)
 }
 
 /// Records who waits for the tasks, before the first can end.
@@ -138,8 +140,7 @@ fn register(
             Output::Shuffle { id, .. } => Some(*id),
             _ => None,
         };
-        let attempt = (task.job, task.stage, task.partition, task.attempt);
-        state.running.insert(attempt, Running { events: events.clone(), shuffle });
+        state.running.insert(attempt_of(task), Running { events: events.clone(), shuffle });
     }
     Ok(())
 }

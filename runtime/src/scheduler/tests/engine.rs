@@ -8,6 +8,7 @@ use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Input, Output, Task, TaskError, TaskEvent};
 use partita_engine::{Engine, EngineError, Settings, Worker};
+use partita_events::{JobId, PartitionId, StageId, WorkerId};
 
 use crate::engines::embedded::EmbeddedEngine;
 
@@ -36,7 +37,7 @@ pub struct Moment<'a> {
     pub partition: usize,
     pub attempt: usize,
     /// The map tasks whose output is available, for every open shuffle.
-    pub outputs: &'a BTreeMap<ShuffleId, BTreeMap<usize, u64>>,
+    pub outputs: &'a BTreeMap<ShuffleId, BTreeMap<usize, WorkerId>>,
 }
 
 type Script = Box<dyn FnMut(&Moment) -> Vec<Fault> + Send>;
@@ -51,25 +52,25 @@ pub struct FaultyEngine {
 
 struct State {
     script: Script,
-    workers: Vec<u64>,
+    workers: Vec<WorkerId>,
     next_worker: u64,
     placed: usize,
     /// Attempts that the inner engine has.
     running: HashMap<Key, Running>,
-    outputs: BTreeMap<ShuffleId, BTreeMap<usize, u64>>,
+    outputs: BTreeMap<ShuffleId, BTreeMap<usize, WorkerId>>,
     missing: BTreeMap<ShuffleId, BTreeSet<usize>>,
     listeners: HashMap<ShuffleId, Sender<TaskEvent>>,
     caches: BTreeSet<CacheId>,
-    cancelled: Vec<(usize, usize, usize)>,
-    given_up: BTreeSet<usize>,
-    excluded: Vec<(usize, usize, Vec<u64>)>,
+    cancelled: Vec<(StageId, PartitionId, usize)>,
+    given_up: BTreeSet<JobId>,
+    excluded: Vec<(StageId, PartitionId, Vec<WorkerId>)>,
 }
 
 /// Job, stage, partition, attempt.
-type Key = (usize, usize, usize, usize);
+type Key = (JobId, StageId, PartitionId, usize);
 
 struct Running {
-    worker: u64,
+    worker: WorkerId,
     reads: BTreeSet<ShuffleId>,
     fills: Option<ShuffleId>,
     events: Sender<TaskEvent>,
@@ -89,7 +90,7 @@ impl FaultyEngine {
     pub fn start(workers: usize, script: impl FnMut(&Moment) -> Vec<Fault> + Send + 'static) -> Self {
         let state = State {
             script: Box::new(script),
-            workers: (1..=workers as u64).collect(),
+            workers: (1..=workers as u64).map(WorkerId).collect(),
             next_worker: workers as u64 + 1,
             placed: 0,
             running: HashMap::new(),
@@ -107,24 +108,27 @@ impl FaultyEngine {
 
     /// Attempts cancelled one by one: stage, partition, attempt.
     pub fn cancelled(&self) -> Vec<(usize, usize, usize)> {
-        self.state().cancelled.clone()
+        let cancelled = &self.state().cancelled;
+        cancelled.iter().map(|(stage, partition, attempt)| (stage.0, partition.0, *attempt)).collect()
     }
 
     /// Whether a whole job was cancelled.
     pub fn given_up(&self, job: usize) -> bool {
-        self.state().given_up.contains(&job)
+        self.state().given_up.contains(&JobId(job))
     }
 
     /// Attempts excluded from some workers: stage, partition, workers.
     pub fn excluded(&self) -> Vec<(usize, usize, Vec<u64>)> {
-        self.state().excluded.clone()
+        let numbers = |workers: &[WorkerId]| workers.iter().map(|worker| worker.0).collect();
+        let excluded = &self.state().excluded;
+        excluded.iter().map(|(stage, partition, workers)| (stage.0, partition.0, numbers(workers))).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn receive(&self, job: usize, event: TaskEvent) {
+    fn receive(&self, job: JobId, event: TaskEvent) {
         match event {
             TaskEvent::Started { stage, partition, attempt, slot, .. } => {
                 let state = self.state();
@@ -146,7 +150,7 @@ impl FaultyEngine {
                     return;
                 }
                 let State { script, outputs, .. } = &mut *state;
-                let faults = script(&Moment { stage, partition, attempt, outputs });
+                let faults = script(&Moment { stage: stage.0, partition: partition.0, attempt, outputs });
                 let mut end = Some(end);
                 for fault in faults {
                     match fault {
@@ -173,8 +177,8 @@ impl FaultyEngine {
                     (end.as_deref(), running.fills, running.fate == Fate::Late)
                     && let Some(outputs) = state.outputs.get_mut(&shuffle)
                 {
-                    outputs.insert(partition, worker);
-                    state.missing.entry(shuffle).or_default().remove(&partition);
+                    outputs.insert(partition.0, worker);
+                    state.missing.entry(shuffle).or_default().remove(&partition.0);
                 }
                 if let Some(end) = end {
                     let _ = events.send(ended(end));
@@ -184,8 +188,8 @@ impl FaultyEngine {
         }
     }
 
-    fn lose_worker(&self, state: &mut State, worker: u64, told: bool, late: bool) {
-        let new = state.next_worker;
+    fn lose_worker(&self, state: &mut State, worker: WorkerId, told: bool, late: bool) {
+        let new = WorkerId(state.next_worker);
         state.next_worker += 1;
         state.workers.retain(|other| *other != worker);
         state.workers.push(new);
@@ -238,7 +242,7 @@ impl FaultyEngine {
         let mut state = self.state();
         let mut reads = BTreeSet::new();
         of_input(&task.input, &mut reads, &mut state.caches);
-        let allowed: Vec<u64> =
+        let allowed: Vec<WorkerId> =
             state.workers.iter().copied().filter(|worker| !task.excluded.contains(worker)).collect();
         state.placed += 1;
         let worker = allowed[state.placed % allowed.len()];
@@ -319,7 +323,7 @@ impl Engine for FaultyEngine {
         Ok(())
     }
 
-    fn cancel(&self, job: usize, only: Option<(usize, usize, usize)>) {
+    fn cancel(&self, job: JobId, only: Option<(StageId, PartitionId, usize)>) {
         let mut state = self.state();
         if only.is_none() {
             state.given_up.insert(job);
@@ -344,7 +348,7 @@ impl Engine for FaultyEngine {
 
     fn workers(&self) -> Vec<Worker> {
         let this = self.inner.workers().remove(0);
-        let worker = |id: &u64| Worker { id: *id, name: format!("worker {id}"), ..this.clone() };
+        let worker = |id: &WorkerId| Worker { id: *id, name: format!("worker {id}"), ..this.clone() };
         self.state().workers.iter().map(worker).collect()
     }
 

@@ -1,12 +1,14 @@
 use super::*;
 use crate::memory::{Amounts, Limits};
 
+const ONE: SessionId = SessionId(1);
+
 fn frame(n: i64) -> DataFrame {
     df!("a" => (0..1000).map(|i| i * n).collect::<Vec<i64>>()).unwrap()
 }
 
-fn key(cache: CacheId, partition: usize) -> CacheKey {
-    CacheKey { session: 1, cache, partition }
+fn key(cache: u64, partition: usize) -> CacheKey {
+    CacheKey { session: ONE, cache: CacheId(cache), partition }
 }
 
 struct Fixture {
@@ -49,15 +51,18 @@ fn memory_and_disk_keeps_everything_and_disk_only_uses_no_memory() {
     for partition in 0..3 {
         store.put(key(1, partition), StorageLevel::MemoryAndDisk, &frame(partition as i64)).unwrap();
     }
-    assert_eq!(store.kept(1, 1), (1, 2));
+    assert_eq!(store.kept(ONE, CacheId(1)), (1, 2));
     for partition in 0..3 {
         assert_eq!(store.get(key(1, partition)).unwrap().unwrap(), frame(partition as i64));
     }
-    store.remove(1, 1);
-    assert_eq!((store.kept(1, 1), accountant.held(), store.on_disk()), ((0, 0), Amounts::default(), 0));
+    store.remove(ONE, CacheId(1));
+    assert_eq!(
+        (store.kept(ONE, CacheId(1)), accountant.held(), store.on_disk()),
+        ((0, 0), Amounts::default(), 0)
+    );
     let kept = store.put(key(2, 0), StorageLevel::DiskOnly, &frame(7)).unwrap();
     assert!(matches!(kept, Kept::OnDisk(1..)));
-    assert_eq!((store.kept(1, 2), accountant.held().cache), ((0, 1), 0));
+    assert_eq!((store.kept(ONE, CacheId(2)), accountant.held().cache), ((0, 1), 0));
     assert_eq!(store.get(key(2, 0)).unwrap().unwrap(), frame(7));
     assert!(evicted.lock().unwrap().is_empty(), "nothing was lost");
 }
@@ -69,16 +74,16 @@ fn what_is_larger_than_the_whole_cache_evicts_nobody() {
     store.put(key(1, 0), StorageLevel::MemoryOnly, &frame(1)).unwrap();
     let large = frame(1).vstack(&frame(2)).unwrap();
     assert_eq!(store.put(key(1, 1), StorageLevel::MemoryOnly, &large).unwrap(), Kept::No);
-    assert_eq!(store.kept(1, 1), (1, 0));
+    assert_eq!(store.kept(ONE, CacheId(1)), (1, 0));
 }
 
 #[test]
 fn sessions_with_the_same_numbers_have_caches_of_their_own() {
     let Fixture { store, .. } = fixture(usize::MAX);
-    let other = CacheKey { session: 2, ..key(1, 0) };
+    let other = CacheKey { session: SessionId(2), ..key(1, 0) };
     store.put(key(1, 0), StorageLevel::MemoryOnly, &frame(1)).unwrap();
     store.put(other, StorageLevel::MemoryOnly, &frame(2)).unwrap();
-    store.remove(1, 1);
+    store.remove(ONE, CacheId(1));
     assert!(store.get(key(1, 0)).unwrap().is_none());
     assert_eq!(store.get(other).unwrap().unwrap(), frame(2));
 }
