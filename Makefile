@@ -31,9 +31,9 @@ PARTITA := $(CARGO_TARGET_DIR)/release/partita
 # and with it another compilation of Polars.
 CARGO_FLAGS := --release --workspace --locked
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
-# Those below kernel/ and runtime/ that build without Polars.
+# The packages that build without Polars; those of the kernel have tests that need it.
 LIGHT_KERNEL = $(shell "$(PYTHON)" scripts/light-packages.py kernel)
-LIGHT_RUNTIME = $(shell "$(PYTHON)" scripts/light-packages.py runtime)
+LIGHT_RUNTIME = $(shell "$(PYTHON)" scripts/light-packages.py runtime fuzz)
 EXAMPLES := $(patsubst runtime/examples/%.rs,%,$(wildcard runtime/examples/*.rs))
 # Each file in runtime/benches is a benchmark of the engine.
 ENGINE_BENCHES := $(patsubst runtime/benches/%.rs,--bench %,$(wildcard runtime/benches/*.rs))

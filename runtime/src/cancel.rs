@@ -1,4 +1,4 @@
-//! Cancellation. The [`host`](crate::host) cancels when the person interrupts. Long work takes a [`Token`]
+//! Cancellation. The [`host`] cancels when the person interrupts. Long work takes a [`Token`]
 //! when it starts and checks it from time to time.
 //!
 //! A token belongs to the cell in which it was taken: an interrupt cancels everything that the running

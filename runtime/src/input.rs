@@ -1,5 +1,5 @@
 //! Asks the person for a line of input. In a notebook or the REPL the front end asks; in a plain program
-//! the question is printed and standard input is read. The [`host`](crate::host) decides.
+//! the question is printed and standard input is read. The [`host`] decides.
 
 use crate::host;
 pub use crate::host::input_error::InputError;

@@ -12,7 +12,7 @@ mod partita_cell {
     type Bundle = ::partita::display::MimeBundle;
 
     // The result of a cell's body: the value to show and the variables to keep.
-    pub type Ended<T> = Result<(Option<Bundle>, T), Failure>;
+    pub type CellEnd<T> = Result<(Option<Bundle>, T), Failure>;
 
     // The error that a `?` returned from the cell: its text and its causes, outermost first.
     pub struct Failure(Vec<String>);
@@ -44,11 +44,11 @@ mod partita_cell {
     }
 
     // Fixes the type of a cell's body. An `async` body goes through `block_on`.
-    pub fn body<T>(body: impl FnOnce() -> Ended<T>) -> Ended<T> {
+    pub fn body<T>(body: impl FnOnce() -> CellEnd<T>) -> CellEnd<T> {
         body()
     }
 
-    pub fn block_on<T>(body: impl Future<Output = Ended<T>>) -> Ended<T> {
+    pub fn block_on<T>(body: impl Future<Output = CellEnd<T>>) -> CellEnd<T> {
         let mut ended = None;
         let scope = ::partita::evaluation::Scope::default();
         scope.run_async(async {
@@ -77,7 +77,7 @@ mod partita_cell {
         unsafe { signal(SIGINT, cancel) };
     }
 
-    pub fn run<T>(body: impl FnOnce() -> Ended<T>) -> T {
+    pub fn run<T>(body: impl FnOnce() -> CellEnd<T>) -> T {
         prepare();
         ::partita::cancel::next_cell();
         let place = Arc::new(Mutex::new(None));

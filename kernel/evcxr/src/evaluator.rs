@@ -14,11 +14,11 @@ use super::session::{EvcxrError, Session};
 use super::streams::forward_during;
 use super::types::{probed, writable};
 use partita_interpreter::errors::{self, Blame, blame};
-use partita_interpreter::evaluation_process::Gone;
+use partita_interpreter::evaluation_process::ProcessDeath;
 use partita_interpreter::evaluator::Description;
 use partita_interpreter::source::{CellSource, Split, split};
 use partita_interpreter::state::types::unwritable;
-use partita_interpreter::state::{Changes, Items, Known, Snapshot, Variables};
+use partita_interpreter::state::{Changes, Items, Snapshot, StoredVariable, Variables};
 use partita_interpreter::toolchain::{CompilerMessages, Diagnostic};
 use partita_interpreter::{
     Cell, CellError, Evaluator, Interrupter, Messenger, Outcome, Output, OutputSender,
@@ -105,7 +105,9 @@ impl EvcxrEvaluator {
             self.items = Items::default();
             self.variables.clear("was cleared");
             let background = self.background.clone();
-            self.session()?.prepare(&background).map_err(|error| errors::trouble(&error.to_string()))?;
+            self.session()?
+                .prepare(&background)
+                .map_err(|error| errors::evaluator_error(&error.to_string()))?;
         }
         let contents = said.content_by_mime_type.into_iter();
         let bundle =
@@ -121,7 +123,7 @@ impl EvcxrEvaluator {
         for attempt in 1.. {
             let program = composer.check();
             let (diagnostics, file) = self.diagnose(&program, source)?;
-            if self.interrupts.asked() {
+            if self.interrupts.requested() {
                 return Err(errors::interrupted(
                     "the cell was interrupted before it ran; nothing has changed",
                 ));
@@ -146,7 +148,7 @@ impl EvcxrEvaluator {
                 return Err(self.compile_error(diagnostics, &blames, &file));
             }
         }
-        Err(errors::trouble("the cell was given up after too many attempts"))
+        Err(errors::evaluator_error("the cell was given up after too many attempts"))
     }
 
     fn run_checked(
@@ -156,8 +158,9 @@ impl EvcxrEvaluator {
         outputs: &OutputSender,
     ) -> Result<Option<MimeBundle>, CellError> {
         let mir = self.session()?.mir();
-        let mir =
-            mir.map_err(|error| errors::trouble(&format!("the check of the cell left no types: {error}")))?;
+        let mir = mir.map_err(|error| {
+            errors::evaluator_error(&format!("the check of the cell left no types: {error}"))
+        })?;
         let typed = checked.composer.typed(&probed(&mir));
         for (variable, type_name) in &typed {
             if let Some(why) = unwritable(type_name) {
@@ -190,7 +193,7 @@ impl EvcxrEvaluator {
                 self.variables.remove(&name, format!("was not kept after {label}: {why}"));
             }
             for (variable, ty) in kept {
-                let known = Known { ty, mutable: variable.mutable };
+                let known = StoredVariable { ty, mutable: variable.mutable };
                 self.variables.insert(variable.name, known, label);
             }
         }
@@ -198,8 +201,10 @@ impl EvcxrEvaluator {
         self.items = checked.items;
         match outcome {
             CellOutcome::Finished(bundle) => Ok(bundle),
-            CellOutcome::Failed(chain) => Err(errors::failure(&chain, self.interrupts.asked())),
-            CellOutcome::NotLoaded(why) => Err(errors::trouble(&format!("the cell could not be run: {why}"))),
+            CellOutcome::Failed(chain) => Err(errors::cell_failed(&chain, self.interrupts.requested())),
+            CellOutcome::NotLoaded(why) => {
+                Err(errors::evaluator_error(&format!("the cell could not be run: {why}")))
+            }
             CellOutcome::Panicked(mut panic) => {
                 if let Ok(file) = self.compiled_file(&program, source)
                     && let Some((cell, line)) = file.line(&panic.file, panic.line)
@@ -221,7 +226,7 @@ impl EvcxrEvaluator {
         outputs: &OutputSender,
     ) -> Result<(), CellError> {
         let outdated = self.variables.outdated_by(changes);
-        let Some(notice) = errors::left_behind(&outdated, &[]) else { return Ok(()) };
+        let Some(notice) = errors::removal_notice(&outdated, &[]) else { return Ok(()) };
         let drops: String = outdated.iter().map(|name| forget(name)).collect();
         self.execute(&drops, outputs, |_| false).map_err(|error| self.ended(error))?;
         for name in outdated {
@@ -253,7 +258,7 @@ impl EvcxrEvaluator {
         source: &Arc<CellSource>,
     ) -> Result<(Vec<Diagnostic>, CompiledFile), CellError> {
         let said = self.session()?.context.check(program.text());
-        let said = said.map_err(|error| errors::trouble(&error.to_string()))?;
+        let said = said.map_err(|error| errors::evaluator_error(&error.to_string()))?;
         let file = self.compiled_file(program, source)?;
         Ok((diagnostics(&said, &file), file))
     }
@@ -264,7 +269,8 @@ impl EvcxrEvaluator {
         source: &Arc<CellSource>,
     ) -> Result<CompiledFile, CellError> {
         let text = self.session()?.context.last_source();
-        let text = text.map_err(|error| errors::trouble(&format!("evcxr's source is gone: {error}")))?;
+        let text =
+            text.map_err(|error| errors::evaluator_error(&format!("evcxr's source is gone: {error}")))?;
         Ok(CompiledFile::new(text, program, source, &self.items))
     }
 
@@ -312,17 +318,17 @@ impl EvcxrEvaluator {
     }
 
     fn session(&mut self) -> Result<&mut Session, CellError> {
-        self.session.as_mut().ok_or_else(|| errors::trouble(SHUT_DOWN))
+        self.session.as_mut().ok_or_else(|| errors::evaluator_error(SHUT_DOWN))
     }
 
     /// Why the evaluation process ended before the cell. evcxr has already started another.
     fn ended(&mut self, error: Error) -> CellError {
         let Error::SubprocessTerminated(how) = error else {
-            return errors::trouble(&error.to_string());
+            return errors::evaluator_error(&error.to_string());
         };
         let lost = self.variables.clear("was lost with the evaluation process");
         let how = how.trim().trim_start_matches("Subprocess terminated with status: ").to_owned();
-        errors::death(&Gone(format!("ended: {how}")), self.interrupts.killed(), &lost, None)
+        errors::process_died(&ProcessDeath(format!("ended: {how}")), self.interrupts.killed(), &lost, None)
     }
 }
 

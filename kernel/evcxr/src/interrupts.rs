@@ -25,7 +25,7 @@ struct State {
     phase: Phase,
     /// Counts cells, so that a timer knows whether its cell still runs.
     cell: u64,
-    asked: bool,
+    requested: bool,
     stuck: bool,
     killed: bool,
 }
@@ -62,8 +62,8 @@ impl Interrupts {
     }
 
     /// Whether this cell was interrupted.
-    pub fn asked(&self) -> bool {
-        self.lock().asked
+    pub fn requested(&self) -> bool {
+        self.lock().requested
     }
 
     /// Whether an interrupt ended this cell's process.
@@ -85,7 +85,7 @@ impl Interrupts {
 
     fn interrupt(&self) {
         let mut state = self.lock();
-        let first = !state.asked;
+        let first = !state.requested;
         match &state.phase {
             Phase::Idle => return,
             Phase::Preparing => {}
@@ -105,7 +105,7 @@ impl Interrupts {
                 }
             }
         }
-        state.asked = true;
+        state.requested = true;
     }
 
     /// Sends the signal that `partita_cell::prepare` handles in the cell.

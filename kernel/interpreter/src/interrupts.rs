@@ -48,7 +48,7 @@ struct State {
     phase: Phase,
     /// Counts cells, so that a timer knows whether its cell still runs.
     cell: u64,
-    asked: bool,
+    requested: bool,
     stuck: bool,
     killed: bool,
     /// The kernel is shutting down; nothing may be started.
@@ -65,9 +65,9 @@ enum Phase {
 }
 
 /// Ends its phase on drop.
-pub struct Watch<'a>(&'a Interrupts);
+pub struct PhaseGuard<'a>(&'a Interrupts);
 
-impl Drop for Watch<'_> {
+impl Drop for PhaseGuard<'_> {
     fn drop(&mut self) {
         self.0.lock().phase = Phase::Preparing;
         self.0.state.1.notify_all();
@@ -87,7 +87,7 @@ impl Interrupts {
         *state = State {
             phase: Phase::Preparing,
             cell: state.cell + 1,
-            asked: closing,
+            requested: closing,
             closing,
             ..State::default()
         };
@@ -100,29 +100,29 @@ impl Interrupts {
     }
 
     /// The compiler runs as leader of process group `group`.
-    pub fn compiling(&self, group: i32) -> Watch<'_> {
+    pub fn compiling(&self, group: i32) -> PhaseGuard<'_> {
         let mut state = self.lock();
         state.phase = Phase::Compiling(group);
-        if state.asked {
+        if state.requested {
             kill_group(group);
         }
-        Watch(self)
+        PhaseGuard(self)
     }
 
     /// Calls `start` and marks the cell as running; `None` if the cell was interrupted before. This is
     /// atomic: an interrupt comes either before the start or reaches the started cell.
-    pub fn running(&self, start: impl FnOnce() -> ProcessControl) -> Option<Watch<'_>> {
+    pub fn running(&self, start: impl FnOnce() -> ProcessControl) -> Option<PhaseGuard<'_>> {
         let mut state = self.lock();
-        if state.asked {
+        if state.requested {
             return None;
         }
         state.phase = Phase::Running(start());
-        Some(Watch(self))
+        Some(PhaseGuard(self))
     }
 
     /// Whether this cell was interrupted.
-    pub fn asked(&self) -> bool {
-        self.lock().asked
+    pub fn requested(&self) -> bool {
+        self.lock().requested
     }
 
     /// Whether an interrupt ended this cell's process.
@@ -140,7 +140,7 @@ impl Interrupts {
         let interrupts = self.clone();
         Arc::new(move || {
             let mut state = interrupts.lock();
-            (state.asked, state.closing) = (true, true);
+            (state.requested, state.closing) = (true, true);
             match &state.phase {
                 Phase::Compiling(group) => kill_group(*group),
                 Phase::Running(control) => {
@@ -160,7 +160,7 @@ impl Interrupts {
 
     fn interrupt(&self) {
         let mut state = self.lock();
-        let first = !state.asked;
+        let first = !state.requested;
         match &state.phase {
             Phase::Idle => return,
             Phase::Preparing => {}
@@ -180,7 +180,7 @@ impl Interrupts {
                 }
             }
         }
-        state.asked = true;
+        state.requested = true;
     }
 
     /// Waits for the cell to return and prints a notice if it does not.
@@ -233,6 +233,6 @@ mod tests {
         interrupts.interrupter()();
         assert!(interrupts.running(|| unreachable!("it was interrupted")).is_none());
         interrupts.begin();
-        assert!(!interrupts.asked(), "the next cell begins afresh");
+        assert!(!interrupts.requested(), "the next cell begins afresh");
     }
 }

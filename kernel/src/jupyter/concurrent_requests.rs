@@ -27,7 +27,7 @@ pub async fn divert(
                 // A page that is opened together with the kernel asks for the timelines saved in its
                 // notebook, which the library knows. Its next questions go to what is opened here.
                 if asks_for_widgets(&request) {
-                    front_end.worker.up().await;
+                    front_end.worker.wait_until_started().await;
                 }
                 front_end.publisher.publish(Status::busy(), Some(&request)).await;
                 front_end.deliver_comm(&request).await;

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::mime::media;
-use super::outputs::{Forwarder, Manner, OUTPUT_QUEUE};
+use super::outputs::{Forwarder, OUTPUT_QUEUE, OutputPolicy};
 use super::shell::Shell;
 use super::sockets::{Received, reply};
 use partita_interpreter::{Cell, CellError, Outcome};
@@ -98,8 +98,8 @@ impl Shell {
             self.front_end.publisher.publish(input, Some(request)).await;
             self.last_parent.send_replace(Some(Arc::clone(request)));
         }
-        let manner = Manner::of_request(execute.silent, execute.allow_stdin);
-        self.run_code(request, number, execute.code.clone(), manner).await
+        let policy = OutputPolicy::of_request(execute.silent, execute.allow_stdin);
+        self.run_code(request, number, execute.code.clone(), policy).await
     }
 
     async fn run_code(
@@ -107,12 +107,12 @@ impl Shell {
         request: &JupyterMessage,
         number: u32,
         code: String,
-        manner: Manner,
+        policy: OutputPolicy,
     ) -> (Outcome, Vec<MimeBundle>) {
         let (sender, mut outputs) = mpsc::channel(OUTPUT_QUEUE);
-        let viewer = manner.viewer();
+        let viewer = policy.viewer();
         let running = self.front_end.worker.execute(Cell { number, code, viewer }, sender);
-        Forwarder::new(&self.front_end, Some(request), manner).until(&mut outputs, running).await
+        Forwarder::new(&self.front_end, Some(request), policy).until(&mut outputs, running).await
     }
 
     /// Evaluates the front end's `user_expressions`; their outputs are not shown.
@@ -124,8 +124,8 @@ impl Shell {
     ) -> HashMap<String, ExpressionResult> {
         let mut results = HashMap::new();
         for (name, code) in expressions.into_iter().flatten() {
-            let manner = Manner::of_request(true, false);
-            let result = match self.run_code(request, number, code.clone(), manner).await.0 {
+            let policy = OutputPolicy::of_request(true, false);
+            let result = match self.run_code(request, number, code.clone(), policy).await.0 {
                 Outcome::Finished(bundle) => ExpressionResult::Ok {
                     data: media(&bundle.unwrap_or_default()),
                     metadata: serde_json::Map::new(),

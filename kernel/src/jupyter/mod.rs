@@ -82,7 +82,7 @@ async fn serve(options: &KernelOptions) -> anyhow::Result<()> {
     let publisher = iopub::start(sockets.iopub);
     publisher.publish(Status::starting(), None).await;
 
-    tokio::spawn(sockets::beat(sockets.heartbeat));
+    tokio::spawn(sockets::answer_heartbeats(sockets.heartbeat));
     let front_end = FrontEnd {
         questions: stdin::start(sockets.stdin, &worker),
         publisher: publisher.clone(),

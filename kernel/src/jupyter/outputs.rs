@@ -42,7 +42,7 @@ pub async fn forward_background(
         let parent = last_parent.borrow().clone();
         // Wait long enough for text to accumulate, then send all of it.
         let wait = tokio::time::sleep(COALESCE);
-        let mut forwarder = Forwarder::new(&front_end, parent.as_deref(), Manner::BACKGROUND);
+        let mut forwarder = Forwarder::new(&front_end, parent.as_deref(), OutputPolicy::BACKGROUND);
         forwarder.forward(first).await;
         forwarder.until(&mut outputs, wait).await;
     }
@@ -50,7 +50,7 @@ pub async fn forward_background(
 
 /// How the outputs of a request are handled.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
+pub struct OutputPolicy {
     /// Nothing is shown.
     pub silent: bool,
     /// The reason why the person cannot be asked for input, if there is one.
@@ -59,7 +59,7 @@ pub struct Manner {
     has_reply: bool,
 }
 
-impl Manner {
+impl OutputPolicy {
     /// For what arrives while no cell runs.
     const BACKGROUND: Self = Self { silent: false, refuses_input: Some(NO_CELL), has_reply: false };
 
@@ -83,7 +83,7 @@ impl Manner {
 pub struct Forwarder<'a> {
     front_end: &'a FrontEnd,
     parent: Option<&'a JupyterMessage>,
-    manner: Manner,
+    policy: OutputPolicy,
     pending: Option<Pending>,
     pages: Vec<MimeBundle>,
 }
@@ -96,8 +96,8 @@ struct Pending {
 
 impl<'a> Forwarder<'a> {
     /// Creates a forwarder; nothing is pending yet.
-    pub fn new(front_end: &'a FrontEnd, parent: Option<&'a JupyterMessage>, manner: Manner) -> Self {
-        Self { front_end, parent, manner, pending: None, pages: Vec::new() }
+    pub fn new(front_end: &'a FrontEnd, parent: Option<&'a JupyterMessage>, policy: OutputPolicy) -> Self {
+        Self { front_end, parent, policy, pending: None, pages: Vec::new() }
     }
 
     /// Forwards until `done` is ready, including everything sent before that. Returns the result of
@@ -119,7 +119,7 @@ impl<'a> Forwarder<'a> {
             self.forward(output).await;
         }
         self.flush().await;
-        if self.manner.has_reply {
+        if self.policy.has_reply {
             self.front_end.questions.forget();
         }
         (value, self.pages)
@@ -146,7 +146,7 @@ impl<'a> Forwarder<'a> {
                 }
             }
             Output::InputRequest { prompt, password } => self.ask(prompt, password).await,
-            _ if self.manner.silent => {}
+            _ if self.policy.silent => {}
             Output::Text { stream, text } => self.text(stream, text).await,
             Output::Display { id, bundle } => {
                 self.flush().await;
@@ -161,7 +161,7 @@ impl<'a> Forwarder<'a> {
                 self.flush().await;
                 self.publish(ClearOutput { wait }).await;
             }
-            Output::Page(bundle) if self.manner.has_reply && self.pages.len() < MAX_PAGES => {
+            Output::Page(bundle) if self.policy.has_reply && self.pages.len() < MAX_PAGES => {
                 self.pages.push(bundle);
             }
             Output::Page(bundle) => {
@@ -175,7 +175,7 @@ impl<'a> Forwarder<'a> {
     /// Asks the person, or sends the cell the reason why not.
     async fn ask(&mut self, prompt: String, password: bool) {
         let FrontEnd { publisher, questions, worker, .. } = self.front_end;
-        match (self.manner.refuses_input, self.parent) {
+        match (self.policy.refuses_input, self.parent) {
             (None, Some(parent)) => {
                 // Show what was printed before the question along with it.
                 self.flush().await;
@@ -244,8 +244,8 @@ mod tests {
         for output in outputs {
             sender.send(output).await.unwrap();
         }
-        let manner = Manner::of_request(silent, true);
-        let forwarder = Forwarder::new(&front_end, Some(&parent), manner);
+        let policy = OutputPolicy::of_request(silent, true);
+        let forwarder = Forwarder::new(&front_end, Some(&parent), policy);
         let ((), pages) = forwarder.until(&mut receiver, async {}).await;
         assert!(pages.len() <= if silent { 0 } else { MAX_PAGES });
         let describe = |message: JupyterMessage| {

@@ -211,7 +211,7 @@ pub async fn reply(connection: &mut RouterSendConnection, message: JupyterMessag
 }
 
 /// Answers heartbeats until the kernel ends.
-pub async fn beat(mut heartbeat: KernelHeartbeatConnection) {
+pub async fn answer_heartbeats(mut heartbeat: KernelHeartbeatConnection) {
     loop {
         if let Err(error) = heartbeat.single_heartbeat().await {
             tracing::debug!("heartbeat: {error}");

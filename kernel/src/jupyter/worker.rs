@@ -52,7 +52,7 @@ impl Worker {
     }
 
     /// Waits until the process that comms lead to is ready, or has failed to start.
-    pub async fn up(&self) {
+    pub async fn wait_until_started(&self) {
         // evcxr takes long to start and has no comms.
         if !self.kind.has_comms() {
             return;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{JobId, PartitionId, StageId, WorkerId};
 use crate::metrics::TaskMetrics;
+use crate::seconds;
 
 /// Something that happened, in the order it happened. Times count from the session's start; they
 /// travel as seconds, so that JSON made of events is plain.
@@ -180,22 +181,6 @@ impl Event {
         | Self::WorkerJoined { at, .. }
         | Self::WorkerLost { at, .. }) = self;
         *at
-    }
-}
-
-/// Durations as seconds in floating point: exact to the nanosecond for weeks.
-pub(crate) mod seconds {
-    use std::time::Duration;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(duration.as_secs_f64())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

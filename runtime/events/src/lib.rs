@@ -15,6 +15,7 @@ pub mod figures;
 pub mod fold;
 mod id;
 mod metrics;
+mod seconds;
 mod skew;
 pub mod summary;
 

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::seconds;
 use crate::id::PartitionId;
+use crate::seconds;
 
 /// What one task did. Bytes are of Arrow memory, except `bytes_read`: bytes of file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Shows a value in the middle of a cell or program, through the current [`host`](crate::host).
+//! Shows a value in the middle of a cell or program, through the current [`host`].
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -16,7 +16,7 @@ pub struct SessionBuilder {
 }
 
 impl Session {
-    /// Builds a session with another host than the current one. [`Host`](crate::host::Host) has an example.
+    /// Builds a session with another host than the current one. [`Host`] has an example.
     pub fn builder() -> SessionBuilder {
         SessionBuilder { host: host::current().clone() }
     }

@@ -12,9 +12,9 @@ use super::{
     engine::Engine,
     index::Index,
     kind::Kind,
-    names::{Found, Names},
+    names::{Candidate, Names},
     probe::TypeQueryError,
-    text::{self, Context, KEYWORDS, Place, Token},
+    text::{self, Context, CursorPlace, KEYWORDS, Token},
 };
 use crate::{
     source::split,
@@ -59,17 +59,17 @@ impl Completer {
 
     /// The completions at byte `cursor` of `code`.
     pub fn complete(&self, code: &str, cursor: usize) -> Completions {
-        let place = Place::before(code, cursor);
+        let place = CursorPlace::before(code, cursor);
         let mut items: Vec<Completion> = Vec::new();
         // A list of every name would not help.
         if !(place.word.is_empty() && place.context == Context::Name) {
-            items = self.found(code, &place, place.word).into_iter().map(Found::completion).collect();
+            items = self.found(code, &place, place.word).into_iter().map(Candidate::completion).collect();
         }
         Completions { start: place.start, end: place.end, items }
     }
 
     /// What can stand at a place and begins with `prefix`.
-    fn found(&self, code: &str, place: &Place<'_>, prefix: &str) -> Vec<Found> {
+    fn found(&self, code: &str, place: &CursorPlace<'_>, prefix: &str) -> Vec<Candidate> {
         let snapshot = self.snapshot();
         if place.context == Context::Nothing {
             return Vec::new();
@@ -106,7 +106,7 @@ impl Completer {
     /// Describes the name at byte `cursor` of `code`: its signature, then its docs, as `text/plain` and
     /// `text/markdown`. Between the parentheses of a call it describes the function called.
     pub fn inspect(&self, code: &str, cursor: usize) -> Option<MimeBundle> {
-        let place = Place::around(code, cursor);
+        let place = CursorPlace::around(code, cursor);
         if place.word.is_empty() {
             let tokens = text::tokens(&code[..place.start])?;
             let name = tokens[text::open_call(&tokens)?];
@@ -160,7 +160,7 @@ fn render(signature: &str, owner: &str, docs: &str) -> MimeBundle {
 
 /// The source of the items in the cell being written. The unfinished name is taken out. If the rest is
 /// still not valid Rust, each item is parsed separately.
-fn items_of_cell(code: &str, place: &Place<'_>) -> Vec<String> {
+fn items_of_cell(code: &str, place: &CursorPlace<'_>) -> Vec<String> {
     let blanks = " ".repeat(place.end - place.start);
     let without = format!("{}{blanks}{}", &code[..place.start], &code[place.end..]);
     for candidate in [code, &without] {

@@ -69,7 +69,7 @@ const TYPES: [&str; 5] =
 
 /// A result before it becomes an answer.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct Candidate {
     /// The name and everything about it.
     pub member: Member,
     /// Its origin: the header of an `impl`, or a path.
@@ -97,7 +97,7 @@ impl<'a> Names<'a> {
 
     /// Fields and methods of a type, including those reached by dereferencing, best first, each name
     /// once.
-    pub fn members(&self, ty: &str) -> Vec<Found> {
+    pub fn members(&self, ty: &str) -> Vec<Candidate> {
         let mut found = Vec::new();
         if let Some(ty) = parse_type(ty) {
             self.visit(&ty, 0, &mut found);
@@ -106,7 +106,7 @@ impl<'a> Names<'a> {
         sorted(found)
     }
 
-    fn visit(&self, ty: &Type, level: usize, found: &mut Vec<Found>) {
+    fn visit(&self, ty: &Type, level: usize, found: &mut Vec<Candidate>) {
         if level > DEREFERENCES {
             return;
         }
@@ -128,7 +128,7 @@ impl<'a> Names<'a> {
                         signature: number.to_string(),
                         docs: String::new(),
                     };
-                    found.push(Found { member, owner: String::new(), rank: (0, level) });
+                    found.push(Candidate { member, owner: String::new(), rank: (0, level) });
                 }
             }
             Type::ImplTrait(ty) => self.add_bounds(ty.bounds.iter(), level, found),
@@ -158,7 +158,7 @@ impl<'a> Names<'a> {
         &self,
         bounds: impl Iterator<Item = &'b TypeParamBound>,
         level: usize,
-        found: &mut Vec<Found>,
+        found: &mut Vec<Candidate>,
     ) {
         for bound in bounds {
             let TypeParamBound::Trait(bound) = bound else { continue };
@@ -172,7 +172,7 @@ impl<'a> Names<'a> {
     }
 
     /// Adds the type's own members. Returns what it dereferences to according to its page.
-    fn add_type(&self, path: &str, level: usize, found: &mut Vec<Found>) -> Option<String> {
+    fn add_type(&self, path: &str, level: usize, found: &mut Vec<Candidate>) -> Option<String> {
         let kinds = [Kind::Struct, Kind::Enum, Kind::Union, Kind::Type];
         let mut target = None;
         let page = self.page(path, &kinds);
@@ -192,7 +192,14 @@ impl<'a> Names<'a> {
         target
     }
 
-    fn add_groups(&self, path: &str, groups: &[Group], level: usize, is_trait: bool, found: &mut Vec<Found>) {
+    fn add_groups(
+        &self,
+        path: &str,
+        groups: &[Group],
+        level: usize,
+        is_trait: bool,
+        found: &mut Vec<Candidate>,
+    ) {
         for group in groups {
             let owner = if group.header.is_empty() { path } else { group.header.as_str() };
             let rank = match &group.of_trait {
@@ -207,7 +214,11 @@ impl<'a> Names<'a> {
             let inherited = inherited.filter(|group| group.of_trait.is_none());
             for member in group.members.iter().chain(inherited.flat_map(|group| &group.members)) {
                 let rank = if member.kind == Kind::Field { 0 } else { rank };
-                found.push(Found { member: member.clone(), owner: owner.to_owned(), rank: (rank, level) });
+                found.push(Candidate {
+                    member: member.clone(),
+                    owner: owner.to_owned(),
+                    rank: (rank, level),
+                });
             }
         }
     }
@@ -291,7 +302,7 @@ impl<'a> Names<'a> {
     }
 
     /// What is inside a module, or belongs to a type, and begins with `prefix`.
-    pub fn inside(&self, names: &[String], prefix: &str) -> Vec<Found> {
+    pub fn inside(&self, names: &[String], prefix: &str) -> Vec<Candidate> {
         let mut found = Vec::new();
         let Some(path) = self.resolve(names) else {
             for name in ["partita", "std"].into_iter().filter(|name| name.starts_with(prefix)) {
@@ -330,7 +341,7 @@ impl<'a> Names<'a> {
         sorted(found)
     }
 
-    fn add_entries(&self, module: &str, prefix: &str, found: &mut Vec<Found>) {
+    fn add_entries(&self, module: &str, prefix: &str, found: &mut Vec<Candidate>) {
         let Some(index) = self.index else { return };
         let entries = index.inside(module).filter(|entry| entry.name().starts_with(prefix));
         for (number, entry) in entries.enumerate() {
@@ -340,7 +351,7 @@ impl<'a> Names<'a> {
     }
 
     /// Every name in scope that begins with `prefix`: variables, items, imports, preludes, keywords.
-    pub fn names(&self, locals: &BTreeSet<String>, prefix: &str) -> Vec<Found> {
+    pub fn names(&self, locals: &BTreeSet<String>, prefix: &str) -> Vec<Candidate> {
         let mut found = Vec::new();
         for local in locals {
             found.push(plain(local, Kind::Variable));
@@ -395,7 +406,7 @@ impl<'a> Names<'a> {
     }
 }
 
-impl Found {
+impl Candidate {
     /// Converts it to an answer.
     pub fn completion(self) -> Completion {
         let Member { name, kind, signature, docs } = self.member;
@@ -412,12 +423,12 @@ impl Found {
     }
 }
 
-fn plain(name: &str, kind: Kind) -> Found {
+fn plain(name: &str, kind: Kind) -> Candidate {
     let member = Member { name: name.to_owned(), kind, signature: String::new(), docs: String::new() };
-    Found { member, owner: String::new(), rank: (1, 0) }
+    Candidate { member, owner: String::new(), rank: (1, 0) }
 }
 
-fn described(name: &str, kind: Kind, page: &Page, owner: &str) -> Found {
+fn described(name: &str, kind: Kind, page: &Page, owner: &str) -> Candidate {
     let mut one = plain(name, kind);
     one.member.signature.clone_from(&page.declaration);
     one.member.docs.clone_from(&page.docs);
@@ -426,9 +437,9 @@ fn described(name: &str, kind: Kind, page: &Page, owner: &str) -> Found {
 }
 
 /// Best first, each name once. What its author marked as internal comes last.
-fn sorted(mut found: Vec<Found>) -> Vec<Found> {
+fn sorted(mut found: Vec<Candidate>) -> Vec<Candidate> {
     found.sort_by(|one, other| {
-        let key = |one: &Found| (one.member.name.starts_with('_'), one.rank);
+        let key = |one: &Candidate| (one.member.name.starts_with('_'), one.rank);
         (key(one), &one.member.name).cmp(&(key(other), &other.member.name))
     });
     let mut seen = BTreeSet::new();

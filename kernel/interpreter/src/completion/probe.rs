@@ -140,7 +140,7 @@ fn ask_spare(snapshot: &Snapshot, body: &Body<'_>) -> Option<String> {
     let compiler = snapshot.compiler.as_ref()?;
     let question = format!("let {PROBED} = ::std::hint::black_box(&({}\n)); loop {{}}", body.expression);
     let (source, _) = source(snapshot, body, &question);
-    let said = compiler.look_at(&source).ok()?;
+    let said = compiler.analyse(&source).ok()?;
     let ty = said.succeeded.then(|| type_of_local(&said.mir, PROBED)).flatten()?;
     Some(plain(ty))
 }

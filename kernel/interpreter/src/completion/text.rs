@@ -76,7 +76,7 @@ pub enum Context {
 
 /// A name in the code, possibly empty, and what can stand there. Positions are bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct CursorPlace<'a> {
     /// Where the name begins.
     pub start: usize,
     /// Where it ends.
@@ -87,7 +87,7 @@ pub struct Place<'a> {
     pub context: Context,
 }
 
-impl<'a> Place<'a> {
+impl<'a> CursorPlace<'a> {
     /// The name that ends at the cursor.
     pub fn before(code: &'a str, cursor: usize) -> Self {
         let cursor = code.floor_char_boundary(cursor);
@@ -347,7 +347,7 @@ mod tests {
     use super::*;
 
     fn receiver_of(code: &str) -> Option<&str> {
-        match Place::before(code, code.len()).context {
+        match CursorPlace::before(code, code.len()).context {
             Context::Member(range) => Some(&code[range]),
             _ => None,
         }
@@ -380,15 +380,15 @@ mod tests {
     #[test]
     fn numbers_ranges_strings_and_comments_have_no_members() {
         for code in ["1.", "\"a.", "// a.", "/* a.", "fn na", "'a'"] {
-            assert_eq!(Place::before(code, code.len()).context, Context::Nothing, "{code}");
+            assert_eq!(CursorPlace::before(code, code.len()).context, Context::Nothing, "{code}");
         }
         // The end of a range can be any expression.
-        assert_eq!(Place::before("0..", 3).context, Context::Name);
+        assert_eq!(CursorPlace::before("0..", 3).context, Context::Name);
     }
 
     #[test]
     fn paths_and_imports_give_what_leads_to_the_name() {
-        let context = |code: &str| Place::before(code, code.len()).context;
+        let context = |code: &str| CursorPlace::before(code, code.len()).context;
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(context("StorageLevel::Mem"), Context::Path(names(&["StorageLevel"])));
         assert_eq!(context("Vec::<i32>::ne"), Context::Path(names(&["Vec"])));

@@ -22,7 +22,7 @@ pub const CRATE_NAME: &str = "partita_dependencies";
 
 /// A set of crates that cells can be compiled with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Built {
+pub struct BuiltCrates {
     /// The shared library that contains all of them.
     pub library: PathBuf,
     /// The directory of their metadata, one file per crate.
@@ -41,7 +41,7 @@ pub struct Built {
     pub partita: String,
 }
 
-impl Built {
+impl BuiltCrates {
     /// Whether all files are in place and still match `build`.
     pub fn is_usable(&self, build: &WarmBuild) -> bool {
         self.partita == build.identity()
@@ -115,9 +115,9 @@ impl Built {
 pub fn link(
     cache: &Path,
     artifacts: &[Artifact],
-    mut built: Built,
+    mut built: BuiltCrates,
     builder: &Builder<'_>,
-) -> Result<Built, DependencyError> {
+) -> Result<BuiltCrates, DependencyError> {
     let mut key = format!("{} {:?}", built.partita, built.externs);
     for artifact in artifacts {
         let name = file_name(&artifact.file);
@@ -135,7 +135,7 @@ pub fn link(
     let directory = sets.join(&key);
     let file = format!("{}{CRATE_NAME}-{key}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let externs = built.externs.clone();
-    let placed = |directory: &Path, built: &mut Built| {
+    let placed = |directory: &Path, built: &mut BuiltCrates| {
         built.library = directory.join(&file);
         built.metadata = directory.join("metadata");
         built.externs = externs
@@ -176,7 +176,7 @@ pub fn link(
 fn link_into(
     directory: &Path,
     key: &str,
-    built: &Built,
+    built: &BuiltCrates,
     builder: &Builder<'_>,
 ) -> Result<(), DependencyError> {
     let source = directory.join("lib.rs");
@@ -208,7 +208,7 @@ fn link_into(
     let watch = builder.interrupts.compiling(child.id().cast_signed());
     let output = child.wait_with_output().map_err(trouble())?;
     drop(watch);
-    if builder.interrupts.asked() {
+    if builder.interrupts.requested() {
         return Err(DependencyError::Interrupted);
     }
     if output.status.success() {

@@ -18,6 +18,6 @@ mod spec;
 
 pub use builder::Builder;
 pub use error::DependencyError;
-pub use library::{Built, CRATE_NAME};
-pub use session_crates::{Dependencies, cache_root};
-pub use spec::{Dependency, SpecError, leading};
+pub use library::{BuiltCrates, CRATE_NAME};
+pub use session_crates::{SessionCrates, cache_root};
+pub use spec::{Dependency, SpecError, leading_dep_lines};

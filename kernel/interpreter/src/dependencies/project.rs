@@ -15,7 +15,7 @@ use super::{
     artifact::Artifact,
     builder::{Builder, hash},
     error::DependencyError,
-    library::{self, Built},
+    library::{self, BuiltCrates},
     spec::Dependency,
 };
 use crate::toolchain::WarmBuild;
@@ -49,7 +49,7 @@ impl Project {
     pub fn prepare(
         cache: &Path,
         dependencies: &[Dependency],
-        before: Option<&Built>,
+        before: Option<&BuiltCrates>,
     ) -> Result<Self, DependencyError> {
         let manifest = manifest(dependencies);
         let locked = before.and_then(|built| fs::read_to_string(&built.lockfile).ok()).unwrap_or_default();
@@ -68,17 +68,17 @@ impl Project {
     }
 
     /// The result of an earlier build of this project, if it is still usable.
-    pub fn remembered(&self, build: &WarmBuild) -> Option<Built> {
+    pub fn cached(&self, build: &WarmBuild) -> Option<BuiltCrates> {
         if self.can_change {
             return None;
         }
         let text = fs::read_to_string(self.directory.join(REMEMBERED)).ok()?;
-        let built: Built = serde_json::from_str(&text).ok()?;
+        let built: BuiltCrates = serde_json::from_str(&text).ok()?;
         built.is_usable(build).then_some(built)
     }
 
     /// Builds the crates with cargo and links them. Tries cargo's cache first, which needs no network.
-    pub fn build(&self, cache: &Path, builder: &Builder<'_>) -> Result<Built, DependencyError> {
+    pub fn build(&self, cache: &Path, builder: &Builder<'_>) -> Result<BuiltCrates, DependencyError> {
         let target = cache.join("target");
         let cargo = Cargo { project: &self.directory, target: &target, builder };
         let build = ["build", "--release", "--lib", "--message-format=json-render-diagnostics"];
@@ -97,7 +97,7 @@ impl Project {
         let metadata: Metadata = serde_json::from_str(&cargo.run(&metadata)?)
             .map_err(|error| DependencyError::Cargo { headline: error.to_string(), said: String::new() })?;
         let (artifacts, native) = read_messages(&said);
-        let mut built = Built {
+        let mut built = BuiltCrates {
             library: PathBuf::new(),
             metadata: PathBuf::new(),
             externs: Vec::new(),
@@ -205,7 +205,7 @@ impl Cargo<'_> {
         });
         let ended = finish(child);
         drop(watch);
-        if interrupts.asked() {
+        if interrupts.requested() {
             return Err(DependencyError::Interrupted);
         }
         if ended? { Ok(answer) } else { Err(failure(&said)) }

@@ -10,7 +10,7 @@ use partita_bridge::Stream;
 use super::{
     builder::{Builder, hash},
     error::DependencyError,
-    library::Built,
+    library::BuiltCrates,
     project::Project,
     spec::Dependency,
 };
@@ -21,14 +21,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The crates of one session.
 #[derive(Debug, Default)]
-pub struct Dependencies {
-    asked: Vec<Dependency>,
-    built: Option<Built>,
+pub struct SessionCrates {
+    requested: Vec<Dependency>,
+    built: Option<BuiltCrates>,
     /// The changeable crates that this session's process may have loaded.
     loaded: Vec<(String, u64)>,
 }
 
-impl Dependencies {
+impl SessionCrates {
     /// Whether any crates were added.
     pub fn is_empty(&self) -> bool {
         self.built.is_none()
@@ -36,7 +36,7 @@ impl Dependencies {
 
     /// What cells are compiled with.
     pub fn extra_crates(&self) -> ExtraCrates {
-        self.built.as_ref().map(Built::extra_crates).unwrap_or_default()
+        self.built.as_ref().map(BuiltCrates::extra_crates).unwrap_or_default()
     }
 
     /// Adds crates, or changes the versions of those present, and builds the set unless an earlier
@@ -46,17 +46,17 @@ impl Dependencies {
     /// When the crates are not available. Nothing has changed then.
     pub fn add(&mut self, new: Vec<Dependency>, builder: &Builder<'_>) -> Result<String, DependencyError> {
         let names: Vec<String> = new.iter().map(|dependency| dependency.name.clone()).collect();
-        let mut asked = self.asked.clone();
-        asked.retain(|old| !names.contains(&old.name));
-        asked.extend(new);
-        asked.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut requested = self.requested.clone();
+        requested.retain(|old| !names.contains(&old.name));
+        requested.extend(new);
+        requested.sort_by(|a, b| a.name.cmp(&b.name));
         let cache = cache_directory(builder.build)?;
-        let project = Project::prepare(&cache, &asked, self.built.as_ref())?;
-        let built = match project.remembered(builder.build) {
+        let project = Project::prepare(&cache, &requested, self.built.as_ref())?;
+        let built = match project.cached(builder.build) {
             Some(built) => built,
             None => {
                 let _alone = lock(&project.directory, builder)?;
-                match project.remembered(builder.build) {
+                match project.cached(builder.build) {
                     Some(built) => built,
                     None => project.build(&cache, builder)?,
                 }
@@ -74,7 +74,7 @@ impl Dependencies {
             }
         }
         let ready = built.describe(&names);
-        (self.asked, self.built) = (asked, Some(built));
+        (self.requested, self.built) = (requested, Some(built));
         Ok(ready)
     }
 
@@ -125,7 +125,7 @@ fn lock(project: &Path, builder: &Builder<'_>) -> Result<fs::File, DependencyErr
                         .outputs
                         .text(Stream::Stderr, "waiting for another kernel that is building these crates\n");
                 }
-                if builder.interrupts.asked() {
+                if builder.interrupts.requested() {
                     return Err(DependencyError::Interrupted);
                 }
                 thread::sleep(LOOK_AGAIN);

@@ -87,7 +87,7 @@ fn is_name(text: &str) -> bool {
 
 /// The `:dep` lines at the start of a cell: the text after each `:dep`, and its line's range. Blank lines
 /// and comments may come between them.
-pub fn leading(code: &str) -> Vec<(&str, Range<usize>)> {
+pub fn leading_dep_lines(code: &str) -> Vec<(&str, Range<usize>)> {
     let mut found = Vec::new();
     let mut at = 0;
     for line in code.split_inclusive('\n') {
@@ -147,10 +147,10 @@ mod tests {
     #[test]
     fn only_the_lines_at_the_head_of_a_cell_are_read() {
         let code = "// crates\n:dep rand = \"0.9\"\n\n  :dep serde\nlet a = 1;\n:dep late";
-        let found = leading(code);
+        let found = leading_dep_lines(code);
         assert_eq!(found.iter().map(|(spec, _)| *spec).collect::<Vec<_>>(), ["rand = \"0.9\"", "serde"]);
         assert_eq!(&code[found[1].1.clone()], "  :dep serde");
-        assert!(leading(":depend x").is_empty() && leading("::dep()").is_empty());
-        assert_eq!(leading(":dep"), [("", 0..4)]);
+        assert!(leading_dep_lines(":depend x").is_empty() && leading_dep_lines("::dep()").is_empty());
+        assert_eq!(leading_dep_lines(":dep"), [("", 0..4)]);
     }
 }

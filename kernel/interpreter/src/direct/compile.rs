@@ -60,14 +60,14 @@ impl Compiler {
         let mut compilation = self.run(text, generated, depth, level, product, interrupts);
         if product == Product::Object
             && compilation.as_ref().is_ok_and(|compilation| compilation.not_linked)
-            && !interrupts.asked()
+            && !interrupts.requested()
         {
             // If libraries are in unusual places, the C compiler knows where.
             compilation = self.run(text, generated, depth, level, Product::Library, interrupts);
             if compilation.as_ref().is_ok_and(|compilation| compilation.succeeded) {
                 // The linker is at fault, not the cell.
                 self.linker = None;
-                self.spare.leave(Product::Library);
+                self.spare.set_product(Product::Library);
             }
         }
         for file in generated.files.iter().filter(|file| file.name != INCLUDED) {
@@ -94,7 +94,7 @@ impl Compiler {
         };
         let with = self.spare.linker_arguments();
         if self.has_second_core {
-            self.spare.prepare();
+            self.spare.replenish();
         }
         let until = match (depth, product, &self.linker) {
             (Depth::Check, ..) => Until::Checked,

@@ -14,7 +14,7 @@ use super::{
     compiled_cell::CompiledCell,
 };
 use crate::{
-    dependencies::{self, Dependencies, Dependency, DependencyError},
+    dependencies::{self, Dependency, DependencyError, SessionCrates},
     errors,
     evaluation_process::{CurrentProcess, EvaluationProcess, Outputs, SpawnError},
     evaluator::{Cell, CellError, Description, Evaluator, Interrupter, Messenger, Outcome},
@@ -74,12 +74,12 @@ pub struct DirectEvaluator {
     pub(super) interrupts: Interrupts,
     pub(super) items: Items,
     pub(super) variables: Variables,
-    pub(super) dependencies: Dependencies,
+    pub(super) dependencies: SessionCrates,
     /// Variables that the next cell to run will drop.
     pub(super) forget: BTreeSet<String>,
     pub(super) labels: BTreeSet<String>,
     /// Whether the notice about statics that start anew in each cell was shown.
-    pub(super) said_anew: bool,
+    pub(super) noted_reset_static: bool,
     pub(super) serial: u64,
     pub(super) settings: Settings,
     /// Where the time of the running or last cell went.
@@ -108,17 +108,17 @@ impl DirectEvaluator {
             outputs,
             items: Items::default(),
             variables: Variables::default(),
-            dependencies: Dependencies::default(),
+            dependencies: SessionCrates::default(),
             forget: BTreeSet::new(),
             labels: BTreeSet::new(),
-            said_anew: false,
+            noted_reset_static: false,
             serial: 0,
             settings: Settings::default(),
             timing: Timing::default(),
             directory,
         };
         // The compiler starts up in parallel with the evaluation process.
-        evaluator.compiler.spare().prepare();
+        evaluator.compiler.spare().replenish();
         evaluator.spawn()?;
         Ok(evaluator)
     }
@@ -143,9 +143,9 @@ impl DirectEvaluator {
 
     fn evaluate(&mut self, cell: &Cell) -> Result<Outcome, CellError> {
         let began = Instant::now();
-        self.compiler.check_unchanged().map_err(|error| errors::trouble(&error.to_string()))?;
+        self.compiler.check_unchanged().map_err(|error| errors::evaluator_error(&error.to_string()))?;
         if self.process.is_none() {
-            self.spawn().map_err(|error| errors::trouble(&error.to_string()))?;
+            self.spawn().map_err(|error| errors::evaluator_error(&error.to_string()))?;
         }
         let code = self.read_dependencies(cell.code.replace("\r\n", "\n"))?;
         let source = Arc::new(CellSource { label: self.label(cell.number), code });
@@ -162,12 +162,12 @@ impl DirectEvaluator {
             .for_each(|warning| self.outputs.text(Stream::Stderr, warning));
         let hidden =
             split.as_ref().and_then(|split| split.items.iter().find_map(|item| hidden_static(&item.item)));
-        if let Some(name) = hidden.filter(|_| !self.said_anew) {
-            self.said_anew = true;
-            self.outputs.text(Stream::Stderr, errors::begins_anew(&name));
+        if let Some(name) = hidden.filter(|_| !self.noted_reset_static) {
+            self.noted_reset_static = true;
+            self.outputs.text(Stream::Stderr, errors::reset_static_notice(&name));
         }
         if ready.depth == Depth::Check {
-            self.leave_behind(&source.label, &ready);
+            self.drop_outdated(&source.label, &ready);
             self.items = ready.items;
             return Ok(Outcome::Finished(None));
         }
@@ -176,7 +176,7 @@ impl DirectEvaluator {
 
     /// Takes the `:dep` lines off the start of a cell and carries them out. Lines keep their numbers.
     fn read_dependencies(&mut self, code: String) -> Result<String, CellError> {
-        let lines = dependencies::leading(&code);
+        let lines = dependencies::leading_dep_lines(&code);
         if lines.is_empty() {
             return Ok(code);
         }
@@ -213,14 +213,14 @@ impl DirectEvaluator {
             outputs: &self.outputs,
         };
         let ready = self.dependencies.add(wanted, &builder)?;
-        self.compiler.spare().depend_on(self.dependencies.extra_crates());
+        self.compiler.spare().set_extra_crates(self.dependencies.extra_crates());
         self.outputs.text(Stream::Stderr, ready);
         Ok(())
     }
 
     /// Drops what does not match the cell's redefinitions, and prints a notice.
-    pub(super) fn leave_behind(&mut self, label: &str, ready: &CompiledCell) {
-        if let Some(notice) = errors::left_behind(&ready.outdated, &ready.dropped) {
+    pub(super) fn drop_outdated(&mut self, label: &str, ready: &CompiledCell) {
+        if let Some(notice) = errors::removal_notice(&ready.outdated, &ready.dropped) {
             self.outputs.text(Stream::Stderr, notice);
         }
         for name in &ready.outdated {
@@ -264,7 +264,7 @@ impl Evaluator for DirectEvaluator {
         self.timing = Timing::default();
         let outcome = self.evaluate(cell).unwrap_or_else(Outcome::Failed);
         drop(guard);
-        self.compiler.spare().prepare();
+        self.compiler.spare().replenish();
         // Positions are kept for one cell only.
         proc_macro2::extra::invalidate_current_thread_spans();
         outcome

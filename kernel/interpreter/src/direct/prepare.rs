@@ -62,9 +62,9 @@ impl DirectEvaluator {
             let compiled = self
                 .compiler
                 .compile(&generated, depth, level, &self.interrupts)
-                .map_err(|error| errors::trouble(&format!("cannot run the compiler: {error}")))?;
+                .map_err(|error| errors::evaluator_error(&format!("cannot run the compiler: {error}")))?;
             prepared = Instant::now();
-            if self.interrupts.asked() {
+            if self.interrupts.requested() {
                 return Err(errors::interrupted(NOT_RUN));
             }
             if compiled.succeeded {
@@ -119,7 +119,7 @@ impl DirectEvaluator {
             }
             outdated = self.variables.outdated_by(&changes);
         }
-        Err(errors::trouble("the cell was given up after too many attempts"))
+        Err(errors::evaluator_error("the cell was given up after too many attempts"))
     }
 
     /// The optimisation level of a cell that sees these items.

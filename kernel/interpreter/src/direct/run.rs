@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     errors,
-    evaluation_process::{Ended, EvaluationProcess, Gone},
+    evaluation_process::{CellEnd, EvaluationProcess, ProcessDeath},
     evaluator::{CellError, Outcome},
     source::{CellSource, Split},
-    state::{Kind, Known, types},
+    state::{Kind, StoredVariable, types},
     timing::Phase,
 };
 
@@ -31,7 +31,7 @@ impl DirectEvaluator {
         viewer: Viewer,
     ) -> Result<Outcome, CellError> {
         let Some(control) = self.process.as_ref().map(EvaluationProcess::control) else {
-            return Err(errors::trouble("the evaluation process is not running; restart the kernel"));
+            return Err(errors::evaluator_error("the evaluation process is not running; restart the kernel"));
         };
         let load = LoadCell {
             library: ready.compiled.written.library(),
@@ -47,27 +47,27 @@ impl DirectEvaluator {
         let Some(watch) = interrupts.running(start) else {
             return Err(errors::interrupted(NOT_RUN));
         };
-        self.leave_behind(&source.label, &ready);
+        self.drop_outdated(&source.label, &ready);
         self.forget.clear();
         let Some(process) = &mut self.process else {
-            return Err(errors::trouble("the evaluation process is not running; restart the kernel"));
+            return Err(errors::evaluator_error("the evaluation process is not running; restart the kernel"));
         };
         let ran = process.finish();
         drop(watch);
         let calls = match &ran {
-            Ok(Ended { outcome: CellOutcome::Panicked(panic), .. }) => {
+            Ok(CellEnd { outcome: CellOutcome::Panicked(panic), .. }) => {
                 frames::describe_calls(&panic.frames, &source.label, &ready.items)
             }
             _ => Vec::new(),
         };
-        let Ended { outcome, variables: stored, spent } = match ran {
+        let CellEnd { outcome, variables: stored, spent } = match ran {
             Ok(ran) => ran,
-            Err(gone) => return Err(self.report_death(&gone)),
+            Err(death) => return Err(self.report_death(&death)),
         };
         self.timing.add(Phase::Load, spent.load);
         self.timing.add(Phase::Run, spent.run);
         self.timing.add(Phase::Display, spent.display);
-        self.variables.sized(&stored);
+        self.variables.set_sizes(&stored);
         let label = &source.label;
         let succeeded = matches!(outcome, CellOutcome::Finished(_));
         let moved = ready.moved.clone();
@@ -94,7 +94,7 @@ impl DirectEvaluator {
         }
         let mut error = match outcome {
             CellOutcome::Finished(bundle) => return Ok(Outcome::Finished(bundle)),
-            CellOutcome::Failed(chain) => errors::failure(&chain, self.interrupts.asked()),
+            CellOutcome::Failed(chain) => errors::cell_failed(&chain, self.interrupts.requested()),
             CellOutcome::Panicked(panic) => errors::panic(&panic, source, &self.items, calls),
             CellOutcome::NotLoaded(why) => errors::not_loaded(&why),
         };
@@ -107,10 +107,10 @@ impl DirectEvaluator {
 
     pub(super) fn run_command(&mut self, command: &Command) -> Result<Outcome, CellError> {
         if self.process.is_none() {
-            self.spawn().map_err(|error| errors::trouble(&error.to_string()))?;
+            self.spawn().map_err(|error| errors::evaluator_error(&error.to_string()))?;
         }
         let Some(process) = &mut self.process else {
-            return Err(errors::trouble("the evaluation process is not running; restart the kernel"));
+            return Err(errors::evaluator_error("the evaluation process is not running; restart the kernel"));
         };
         let control = process.control();
         let start = || {
@@ -128,18 +128,20 @@ impl DirectEvaluator {
             Ok((CellOutcome::Finished(bundle), stored)) => {
                 if let Command::Sql { into: Some(name), .. } = command {
                     self.forget.remove(name);
-                    let known = Known { ty: DATA_FRAME.to_owned(), mutable: false };
+                    let known = StoredVariable { ty: DATA_FRAME.to_owned(), mutable: false };
                     self.variables.insert(name.clone(), known, "`:sql`");
-                    self.variables.sized(&stored);
+                    self.variables.set_sizes(&stored);
                 }
                 Ok(Outcome::Finished(bundle))
             }
-            Ok((CellOutcome::Failed(chain), _)) => Err(errors::failure(&chain, self.interrupts.asked())),
-            Ok((CellOutcome::Panicked(panic), _)) => {
-                Err(errors::trouble(&format!("the command failed: {}", panic.message)))
+            Ok((CellOutcome::Failed(chain), _)) => {
+                Err(errors::cell_failed(&chain, self.interrupts.requested()))
             }
-            Ok((CellOutcome::NotLoaded(why), _)) => Err(errors::trouble(&why)),
-            Err(gone) => Err(self.report_death(&gone)),
+            Ok((CellOutcome::Panicked(panic), _)) => {
+                Err(errors::evaluator_error(&format!("the command failed: {}", panic.message)))
+            }
+            Ok((CellOutcome::NotLoaded(why), _)) => Err(errors::evaluator_error(&why)),
+            Err(death) => Err(self.report_death(&death)),
         }
     }
 
@@ -157,7 +159,7 @@ impl DirectEvaluator {
             let mutable = bindings.iter().any(|binding| binding.name == name && binding.mutable);
             match found.get(&number) {
                 Some(ty) => match types::unwritable(ty) {
-                    None => self.variables.insert(name, Known { ty: ty.clone(), mutable }, label),
+                    None => self.variables.insert(name, StoredVariable { ty: ty.clone(), mutable }, label),
                     Some(why) => {
                         self.variables.remove(&name, format!("was not kept after {label}: {why}"));
                         self.forget.insert(name);
@@ -177,13 +179,13 @@ impl DirectEvaluator {
     }
 
     /// The process ended in the middle of a cell: reports it and starts another.
-    fn report_death(&mut self, gone: &Gone) -> CellError {
+    fn report_death(&mut self, death: &ProcessDeath) -> CellError {
         let killed = self.interrupts.killed();
         let lost = self.variables.clear("was lost with the evaluation process");
         self.items.forget_statics();
         self.forget.clear();
         self.process = None;
         let restarted = if self.interrupts.closing() { Ok(()) } else { self.spawn() };
-        errors::death(gone, killed, &lost, restarted.err().map(|error| error.to_string()))
+        errors::process_died(death, killed, &lost, restarted.err().map(|error| error.to_string()))
     }
 }

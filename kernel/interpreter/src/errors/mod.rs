@@ -11,6 +11,6 @@ mod wording;
 
 pub use blame::{Blame, blame};
 pub use report::{
-    begins_anew, cell_error, compile_error, death, failure, interrupted, left_behind, not_loaded, panic,
-    survivors, too_deep, trouble, warnings,
+    cell_error, cell_failed, compile_error, evaluator_error, interrupted, not_loaded, panic, process_died,
+    removal_notice, reset_static_notice, survivors, too_deep, warnings,
 };

@@ -11,7 +11,7 @@ use super::{
     wording::{clean, library_file},
 };
 use crate::{
-    evaluation_process::Gone,
+    evaluation_process::ProcessDeath,
     evaluator::CellError,
     source::{CellSource, SourceFile},
     state::{Items, Variables},
@@ -45,14 +45,14 @@ fn one_line(message: &str) -> String {
 }
 
 /// The cell is fine, but something around it failed.
-pub fn trouble(message: &str) -> CellError {
+pub fn evaluator_error(message: &str) -> CellError {
     cell_error("EvaluatorError", message.to_owned(), &[])
 }
 
 /// The loader rejected the compiled cell.
 pub fn not_loaded(why: &str) -> CellError {
     let Some(symbol) = undefined_symbol(why) else {
-        return trouble(&format!("the cell could not be run: {why}"));
+        return evaluator_error(&format!("the cell could not be run: {why}"));
     };
     let name = format!("{:#}", rustc_demangle::demangle(symbol));
     let message = format!("`{name}` is declared but not defined anywhere");
@@ -154,7 +154,7 @@ pub fn warnings(diagnostics: &[Diagnostic], label: &str, files: &[SourceFile]) -
 }
 
 /// The notice about what a redefinition made unusable.
-pub fn left_behind(variables: &[String], items: &[String]) -> Option<String> {
+pub fn removal_notice(variables: &[String], items: &[String]) -> Option<String> {
     let mut notice = String::new();
     if !variables.is_empty() {
         let list: Vec<String> = variables.iter().map(|name| format!("`{name}`")).collect();
@@ -173,7 +173,7 @@ pub fn left_behind(variables: &[String], items: &[String]) -> Option<String> {
 }
 
 /// The notice about a static that has an instance in each cell.
-pub fn begins_anew(name: &str) -> String {
+pub fn reset_static_notice(name: &str) -> String {
     format!(
         "note: {name} starts anew in every cell: only a `static` outside functions, modules and macros keeps its \
          value; move it there, or keep the value in a variable\n"
@@ -181,7 +181,7 @@ pub fn begins_anew(name: &str) -> String {
 }
 
 /// A `?` ended the cell.
-pub fn failure(chain: &[String], interrupted: bool) -> CellError {
+pub fn cell_failed(chain: &[String], interrupted: bool) -> CellError {
     let causes: Vec<String> = chain.iter().skip(1).map(|cause| format!("  caused by: {cause}")).collect();
     let message = chain.first().cloned().unwrap_or_default();
     cell_error(if interrupted { "Interrupted" } else { "Error" }, message, &causes)
@@ -233,8 +233,8 @@ pub fn survivors(kept: usize, lost: &[String], unbound: &[String]) -> Option<Str
 }
 
 /// The evaluation process ended during the cell. `lost` is every variable, with the cell that made it.
-pub fn death(
-    gone: &Gone,
+pub fn process_died(
+    death: &ProcessDeath,
     by_interrupt: bool,
     lost: &[(String, String)],
     not_restarted: Option<String>,
@@ -260,7 +260,7 @@ pub fn death(
     if by_interrupt {
         return cell_error("Interrupted", format!("the evaluation process was ended{lost}"), &details);
     }
-    cell_error("EvaluationProcessDied", format!("the evaluation process {}{lost}", gone.0), &details)
+    cell_error("EvaluationProcessDied", format!("the evaluation process {}{lost}", death.0), &details)
 }
 
 #[cfg(test)]
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_long_message_is_one_line_and_its_rest_stays_in_the_traceback() {
-        let failed = failure(&["first\n\nsecond".into(), "cause".into()], false);
+        let failed = cell_failed(&["first\n\nsecond".into(), "cause".into()], false);
         assert_eq!(failed.message, "first …");
         assert_eq!(
             failed.traceback.iter().skip(1).map(String::as_str).collect::<Vec<_>>(),

@@ -13,4 +13,4 @@ pub use activity::Activity;
 pub use child::run_if_child;
 pub use current_process::CurrentProcess;
 pub use outputs::Outputs;
-pub use process::{Ended, EvaluationProcess, Gone, ProcessControl, SpawnError};
+pub use process::{CellEnd, EvaluationProcess, ProcessControl, ProcessDeath, SpawnError};

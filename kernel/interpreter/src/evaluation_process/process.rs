@@ -40,7 +40,7 @@ pub enum SpawnError {
     Io(#[from] io::Error),
     /// The process ended while it was starting.
     #[error("the evaluation process ended while starting: {0}")]
-    Ended(String),
+    CellEnd(String),
     /// The process did not report in time.
     #[error("the evaluation process did not start within {} seconds; the machine may be overloaded", START_LIMIT.as_secs())]
     Silent,
@@ -48,7 +48,7 @@ pub enum SpawnError {
 
 /// How the evaluation process ended in the middle of its work: `ran out of stack …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gone(pub String);
+pub struct ProcessDeath(pub String);
 
 /// A running evaluation process. Dropping it ends the process.
 pub struct EvaluationProcess {
@@ -65,7 +65,7 @@ pub struct EvaluationProcess {
 }
 
 /// How a cell or command ended.
-pub struct Ended {
+pub struct CellEnd {
     /// The outcome.
     pub outcome: CellOutcome,
     /// The variables kept.
@@ -76,7 +76,7 @@ pub struct Ended {
 
 enum Answer {
     Ready { version: String, rustc: String },
-    Done(Ended),
+    Done(CellEnd),
 }
 
 /// The operations that other threads may use while a cell runs.
@@ -153,7 +153,7 @@ impl EvaluationProcess {
             .process_group(0)
             .spawn()?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(SpawnError::Ended("its output streams are missing".into()));
+            return Err(SpawnError::CellEnd("its output streams are missing".into()));
         };
         let socket = match accept(&listener, &mut child) {
             Ok(socket) => socket,
@@ -163,7 +163,7 @@ impl EvaluationProcess {
                 let _ = child.wait();
                 return Err(match read_all(stderr) {
                     said if said.is_empty() => error,
-                    said => SpawnError::Ended(said),
+                    said => SpawnError::CellEnd(said),
                 });
             }
         };
@@ -198,7 +198,7 @@ impl EvaluationProcess {
             }
             Err(mpsc::RecvTimeoutError::Timeout) => Err(SpawnError::Silent),
             Ok(Answer::Done(..)) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                Err(SpawnError::Ended(process.ending().0))
+                Err(SpawnError::CellEnd(process.ending().0))
             }
         }
     }
@@ -238,7 +238,7 @@ impl EvaluationProcess {
     ///
     /// # Errors
     /// When the process ends before the cell does.
-    pub fn finish(&mut self) -> Result<Ended, Gone> {
+    pub fn finish(&mut self) -> Result<CellEnd, ProcessDeath> {
         loop {
             match self.answers.recv() {
                 Ok(Answer::Done(ended)) => return Ok(ended),
@@ -248,7 +248,7 @@ impl EvaluationProcess {
         }
     }
 
-    fn ending(&mut self) -> Gone {
+    fn ending(&mut self) -> ProcessDeath {
         // The socket is closed; without it the process is of no use.
         let status = match reap(&mut self.child) {
             Ok(Some(status)) => Ok(status),
@@ -257,9 +257,9 @@ impl EvaluationProcess {
         self.pipes.drain();
         let status = match status {
             Ok(status) => status,
-            Err(error) => return Gone(format!("ended: {error}")),
+            Err(error) => return ProcessDeath(format!("ended: {error}")),
         };
-        Gone(describe(&Traces {
+        ProcessDeath(describe(&Traces {
             status,
             last_words: ending::last_words(self.spill.path()),
             stderr: &self.pipes.last_stderr(),
@@ -334,7 +334,7 @@ fn listen(mut socket: UnixStream, answers: &mpsc::Sender<Answer>, pipes: &Pipes,
             }
             FromEvaluation::Ready { version, rustc } => Answer::Ready { version, rustc },
             FromEvaluation::Done { outcome, variables, spent } => {
-                Answer::Done(Ended { outcome, variables, spent })
+                Answer::Done(CellEnd { outcome, variables, spent })
             }
         };
         if answers.send(answer).is_err() {
@@ -360,7 +360,7 @@ fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream, Spaw
         }
         if let Some(status) = child.try_wait()? {
             let traces = Traces { status, last_words: None, stderr: "", out_of_memory: false };
-            return Err(SpawnError::Ended(describe(&traces)));
+            return Err(SpawnError::CellEnd(describe(&traces)));
         }
         if started.elapsed() > START_LIMIT {
             return Err(SpawnError::Silent);

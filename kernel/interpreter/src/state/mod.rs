@@ -13,4 +13,4 @@ pub use item::{KeptItem, Kind};
 pub use items::{Changes, Items};
 pub use opt_level::Hotness;
 pub use snapshot::{Snapshot, VisibleVariable};
-pub use variables::{Known, Variables};
+pub use variables::{StoredVariable, Variables};

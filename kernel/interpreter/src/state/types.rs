@@ -93,13 +93,13 @@ pub fn short(ty: &str) -> String {
 }
 
 /// The first name of each path in a type, which is how a cell's own items appear there.
-pub fn heads(ty: &str) -> Vec<String> {
-    fn visit(tokens: TokenStream, heads: &mut Vec<String>) {
+pub fn first_names(ty: &str) -> Vec<String> {
+    fn visit(tokens: TokenStream, first_names: &mut Vec<String>) {
         let mut after_colon = false;
         for token in tokens {
             match token {
-                TokenTree::Ident(ident) if !after_colon => heads.push(ident.to_string()),
-                TokenTree::Group(group) => visit(group.stream(), heads),
+                TokenTree::Ident(ident) if !after_colon => first_names.push(ident.to_string()),
+                TokenTree::Group(group) => visit(group.stream(), first_names),
                 TokenTree::Punct(punct) => {
                     after_colon = punct.as_char() == ':';
                     continue;
@@ -109,11 +109,11 @@ pub fn heads(ty: &str) -> Vec<String> {
             after_colon = false;
         }
     }
-    let mut heads = Vec::new();
+    let mut first_names = Vec::new();
     if let Ok(tokens) = ty.parse() {
-        visit(tokens, &mut heads);
+        visit(tokens, &mut first_names);
     }
-    heads
+    first_names
 }
 
 #[cfg(test)]
@@ -144,8 +144,11 @@ mod tests {
     fn types_are_shortened_and_their_own_names_found() {
         let ty = "std::collections::HashMap<std::string::String, (u8, shapes::Point)>";
         assert_eq!(short(ty), "HashMap<String, (u8, Point)>");
-        let heads = heads(ty);
-        assert!(heads.contains(&"shapes".to_owned()) && !heads.contains(&"Point".to_owned()), "{heads:?}");
+        let first_names = first_names(ty);
+        assert!(
+            first_names.contains(&"shapes".to_owned()) && !first_names.contains(&"Point".to_owned()),
+            "{first_names:?}"
+        );
     }
 
     #[test]

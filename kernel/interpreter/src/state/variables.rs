@@ -6,7 +6,7 @@ use super::{items::Changes, opt_level, snapshot::VisibleVariable, types};
 
 /// A variable in the store, as the next cell writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct StoredVariable {
     /// Its type, with paths that can be written.
     pub ty: String,
     /// Whether it was bound `mut`.
@@ -16,7 +16,7 @@ pub struct Known {
 /// What the kernel knows about the variables in the evaluation process, and about those that are gone.
 #[derive(Debug, Default)]
 pub struct Variables {
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, StoredVariable>,
     /// The size of each value, as last reported by the evaluation process.
     bytes: BTreeMap<String, u64>,
     absent: BTreeMap<String, String>,
@@ -26,12 +26,12 @@ pub struct Variables {
 
 impl Variables {
     /// The variables among `named`.
-    pub fn taken_by<'a>(&'a self, named: &BTreeSet<String>) -> Vec<(&'a String, &'a Known)> {
+    pub fn taken_by<'a>(&'a self, named: &BTreeSet<String>) -> Vec<(&'a String, &'a StoredVariable)> {
         self.known.iter().filter(|(name, _)| named.contains(*name)).collect()
     }
 
     /// Cell `label` has stored a variable.
-    pub fn insert(&mut self, name: String, known: Known, label: &str) {
+    pub fn insert(&mut self, name: String, known: StoredVariable, label: &str) {
         self.absent.remove(&name);
         self.cells.insert(name.clone(), label.to_owned());
         self.known.insert(name, known);
@@ -77,7 +77,7 @@ impl Variables {
             .iter()
             .filter(|(name, known)| {
                 changes.affected.contains(*name)
-                    || types::heads(&known.ty).iter().any(|head| changes.affected.contains(head))
+                    || types::first_names(&known.ty).iter().any(|head| changes.affected.contains(head))
             })
             .map(|(name, _)| name.clone())
             .collect()
@@ -95,13 +95,13 @@ impl Variables {
     }
 
     /// Updates the sizes that the process reports.
-    pub fn sized(&mut self, stored: &[Variable]) {
+    pub fn set_sizes(&mut self, stored: &[Variable]) {
         self.bytes = stored.iter().filter_map(|one| Some((one.name.clone(), one.bytes?))).collect();
     }
 
     /// The variables for completion.
     pub fn visible(&self) -> Vec<VisibleVariable> {
-        let visible = |(name, known): (&String, &Known)| VisibleVariable {
+        let visible = |(name, known): (&String, &StoredVariable)| VisibleVariable {
             name: name.clone(),
             ty: known.ty.clone(),
             shown: types::short(&known.ty),

@@ -92,7 +92,7 @@ impl SpareCompiler {
     }
 
     /// Starts a spare compiler unless there is one.
-    pub fn prepare(&self) {
+    pub fn replenish(&self) {
         // An error means that the thread has ended; the next cell then waits a little longer.
         let _ = self.starter.send(());
     }
@@ -134,19 +134,19 @@ impl SpareCompiler {
     ///
     /// # Errors
     /// When there is no compiler.
-    pub fn look_at(&self, text: &str) -> io::Result<Compilation> {
+    pub fn analyse(&self, text: &str) -> io::Result<Compilation> {
         let product = self.lock().product;
         let rustc = match self.take(product) {
             Some(rustc) => rustc,
             None => self.start(0, "", product)?,
         };
         let said = rustc.finish(text, Until::Generated);
-        self.prepare();
+        self.replenish();
         said
     }
 
     /// Sets the crates that later cells find besides Partita.
-    pub fn depend_on(&self, extra_crates: ExtraCrates) {
+    pub fn set_extra_crates(&self, extra_crates: ExtraCrates) {
         let mut state = self.lock();
         // The spare compiler was started with the old ones.
         (state.extra_crates, state.next) = (extra_crates, None);
@@ -158,7 +158,7 @@ impl SpareCompiler {
     }
 
     /// Sets what the compiler produces for later cells.
-    pub fn leave(&self, product: Product) {
+    pub fn set_product(&self, product: Product) {
         let mut state = self.lock();
         (state.product, state.next) = (product, None);
     }

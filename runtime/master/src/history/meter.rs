@@ -1,5 +1,5 @@
 //! Counters of what happened in all sessions' jobs since the master started. They add up what the fold
-//! counts, also of jobs and sessions that are forgotten, so a metric and a page cannot differ.
+//! counts, also of jobs and sessions that are no longer kept, so a metric and a page cannot differ.
 
 use partita_events::fold::{JobState, Session, Stage};
 use partita_events::{Event, JobId, StageId};
@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// Counts what the fold makes of the events.
+/// Counts what the fold reports for each event.
 #[derive(Debug)]
 pub(crate) struct JobMeter {
     jobs: Family<OutcomeLabels, Counter>,
@@ -78,7 +78,7 @@ impl JobMeter {
         if let (None, Some(state)) = (before.ended, after.ended) {
             self.job_ended(state);
         }
-        // Events of stages that nobody submitted are not counted, as they are not shown.
+        // Events of stages that were never submitted are neither counted nor shown.
         let (Some(before), Some(after)) = (before.attempts, after.attempts) else { return };
         match event {
             Event::TaskFinished { metrics, .. } => {

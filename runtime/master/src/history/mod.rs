@@ -1,6 +1,6 @@
 //! What sessions reported of their jobs: folded in memory for the page, and as files of JSON lines that can
-//! be folded again. The current state of the pool is in [`View`](crate::View); how all of it looks is the
-//! page's matter.
+//! be folded again. The current state of the pool is in [`View`](crate::View); the page
+//! renders both.
 
 mod log;
 mod meter;

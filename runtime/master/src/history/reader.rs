@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::store::Place;
 use super::{History, ReplayError, replay};
 
-/// Somebody who follows one job, and how much of it they have.
+/// A reader that follows one job, and its position.
 #[derive(Debug)]
 pub(crate) struct Reader {
     session: String,
@@ -34,7 +34,7 @@ impl Reader {
         Self { session, job, cursor: Cursor::default(), files: None }
     }
 
-    /// What is new, with at most `most` attempts. May read files: not for async code.
+    /// The changes since the last call, with at most `most` attempts. May read files: not for async code.
     pub fn next(&mut self, history: &History, most: usize) -> Result<Piece, ReplayError> {
         if self.files.is_none() {
             let begun = self.cursor != Cursor::default();
@@ -49,7 +49,7 @@ impl Reader {
                 Place::Memory((changes, ended)) => return Ok(self.piece(changes, ended)),
                 Place::Files { directory, interrupted } => {
                     let session = replay::job(&directory, &self.session, self.job, interrupted)?;
-                    // Whatever the reader has, the job begins anew.
+                    // The reader starts again from the beginning of the job.
                     (self.files, self.cursor) = (Some(Box::new(session)), Cursor::default());
                 }
             }
@@ -57,7 +57,7 @@ impl Reader {
         let Some(session) = &self.files else { return Ok(Piece::Forgotten) };
         let Some(job) = session.job(self.job) else { return Ok(Piece::Forgotten) };
         let changes = since(job, session.workers(), job.last, &mut self.cursor, most);
-        // Nothing comes after what the files hold.
+        // The files are complete; nothing follows.
         Ok(self.piece(changes, true))
     }
 

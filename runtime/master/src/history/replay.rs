@@ -9,17 +9,17 @@ use thiserror::Error;
 
 use super::log::{Line, paths};
 
-/// Bytes of a line at most; what is longer is no line of ours.
+/// The most bytes of a line; a longer one is not from an event log.
 const LINE_BYTES: u64 = 1 << 20;
 
-/// What was found in a directory.
+/// The contents of a directory of event logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Replayed {
     /// Sessions.
     pub sessions: usize,
     /// Events.
     pub events: usize,
-    /// Lines that are no events; a last line that was cut off is not counted.
+    /// Lines that are not events; a truncated last line is not counted.
     pub unreadable: usize,
 }
 
@@ -42,7 +42,7 @@ pub enum ReplayError {
         /// Why not.
         cause: io::Error,
     },
-    /// There is none.
+    /// There are no event logs.
     #[error(
         "there are no event logs in {directory}: a master writes them into the directory that its \
          `--history-dir` names, one file `session-….jsonl` a session"
@@ -67,7 +67,7 @@ pub(super) fn sessions(directory: &Path) -> io::Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// Hands every line of a session's files to `take`; returns how many could not be read.
+/// Passes every line of a session's files to `take`. Returns how many lines could not be decoded.
 pub(super) fn read(directory: &Path, id: &str, mut take: impl FnMut(Line)) -> Result<usize, ReplayError> {
     let mut unreadable = 0;
     let mut first = true;
@@ -81,7 +81,7 @@ pub(super) fn read(directory: &Path, id: &str, mut take: impl FnMut(Line)) -> Re
         let mut head = !first;
         first = false;
         unreadable += lines(BufReader::new(file), |line| {
-            // The second file begins with what the first one said of the session and its workers.
+            // The second file repeats the first one's lines about the session and its workers.
             head &= matches!(line, Line::Session { .. } | Line::Event(Event::WorkerJoined { .. }));
             if !head {
                 take(line);
@@ -119,7 +119,7 @@ fn lines(mut from: impl BufRead, mut take: impl FnMut(Line)) -> io::Result<usize
         let whole = text.ends_with(b"\n");
         match serde_json::from_slice(&text) {
             Ok(line) => take(line),
-            // A line that is still being written, or was when the master ended.
+            // A line that is still being written, or was being written when the master ended.
             Err(_) if !whole && from.fill_buf()?.is_empty() => {}
             Err(_) => {
                 unreadable += 1;

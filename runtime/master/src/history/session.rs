@@ -1,4 +1,4 @@
-//! One session's part of the history: the fold of its events, and its times on the clock on the wall.
+//! One session's part of the history: the fold of its events, and the wall-clock times of its events.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,11 +8,11 @@ use partita_events::{Event, JobId};
 
 use super::meter::{JobMeter, Tally};
 
-/// Characters of a name or cause that are kept.
+/// The most characters of a name or cause that are kept.
 const TEXT: usize = 8 << 10;
-/// Keys of a task's report that are kept.
+/// The most hot keys of a task that are kept.
 const HOT_KEYS: usize = 3;
-/// Workers of one session that are told apart.
+/// The most workers of one session that are kept.
 const WORKERS: usize = 4096;
 
 /// A session, open or not.
@@ -22,14 +22,14 @@ pub(crate) struct Session {
     pub number: u64,
     pub name: String,
     pub opened: SystemTime,
-    /// What time zero of its events is.
+    /// The wall-clock time of its events' time zero.
     pub zero: Option<SystemTime>,
     pub closed: Option<SystemTime>,
     /// Its jobs and workers.
     pub fold: fold::Session,
 }
 
-/// Attempts in memory that came and that went with an event.
+/// The numbers of attempts in memory that an event added and removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     pub more: usize,
@@ -57,7 +57,7 @@ impl Session {
         self.wall(self.fold.jobs().map(|job| job.last).max().unwrap_or_default())
     }
 
-    /// The time on the clock of its events, for a job that may still be running.
+    /// The current time on its events' clock, for a job that may still be running.
     pub fn now(&self, job: &Job) -> Duration {
         if job.has_ended() || self.closed.is_some() {
             return job.last;
@@ -66,7 +66,7 @@ impl Session {
         since.max(job.last)
     }
 
-    /// Takes an event, and counts what came of it.
+    /// Applies an event and counts its effect.
     pub(super) fn apply(&mut self, event: &Event, meter: &JobMeter) -> Kept {
         let before = Tally::of(&self.fold, event);
         let attempts = self.attempts(event.job());
@@ -87,7 +87,7 @@ impl Session {
 /// The clock of a session's events.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
-    /// What time zero is on the wall.
+    /// The wall-clock time of time zero.
     zero: SystemTime,
 }
 
@@ -98,7 +98,7 @@ impl Clock {
     }
 }
 
-/// The limits of one session's fold, by those of the history.
+/// The limits of one session's fold, derived from the history's.
 pub(super) fn limits(jobs: usize, attempts: usize) -> Limits {
     Limits { jobs, attempts, workers: WORKERS, ..Limits::default() }
 }
@@ -113,7 +113,7 @@ pub(super) fn from_epoch(seconds: f64) -> SystemTime {
     UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }
 
-/// The event with texts that cannot fill the memory.
+/// The event with its texts cut, so that they cannot fill the memory.
 pub(super) fn clipped(mut event: Event) -> Event {
     match &mut event {
         Event::JobSubmitted { action: text, .. }

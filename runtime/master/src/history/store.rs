@@ -1,4 +1,4 @@
-//! All sessions' histories: who records into them, who reads them, and what is forgotten when.
+//! All sessions' histories: recording, reading, and dropping what is over the limits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -15,15 +15,15 @@ use super::session::{Session, clip, clipped, epoch, from_epoch, limits};
 use super::{LogError, LogOptions, ReplayError, Replayed, replay};
 use crate::Recorder;
 
-/// How much is kept in memory.
+/// Limits on what is kept in memory.
 #[derive(Debug, Clone)]
 pub struct HistoryLimits {
-    /// Sessions; of those that ended the oldest are forgotten.
+    /// Sessions; the oldest closed ones are dropped.
     pub sessions: usize,
-    /// Jobs of one session; the oldest are forgotten.
+    /// Jobs of one session; the oldest are dropped.
     pub jobs: usize,
-    /// Attempts at tasks of all jobs together. The oldest jobs keep their figures and lose their attempts;
-    /// with an event log those are read from its files when somebody looks.
+    /// Attempts of tasks of all jobs together. The oldest jobs keep their figures and lose their attempts;
+    /// with an event log these are read from its files on request.
     pub attempts: usize,
 }
 
@@ -68,7 +68,7 @@ pub(super) enum Place<T> {
 }
 
 impl History {
-    /// An empty one, in memory alone.
+    /// An empty history, in memory only.
     pub fn new(limits: HistoryLimits) -> Self {
         Self {
             inner: Mutex::default(),
@@ -81,7 +81,7 @@ impl History {
         }
     }
 
-    /// An empty one that also writes what it records into files.
+    /// An empty history that also writes what it records to files.
     ///
     /// # Errors
     /// When the directory cannot be written to.
@@ -93,8 +93,7 @@ impl History {
     /// The contents of the event logs in a directory. Reads files: not for async code.
     ///
     /// # Errors
-    /// When there is no log there, or one cannot be read. Lines that are no events are passed over and
-    /// counted.
+    /// When there is no log, or one cannot be read. Lines that are not events are skipped and counted.
     pub fn replay(directory: &Path, limits: HistoryLimits) -> Result<(Self, Replayed), ReplayError> {
         let list = |cause| ReplayError::Directory { directory: directory.to_owned(), cause };
         let ids = replay::sessions(directory).map_err(list)?;
@@ -133,7 +132,7 @@ impl History {
                 Line::Dropped { .. } => {}
             })?;
             if let Some(number) = open {
-                // The master ended first, or still runs: what is known of the session ends here.
+                // The master ended first, or still runs: the log of the session ends here.
                 let mut inner = history.lock();
                 let last = inner.session(number).map(|session| session.last());
                 history.close(&mut inner, number, last.unwrap_or(UNIX_EPOCH));
@@ -142,12 +141,12 @@ impl History {
         Ok((history, replayed))
     }
 
-    /// Whether this shows files, and not a pool.
+    /// Whether this shows recorded files instead of a pool.
     pub fn is_replay(&self) -> bool {
         self.replayed
     }
 
-    /// Events that could not be written to the log.
+    /// The number of events that could not be written to the log.
     pub fn dropped(&self) -> u64 {
         self.log.as_ref().map_or(0, Log::dropped)
     }
@@ -157,7 +156,7 @@ impl History {
         self.changed.subscribe()
     }
 
-    /// The sessions, the latest first, each with what `pick` makes of it.
+    /// The result of `pick` for each session, the latest first.
     pub(crate) fn sessions<T>(&self, most: usize, pick: impl FnMut(&Session) -> T) -> Vec<T> {
         self.lock().sessions.values().rev().take(most).map(pick).collect()
     }

@@ -10,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use partita::cancel::{self, Interrupted};
 use partita_bridge::{CellOutcome, MimeBundle, Panic, Spent, Stream};
 use polars::error::abort::{QueryAborted, catch_polars_abort};
 use tokio::runtime::Runtime;
 
 use super::{CellFailure, panics, store::Store, write_text};
-use partita::cancel::{self, Interrupted};
 
 /// How often a cell that awaits checks whether it was interrupted.
 const CANCEL_CHECK: Duration = Duration::from_millis(20);

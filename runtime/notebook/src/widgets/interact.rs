@@ -8,6 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use partita::cancel::{Interrupted, Run};
+use partita::display::html::{as_html, escape};
+use partita::display::{Answer, DisplayHandle, MimeBundle, display_bundle};
 use partita_bridge::Stream;
 use serde_json::{Value, json};
 
@@ -18,9 +21,6 @@ use super::timeline::{self, Timeline};
 use crate::capture::{Captured, capture};
 use crate::comm::CommError;
 use crate::events;
-use partita::cancel::{Interrupted, Run};
-use partita::display::html::{as_html, escape};
-use partita::display::{Answer, DisplayHandle, MimeBundle, display_bundle};
 
 /// How long a control must rest before the closure runs, so that dragging does not run it at each step.
 const STILL: Duration = Duration::from_millis(120);

@@ -1,10 +1,10 @@
 use std::{env, fs, num::NonZeroUsize, process, thread};
 
+use partita::display::job_report::bytes;
+use partita::session;
 use partita_bridge::Table;
 
 use super::Answer;
-use partita::display::job_report::bytes;
-use partita::session;
 
 /// The versions, cores and memory of this process.
 pub(super) fn list() -> Answer {

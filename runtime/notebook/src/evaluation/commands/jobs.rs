@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use partita_bridge::{MimeBundle, Table};
-
-use super::{Answer, CellFailure};
 use partita::display::{MimeDisplay, job_report::time};
 use partita::events::{JobReport, StageReport};
 use partita::session::{self, Session};
+use partita_bridge::{MimeBundle, Table};
+
+use super::{Answer, CellFailure};
 
 /// The maximum number of jobs in the table.
 const SHOWN: usize = 20;

@@ -8,11 +8,11 @@ mod sql;
 mod tables;
 mod workers;
 
+use partita::display::html::escape;
 use partita_bridge::{CellOutcome, Command, MimeBundle};
 
 use self::tables::Queryable;
 use super::{CellFailure, Scope};
-use partita::display::html::escape;
 
 /// What a command shows, or why it failed.
 type Answer = Result<Option<MimeBundle>, CellFailure>;

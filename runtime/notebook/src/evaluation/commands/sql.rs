@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
+use partita::Result;
+use partita::display::MimeDisplay;
 use polars::prelude::*;
 use polars::sql::{SQLContext, extract_table_identifiers};
 
 use super::tables::{self, Queryable};
 use super::{Answer, CellFailure, Scope};
-use partita::Result;
-use partita::display::MimeDisplay;
 
 /// Runs a query over the variables that hold rows, shows the result, and keeps it if it has a name.
 pub(super) fn run(query: &str, into: Option<&str>, scope: &Scope) -> Answer {

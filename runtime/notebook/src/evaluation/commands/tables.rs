@@ -1,12 +1,12 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 
+use partita::Dataset;
+use partita::Result;
 use partita_bridge::nearest;
 use polars::prelude::*;
 
 use super::{CellFailure, Scope};
-use partita::Dataset;
-use partita::Result;
 
 /// A variable that holds rows. This is a cheap shared reference.
 pub(super) enum Queryable {

@@ -1,8 +1,8 @@
+use partita::display::job_report::bytes;
+use partita::session;
 use partita_bridge::{MimeBundle, Table};
 
 use super::Answer;
-use partita::display::job_report::bytes;
-use partita::session;
 
 /// The workers of each session, and what they cache.
 pub(super) fn list() -> Answer {

@@ -12,6 +12,8 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use partita::display::{MimeBundle, MimeDisplay};
+
 pub use self::dropdown::{Dropdown, dropdown};
 use self::knob::Labelled;
 pub(super) use self::knob::model_traits;
@@ -19,7 +21,6 @@ pub use self::slider::{Number, Slider, slider};
 pub use self::switches::{Button, Toggle, button, toggle};
 use super::model;
 use crate::comm::CommError;
-use partita::display::{MimeBundle, MimeDisplay};
 
 pub(super) type OnChange = Arc<dyn Fn() + Send + Sync>;
 
