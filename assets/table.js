@@ -72,7 +72,7 @@ function showColumns(body) {
 /** Draws each task's time as a tick on one line, and marks the median. */
 function showStrip(canvas, job, stage, theme) {
   const { skew } = stage;
-  const key = `${job.job}/${stage.done}/${skew?.max}/${theme.mark}/${theme.background}/${stageColour(theme, stage)}`;
+  const key = `${job.job}/${job.attempts.length}/${stage.done}/${skew?.max}/${theme.mark}/${theme.background}/${stageColour(theme, stage)}`;
   if (canvas.dataset.key === key) return;
   canvas.dataset.key = key;
   const [width, height, density] = [96, 16, Math.min(globalThis.devicePixelRatio || 1, 3)];

@@ -10,7 +10,8 @@
 //! - `stages` are those that changed. `order` is a stage's place in the job. `skewed` lists the places of
 //!   all stages whose skew is worth telling, because time alone can change that.
 //! - `added` are attempts from number `first` on, and `changed` are earlier ones, with their number.
-//!   `causes` says why attempts failed, by number.
+//!   `causes` says why attempts failed, by number. Attempts may come in pieces; the rest of a message is ahead
+//!   of them then.
 //! - **`first: 0` means that the job begins anew**: a reader drops what it has of that job, because such a
 //!   message has all stages. The first message for a new [`Cursor`] is one.
 //!
