@@ -12,6 +12,8 @@ mod connection_file;
 mod control;
 mod execute;
 mod front_end;
+#[cfg(test)]
+mod fuzz;
 mod history;
 mod info;
 mod iopub;

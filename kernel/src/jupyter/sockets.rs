@@ -85,7 +85,7 @@ pub async fn receive(connection: &mut RouterRecvConnection) -> Result<JupyterMes
     decode(raw)
 }
 
-fn decode(raw: RawMessage) -> Result<JupyterMessage, ReceiveError> {
+pub(super) fn decode(raw: RawMessage) -> Result<JupyterMessage, ReceiveError> {
     let header: Header = serde_json::from_slice(&raw.jparts[0])?;
     let content: Value = serde_json::from_slice(&raw.jparts[3])?;
     let content = with_defaults(&header.msg_type, content);

@@ -1,0 +1,3 @@
+#![allow(unused)]
+let a = async { 1 }.await;
+loop { break 'outer; }
