@@ -7,7 +7,8 @@ mod partita_cell {
     use std::error::Error;
     use std::io::Write;
     use std::panic::{self, AssertUnwindSafe};
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+use parking_lot::Mutex;
 
     type Bundle = ::partita::display::MimeBundle;
 

@@ -1,7 +1,8 @@
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use partita_bridge::Stream;
 
 use partita_interpreter::{Interrupter, Output, OutputSender};
@@ -74,7 +75,7 @@ impl Interrupts {
     /// Ends the process, whatever it is doing.
     pub fn kill(&self) {
         // A process that has already ended needs no signal.
-        let _ = self.process.lock().unwrap_or_else(PoisonError::into_inner).kill();
+        let _ = self.process.lock().kill();
     }
 
     /// The handle for front ends.
@@ -110,7 +111,7 @@ impl Interrupts {
 
     /// Sends the signal that `partita_cell::prepare` handles in the cell.
     fn cancel(&self) {
-        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = self.process.lock();
         if let Ok(pid) = i32::try_from(process.id()) {
             // SAFETY: the process is ours and is not reaped while the handle is locked.
             unsafe { libc::kill(pid, libc::SIGINT) };
@@ -126,8 +127,7 @@ impl Interrupts {
                 return;
             }
             let Some(left) = until.checked_duration_since(Instant::now()) else { break };
-            let waited = self.shared.1.wait_timeout(state, left);
-            state = waited.map_or_else(|error| error.into_inner().0, |(state, _)| state);
+            self.shared.1.wait_for(&mut state, left);
         }
         state.stuck = true;
         drop(state);
@@ -136,6 +136,6 @@ impl Interrupts {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.0.lock()
     }
 }

@@ -4,10 +4,11 @@
 use std::{
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use partita_bridge::{Command, Stream, ToEvaluation, Variable};
 use thiserror::Error;
 
@@ -192,7 +193,7 @@ pub(crate) fn guarded(run: impl FnOnce() -> Outcome) -> Outcome {
 
 /// The data behind these locks stays valid after a panic, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 #[cfg(test)]

@@ -1,9 +1,6 @@
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-};
+use std::{path::PathBuf, sync::Arc, thread};
 
+use parking_lot::Mutex;
 use partita_bridge::{Comm, Command, MimeBundle, ToEvaluation, Variable};
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,7 +44,7 @@ impl Owner {
         // A send error means that the thread has already ended.
         let _ = self.requests.send(Request::Shutdown);
         self.shared.terminate();
-        if let Some(handle) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(handle) = self.thread.lock().take() {
             // The hook has already reported a panic in it.
             let _ = handle.join();
         }

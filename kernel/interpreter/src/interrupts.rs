@@ -1,9 +1,10 @@
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use partita_bridge::Stream;
 
 use crate::{
@@ -192,11 +193,7 @@ impl Interrupts {
                 return;
             }
             let Some(left) = until.checked_duration_since(Instant::now()) else { break };
-            state = self
-                .state
-                .1
-                .wait_timeout(state, left)
-                .map_or_else(|error| error.into_inner().0, |(state, _)| state);
+            self.state.1.wait_for(&mut state, left);
         }
         state.stuck = true;
         let Phase::Running(control) = &state.phase else { return };
@@ -212,7 +209,7 @@ impl Interrupts {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.0.lock()
     }
 }
 

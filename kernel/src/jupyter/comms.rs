@@ -1,10 +1,11 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jupyter_protocol::{
     CommClose, CommId, CommInfo, CommInfoReply, CommMsg, CommOpen, Header, JupyterMessage,
     JupyterMessageContent,
 };
+use parking_lot::{Mutex, MutexGuard};
 use partita_bridge::{Comm, CommAction};
 use serde_json::{Map, Value};
 
@@ -52,7 +53,7 @@ impl Comms {
     /// Records what a front end's message opens or closes, and calls `send` with the message for the
     /// evaluation process. Returns whether there was one and it was sent. Messages keep their order.
     pub fn pass_on(&self, request: &JupyterMessage, send: impl FnOnce(Comm) -> bool) -> bool {
-        let _in_turn = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _in_turn = self.passing.lock();
         self.incoming(request).is_some_and(send)
     }
 
@@ -156,7 +157,7 @@ impl Comms {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 

@@ -1,8 +1,9 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jupyter_protocol::{InputRequest, JupyterMessage, JupyterMessageContent, ReplyStatus};
 use jupyter_zmq_client::{KernelStdinConnection, RouterRecvConnection, RouterSendConnection};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 use super::sending::{PATIENCE, stamped, within};
@@ -45,7 +46,7 @@ impl Questions {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 
@@ -70,7 +71,7 @@ async fn send(
         if within(PATIENCE, "input_request", socket.send(question)).await {
             continue;
         }
-        let waits = open.lock().unwrap_or_else(PoisonError::into_inner).take_if(|open| *open == id);
+        let waits = open.lock().take_if(|open| *open == id);
         if waits.is_some() {
             worker.input(Err("the front end that ran the cell does not listen on its stdin channel".into()));
         }

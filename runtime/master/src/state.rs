@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Instant, SystemTime};
 
+use parking_lot::Mutex;
 use partita_wire::INLINE_BYTES;
 use partita_wire::pool::{Allocation, CancelTasks, LaunchTask, TaskKey, ToSession, ToWorker, Versions};
 use partita_wire::pool::{to_session, to_worker};
@@ -48,7 +49,7 @@ impl Shared {
     /// Changes the state and does everything that follows from the change. Nothing waits under the lock.
     pub(crate) fn with<R>(&self, change: impl FnOnce(&mut State, Instant) -> R) -> R {
         let (result, earlier, removed, wakers) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock();
             let now = Instant::now();
             let result = change(&mut state, now);
             state.settle(now);
@@ -75,14 +76,14 @@ impl Shared {
 
     /// When to look again if no message arrives.
     pub(crate) fn alarm(&self) -> Option<Instant> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.alarm = state.dispatch.next();
         state.alarm
     }
 
     /// The pool as it is now.
     pub(crate) fn cluster(&self) -> Cluster {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).cluster()
+        self.state.lock().cluster()
     }
 }
 

@@ -4,9 +4,10 @@ use std::{
     env,
     io::{self, BufWriter},
     os::unix::net::UnixStream,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::OnceLock,
 };
 
+use parking_lot::Mutex;
 use partita_bridge::{FrameError, FromEvaluation, SOCKET_VARIABLE, write_frame};
 
 /// Process-wide because a cell's `println!` has no handle to pass. A process has one kernel.
@@ -31,7 +32,7 @@ impl Bridge {
     /// # Errors
     /// When the message is too large or the kernel has gone.
     pub fn send(&self, message: &FromEvaluation) -> Result<(), FrameError> {
-        write_frame(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner), message)
+        write_frame(&mut *self.writer.lock(), message)
     }
 }
 

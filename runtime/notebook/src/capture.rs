@@ -1,8 +1,9 @@
 //! Captures what one thread shows, so that another part of the program can show it elsewhere.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::{Mutex, MutexGuard};
 use partita::host::Shown;
 use partita_bridge::{MimeBundle, Stream};
 
@@ -123,7 +124,7 @@ impl Capture {
 
 /// The data stays valid after a panic, so poisoning is ignored.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 
 use std::io;
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use partita_events::Event;
 
 /// The minimum time between two batches.
@@ -76,12 +77,12 @@ impl Forwarder {
 
     /// Waits for an event; only briefly if something must be checked soon.
     fn wait(&self, soon: bool) {
-        let waiting = lock(&self.waiting);
+        let mut waiting = lock(&self.waiting);
         let none = |waiting: &mut Waiting| waiting.events.is_empty();
         if soon {
-            drop(self.some.wait_timeout_while(waiting, INTERVAL, none));
+            self.some.wait_while_for(&mut waiting, none, INTERVAL);
         } else {
-            drop(self.some.wait_while(waiting, none));
+            self.some.wait_while(&mut waiting, none);
         }
     }
 
@@ -133,7 +134,7 @@ fn messages(events: Vec<(u64, Event)>) -> Vec<(u64, Vec<Event>)> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! A question to the person, and the kernel's answer.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use partita::cancel::Token;
 use partita::input::InputError;
 use partita_bridge::FromEvaluation;
@@ -41,7 +40,7 @@ impl Questions {
             if answered || token.is_cancelled() || sent.is_err() {
                 break;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut state);
         }
         match std::mem::take(&mut *state) {
             State::Answered(line) => line,
@@ -67,5 +66,5 @@ impl Questions {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

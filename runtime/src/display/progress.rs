@@ -3,13 +3,14 @@
 //! indicatif draws to the terminal.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{
     DecimalBytes, HumanCount, HumanDuration, HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressStyle,
 };
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::html::escape;
 use super::show::fresh_id;
@@ -284,7 +285,7 @@ impl Drop for Progress {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, bool> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ended.lock()
     }
 
     /// Sends changes, at most once per [`INTERVAL`], until the end.
@@ -298,14 +299,12 @@ impl Shared {
             let now = Instant::now();
             if now < next {
                 // A wait may end early.
-                let waited = self.wake.wait_timeout(ended, next - now);
-                ended = waited.unwrap_or_else(PoisonError::into_inner).0;
+                self.wake.wait_for(&mut ended, next - now);
                 continue;
             }
             let current = state();
             if current == sent.1 && (now < sent.0 + STILL || !host.is_running()) {
-                let waited = self.wake.wait_timeout(ended, INTERVAL);
-                ended = waited.unwrap_or_else(PoisonError::into_inner).0;
+                self.wake.wait_for(&mut ended, INTERVAL);
                 continue;
             }
             host.show(Shown::Update { id: id.clone(), bundle: self.bundle(None) });

@@ -1,6 +1,7 @@
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use partita_engine::EventStream;
 use partita_events::JobId;
 use partita_events::fold::{Limits, Session};
@@ -43,13 +44,13 @@ impl EventBus {
 
     /// Calls `listener` with every event from now on, on the thread that emits it: it must be quick.
     pub fn listen(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
-        self.listeners.lock().unwrap_or_else(|e| e.into_inner()).push(Arc::new(listener));
+        self.listeners.lock().push(Arc::new(listener));
     }
 
     /// Takes one event.
     pub(crate) fn emit(&self, event: Event) {
         // Called without the lock: a listener may listen for more.
-        let listeners = self.listeners.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let listeners = self.listeners.lock().clone();
         for listener in listeners {
             listener(&event);
         }
@@ -67,7 +68,7 @@ impl EventBus {
     }
 
     fn state(&self) -> MutexGuard<'_, Session> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 }
 

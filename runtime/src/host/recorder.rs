@@ -1,10 +1,9 @@
 //! A host for tests: it keeps what is shown.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use super::input_error::InputError;
 use super::interrupts::Interrupts;
 use super::{Host, Shown};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Keeps what is shown, and answers no question.
 #[derive(Default)]
@@ -16,7 +15,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// All that was shown so far.
     pub fn shown(&self) -> MutexGuard<'_, Vec<Shown>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock()
     }
 }
 

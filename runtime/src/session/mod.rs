@@ -12,8 +12,9 @@ pub use partita_engine::Worker;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use partita_engine::own_directory::OwnDirectory;
 use partita_engine::{
     Engine,
@@ -63,7 +64,7 @@ static LIVE: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 /// The sessions of this process, oldest first.
 #[doc(hidden)]
 pub fn live() -> Vec<Session> {
-    let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    let live = LIVE.lock();
     live.iter().filter_map(Weak::upgrade).map(|inner| Session { inner }).collect()
 }
 
@@ -126,7 +127,7 @@ impl Session {
             events,
         };
         let inner = Arc::new(inner);
-        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = LIVE.lock();
         live.retain(|session| session.strong_count() > 0);
         live.push(Arc::downgrade(&inner));
         Self { inner }

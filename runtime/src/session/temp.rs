@@ -1,5 +1,4 @@
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::{fs, io};
 
 use partita_engine::own_directory::{OwnDirectory, give_to_owner_of};
@@ -35,7 +34,7 @@ impl Session {
     /// When it cannot be created: on a pool, when no directory that its workers have in common exists here
     /// and can be written to.
     pub fn temp_dir(&self) -> Result<PathBuf> {
-        let mut made = self.inner.temp.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.inner.temp.lock();
         if let Some(made) = &*made {
             return Ok(made.path().join(FILES));
         }

@@ -1,9 +1,9 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use futures::future::join_all;
+use parking_lot::Mutex;
 use partita_engine::codec::ShuffleSource;
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::shuffle::block::read_blocks;
@@ -117,7 +117,7 @@ impl Fetcher {
     }
 
     fn channel(&self, address: &str) -> Result<Channel, Status> {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut channels = self.channels.lock();
         if let Some(channel) = channels.get(address) {
             return Ok(channel.clone());
         }

@@ -26,10 +26,11 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::{fmt, io};
 
 use crossbeam_channel::bounded;
+use parking_lot::RwLock;
 use partita_engine::codec::Access;
 use partita_engine::execute::slots;
 use partita_engine::memory::{Accountant, Bytes, Limits, SpillDirectory, heap};
@@ -146,11 +147,11 @@ impl Shared {
     }
 
     fn registration(&self) -> Option<Arc<Registration>> {
-        self.registration.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.registration.read().clone()
     }
 
     fn register(&self, registration: Option<Arc<Registration>>) {
-        let mut current = self.registration.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut current = self.registration.write();
         let before = std::mem::replace(&mut *current, registration);
         drop(current);
         if let Some(before) = before {

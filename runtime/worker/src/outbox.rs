@@ -1,7 +1,8 @@
 use std::mem;
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::TryLockError;
 
 use futures::{Stream, StreamExt, stream};
+use parking_lot::{Mutex, MutexGuard};
 use partita_wire::pool::FromWorker;
 use partita_wire::pool::from_worker::Message;
 use tokio::sync::mpsc;
@@ -66,7 +67,7 @@ impl Outbox {
     }
 
     fn queued(&self) -> MutexGuard<'_, Vec<FromWorker>> {
-        self.queued.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.queued.lock()
     }
 }
 

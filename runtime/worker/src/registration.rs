@@ -1,7 +1,8 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
+use parking_lot::{Mutex, MutexGuard};
 use partita_engine::cache::{CacheId, CacheKey, CacheStore};
 use partita_engine::codec::{self, BlobError};
 use partita_engine::memory::{Accountant, Reclaim, Room, SpillDirectory, SpillError, Use};
@@ -230,7 +231,7 @@ impl Registration {
         let mut place = None;
         self.of_session(session, |session| place = Some(session.blobs.entry(blob).or_default().clone()));
         let Some(place) = place else { return Err(BlobError::SessionEnded) };
-        let mut place = place.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut place = place.lock();
         if let Some(blob) = &*place {
             return Ok(blob.frame.clone());
         }
@@ -247,7 +248,7 @@ impl Registration {
     }
 
     fn sessions(&self) -> MutexGuard<'_, Option<HashMap<SessionId, Session>>> {
-        self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.sessions.lock()
     }
 }
 

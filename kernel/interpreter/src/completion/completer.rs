@@ -1,9 +1,10 @@
 use std::{
     collections::BTreeSet,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
+use parking_lot::Mutex;
 use partita_bridge::MimeBundle;
 use ra_ap_rustc_lexer::TokenKind;
 
@@ -37,11 +38,11 @@ impl Completer {
 
     /// Replaces the snapshot of the state that cells have left.
     pub fn update(&self, snapshot: Snapshot) {
-        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        *self.snapshot.lock() = Arc::new(snapshot);
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.snapshot.lock())
     }
 
     fn engine(&self) -> Option<&Arc<Engine>> {

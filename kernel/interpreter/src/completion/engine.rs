@@ -2,7 +2,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread,
 };
 
@@ -11,6 +11,7 @@ use super::{
     probe::Prober,
 };
 use crate::toolchain::WarmBuild;
+use parking_lot::Mutex;
 
 /// The first argument that makes this binary build the index and exit.
 const CHILD_ARGUMENT: &str = "make-index";
@@ -45,7 +46,7 @@ impl Engine {
     /// The index, if it exists. If not, starts building it in the background and returns `None` until it
     /// is ready.
     pub fn index(self: &Arc<Self>) -> Option<Arc<Index>> {
-        let mut state = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.index.lock();
         match &*state {
             IndexState::Open(index) => return Some(Arc::clone(index)),
             IndexState::Failed | IndexState::Making => return None,
@@ -88,7 +89,7 @@ impl Engine {
                 IndexState::Failed
             }
         };
-        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        *self.index.lock() = state;
     }
 }
 

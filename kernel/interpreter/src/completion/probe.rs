@@ -5,9 +5,9 @@ use std::{
     io,
     path::PathBuf,
     process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
 };
 
+use parking_lot::Mutex;
 use ra_ap_rustc_lexer::TokenKind;
 use tempfile::TempDir;
 use thiserror::Error;
@@ -85,7 +85,7 @@ impl Prober {
         let mut hasher = DefaultHasher::new();
         source.hash(&mut hasher);
         let key = hasher.finish();
-        let lock = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.answers.lock();
         if let Some((_, answer)) = lock().iter().find(|(known, _)| *known == key) {
             return answer.clone();
         }

@@ -2,10 +2,11 @@ use std::{
     io::{ErrorKind, Read},
     os::fd::AsRawFd,
     process::{ChildStderr, ChildStdout},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use partita_bridge::Stream;
 
 use crate::output::{Output, OutputSender};
@@ -219,5 +220,5 @@ fn wait_readable(descriptor: i32) -> bool {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

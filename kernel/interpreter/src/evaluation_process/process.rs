@@ -9,11 +9,12 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use partita_bridge::{
     CellOutcome, FrameError, FromEvaluation, SOCKET_VARIABLE, SPILL_VARIABLE, Spent, ToEvaluation, Variable,
     read_frame, write_frame,
@@ -118,7 +119,7 @@ impl ProcessControl {
     }
 
     fn try_send(&self, message: &ToEvaluation) -> Result<(), FrameError> {
-        write_frame(&mut *self.socket.lock().unwrap_or_else(PoisonError::into_inner), message)
+        write_frame(&mut *self.socket.lock(), message)
     }
 }
 

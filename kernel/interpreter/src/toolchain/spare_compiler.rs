@@ -6,11 +6,13 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Weak,
         mpsc::{self, Receiver, Sender},
     },
     thread,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     rustc::{Compilation, Product, Rustc, Setup, Until},
@@ -170,7 +172,7 @@ impl SpareCompiler {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
+use parking_lot::{Mutex, MutexGuard};
 use partita_events::SessionId;
 use polars::prelude::*;
 
@@ -299,7 +300,7 @@ impl CacheStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock()
     }
 }
 

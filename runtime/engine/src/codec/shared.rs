@@ -2,9 +2,10 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::CodecError;
 
@@ -44,7 +45,7 @@ impl Shared {
         decode: impl FnOnce() -> Result<Part<T>, CodecError>,
     ) -> Result<Arc<T>, CodecError> {
         let key = (TypeId::of::<T>(), bytes.clone());
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).by_bytes.get(&key).cloned();
+        let known = self.0.lock().by_bytes.get(&key).cloned();
         if let Some(known) = known.and_then(|known| known.downcast().ok()) {
             return Ok(known);
         }
@@ -53,7 +54,7 @@ impl Shared {
             Part::Shared(part) => Arc::new(part),
         };
         if bytes.len() <= Self::LARGEST {
-            let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut parts = self.0.lock();
             let full = parts.bytes + bytes.len() > Self::MOST;
             let before = if full { mem::take(&mut *parts) } else { Parts::default() };
             if parts.by_bytes.insert(key, part.clone()).is_none() {
@@ -69,7 +70,7 @@ impl Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = self.0.lock();
         f.debug_struct("Shared").field("parts", &parts.by_bytes.len()).field("bytes", &parts.bytes).finish()
     }
 }

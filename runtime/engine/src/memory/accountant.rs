@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use thiserror::Error;
 
 /// How often a task that waits for memory checks whether it was cancelled.
@@ -184,13 +185,12 @@ impl Accountant {
                     state = self.lock();
                 }
             }
-            let waited = self.changed.wait_timeout(state, CANCEL_CHECK);
-            drop(waited.unwrap_or_else(|poisoned| poisoned.into_inner()));
+            self.changed.wait_for(&mut state, CANCEL_CHECK);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock()
     }
 }
 

@@ -2,10 +2,11 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use crate::own_directory::OwnDirectory;
+use parking_lot::Mutex;
 
 const PREFIX: &str = "partita-spill-";
 
@@ -28,7 +29,7 @@ impl SpillDirectory {
     /// # Errors
     /// When it cannot be created.
     pub fn make(&self) -> io::Result<PathBuf> {
-        let mut made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut made = self.made.lock();
         if let Some(made) = &*made {
             return Ok(made.path());
         }
@@ -44,7 +45,7 @@ impl SpillDirectory {
 
     /// Removes it with all files. Holders of files will find them gone.
     pub fn remove(&self) {
-        let made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let made = self.made.lock().take();
         drop(made);
     }
 

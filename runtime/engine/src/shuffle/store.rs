@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
+use parking_lot::{Mutex, MutexGuard};
 use partita_events::{SessionId, ShuffleId, TaskId};
 use polars::prelude::{DataFrame, PolarsResult};
 
@@ -264,7 +265,7 @@ impl BlockStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Owner, HashMap<usize, MapOutput>>> {
-        self.outputs.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.outputs.lock()
     }
 }
 

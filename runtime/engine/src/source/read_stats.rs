@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use polars::prelude::PlSmallStr;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub struct ReadSnapshot {
 impl ReadStats {
     /// The current values.
     pub fn snapshot(&self) -> ReadSnapshot {
-        let columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let columns = self.columns.lock();
         ReadSnapshot {
             bytes_read: self.bytes_read.load(Relaxed),
             rows_read: self.rows_read.load(Relaxed),
@@ -71,6 +71,6 @@ impl ReadStats {
     }
 
     pub(super) fn add_columns<'a>(&self, names: impl Iterator<Item = &'a PlSmallStr>) {
-        self.columns.lock().unwrap_or_else(PoisonError::into_inner).extend(names.cloned());
+        self.columns.lock().extend(names.cloned());
     }
 }

@@ -1,7 +1,6 @@
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Condvar, Mutex, PoisonError},
     thread,
 };
 
@@ -10,6 +9,7 @@ use super::{
     message::Incoming,
     registry::{self, lock},
 };
+use parking_lot::{Condvar, Mutex};
 
 /// The maximum number of messages that wait for a slow callback. Further ones are lost, and that is
 /// reported.
@@ -98,7 +98,7 @@ fn next() -> (Work, usize) {
             queue.bytes -= work.bytes();
             return (work, std::mem::take(&mut queue.lost));
         }
-        queue = ARRIVED.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        ARRIVED.wait(&mut queue);
     }
 }
 

@@ -1,8 +1,9 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use partita_bridge::{Comm as WireComm, CommAction, FrameError, FromEvaluation};
 
 use super::{
@@ -109,5 +110,5 @@ pub(super) fn remove(id: &str) -> Option<Comm> {
 
 /// The data stays valid after a panic, so poisoning is ignored.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

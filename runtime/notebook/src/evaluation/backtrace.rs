@@ -3,9 +3,9 @@ use std::{
     ffi::{CStr, OsStr, c_int, c_void},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
+use parking_lot::Mutex;
 use partita_bridge::Frame;
 
 /// The maximum number of frames examined, and of calls sent.
@@ -26,7 +26,7 @@ unsafe extern "C" {
 
 /// From now on, calls in this shared object belong to a cell.
 pub(super) fn remember(library: &Path) {
-    CELLS.lock().unwrap_or_else(PoisonError::into_inner).insert(library.to_path_buf());
+    CELLS.lock().insert(library.to_path_buf());
 }
 
 /// The current calls of this thread that are in cells, innermost first.
@@ -34,7 +34,7 @@ pub(super) fn of_cells() -> Vec<Frame> {
     let mut addresses: Vec<usize> = Vec::new();
     // SAFETY: the callback gets the context it expects and the vector, which outlives the call.
     unsafe { _Unwind_Backtrace(visit, (&raw mut addresses).cast()) };
-    let cells = CELLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let cells = CELLS.lock();
     addresses.into_iter().filter_map(|address| in_cell(address, &cells)).take(TOLD).collect()
 }
 

@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use partita::cancel::{Interrupted, Run};
 use partita::display::html::{as_html, escape};
 use partita::display::{Answer, DisplayHandle, MimeBundle, display_bundle};
@@ -247,14 +248,14 @@ impl Turn {
             if due.ended {
                 return None;
             }
-            due = match due.moved.map(|moved| STILL.saturating_sub(moved.elapsed())) {
+            match due.moved.map(|moved| STILL.saturating_sub(moved.elapsed())) {
                 Some(Duration::ZERO) => {
                     due.moved = None;
                     return Some(due.running.insert(Run::default()).clone());
                 }
-                Some(left) => self.changed.wait_timeout(due, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.changed.wait(due).unwrap_or_else(PoisonError::into_inner),
-            };
+                Some(left) => drop(self.changed.wait_for(&mut due, left)),
+                None => self.changed.wait(&mut due),
+            }
         }
     }
 }

@@ -11,8 +11,8 @@ mod model;
 mod modules;
 pub(crate) mod timeline;
 
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use partita_bridge::Viewer;
 
@@ -52,5 +52,5 @@ fn in_page() -> bool {
 
 /// The data stays valid after a panic, so poisoning is ignored.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

@@ -1,5 +1,6 @@
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use crate::comm::{Comm, CommError, CommMessage};

@@ -1,8 +1,7 @@
 //! The front end's half of a timeline: the modules in `assets/`, which one hidden model holds for all
 //! timelines of this process, and the part that each timeline carries itself.
 
-use std::sync::Mutex;
-
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::model::{Model, State, state};

@@ -1,7 +1,6 @@
 //! Sends frames to the master, ahead of the tasks that need them.
 
 use std::pin::Pin;
-use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
 use futures::Stream;
@@ -26,7 +25,7 @@ impl codec::Blobs for BlobSender<'_> {
         if !BlobTable::wants(frame) {
             return Ok(None);
         }
-        let mut blobs = self.engine.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blobs = self.engine.shared.blobs.lock();
         blobs.number(frame, |number| self.send(frame, number)).map(Some)
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use partita_wire::pool::{EventBatch, FromSession, from_session};
 use tokio::sync::{Notify, mpsc};
 
@@ -25,7 +25,7 @@ pub(super) struct Forward {
 impl Forward {
     pub fn push(&self, event: &Event) {
         let Ok(text) = serde_json::to_string(event) else { return };
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         if waiting.len() == MOST {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return;
@@ -51,7 +51,7 @@ impl Forward {
         if left_out > 0 {
             tracing::warn!(left_out, "the master did not receive all events");
         }
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let waiting = std::mem::take(&mut *self.waiting.lock());
         let texts: Vec<String> = waiting.into();
         let batch = |events: &[String]| from_session::Message::Events(EventBatch { events: events.to_vec() });
         texts.chunks(BATCH).map(batch).collect()

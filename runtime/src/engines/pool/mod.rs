@@ -18,10 +18,11 @@ mod submit;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use partita_engine::cache::{CacheId, CachedDatasets};
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::{Task, TaskEvent};
@@ -82,7 +83,7 @@ struct Shared {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn emit(&self, event: impl FnOnce(Duration) -> Event) {
@@ -147,8 +148,7 @@ impl PoolEngine {
             if left.is_zero() {
                 break;
             }
-            let waited = self.shared.workers_came.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            self.shared.workers_came.wait_for(&mut state, left);
         }
         !state.workers.is_empty()
     }
@@ -165,7 +165,7 @@ impl PoolEngine {
 
     /// The connection; reconnects if the last one broke.
     fn link(&self) -> Result<Link, PoolError> {
-        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut link = self.link.lock();
         let broken = self.shared.state().lost.is_some();
         if let Some(link) = &*link
             && !broken
@@ -181,7 +181,7 @@ impl PoolEngine {
             state.connected(opened.hello.workers.clone());
             state.connection
         };
-        *self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner) = BlobTable::default();
+        *self.shared.blobs.lock() = BlobTable::default();
         for info in &opened.hello.workers {
             self.shared.emit(|at| worker_joined(info, at));
         }
@@ -197,7 +197,7 @@ impl PoolEngine {
             .map_err(|error| PoolError::Threads(error.to_string()))?;
         let outgoing = fresh.outgoing.downgrade();
         runtime.spawn(forward_events(self.shared.forward.clone(), outgoing, fresh.gone.clone()));
-        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let settings = self.settings.lock().clone();
         if let Some(message) = options_message(&settings) {
             // If it breaks at once, the next call reports that.
             let _ = fresh.send(message);
@@ -214,7 +214,7 @@ impl PoolEngine {
     /// Sends without waiting and without reconnecting: what these messages drop is gone if the connection
     /// broke.
     fn send_if_connected(&self, message: from_session::Message) {
-        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let link = self.link.lock().clone();
         let (Some(link), Some(runtime)) = (link, &self.runtime) else { return };
         let message = FromSession { message: Some(message) };
         if let Err(mpsc::error::TrySendError::Full(message)) = link.outgoing.try_send(message) {
@@ -361,7 +361,7 @@ impl Engine for PoolEngine {
         if let Some(message) = options_message(&settings) {
             link.send(message).map_err(|broken| self.lost(&broken.to_string()))?;
         }
-        let mut kept = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.settings.lock();
         kept.allocation = settings.allocation.or(kept.allocation.take());
         kept.locality_wait = settings.locality_wait.or(kept.locality_wait);
         Ok(())
@@ -371,7 +371,7 @@ impl Engine for PoolEngine {
 impl PoolEngine {
     /// Releases frames that were sent ahead and have no other owner.
     fn sweep(&self) {
-        let unused = self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner).sweep();
+        let unused = self.shared.blobs.lock().sweep();
         for blob in unused {
             self.send_if_connected(from_session::Message::RemoveBlob(RemoveBlob { session: 0, blob }));
         }
@@ -398,7 +398,7 @@ fn options_message(settings: &Settings) -> Option<from_session::Message> {
 impl Drop for PoolEngine {
     /// Waits a moment until the master has received the last events and the end of the session.
     fn drop(&mut self) {
-        let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let link = self.link.get_mut().take();
         let Some(runtime) = self.runtime.take() else { return };
         if let Some(Link { outgoing, gone, .. }) = link {
             let forward = self.shared.forward.clone();

@@ -1,7 +1,8 @@
 //! What all controls have in common: a label, a value, and the traits of their model.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::{Handle, OnChange};

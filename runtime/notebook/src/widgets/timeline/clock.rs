@@ -1,10 +1,10 @@
 //! The current time on a session's clock, derived from its events.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::widgets::lock;
+use parking_lot::Mutex;
 
 /// When each session's clock was at zero, as far as its events tell: no event arrives before it happens.
 /// Process-wide because sessions are numbered for the whole process.

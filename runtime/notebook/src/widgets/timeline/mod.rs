@@ -14,13 +14,14 @@ mod text;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 pub(super) use self::archive::reopen;
 pub(crate) use self::live::Timeline;
 use super::model::Model;
 use super::{Viewer, lock};
+use parking_lot::Mutex;
 use partita_events::fold::{Limits, Workers};
 use partita_events::{Event, JobId};
 
