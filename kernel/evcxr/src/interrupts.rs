@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ end the evaluation process; that loses all variables.\n";
 #[derive(Clone)]
 pub struct Interrupts {
     shared: Arc<(Mutex<State>, Condvar)>,
-    process: Arc<Mutex<std::process::Child>>,
+    /// evcxr's own lock.
+    process: Arc<std::sync::Mutex<std::process::Child>>,
 }
 
 #[derive(Default)]
@@ -41,7 +42,7 @@ enum Phase {
 
 impl Interrupts {
     /// The idle state. The handle follows evcxr's process through restarts.
-    pub fn new(process: Arc<Mutex<std::process::Child>>) -> Self {
+    pub fn new(process: Arc<std::sync::Mutex<std::process::Child>>) -> Self {
         Self { shared: Arc::default(), process }
     }
 
@@ -75,7 +76,7 @@ impl Interrupts {
     /// Ends the process, whatever it is doing.
     pub fn kill(&self) {
         // A process that has already ended needs no signal.
-        let _ = self.process.lock().kill();
+        let _ = self.process.lock().unwrap_or_else(PoisonError::into_inner).kill();
     }
 
     /// The handle for front ends.
@@ -111,7 +112,7 @@ impl Interrupts {
 
     /// Sends the signal that `partita_cell::prepare` handles in the cell.
     fn cancel(&self) {
-        let process = self.process.lock();
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(pid) = i32::try_from(process.id()) {
             // SAFETY: the process is ours and is not reaped while the handle is locked.
             unsafe { libc::kill(pid, libc::SIGINT) };

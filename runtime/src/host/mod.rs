@@ -16,7 +16,6 @@ use std::env;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
 use partita_bridge::{MimeBundle, SPILL_VARIABLE};
 use partita_events::Event;
 
@@ -28,7 +27,7 @@ pub use terminal::Terminal;
 /// What the library asks of the program that it runs inside.
 ///
 /// ```
-/// use std::sync::Arc;
+/// use std::sync::{Arc, Mutex};
 /// use partita::cancel::Interrupts;
 /// use partita::host::{Host, Shown};
 /// use partita::input::InputError;

@@ -75,7 +75,7 @@ impl Session {
 pub fn remove_temp_dirs() {
     for session in super::live() {
         // A directory that is being created now is left to the next process.
-        let made = session.inner.temp.try_lock().ok().and_then(|mut made| made.take());
+        let made = session.inner.temp.try_lock().and_then(|mut made| made.take());
         drop(made);
     }
 }

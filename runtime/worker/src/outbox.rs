@@ -1,5 +1,4 @@
 use std::mem;
-use std::sync::TryLockError;
 
 use futures::{Stream, StreamExt, stream};
 use parking_lot::{Mutex, MutexGuard};
@@ -52,12 +51,8 @@ impl Outbox {
 
     /// Sends the queued messages. Never waits; what finds no room is sent later.
     pub fn flush(&self) {
-        let mut queued = match self.queued.try_lock() {
-            Ok(queued) => queued,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Another thread is sending them.
-            Err(TryLockError::WouldBlock) => return,
-        };
+        // Without the lock, another thread is sending them.
+        let Some(mut queued) = self.queued.try_lock() else { return };
         if queued.is_empty() {
             return;
         }

@@ -104,7 +104,7 @@ mod tests {
             bytes[..4].copy_from_slice(&number.to_le_bytes());
             decoded(&shared, &bytes, Part::Shared(0));
             decoded(&shared, &vec![1; Shared::LARGEST + 1], Part::Shared(0));
-            let parts = shared.0.lock().unwrap();
+            let parts = shared.0.lock();
             assert!(parts.bytes <= Shared::MOST && parts.by_bytes.len() <= Shared::MOST / 10_000);
         }
     }

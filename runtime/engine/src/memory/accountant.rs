@@ -316,7 +316,7 @@ mod tests {
 
     impl Reclaim for Keeper {
         fn reclaim(&self, _: usize) -> Result<usize, SpillError> {
-            Ok(self.0.lock().unwrap().pop().map_or(0, |room| room.bytes()))
+            Ok(self.0.lock().pop().map_or(0, |room| room.bytes()))
         }
     }
 

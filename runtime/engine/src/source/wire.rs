@@ -137,7 +137,7 @@ impl Opened {
         Ok((known.file, known.schema))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Known>> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<PathBuf, Known>> {
         self.0.lock()
     }
 }

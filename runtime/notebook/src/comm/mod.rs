@@ -24,11 +24,12 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use parking_lot::Mutex;
 use partita_bridge::CommAction;
 pub use serde_json::{Value, json};
 

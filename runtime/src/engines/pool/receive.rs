@@ -135,7 +135,7 @@ fn ended(shared: &Shared, cause: &str) {
 
 fn sweep(shared: &Shared, link: &Receiving) {
     // Another thread is sending a frame; the next time will do.
-    let Ok(mut blobs) = shared.blobs.try_lock() else { return };
+    let Some(mut blobs) = shared.blobs.try_lock() else { return };
     let unused = blobs.sweep();
     drop(blobs);
     let Some(outgoing) = link.outgoing.upgrade().filter(|_| !unused.is_empty()) else { return };

@@ -25,8 +25,7 @@ fn fixture(cache: usize) -> Fixture {
     let heard = evicted.clone();
     let spill = Arc::new(SpillDirectory::new(directory.path().join("spill")));
     std::fs::create_dir(directory.path().join("spill")).unwrap();
-    let store =
-        CacheStore::new(accountant.clone(), spill, Box::new(move |key| heard.lock().unwrap().push(key)));
+    let store = CacheStore::new(accountant.clone(), spill, Box::new(move |key| heard.lock().push(key)));
     Fixture { store, accountant, evicted, directory }
 }
 
@@ -42,7 +41,7 @@ fn memory_only_drops_the_least_recently_used_says_so_and_stays_under_its_limit()
     assert!(store.get(key(1, 1)).unwrap().is_none(), "partition 1 was used least recently");
     assert!(store.get(key(1, 0)).unwrap().is_some() && store.get(key(1, 2)).unwrap().is_some());
     assert!(accountant.held().cache <= 2 * size);
-    assert_eq!(*evicted.lock().unwrap(), [key(1, 1)]);
+    assert_eq!(*evicted.lock(), [key(1, 1)]);
 }
 
 #[test]
@@ -64,7 +63,7 @@ fn memory_and_disk_keeps_everything_and_disk_only_uses_no_memory() {
     assert!(matches!(kept, Kept::OnDisk(1..)));
     assert_eq!((store.kept(ONE, CacheId(2)), accountant.held().cache), ((0, 1), 0));
     assert_eq!(store.get(key(2, 0)).unwrap().unwrap(), frame(7));
-    assert!(evicted.lock().unwrap().is_empty(), "nothing was lost");
+    assert!(evicted.lock().is_empty(), "nothing was lost");
 }
 
 #[test]
