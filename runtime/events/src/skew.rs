@@ -14,6 +14,14 @@ pub struct Skew {
 }
 
 impl Skew {
+    /// From so many times the median on, a partition counts as skewed.
+    pub const SKEWED: f64 = 2.0;
+
+    /// Whether the largest share is at least [`SKEWED`](Self::SKEWED) times the median.
+    pub fn is_skewed(&self) -> bool {
+        self.ratio >= Self::SKEWED
+    }
+
     /// Skew of `values`, one a partition; `None` if there are none.
     ///
     /// Gini is computed from the sorted values `x_1 ≤ … ≤ x_n` as

@@ -1,7 +1,8 @@
 //! How a [`JobReport`] reads: a line for the job, a line a stage.
 
 use std::fmt;
-use std::time::Duration;
+
+use partita_events::figures::{bytes, duration, plural, ratio};
 
 use super::html::escape;
 use super::{MimeBundle, MimeDisplay};
@@ -20,9 +21,9 @@ impl fmt::Display for JobReport {
                 None if self.finished => "done".into(),
                 None => "running".into(),
             },
-            time(self.wall),
-            counted(tasks as u64, "task"),
-            counted(self.slots as u64, "slot"),
+            duration(self.wall),
+            plural(tasks, "task"),
+            plural(self.slots, "slot"),
         )?;
         for stage in &self.stages {
             writeln!(f, "  stage {} {}: {}", stage.stage, stage.name, cells(stage).join(", "))?;
@@ -34,8 +35,8 @@ impl fmt::Display for JobReport {
 /// What is worth saying of a stage, in words.
 fn cells(stage: &StageReport) -> Vec<String> {
     let mut cells = vec![
-        counted(stage.partitions as u64, "partition"),
-        time(stage.wall),
+        plural(stage.partitions, "partition"),
+        duration(stage.wall),
         format!("rows {} → {}", stage.total(|m| m.rows_in), stage.total(|m| m.rows_out)),
     ];
     for (name, amount) in [
@@ -61,38 +62,14 @@ fn cells(stage: &StageReport) -> Vec<String> {
     if stage.tasks.len() > 1
         && let (Some(by_time), Some(by_rows)) = (stage.time_skew(), stage.row_skew())
     {
-        cells.push(format!("slowest partition {} at {:.1}x the median time", by_time.worst, by_time.ratio));
+        cells.push(format!(
+            "slowest partition {} at {} the median time",
+            by_time.worst,
+            ratio(by_time.ratio)
+        ));
         cells.push(format!("rows max/median {:.1}, Gini {:.2}", by_rows.ratio, by_rows.gini));
     }
     cells
-}
-
-fn counted(n: u64, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}
-
-/// A duration as people read it.
-pub fn time(duration: Duration) -> String {
-    let ms = duration.as_secs_f64() * 1e3;
-    if ms < 1.0 {
-        format!("{:.0} µs", ms * 1e3)
-    } else if ms < 1e3 {
-        format!("{ms:.1} ms")
-    } else {
-        format!("{:.2} s", ms / 1e3)
-    }
-}
-
-/// An amount of bytes as people read it.
-pub fn bytes(amount: u64) -> String {
-    let mut amount = amount as f64;
-    for unit in ["B", "KiB", "MiB"] {
-        if amount < 1024.0 {
-            return if unit == "B" { format!("{amount:.0} B") } else { format!("{amount:.1} {unit}") };
-        }
-        amount /= 1024.0;
-    }
-    format!("{amount:.1} GiB")
 }
 
 impl MimeDisplay for JobReport {

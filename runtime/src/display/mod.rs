@@ -11,7 +11,7 @@ mod containers;
 pub mod html;
 mod image;
 #[doc(hidden)]
-pub mod job_report;
+mod job_report;
 mod listing;
 pub mod mime_of;
 mod polars;

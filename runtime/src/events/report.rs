@@ -219,3 +219,60 @@ impl JobReport {
         .expect("columns of one length")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::Value;
+
+    use crate::events::{Event, EventBus};
+
+    /// The table that every view is held to.
+    const TABLE: &str = include_str!("../../events/tests/jobs.json");
+
+    #[test]
+    fn a_report_tells_the_figures_of_the_table() {
+        for case in serde_json::from_str::<Vec<Value>>(TABLE).unwrap() {
+            let (name, expected) = (&case["name"], &case["expected"]);
+            let bus = EventBus::default();
+            for event in Vec::<Event>::deserialize(&case["events"]).unwrap() {
+                bus.emit(event);
+            }
+            let report = bus.reports().pop().unwrap();
+            assert_eq!(report.wall.as_millis() as f64, expected["wall_ms"], "{name}");
+            assert_eq!(report.finished, expected["state"] != "running", "{name}");
+            let text = report.to_string();
+            for (stage, expected) in report.stages.iter().zip(expected["stages"].as_array().unwrap()) {
+                assert_eq!(stage.partitions, expected["tasks"], "{name}");
+                assert_eq!(
+                    (stage.retried, stage.resubmitted),
+                    (
+                        expected["retried"].as_u64().unwrap() as usize,
+                        expected["resubmitted"].as_u64().unwrap() as usize,
+                    ),
+                    "{name}"
+                );
+                for (figure, total) in [
+                    ("rows_in", stage.total(|m| m.rows_in)),
+                    ("rows_out", stage.total(|m| m.rows_out)),
+                    ("bytes_read", stage.total(|m| m.bytes_read)),
+                    ("shuffle_in", stage.total(|m| m.shuffle_in)),
+                    ("shuffle_out", stage.total(|m| m.shuffle_out)),
+                    ("spilled", stage.total(|m| m.spilled)),
+                    ("cache_hits", stage.total(|m| m.cache_hits)),
+                ] {
+                    assert_eq!(total, expected[figure], "{name}: {figure}");
+                }
+                let skew = stage.time_skew();
+                assert_eq!(skew.is_some(), !expected["ratio"].is_null(), "{name}");
+                if let Some(skew) = skew {
+                    assert!((skew.ratio - expected["ratio"].as_f64().unwrap()).abs() < 1e-6, "{name}");
+                    assert!((skew.median - expected["median_ms"].as_f64().unwrap()).abs() < 1e-6, "{name}");
+                }
+                if expected["skewed"] == true {
+                    assert!(text.contains("slowest partition 2 at 4.0 × the median time"), "{name}: {text}");
+                }
+            }
+        }
+    }
+}

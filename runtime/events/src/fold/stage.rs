@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::Limits;
 use crate::{PartitionId, Skew, StageId, TaskMetrics};
 
-/// A task is called skewed from so many times the median time on,
-const SKEWED_RATIO: f64 = 2.0;
-/// and only if it took longer than the median by this share of the job's time.
+/// A skewed task is worth telling if it took longer than the median by this share of the job's time.
 const SKEWED_SHARE: f64 = 0.05;
 /// Causes of resubmissions that are kept.
 const CAUSES_KEPT: usize = 100;
@@ -143,7 +141,7 @@ impl Stage {
     pub fn notable_skew(&self, wall: Duration) -> Option<Skew> {
         self.time_skew().filter(|skew| {
             self.finished_tasks.len() > 1
-                && skew.ratio >= SKEWED_RATIO
+                && skew.is_skewed()
                 && skew.max - skew.median >= wall.as_secs_f64() * SKEWED_SHARE
         })
     }

@@ -1,8 +1,9 @@
 //! Joins that shuffled both sides although one of them is small.
 
+use partita_events::figures::bytes;
+
 use super::model::{Job, joins, makespan, runs, times};
 use super::{Advice, AdviceKind};
-use crate::display::job_report::bytes;
 use crate::events::StageReport;
 
 /// A side of up to this many bytes is small: every worker can hold all of it.

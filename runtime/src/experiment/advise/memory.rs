@@ -1,8 +1,9 @@
 //! Memory: data that was spilled because there was too little memory.
 
+use partita_events::figures::bytes;
+
 use super::model::{Job, makespan, runs, steps, times};
 use super::{Advice, AdviceKind};
-use crate::display::job_report::bytes;
 use crate::events::StageReport;
 
 pub(super) fn advise(job: &Job<'_>) -> Vec<Advice> {

@@ -1,8 +1,9 @@
 //! Reading: rows that are read only to be dropped, and files that are read repeatedly.
 
+use partita_events::figures::bytes;
+
 use super::model::{Job, makespan, percent, runs, steps, times};
 use super::{Advice, AdviceKind};
-use crate::display::job_report::bytes;
 use crate::events::{JobReport, StageReport};
 
 /// A filter that keeps at most this fraction could have skipped row groups.

@@ -2,10 +2,8 @@
 
 use super::model::{Job, joins, makespan, percent, runs, steps, times};
 use super::{Advice, AdviceKind};
-use crate::events::{HotKey, StageReport};
+use crate::events::{HotKey, Skew, StageReport};
 
-/// A task is skewed if it takes this many times the median.
-pub(super) const SKEWED: f64 = 2.0;
 /// A key dominates a partition if it has this fraction of its rows.
 const MOST: f64 = 0.5;
 /// The smallest number of salts whose time is within this factor of the best is chosen.
@@ -17,7 +15,7 @@ pub(super) fn advise(job: &Job<'_>) -> Vec<Advice> {
 
 /// Whether a task of the stage takes far longer than the median.
 pub(super) fn is_skewed(stage: &StageReport) -> bool {
-    stage.tasks.len() > 1 && stage.time_skew().is_some_and(|skew| skew.ratio >= SKEWED)
+    stage.tasks.len() > 1 && stage.time_skew().is_some_and(|skew| skew.is_skewed())
 }
 
 fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
@@ -31,7 +29,7 @@ fn on_stage(job: &Job<'_>, stage: &StageReport) -> Option<Advice> {
     let rows = stage.tasks[worst].metrics.rows_in as f64;
     let share = rows / (stage.total(|m| m.rows_in) as f64).max(1.0);
     // A task that is slow without having more rows than others was disturbed, and no partitioning helps.
-    if share * (took.len() as f64) < SKEWED {
+    if share * (took.len() as f64) < Skew::SKEWED {
         return None;
     }
     let before = makespan(&took, job.slots);

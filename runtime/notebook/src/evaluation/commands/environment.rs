@@ -1,8 +1,8 @@
 use std::{env, fs, num::NonZeroUsize, process, thread};
 
-use partita::display::job_report::bytes;
 use partita::session;
 use partita_bridge::Table;
+use partita_events::figures::bytes;
 
 use super::Answer;
 

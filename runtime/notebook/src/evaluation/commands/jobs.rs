@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use partita::display::{MimeDisplay, job_report::time};
+use partita::display::MimeDisplay;
 use partita::events::{JobReport, StageReport};
 use partita::session::{self, Session};
 use partita_bridge::{MimeBundle, Table};
+use partita_events::figures::duration;
 
 use super::{Answer, CellFailure};
 
@@ -98,7 +99,7 @@ fn row(report: &JobReport) -> Vec<String> {
         report.stages.len().to_string(),
         tasks.to_string(),
         rows.to_string(),
-        time(report.wall),
+        duration(report.wall),
         skew.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.1}x")),
         status,
     ]

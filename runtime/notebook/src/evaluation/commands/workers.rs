@@ -1,6 +1,6 @@
-use partita::display::job_report::bytes;
 use partita::session;
 use partita_bridge::{MimeBundle, Table};
+use partita_events::figures::bytes;
 
 use super::Answer;
 
