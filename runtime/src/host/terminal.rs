@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
 use super::input_error::InputError;
 use super::interrupts::Interrupts;
 use super::{Host, Shown};
@@ -58,22 +60,15 @@ impl Host for Terminal {
 
 /// Keeps the terminal from showing what is typed, until it is dropped.
 struct Hidden {
-    before: libc::termios,
+    before: Termios,
 }
 
 impl Hidden {
     fn begin() -> io::Result<Self> {
-        // SAFETY: all zeros are a valid `termios`; the call fills it or fails.
-        let before = unsafe {
-            let mut settings: libc::termios = std::mem::zeroed();
-            if libc::tcgetattr(libc::STDIN_FILENO, &raw mut settings) != 0 {
-                return Err(io::Error::last_os_error());
-            }
-            settings
-        };
-        let mut hidden = before;
-        hidden.c_lflag &= !libc::ECHO;
-        set(&hidden)?;
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
         Ok(Self { before })
     }
 }
@@ -81,12 +76,6 @@ impl Hidden {
 impl Drop for Hidden {
     fn drop(&mut self) {
         // A terminal that has closed shows nothing either.
-        let _ = set(&self.before);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before);
     }
-}
-
-fn set(settings: &libc::termios) -> io::Result<()> {
-    // SAFETY: the settings came from `tcgetattr`.
-    let done = unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSAFLUSH, settings) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
