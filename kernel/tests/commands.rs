@@ -220,7 +220,7 @@ fn the_environment_names_versions_and_the_evaluation_process() {
     let table = text(&mut notebook, ":env");
     assert_eq!(row(&table, "partita"), ["partita", env!("CARGO_PKG_VERSION")]);
     assert!(row(&table, "polars")[1].starts_with("0."), "{table}");
-    assert!(row(&table, "memory")[1].contains("iB of "), "{table}");
+    assert!(row(&table, "memory")[1].contains("MB of "), "{table}");
     has(&table, &["compiler", "library", "direct"]);
 }
 

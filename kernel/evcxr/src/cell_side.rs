@@ -7,8 +7,7 @@ mod partita_cell {
     use std::error::Error;
     use std::io::Write;
     use std::panic::{self, AssertUnwindSafe};
-    use std::sync::Arc;
-use parking_lot::Mutex;
+    use std::sync::{Arc, Mutex};
 
     type Bundle = ::partita::display::MimeBundle;
 
