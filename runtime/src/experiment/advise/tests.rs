@@ -236,7 +236,7 @@ fn what_went_to_disk_is_told_with_what_is_known_of_it() {
     let cached = each(stage("scan → cache", &[100.0; 4]), |_, m| (m.rows_in, m.spilled) = (10, 500));
     let advice = advise(&job(4, vec![cached]));
     assert_eq!(advice[0].expected, 1.0);
-    assert!(advice[0].message.contains("not known"), "{advice}");
+    assert!(advice[0].message.contains("unknown"), "{advice}");
 }
 
 #[test]
