@@ -76,9 +76,9 @@ test: install $(VENV)/.partita-test
 	@sh scripts/install-test-programs.sh
 	@sh scripts/cargo-tools.sh "$(TOOLS)" $(NEXTEST)
 	@echo "==> Testing the Rust code"
-	@rm -f "$(CARGO_TARGET_DIR)/nextest/default/junit.xml"
+	@rm -f target/nextest/default/junit.xml
 	cargo nextest run $(CARGO_FLAGS) --no-fail-fast; status=$$?; \
-		"$(PYTHON)" scripts/slowest.py "$(CARGO_TARGET_DIR)/nextest/default/junit.xml"; exit $$status
+		"$(PYTHON)" scripts/slowest.py target/nextest/default/junit.xml; exit $$status
 	cargo test $(CARGO_FLAGS) --doc
 	@echo "==> Running the examples"
 	@set -e; for example in $(EXAMPLES); do echo "$$example"; "$(CARGO_TARGET_DIR)/release/examples/$$example" >/dev/null; done
