@@ -7,7 +7,7 @@ import nbformat
 from playwright.sync_api import expect
 
 import lessons
-from lab import NotebookPage, browser_page, drag_to_the_middle, exported
+from lab import PAGE_MILLISECONDS, NotebookPage, browser_page, drag_to_the_middle, exported
 from test_notebook7 import open_and_run_all
 from timelines import TIMELINE, grown, painted, saved_pictures
 
@@ -64,6 +64,8 @@ def test_in_jupyterlab_a_timeline_grows_survives_a_reload_and_is_seen_by_a_secon
 
         # So does another browser.
         other = page.context.browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
+        # Two pages and a job that does not end share the cores with it.
+        other.set_default_timeout(PAGE_MILLISECONDS)
         NotebookPage(other, address, state="Busy")
         again = other.locator(TIMELINE).first
         again.wait_for()
