@@ -1,6 +1,8 @@
 # Partita's commands. Each target installs what it needs and can be run again; a second run only does
 # what has changed. `make` alone lists them.
 
+# A crate below evcxr reads CI when it is compiled. With it and without it would be two builds.
+unexport CI
 # One target directory for everything, so that Polars is compiled once.
 override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR
