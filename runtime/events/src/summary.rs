@@ -22,7 +22,7 @@ pub fn line(job: &Job, workers: &[JobWorker]) -> String {
     format!("{} {}: {}", opening(job.state), duration(job.wall()), after_time(job, workers))
 }
 
-/// What [`line`] says after the time, which a page writes itself while the job runs.
+/// What [`line()`] says after the time, which a page writes itself while the job runs.
 pub fn after_time(job: &Job, workers: &[JobWorker]) -> String {
     let mut parts = vec![whereabouts(job, workers)];
     let totals = job.totals();
