@@ -12,6 +12,7 @@
 mod csv;
 mod error;
 mod files;
+mod pages;
 mod parquet;
 mod piece;
 mod predicate;

@@ -11,11 +11,11 @@ use polars_parquet::read::statistics::deserialize_all;
 use polars_parquet::read::{Filter, PhysicalType, RowGroupMetadata};
 use polars_plan::plans::predicates::null_count_dtype;
 
-use super::files;
 use super::parquet::ParquetFile;
 use super::piece::Request;
 use super::predicate::{RowFilter, statistics_names};
 use super::read_stats::ReadStats;
+use super::{files, pages};
 
 /// Reads `groups` of `file` and passes them to `out`, one frame per row group. Reads at most `budget`
 /// rows.
@@ -131,7 +131,9 @@ impl GroupReader<'_> {
                 polars_bail!(ComputeError: "column `{name}` lies outside the file: the footer is damaged");
             }
             self.stats.add_bytes(range.end - range.start);
-            chunks.push((chunk, self.bytes.clone().sliced(range.start as usize..range.end as usize)));
+            let bytes = self.bytes.clone().sliced(range.start as usize..range.end as usize);
+            pages::check(chunk, &bytes)?;
+            chunks.push((chunk, bytes));
         }
         let (arrays, _) = to_deserializer(chunks, field.clone(), filter)?;
         let mut series = Series::try_from((field, arrays))?;
