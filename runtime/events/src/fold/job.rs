@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::stage::Finished;
@@ -28,6 +28,9 @@ pub struct Job {
     /// In the order in which their events came.
     attempts: Vec<Attempt>,
     by_key: HashMap<(StageId, PartitionId, usize), usize>,
+    /// The places of the attempts that are kept and running, by stage: the end of a stage looks at no
+    /// others.
+    open: BTreeSet<(StageId, usize)>,
     /// How many attempts at a task are running, for tasks with any.
     running: HashMap<(StageId, PartitionId), usize>,
     /// Slots that attempts ran on: one more than the highest number, by worker.
@@ -83,6 +86,7 @@ impl Job {
             stages: Vec::new(),
             attempts: Vec::new(),
             by_key: HashMap::new(),
+            open: BTreeSet::new(),
             running: HashMap::new(),
             slots_used: BTreeMap::new(),
             updated: Vec::new(),
@@ -217,6 +221,7 @@ impl Job {
         self.left_out += self.attempts.len();
         self.attempts = Vec::new();
         self.by_key = HashMap::new();
+        self.open = BTreeSet::new();
         self.updated = Vec::new();
         self.stages.iter_mut().for_each(Stage::forget_attempts);
         self.limits.attempts = 0;
@@ -272,7 +277,8 @@ impl Job {
             *slots = (*slots).max(slot.saturating_add(1)).min(self.limits.slots);
         }
         let running = new_attempt(key, worker, slot, at);
-        self.add_attempt(Attempt { speculative: known, ..running });
+        let index = self.add_attempt(Attempt { speculative: known, ..running });
+        self.open.extend(index.map(|index| (number, index)));
     }
 
     fn finish(
@@ -290,6 +296,7 @@ impl Job {
         let began = at.saturating_sub(metrics.run);
         let index = self.end_attempt(key, || new_attempt(key, worker, metrics.slot, began));
         if let Some(index) = index {
+            self.open.remove(&(number, index));
             let attempt = &mut self.attempts[index];
             attempt.end(AttemptState::Done, at);
             attempt.started = attempt.started.min(began);
@@ -330,6 +337,7 @@ impl Job {
         }
         let index = self.end_attempt(key, || new_attempt(key, worker, 0, at));
         if let Some(index) = index {
+            self.open.remove(&(number, index));
             let attempt = &mut self.attempts[index];
             attempt.end(if beaten { AttemptState::Beaten } else { AttemptState::Failed }, at);
             (attempt.cause, attempt.retried) = (Some(cause.to_owned()), retried);
@@ -416,11 +424,14 @@ impl Job {
 
     /// Ends the attempts that no event ended: of one stage, or of the whole job.
     fn close(&mut self, at: Duration, only: Option<StageId>) {
-        for (index, attempt) in self.attempts.iter_mut().enumerate() {
-            if attempt.state != AttemptState::Running || only.is_some_and(|stage| stage != attempt.stage) {
-                continue;
-            }
-            let stage = self.stages.iter().rfind(|stage| stage.stage == attempt.stage);
+        let ending: Vec<(StageId, usize)> = match only {
+            Some(stage) => self.open.range((stage, 0)..=(stage, usize::MAX)).copied().collect(),
+            None => self.open.iter().copied().collect(),
+        };
+        for (number, index) in ending {
+            self.open.remove(&(number, index));
+            let attempt = &mut self.attempts[index];
+            let stage = self.stages.iter().rfind(|stage| stage.stage == number);
             let beaten = stage.is_some_and(|stage| stage.has_finished(attempt.partition));
             let unreported = stage.is_some_and(|stage| stage.finished);
             let state = match (beaten, unreported) {
