@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use partita_bridge::{Command, Stream, ToEvaluation, Variable};
 use thiserror::Error;
 
@@ -46,38 +46,38 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn interrupt(&self) {
-        let interrupter = Arc::clone(&lock(&self.interrupter));
+        let interrupter = Arc::clone(&self.interrupter.lock());
         interrupter();
     }
 
     /// Ends whatever runs, at once and for good.
     pub(crate) fn terminate(&self) {
-        let terminator = Arc::clone(&lock(&self.terminator));
+        let terminator = Arc::clone(&self.terminator.lock());
         terminator();
     }
 
     /// Sends a message to the evaluation process.
     pub(crate) fn send(&self, message: &ToEvaluation) {
-        let messenger = Arc::clone(&lock(&self.messenger));
+        let messenger = Arc::clone(&self.messenger.lock());
         messenger(message);
     }
 
     /// The variables after the last cell.
     pub(crate) fn variables(&self) -> Vec<Variable> {
-        lock(&self.variables).clone()
+        self.variables.lock().clone()
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        *lock(&self.settings)
+        *self.settings.lock()
     }
 
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut lock(&self.settings));
+        change(&mut self.settings.lock());
     }
 
     /// Where the time of the last code went.
     pub(crate) fn timing(&self) -> Option<Timing> {
-        lock(&self.timing).clone()
+        self.timing.lock().clone()
     }
 }
 
@@ -128,7 +128,7 @@ impl ActiveEvaluator {
             let _ =
                 outputs.blocking_send(Output::Text { stream: Stream::Stdout, text: format!("{timing}\n") });
         }
-        *lock(&self.shared.timing) = Some(timing);
+        *self.shared.timing.lock() = Some(timing);
         outcome
     }
 
@@ -159,9 +159,9 @@ impl ActiveEvaluator {
     pub(crate) fn restart(&mut self) -> Result<(), StartError> {
         self.evaluator.shutdown();
         self.evaluator = (self.factory)()?;
-        *lock(&self.shared.interrupter) = self.evaluator.interrupter();
-        *lock(&self.shared.terminator) = self.evaluator.terminator();
-        *lock(&self.shared.messenger) = self.evaluator.messenger();
+        *self.shared.interrupter.lock() = self.evaluator.interrupter();
+        *self.shared.terminator.lock() = self.evaluator.terminator();
+        *self.shared.messenger.lock() = self.evaluator.messenger();
         self.publish();
         Ok(())
     }
@@ -173,7 +173,7 @@ impl ActiveEvaluator {
 
     /// Publishes the state that cells have left to other threads.
     fn publish(&self) {
-        *lock(&self.shared.variables) = self.evaluator.variables();
+        *self.shared.variables.lock() = self.evaluator.variables();
         self.shared.completer.update(self.evaluator.snapshot());
     }
 }
@@ -189,11 +189,6 @@ pub(crate) fn guarded(run: impl FnOnce() -> Outcome) -> Outcome {
         );
         Outcome::Failed(CellError { name: "InternalError".into(), traceback: vec![message.clone()], message })
     })
-}
-
-/// The data behind these locks stays valid after a panic, so poisoning is ignored.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }
 
 #[cfg(test)]

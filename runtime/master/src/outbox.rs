@@ -62,7 +62,7 @@ impl<T> Outbox<T> {
     /// # Errors
     /// When the queue is full.
     pub(crate) fn push(&self, message: T, weight: usize) -> Result<(), Full> {
-        let mut queue = lock(&self.shared);
+        let mut queue = self.shared.lock();
         if queue.end.is_some() {
             return Ok(());
         }
@@ -77,25 +77,25 @@ impl<T> Outbox<T> {
     /// The waker that sends the queued messages in one piece. If the stream were woken by the first message,
     /// it would send that message alone.
     pub(crate) fn waker(&self) -> Option<Waker> {
-        let mut queue = lock(&self.shared);
+        let mut queue = self.shared.lock();
         if queue.messages.is_empty() { None } else { queue.waker.take() }
     }
 
     /// The weight of the queued messages.
     pub(crate) fn weight(&self) -> usize {
-        lock(&self.shared).weight
+        self.shared.lock().weight
     }
 
     /// Ends the stream after the queued messages are sent.
     pub(crate) fn end(&self, status: Option<Status>) {
-        let mut queue = lock(&self.shared);
+        let mut queue = self.shared.lock();
         queue.end.get_or_insert(status);
         wake(queue);
     }
 
     /// Ends the stream and discards the queued messages.
     pub(crate) fn cut(&self, status: Option<Status>) {
-        let mut queue = lock(&self.shared);
+        let mut queue = self.shared.lock();
         queue.messages = VecDeque::new();
         queue.weight = 0;
         queue.end.get_or_insert(status);
@@ -113,7 +113,7 @@ impl<T> Stream for Sending<T> {
     type Item = Result<T, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut queue = lock(&self.shared);
+        let mut queue = self.shared.lock();
         if let Some((message, weight)) = queue.messages.pop_front() {
             let high = queue.weight >= self.low;
             queue.weight -= weight;
@@ -138,11 +138,6 @@ fn wake<T>(mut queue: MutexGuard<'_, Queue<T>>) {
     if let Some(waker) = waker {
         waker.wake();
     }
-}
-
-/// A panic under the lock leaves the queue consistent: each change is complete in itself.
-fn lock<T>(queue: &Mutex<Queue<T>>) -> MutexGuard<'_, Queue<T>> {
-    queue.lock()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use partita::host::Shown;
 use partita_bridge::{MimeBundle, Stream};
 
@@ -46,14 +46,14 @@ pub(crate) fn capture<T>(
     let capture = Capture { captured: Vec::new(), text: 0, changed: Box::new(changed) };
     let capture = Arc::new(Mutex::new(capture));
     {
-        let mut open = lock(&OPEN);
+        let mut open = OPEN.lock();
         open.retain(|capture| capture.strong_count() > 0);
         open.push(Arc::downgrade(&capture));
     }
     let before = HERE.replace(Some(capture.clone()));
     let value = work();
     HERE.set(before);
-    let captured = std::mem::take(&mut lock(&capture).captured);
+    let captured = std::mem::take(&mut capture.lock().captured);
     (value, captured)
 }
 
@@ -64,15 +64,15 @@ pub(crate) fn take(shown: Shown) -> Option<Shown> {
     match shown {
         Shown::Update { id, bundle } => {
             let mut bundle = Some(bundle);
-            let elsewhere = lock(&OPEN).iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
+            let elsewhere = OPEN.lock().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
             // A display that is in no capture belongs to a cell; it is updated where it is shown.
-            here.iter().chain(&elsewhere).any(|capture| lock(capture).update(&id, &mut bundle));
+            here.iter().chain(&elsewhere).any(|capture| capture.lock().update(&id, &mut bundle));
             bundle.map(|bundle| Shown::Update { id, bundle })
         }
         shown => match here {
             None => Some(shown),
             Some(capture) => {
-                lock(&capture).add(shown);
+                capture.lock().add(shown);
                 None
             }
         },
@@ -82,7 +82,7 @@ pub(crate) fn take(shown: Shown) -> Option<Shown> {
 /// Captures text if this thread's text is captured. Returns whether it is.
 pub(crate) fn take_text(stream: Stream, text: &str) -> bool {
     let Some(capture) = HERE.with_borrow(Clone::clone) else { return false };
-    let capture = &mut *lock(&capture);
+    let capture = &mut *capture.lock();
     let room = text.floor_char_boundary(MAX_TEXT.saturating_sub(capture.text));
     let text = &text[..room];
     capture.text += text.len();
@@ -120,11 +120,6 @@ impl Capture {
         (self.changed)(&self.captured);
         true
     }
-}
-
-/// The data stays valid after a panic, so poisoning is ignored.
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use partita_events::Event;
 
 /// The minimum time between two batches.
@@ -68,7 +68,7 @@ struct Forwarder {
 
 impl Forwarder {
     fn take(&self, session: u64, event: &Event) {
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         waiting.push(session, event.clone());
         if waiting.events.len() == 1 {
             self.some.notify_one();
@@ -77,7 +77,7 @@ impl Forwarder {
 
     /// Waits for an event; only briefly if something must be checked soon.
     fn wait(&self, soon: bool) {
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         let none = |waiting: &mut Waiting| waiting.events.is_empty();
         if soon {
             self.some.wait_while_for(&mut waiting, none, INTERVAL);
@@ -87,8 +87,8 @@ impl Forwarder {
     }
 
     fn send(&self) {
-        let _order = lock(&self.sending);
-        let events = mem::take(&mut lock(&self.waiting).events);
+        let _order = self.sending.lock();
+        let events = mem::take(&mut self.waiting.lock().events);
         for (session, events) in messages(events) {
             (self.deliver)(session, events);
         }
@@ -131,10 +131,6 @@ fn messages(events: Vec<(u64, Event)>) -> Vec<(u64, Vec<Event>)> {
         }
     }
     messages
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }
 
 #[cfg(test)]

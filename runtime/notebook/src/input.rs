@@ -1,6 +1,6 @@
 //! A question to the person, and the kernel's answer.
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use partita::cancel::Token;
 use partita::input::InputError;
 use partita_bridge::FromEvaluation;
@@ -29,12 +29,12 @@ impl Questions {
     /// Asks the front end, and waits for its answer, or until `token` is cancelled and
     /// [`interrupted`](Self::interrupted) is called.
     pub fn ask(&self, prompt: &str, password: bool, token: &Token) -> Result<String, InputError> {
-        let _turn = lock(&self.turn);
+        let _turn = self.turn.lock();
         let bridge = bridge().ok_or_else(|| InputError::Unavailable("there is no kernel".into()))?;
-        *lock(&self.state) = State::Waiting;
+        *self.state.lock() = State::Waiting;
         let request = FromEvaluation::InputRequest { prompt: prompt.to_owned(), password };
         let sent = bridge.send(&request).map_err(|error| InputError::Unavailable(error.to_string()));
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         loop {
             let answered = matches!(*state, State::Answered(_));
             if answered || token.is_cancelled() || sent.is_err() {
@@ -50,7 +50,7 @@ impl Questions {
 
     /// Receives the line that a cell waits for, or the reason why there is none.
     pub fn answer(&self, line: Result<String, InputError>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if matches!(*state, State::Waiting) {
             *state = State::Answered(line);
             self.changed.notify_all();
@@ -60,11 +60,7 @@ impl Questions {
     /// The running work was cancelled: wakes up whoever waits for a line.
     pub fn interrupted(&self) {
         // Under the lock, so that it cannot fall between a check and the following wait.
-        let _state = lock(&self.state);
+        let _state = self.state.lock();
         self.changed.notify_all();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

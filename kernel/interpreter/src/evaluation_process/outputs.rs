@@ -34,14 +34,14 @@ impl Outputs {
 
     /// Sets the cell that outputs belong to from now on, or none.
     pub fn set_cell(&self, cell: Option<OutputSender>) {
-        lock(&self.target).cell = cell;
+        self.target.lock().cell = cell;
     }
 
     /// Sends one output. For a running cell this waits for the reader. For the background it never waits,
     /// because nothing could interrupt it: what the reader has no room for is lost.
     pub fn send(&self, output: Output) {
         let (cell, background) = {
-            let target = lock(&self.target);
+            let target = self.target.lock();
             (target.cell.clone(), target.background.clone())
         };
         // A receiver that has gone wants no output.
@@ -74,8 +74,8 @@ struct Shared {
 
 impl Shared {
     fn take(&self) -> MutexGuard<'_, Pipe> {
-        let _turn = lock(&self.turn);
-        lock(&self.pipe)
+        let _turn = self.turn.lock();
+        self.pipe.lock()
     }
 }
 
@@ -217,8 +217,4 @@ fn wait_readable(descriptor: i32) -> bool {
             _ => return false,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

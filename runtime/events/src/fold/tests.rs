@@ -71,6 +71,25 @@ fn a_late_end_changes_no_count_twice() {
 }
 
 #[test]
+fn the_end_of_a_stage_ends_no_attempt_of_another_one() {
+    let mut session = session(2, Limits::default());
+    let (stage, name) = (StageId(1), "aggregate".to_owned());
+    session.apply(&Event::StageSubmitted { job: JOB, stage, name, tasks: 1, at: ms(1) });
+    let (partition, worker) = (PartitionId(0), WorkerId(0));
+    session.apply(&Event::TaskStarted { job: JOB, stage, partition, attempt: 0, worker, slot: 1, at: ms(1) });
+    start(&mut session, 0, 0, 2);
+    start(&mut session, 1, 0, 2);
+    finish(&mut session, 1, 0, 5, 1);
+    let states = |session: &Session| -> Vec<AttemptState> {
+        job(session).attempts().iter().map(|attempt| attempt.state).collect()
+    };
+    session.apply(&Event::StageFinished { job: JOB, stage: STAGE, at: ms(6) });
+    assert_eq!(states(&session), [AttemptState::Running, AttemptState::Unknown, AttemptState::Done]);
+    session.apply(&Event::JobFinished { job: JOB, error: None, cancelled: true, at: ms(7) });
+    assert_eq!(states(&session), [AttemptState::Cut, AttemptState::Unknown, AttemptState::Done]);
+}
+
+#[test]
 fn beyond_the_limits_counts_stay_right() {
     let limits = Limits { attempts: 3, partitions: 4, ..Limits::default() };
     let mut session = session(10, limits);

@@ -4,11 +4,7 @@ use std::{
     thread,
 };
 
-use super::{
-    Comm,
-    message::Incoming,
-    registry::{self, lock},
-};
+use super::{Comm, message::Incoming, registry};
 use parking_lot::{Condvar, Mutex};
 
 /// The maximum number of messages that wait for a slow callback. Further ones are lost, and that is
@@ -57,7 +53,7 @@ impl Work {
 
 /// Queues work for the callback thread, which is started with the first work.
 pub(super) fn push(work: Work) {
-    let mut queue = lock(&QUEUE);
+    let mut queue = QUEUE.lock();
     if !queue.started {
         let thread = thread::Builder::new().name("comm".into()).stack_size(STACK_BYTES);
         queue.started = thread.spawn(serve).is_ok();
@@ -92,7 +88,7 @@ fn serve() {
 }
 
 fn next() -> (Work, usize) {
-    let mut queue = lock(&QUEUE);
+    let mut queue = QUEUE.lock();
     loop {
         if let Some(work) = queue.waiting.pop_front() {
             queue.bytes -= work.bytes();

@@ -36,7 +36,6 @@ pub use serde_json::{Value, json};
 pub use self::message::{CommError, CommMessage};
 pub(crate) use self::registry::receive;
 use self::{dispatch::Work, message::Incoming};
-use crate::comm::registry::lock;
 
 /// How many messages wait for the first [`Comm::on_message`], because the front end may be faster than
 /// the cell.
@@ -155,7 +154,7 @@ impl Comm {
     /// delivered as well.
     pub fn on_message(&self, callback: impl FnMut(CommMessage) + Send + 'static) {
         let (early, _replaced) = {
-            let mut callbacks = lock(&self.channel.callbacks);
+            let mut callbacks = self.channel.callbacks.lock();
             callbacks.listened = true;
             let replaced = callbacks.message.replace(Box::new(callback));
             (std::mem::take(&mut callbacks.early), replaced)
@@ -173,7 +172,7 @@ impl Comm {
                 callback(message);
             }
         });
-        let _replaced = lock(&self.channel.callbacks).close.replace(once);
+        let _replaced = self.channel.callbacks.lock().close.replace(once);
     }
 
     /// Marks it as closed. Returns whether it was open.
@@ -182,14 +181,14 @@ impl Comm {
     }
 
     fn take_callbacks(&self) -> Callbacks {
-        std::mem::take(&mut *lock(&self.channel.callbacks))
+        std::mem::take(&mut *self.channel.callbacks.lock())
     }
 
     /// Calls the callback for a message. No lock is held meanwhile, so the callback may do anything with
     /// the channel.
     fn deliver(&self, message: Incoming) {
         let callback = {
-            let mut callbacks = lock(&self.channel.callbacks);
+            let mut callbacks = self.channel.callbacks.lock();
             if !callbacks.listened && callbacks.early.len() < EARLY {
                 callbacks.early.push_back(message);
                 return;
@@ -199,7 +198,7 @@ impl Comm {
         let Some(mut callback) = callback else { return };
         // The hook reports a panic; the callback may be called again.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(message.read())));
-        let mut callbacks = lock(&self.channel.callbacks);
+        let mut callbacks = self.channel.callbacks.lock();
         if self.is_open() && callbacks.message.is_none() {
             callbacks.message = Some(callback);
         }

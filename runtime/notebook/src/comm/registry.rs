@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use partita_bridge::{Comm as WireComm, CommAction, FrameError, FromEvaluation};
 
 use super::{
@@ -80,19 +80,19 @@ pub(super) fn transmit(id: &str, action: CommAction, message: CommMessage) -> Re
 
 pub(super) fn add_target(name: String, opened: OnOpen) {
     // The replaced callback is the person's code, so it is dropped after the lock is released.
-    let _replaced = lock(&REGISTRY).targets.insert(name, opened);
+    let _replaced = REGISTRY.lock().targets.insert(name, opened);
 }
 
 pub(super) fn remove_target(name: &str) {
-    let _removed = lock(&REGISTRY).targets.remove(name);
+    let _removed = REGISTRY.lock().targets.remove(name);
 }
 
 pub(super) fn target(name: &str) -> Option<OnOpen> {
-    lock(&REGISTRY).targets.get(name).cloned()
+    REGISTRY.lock().targets.get(name).cloned()
 }
 
 pub(super) fn insert(comm: &Comm) -> Result<(), CommError> {
-    let mut registry = lock(&REGISTRY);
+    let mut registry = REGISTRY.lock();
     if registry.open.len() >= MAX_OPEN {
         return Err(CommError::TooMany(MAX_OPEN));
     }
@@ -101,14 +101,9 @@ pub(super) fn insert(comm: &Comm) -> Result<(), CommError> {
 }
 
 fn get(id: &str) -> Option<Comm> {
-    lock(&REGISTRY).open.get(id).cloned()
+    REGISTRY.lock().open.get(id).cloned()
 }
 
 pub(super) fn remove(id: &str) -> Option<Comm> {
-    lock(&REGISTRY).open.remove(id)
-}
-
-/// The data stays valid after a panic, so poisoning is ignored.
-pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
+    REGISTRY.lock().open.remove(id)
 }

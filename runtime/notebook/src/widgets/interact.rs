@@ -16,7 +16,6 @@ use partita_bridge::Stream;
 use serde_json::{Value, json};
 
 use super::control::{Controls, Part, model_traits};
-use super::lock;
 use super::model::{self, Model, State, state};
 use super::timeline::{self, Timeline};
 use crate::capture::{Captured, capture};
@@ -222,7 +221,7 @@ struct Due {
 
 impl Turn {
     fn moved(&self) {
-        let mut due = lock(&self.inside);
+        let mut due = self.inside.lock();
         due.moved = Some(Instant::now());
         if let Some(running) = due.running.take() {
             running.cancel();
@@ -232,7 +231,7 @@ impl Turn {
     }
 
     fn end(&self) {
-        let mut due = lock(&self.inside);
+        let mut due = self.inside.lock();
         due.ended = true;
         if let Some(running) = due.running.take() {
             running.cancel();
@@ -243,7 +242,7 @@ impl Turn {
 
     /// Waits until a run is due; `None` if there will be no more.
     fn next(&self) -> Option<Run> {
-        let mut due = lock(&self.inside);
+        let mut due = self.inside.lock();
         loop {
             if due.ended {
                 return None;
@@ -305,7 +304,7 @@ fn live<C: Controls>(
 
 impl Turn {
     fn first(&self) -> Run {
-        lock(&self.inside).running.insert(Run::default()).clone()
+        self.inside.lock().running.insert(Run::default()).clone()
     }
 }
 
@@ -376,7 +375,7 @@ fn values_text<C: Controls>(controls: &C) -> String {
 
 fn keep(turn: Arc<Turn>) {
     let oldest = {
-        let mut interactions = lock(&INTERACTIONS);
+        let mut interactions = INTERACTIONS.lock();
         interactions.push_back(turn);
         if interactions.len() > KEPT { interactions.pop_front() } else { None }
     };

@@ -11,7 +11,6 @@ mod model;
 mod modules;
 pub(crate) mod timeline;
 
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use partita_bridge::Viewer;
@@ -48,9 +47,4 @@ pub(crate) fn begin_cell(viewer: Viewer) {
 
 fn in_page() -> bool {
     IN_PAGE.load(Ordering::Relaxed)
-}
-
-/// The data stays valid after a panic, so poisoning is ignored.
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

@@ -76,7 +76,7 @@ impl Model {
     fn on(comm: Comm, state: State, computed: Option<Computed>) -> Self {
         let inner = Inner { comm, state: Mutex::new(state), computed, callbacks: Mutex::default() };
         let model = Self { inner: Arc::new(inner) };
-        super::lock(&OPEN).push(model.clone());
+        OPEN.lock().push(model.clone());
         let receiver = model.downgrade();
         model.inner.comm.on_message(move |message| {
             if let Some(model) = receiver.get() {
@@ -108,7 +108,7 @@ impl Model {
     /// # Errors
     /// When the model is closed, or the state cannot be sent.
     pub fn update(&self, state: State) -> Result<(), CommError> {
-        super::lock(&self.inner.state).extend(state.clone());
+        self.inner.state.lock().extend(state.clone());
         self.inner.comm.send(message(json!({"method": "update", "state": state, "buffer_paths": []})))
     }
 
@@ -122,12 +122,12 @@ impl Model {
 
     /// Calls `callback` with the traits that a person has changed, on the comms' thread.
     pub fn on_state(&self, callback: impl FnMut(State) + Send + 'static) {
-        super::lock(&self.inner.callbacks).state = Some(Box::new(callback));
+        self.inner.callbacks.lock().state = Some(Box::new(callback));
     }
 
     /// Calls `callback` with custom messages from the front end's code, on the comms' thread.
     pub fn on_custom(&self, callback: impl FnMut(Value) + Send + 'static) {
-        super::lock(&self.inner.callbacks).custom = Some(Box::new(callback));
+        self.inner.callbacks.lock().custom = Some(Box::new(callback));
     }
 
     /// Closes it, here and in every front end.
@@ -135,12 +135,12 @@ impl Model {
         forget(self.id());
         // A front end that has gone needs no notice.
         let _ = self.inner.comm.close(());
-        drop(std::mem::take(&mut *super::lock(&self.inner.callbacks)));
+        drop(std::mem::take(&mut *self.inner.callbacks.lock()));
     }
 
     /// All traits with their current values.
     fn state(&self) -> State {
-        let mut state = super::lock(&self.inner.state).clone();
+        let mut state = self.inner.state.lock().clone();
         if let Some(computed) = &self.inner.computed {
             state.extend(computed());
         }
@@ -151,14 +151,14 @@ impl Model {
         match data["method"].as_str() {
             Some("update") => {
                 let Some(state) = data["state"].as_object_mut().map(std::mem::take) else { return };
-                super::lock(&self.inner.state).extend(state.clone());
+                self.inner.state.lock().extend(state.clone());
                 // Other front ends follow, and the sender learns that its message was received.
                 let echo = json!({"method": "echo_update", "state": state, "buffer_paths": []});
                 let _ = self.inner.comm.send(message(echo));
-                let callback = super::lock(&self.inner.callbacks).state.take();
+                let callback = self.inner.callbacks.lock().state.take();
                 if let Some(mut callback) = callback {
                     callback(state);
-                    super::lock(&self.inner.callbacks).state.get_or_insert(callback);
+                    self.inner.callbacks.lock().state.get_or_insert(callback);
                 }
             }
             Some("request_state") => {
@@ -169,10 +169,10 @@ impl Model {
                     .send(message(json!({"method": "update", "state": state, "buffer_paths": []})));
             }
             Some("custom") => {
-                let callback = super::lock(&self.inner.callbacks).custom.take();
+                let callback = self.inner.callbacks.lock().custom.take();
                 if let Some(mut callback) = callback {
                     callback(data["content"].take());
-                    super::lock(&self.inner.callbacks).custom.get_or_insert(callback);
+                    self.inner.callbacks.lock().custom.get_or_insert(callback);
                 }
             }
             _ => {}
@@ -203,7 +203,7 @@ pub(super) fn answer_front_ends() {
 
 fn all_states() -> Value {
     // Computed without the lock, because the computation takes locks of its own.
-    let open = super::lock(&OPEN).clone();
+    let open = OPEN.lock().clone();
     let states: State = open
         .iter()
         .map(|model| {
@@ -223,7 +223,7 @@ fn all_states() -> Value {
 fn forget(id: &str) {
     // Dropped without the lock.
     let _forgotten = {
-        let mut open = super::lock(&OPEN);
+        let mut open = OPEN.lock();
         open.iter().position(|model| model.id() == id).map(|index| open.remove(index))
     };
 }

@@ -60,7 +60,7 @@ pub(super) fn timeline_traits() -> Result<State, CommError> {
 }
 
 fn library() -> Result<Model, CommError> {
-    let mut library = super::lock(&LIBRARY);
+    let mut library = LIBRARY.lock();
     if let Some(model) = &*library {
         return Ok(model.clone());
     }

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::knob::{Knob, Labelled, style_and_layout};
 use super::{Control, Handle, Part};
 use crate::comm::CommError;
-use crate::widgets::lock;
 use crate::widgets::model::State;
 
 /// One of several choices; created by [`dropdown`].
@@ -44,7 +43,7 @@ impl<T> Dropdown<T> {
     /// Which entry is selected at first, counted from 0; the last one if there are fewer.
     #[must_use]
     pub fn at(self, index: usize) -> Self {
-        *lock(&self.knob.value) = index.min(self.choices.len() - 1);
+        *self.knob.value.lock() = index.min(self.choices.len() - 1);
         self
     }
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Handle, OnChange};
 use crate::comm::CommError;
-use crate::widgets::lock;
 use crate::widgets::model::{Model, State, state};
 
 const MODULE: &str = "@jupyter-widgets/controls";
@@ -39,12 +38,12 @@ impl<T: Clone + Send + 'static> Knob<T> {
     }
 
     pub fn get(&self) -> T {
-        lock(&self.value).clone()
+        self.value.lock().clone()
     }
 
     fn set(&self, value: T) {
-        *lock(&self.value) = value;
-        let calls = lock(&self.changed).clone();
+        *self.value.lock() = value;
+        let calls = self.changed.lock().clone();
         calls.iter().for_each(|call| call());
     }
 
@@ -57,7 +56,7 @@ impl<T: Clone + Send + 'static> Knob<T> {
         read: impl Fn(&Self, &State) -> Option<T> + Send + 'static,
         custom: impl Fn(&Self, &Value) -> Option<T> + Send + 'static,
     ) -> Result<Handle, CommError> {
-        let mut model = lock(&self.model);
+        let mut model = self.model.lock();
         if model.is_none() {
             let mut whole = model_traits(MODULE, &format!("{kind}Model"), Some(&format!("{kind}View")));
             whole.extend(state(json!({"description": self.label, "disabled": false})));
@@ -90,13 +89,13 @@ impl<T> Labelled for Knob<T> {
     }
 
     fn when_changed(&self, call: OnChange) {
-        lock(&self.changed).push(call);
+        self.changed.lock().push(call);
     }
 }
 
 impl<T> Drop for Knob<T> {
     fn drop(&mut self) {
-        if let Some(model) = lock(&self.model).take() {
+        if let Some(model) = self.model.lock().take() {
             model.close();
         }
     }

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::knob::{Knob, Labelled, style_and_layout};
 use super::{Control, Handle, Part};
 use crate::comm::CommError;
-use crate::widgets::lock;
 use crate::widgets::model::State;
 
 /// A number that a slider can be set to.
@@ -70,7 +69,7 @@ impl<T: Number> Slider<T> {
     /// The initial value, clamped to the range.
     #[must_use]
     pub fn at(self, value: T) -> Self {
-        *lock(&self.knob.value) = self.bounds()(value);
+        *self.knob.value.lock() = self.bounds()(value);
         self
     }
 

@@ -9,7 +9,7 @@ use super::text::text;
 use super::{archive, clock, picture};
 use crate::comm::CommError;
 use crate::widgets::model::{self, Model, State, state};
-use crate::widgets::{Viewer, lock, modules};
+use crate::widgets::{Viewer, modules};
 use partita::display::{DisplayHandle, MimeBundle, display_bundle, fresh_id};
 use partita_events::Event;
 use partita_events::fold::Workers;
@@ -65,7 +65,7 @@ impl Timeline {
     /// When there is no front end to show it in.
     pub fn embedded() -> Result<Arc<Self>, CommError> {
         let timeline = Self::new(Viewer::Page);
-        let inside = &mut *lock(&timeline.inside);
+        let inside = &mut *timeline.inside.lock();
         let model = timeline.open(inside, false)?;
         inside.shown = Shown::Live { model, output: None };
         Ok(timeline.clone())
@@ -73,7 +73,7 @@ impl Timeline {
 
     /// How other widgets refer to it.
     pub fn reference(&self) -> Option<String> {
-        match &lock(&self.inside).shown {
+        match &self.inside.lock().shown {
             Shown::Live { model, .. } => Some(model.reference()),
             _ => None,
         }
@@ -81,7 +81,7 @@ impl Timeline {
 
     /// Another run begins; the state of the last one is dropped.
     pub fn restart(&self) {
-        let inside = &mut *lock(&self.inside);
+        let inside = &mut *self.inside.lock();
         inside.jobs = Jobs::default();
         (inside.closed, inside.kept, inside.since) = (false, false, None);
         inside.number += 1;
@@ -94,13 +94,13 @@ impl Timeline {
 
     /// Its final output; empty if there is nothing to show.
     pub fn snapshot(&self) -> MimeBundle {
-        let inside = lock(&self.inside);
+        let inside = self.inside.lock();
         if inside.is_due() { inside.snapshot(true) } else { MimeBundle::default() }
     }
 
     /// Takes the next events of a session's jobs that it shows. `workers` are the session's.
     pub fn receive(&self, session: u64, workers: Arc<Workers>, events: &[&Event]) {
-        let inside = &mut *lock(&self.inside);
+        let inside = &mut *self.inside.lock();
         inside.jobs.receive(session, workers, events);
         inside.since.get_or_insert_with(Instant::now);
         inside.kept = false;
@@ -109,7 +109,7 @@ impl Timeline {
 
     /// Shows it if it is due. Returns whether it may become due without further events.
     pub fn show_if_due(&self) -> bool {
-        let inside = &mut *lock(&self.inside);
+        let inside = &mut *self.inside.lock();
         if !matches!(inside.shown, Shown::NotYet) {
             return false;
         }
@@ -122,14 +122,14 @@ impl Timeline {
 
     /// The cell has ended: no more jobs start here, although jobs of its threads may go on.
     pub fn close(&self) {
-        let inside = &mut *lock(&self.inside);
+        let inside = &mut *self.inside.lock();
         inside.closed = true;
         self.finish(inside);
     }
 
     /// When everything has ended, puts the final output beside the widget.
     pub fn finish_if_closed(&self) {
-        let inside = &mut *lock(&self.inside);
+        let inside = &mut *self.inside.lock();
         if inside.closed {
             self.finish(inside);
         }
@@ -188,7 +188,7 @@ impl Timeline {
 
     /// Sends the complete state to a page that has missed something.
     fn answer(&self, asked: &Value) {
-        let inside = &mut *lock(&self.inside);
+        let inside = &mut *self.inside.lock();
         let state = match asked["received"].as_u64() {
             Some(number) if number == inside.number => inside.message(true, None),
             _ => inside.state(),
@@ -201,7 +201,7 @@ impl Timeline {
 
     /// The traits that a new front end asks for.
     fn state(&self) -> State {
-        state(json!({"state": lock(&self.inside).state()}))
+        state(json!({"state": self.inside.lock().state()}))
     }
 }
 

@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) use self::archive::reopen;
 pub(crate) use self::live::Timeline;
+use super::Viewer;
 use super::model::Model;
-use super::{Viewer, lock};
 use parking_lot::Mutex;
 use partita_events::fold::{Limits, Workers};
 use partita_events::{Event, JobId};
@@ -75,12 +75,12 @@ pub fn timeline_is_on() -> bool {
 /// A cell begins whose outputs are seen by `viewer`.
 pub(super) fn begin_cell(viewer: Viewer) {
     let cell = (timeline_is_on() && viewer != Viewer::Terminal).then(|| Timeline::new(viewer));
-    lock(&TIMELINES).get_or_insert_default().cell = cell;
+    TIMELINES.lock().get_or_insert_default().cell = cell;
 }
 
 /// The cell has ended, and all its events were passed to [`observe`].
 pub(crate) fn end_cell() {
-    let cell = lock(&TIMELINES).as_ref().and_then(|timelines| timelines.cell.clone());
+    let cell = TIMELINES.lock().as_ref().and_then(|timelines| timelines.cell.clone());
     if let Some(cell) = cell {
         cell.close();
     }
@@ -102,7 +102,7 @@ pub(super) fn within<T>(timeline: &Arc<Timeline>, work: impl FnOnce() -> T) -> T
 /// Called where an event is emitted, so it must not wait: records where a job is shown.
 pub(crate) fn note(session: u64, event: &Event) {
     let Event::JobSubmitted { job, .. } = event else { return };
-    let mut timelines = lock(&TIMELINES);
+    let mut timelines = TIMELINES.lock();
     let Some(timelines) = &mut *timelines else { return };
     let here = HERE.with(|here| here.borrow().clone()).or_else(|| timelines.cell.clone());
     if let Some(timeline) = here {
@@ -129,7 +129,7 @@ type Sorted<'a> = Vec<(Arc<Timeline>, Vec<&'a Event>)>;
 /// Groups the events by the timelines that show them, and returns the session's workers too.
 fn sorted(session: u64, events: &[Event]) -> (Arc<Workers>, Sorted<'_>) {
     let mut sorted: Sorted<'_> = Vec::new();
-    let mut timelines = lock(&TIMELINES);
+    let mut timelines = TIMELINES.lock();
     let Some(timelines) = &mut *timelines else { return (Arc::default(), sorted) };
     for event in events {
         let shown: Vec<Arc<Timeline>> = match event.job() {
@@ -162,7 +162,7 @@ fn sorted(session: u64, events: &[Event]) -> (Arc<Workers>, Sorted<'_>) {
 
 /// Shows what is due although nothing has happened. Returns whether it should be called again soon.
 pub(crate) fn show_due() -> bool {
-    let running: Vec<Arc<Timeline>> = match &*lock(&TIMELINES) {
+    let running: Vec<Arc<Timeline>> = match &*TIMELINES.lock() {
         Some(timelines) => timelines.running.values().cloned().collect(),
         None => return false,
     };
@@ -173,7 +173,7 @@ pub(crate) fn show_due() -> bool {
 fn keep(timeline: Option<Arc<Timeline>>, model: &Model) {
     let Some(timeline) = timeline else { return };
     let oldest = {
-        let mut timelines = lock(&TIMELINES);
+        let mut timelines = TIMELINES.lock();
         let kept = &mut timelines.get_or_insert_default().kept;
         kept.push_back((timeline, model.clone()));
         if kept.len() > KEPT { kept.pop_front() } else { None }
