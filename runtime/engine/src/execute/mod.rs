@@ -1,5 +1,5 @@
-//! Runs one task on the calling thread: turns its input into one Polars plan, so that Polars' optimiser
-//! sees everything from the source to the last step, collects it, and passes the rows to the output.
+//! Runs one task on the calling thread: fills the holes of its fragments with rows or file readers, runs
+//! them as they are, and passes the rows to the output.
 //! [`stores`] gives access to other tasks' rows; [`slots`] are the threads that run tasks. All engines
 //! and workers use this.
 
@@ -14,13 +14,15 @@ use std::time::{Duration, Instant};
 
 use partita_events::TaskMetrics;
 use polars::prelude::*;
-use polars_plan::dsl::DslPlan;
+use polars_plan::dsl::FileScanIR;
+use polars_plan::plans::IR;
 
 use self::one_core::collect;
 use self::stores::Stores;
 use crate::panic_text;
 use crate::shuffle::sample;
-use crate::source::ReadStats;
+use crate::source::{Piece, ReadStats};
+use crate::task::fragment::Fragment;
 use crate::task::{Input, Output, Task, TaskError, TaskResult};
 
 /// Runs a task. An error or panic in it is returned as its message.
@@ -61,13 +63,16 @@ impl Run<'_> {
     fn run(&mut self) -> Result<TaskResult, TaskError> {
         match &self.task.output {
             Output::Count => {
-                let count = match &*self.task.input {
-                    Input::Frame(frame) => self.rows_in(frame.height()),
-                    Input::Range { start, end } => self.rows_in((end - start) as usize),
-                    input => {
-                        let rows = self.lazy(input)?;
-                        count(rows)?
-                    }
+                let known = match &*self.task.input {
+                    Input::Frame(frame) => Some(frame.height() as u64),
+                    Input::Range { start, end } => Some((end - start) as u64),
+                    // Footers tell it.
+                    Input::Piece(piece) => piece.rows(),
+                    _ => None,
+                };
+                let count = match known {
+                    Some(rows) => self.rows_in(rows as usize),
+                    None => self.frame(&self.task.input)?.height() as u64,
                 };
                 self.metrics.rows_out = count;
                 Ok(TaskResult::Count(count))
@@ -114,17 +119,8 @@ impl Run<'_> {
     /// The input, computed.
     fn frame(&mut self, input: &Input) -> PolarsResult<DataFrame> {
         let frame = match input {
-            Input::Frame(frame) => {
-                self.rows_in(frame.height());
-                frame.clone()
-            }
-            Input::Cache { .. }
-            | Input::Plan(_)
-            | Input::Shuffle { .. }
-            | Input::Range { .. }
-            | Input::Lost
-            | Input::Broadcast { .. } => self.rows(input)?,
-            input => collect(self.lazy(input)?)?,
+            Input::Fragment { fragment, inputs } => self.fragment(fragment, inputs)?,
+            input => self.rows(input)?,
         };
         self.metrics.rows_out = frame.height() as u64;
         self.stores.observe(frame.estimated_size());
@@ -138,27 +134,27 @@ impl Run<'_> {
         PolarsError::ComputeError(text.into())
     }
 
-    /// The input as one plan.
-    fn lazy(&mut self, input: &Input) -> PolarsResult<LazyFrame> {
-        match input {
-            Input::Piece(piece) => piece.scan(self.reads.clone()),
-            Input::Step { input, step } => Ok(step.apply(self.lazy(input)?)),
-            Input::Concat { inputs, .. } if !inputs.is_empty() => {
-                let inputs = inputs.iter().map(|input| self.lazy(input)).collect::<PolarsResult<Vec<_>>>()?;
-                concat(
-                    inputs,
-                    UnionArgs { parallel: false, rechunk: false, maintain_order: true, ..Default::default() },
-                )
+    /// A fragment over its inputs, computed.
+    fn fragment(&mut self, fragment: &Fragment, inputs: &[Input]) -> PolarsResult<DataFrame> {
+        let mut plan = fragment.copy();
+        let mut known: Vec<Option<DataFrame>> = vec![None; inputs.len()];
+        for &(hole, input) in fragment.holes() {
+            if let Some(Input::Piece(piece)) = inputs.get(input) {
+                read_piece(plan.lp_arena.get_mut(hole), piece, &self.reads);
+                continue;
             }
-            Input::Join { left, right, join } => {
-                let (left, right) = (self.lazy(left)?, self.lazy(right)?);
-                Ok(join.apply(left, right))
-            }
-            input => Ok(self.rows(input)?.lazy()),
+            let rows = match known.get(input) {
+                Some(Some(rows)) => rows.clone(),
+                Some(None) => known[input].insert(self.rows(&inputs[input])?).clone(),
+                None => polars_bail!(ComputeError: "a plan reads input {input} of {}", inputs.len()),
+            };
+            fill(plan.lp_arena.get_mut(hole), rows)?;
         }
+        drop(known);
+        collect(plan)
     }
 
-    /// Inputs that are plain rows: nothing of a later step can be pushed into them.
+    /// The rows of an input.
     fn rows(&mut self, input: &Input) -> PolarsResult<DataFrame> {
         let frame = match input {
             Input::Frame(frame) => frame.clone(),
@@ -195,8 +191,12 @@ impl Run<'_> {
                 }
             }
             Input::Plan(plan) => (**plan).clone().collect()?,
-            Input::Concat { schema, .. } => DataFrame::empty_with_schema(schema),
-            Input::Piece(_) | Input::Step { .. } | Input::Join { .. } => return collect(self.lazy(input)?),
+            Input::Concat { inputs, schema } => {
+                let frames = inputs.iter().map(|input| self.rows(input)).collect::<PolarsResult<_>>()?;
+                return stack(frames, schema);
+            }
+            Input::Piece(piece) => return piece.scan(self.reads.clone())?.collect(),
+            Input::Fragment { fragment, inputs } => return self.fragment(fragment, inputs),
         };
         self.rows_in(frame.height());
         Ok(frame)
@@ -208,15 +208,23 @@ impl Run<'_> {
     }
 }
 
-/// Counts the rows of a plan while holding no more of them than necessary.
-fn count(rows: LazyFrame) -> PolarsResult<u64> {
-    // For a union, Polars adds up the lengths of the parts as 128-bit integers, which this build of it
-    // lacks. So for such a plan a column is read and its values are counted.
-    if rows.logical_plan.into_iter().any(|plan| matches!(plan, DslPlan::Union { .. })) {
-        return Ok(collect(rows.select([nth(0).as_expr()]))?.height() as u64);
+/// Makes the hole a scan of a piece, with the columns, rows and predicate that the plan requests.
+fn read_piece(hole: &mut IR, piece: &Piece, stats: &Arc<ReadStats>) {
+    if let IR::Scan { scan_type, .. } = hole
+        && let FileScanIR::Anonymous { function, .. } = &mut **scan_type
+    {
+        *function = piece.reader(stats.clone());
     }
-    let frame = collect(rows.select([len()]))?;
-    frame.columns()[0].get(0)?.try_extract::<u64>()
+}
+
+/// Puts rows into a hole.
+fn fill(hole: &mut IR, rows: DataFrame) -> PolarsResult<()> {
+    let IR::Scan { output_schema, predicate: None, .. } = hole else {
+        polars_bail!(ComputeError: "a plan requests a predicate of rows that are computed already");
+    };
+    let schema = rows.schema().clone();
+    *hole = IR::DataFrameScan { df: Arc::new(rows), schema, output_schema: output_schema.take() };
+    Ok(())
 }
 
 /// Stacks frames with the same schema vertically; they share their buffers.

@@ -11,23 +11,12 @@ use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_expr::state::ExecutionState;
 use polars_mem_engine::create_physical_plan;
-use polars_plan::dsl::FileScanIR;
 use polars_plan::plans::{ArenaLpIter, IR, IRPlan};
 
 use crate::source::Frames;
 
-/// Optimises and runs a plan on this thread. A plan with one of Polars' own file scans needs the
-/// streaming engine and runs as Polars runs it.
-pub(super) fn collect(plan: LazyFrame) -> PolarsResult<DataFrame> {
-    let mut ir = plan.clone().to_alp_optimized()?;
-    let streams = |ir: &IR| match ir {
-        IR::Scan { scan_type, .. } => !matches!(**scan_type, FileScanIR::Anonymous { .. }),
-        IR::UnoptimizedDispatch { .. } | IR::Sink { .. } | IR::SinkMultiple { .. } => true,
-        _ => false,
-    };
-    if ir.lp_arena.iter(ir.lp_top).any(|(_, node)| streams(node)) {
-        return plan.collect();
-    }
+/// Runs an optimised plan on this thread.
+pub(super) fn collect(mut ir: IRPlan) -> PolarsResult<DataFrame> {
     // Innermost first: the input of an outer one may contain an inner one.
     let nodes: Vec<Node> = ir.lp_arena.iter(ir.lp_top).map(|(node, _)| node).collect();
     for node in nodes.into_iter().rev() {

@@ -83,13 +83,25 @@ impl Piece {
     /// and only what the plan above it needs, and counts what it reads in `stats`. Collect it with the
     /// in-memory engine.
     pub fn scan(&self, stats: Arc<ReadStats>) -> PolarsResult<LazyFrame> {
-        let name = match self.stretches.first() {
+        let args = ScanArgsAnonymous {
+            schema: Some(self.schema.clone()),
+            name: self.name(),
+            ..ScanArgsAnonymous::default()
+        };
+        LazyFrame::anonymous_scan(self.reader(stats), args)
+    }
+
+    /// The name of a scan of it in plans.
+    pub fn name(&self) -> &'static str {
+        match self.stretches.first() {
             Some(Stretch::Records { .. }) => "CSV PIECE",
             _ => "PARQUET PIECE",
-        };
-        let args =
-            ScanArgsAnonymous { schema: Some(self.schema.clone()), name, ..ScanArgsAnonymous::default() };
-        LazyFrame::anonymous_scan(Arc::new(PieceScan { piece: self.clone(), stats }), args)
+        }
+    }
+
+    /// What reads the rows of this piece where an optimised plan scans it.
+    pub(crate) fn reader(&self, stats: Arc<ReadStats>) -> Arc<dyn AnonymousScan> {
+        Arc::new(PieceScan { piece: self.clone(), stats })
     }
 
     /// Reads what a plan requests and passes it to `out` in frames as they are read: one per row group,

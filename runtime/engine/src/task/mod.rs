@@ -1,9 +1,7 @@
-//! A task: one partition's input as a tree of sources and narrow steps, and what to do with the rows.
+//! A task: one partition's input as a tree of sources and fragments of plans, and what to do with the rows.
 //! Everything here is data and Polars plans, so a task can be sent to another process.
 
-pub mod aggregate;
-mod reduction;
-pub mod template;
+pub mod fragment;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -13,11 +11,9 @@ use std::time::Instant;
 
 use partita_events::{JobId, PartitionId, StageId, TaskMetrics, WorkerId};
 use polars::prelude::*;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use self::aggregate::Decomposed;
-use self::template::Template;
+use self::fragment::Fragment;
 use crate::cache::{CacheLease, StorageLevel};
 use crate::shuffle::{Partitioner, ShuffleId};
 use crate::source::Piece;
@@ -29,8 +25,7 @@ pub enum Input {
     Frame(DataFrame),
     /// The integers from `start` up to but excluding `end`, in a column `id`.
     Range { start: i64, end: i64 },
-    /// What a separate Polars plan reads. Later steps are not pushed into it, so its rows count as rows
-    /// read.
+    /// What a separate Polars plan reads, with Polars' own readers and threads.
     Plan(Box<LazyFrame>),
     /// A piece of a file source.
     Piece(Arc<Piece>),
@@ -39,12 +34,10 @@ pub enum Input {
     Shuffle { id: ShuffleId, partition: usize, maps: Option<Range<usize>>, schema: SchemaRef },
     /// All rows of an earlier stage of the same job, by its index in [`Task::broadcasts`].
     Broadcast { index: usize, schema: SchemaRef },
-    /// A narrow step over another input.
-    Step { input: Box<Input>, step: Arc<Step> },
+    /// Part of the query's plan over other inputs.
+    Fragment { fragment: Arc<Fragment>, inputs: Vec<Input> },
     /// Several inputs one after another, as one partition.
     Concat { inputs: Vec<Input>, schema: SchemaRef },
-    /// Two inputs that are partitioned by the same keys.
-    Join { left: Box<Input>, right: Box<Input>, join: Arc<JoinStep> },
     /// An input that is cached once it was computed.
     Cache { lease: Arc<CacheLease>, partition: usize, level: StorageLevel, input: Box<Input> },
     /// The lineage of a cached partition, left out because the partition is cached. If it has been
@@ -54,14 +47,26 @@ pub enum Input {
 }
 
 impl Input {
+    /// The inputs that it is computed from.
+    pub fn below(&self) -> &[Input] {
+        match self {
+            Self::Fragment { inputs, .. } | Self::Concat { inputs, .. } => inputs,
+            Self::Cache { input, .. } => std::slice::from_ref(input),
+            Self::Frame(_)
+            | Self::Range { .. }
+            | Self::Plan(_)
+            | Self::Piece(_)
+            | Self::Shuffle { .. }
+            | Self::Broadcast { .. }
+            | Self::Lost => &[],
+        }
+    }
+
     /// Whether it reads a shuffle.
     pub fn reads(&self, shuffle: ShuffleId) -> bool {
         match self {
             Self::Shuffle { id, .. } => *id == shuffle,
-            Self::Step { input, .. } | Self::Cache { input, .. } => input.reads(shuffle),
-            Self::Concat { inputs, .. } => inputs.iter().any(|input| input.reads(shuffle)),
-            Self::Join { left, right, .. } => left.reads(shuffle) || right.reads(shuffle),
-            _ => false,
+            other => other.below().iter().any(|input| input.reads(shuffle)),
         }
     }
 
@@ -69,108 +74,12 @@ impl Input {
     pub fn read_instead(&mut self, old: ShuffleId, new: ShuffleId) {
         match self {
             Self::Shuffle { id, .. } if *id == old => *id = new,
-            Self::Step { input, .. } | Self::Cache { input, .. } => input.read_instead(old, new),
-            Self::Concat { inputs, .. } => inputs.iter_mut().for_each(|input| input.read_instead(old, new)),
-            Self::Join { left, right, .. } => {
-                left.read_instead(old, new);
-                right.read_instead(old, new);
+            Self::Cache { input, .. } => input.read_instead(old, new),
+            Self::Fragment { inputs, .. } | Self::Concat { inputs, .. } => {
+                inputs.iter_mut().for_each(|input| input.read_instead(old, new));
             }
             _ => {}
         }
-    }
-}
-
-/// A step that needs no rows of other partitions.
-#[derive(Clone, Serialize, Deserialize)]
-pub enum Step {
-    /// Keeps the rows for which the expression is true.
-    Filter(Expr),
-    /// These columns, and only these.
-    Select(Vec<Expr>),
-    /// These columns too, or instead.
-    WithColumns(Vec<Expr>),
-    /// `map_partitions`: any Polars plan over the partition. It is encoded in a form of its own.
-    #[serde(skip)]
-    Map(Box<Template>),
-    /// An aggregation of rows that are all here.
-    Aggregate { keys: Vec<Expr>, aggs: Vec<Expr> },
-    /// The first half of an aggregation, before the shuffle.
-    Partial(#[serde(with = "shared")] Arc<Decomposed>),
-    /// The second half, after the shuffle.
-    Merge(#[serde(with = "shared")] Arc<Decomposed>),
-    /// The rows of the partition in order.
-    Sort { by: Vec<Expr>, descending: Vec<bool>, nulls_last: bool },
-    /// One row for each combination of values, in these columns or in all.
-    Distinct(Option<Vec<String>>),
-    /// The first rows.
-    Limit(usize),
-}
-
-impl Step {
-    /// Adds the step to a plan.
-    pub fn apply(&self, input: LazyFrame) -> LazyFrame {
-        match self {
-            Self::Filter(predicate) => input.filter(predicate.clone()),
-            Self::Select(exprs) => input.select(exprs),
-            Self::WithColumns(exprs) => input.with_columns(exprs),
-            Self::Map(template) => template.fill(input),
-            Self::Aggregate { keys, aggs } => input.group_by(keys).agg(aggs),
-            Self::Partial(aggregation) => aggregation.partial(input),
-            Self::Merge(aggregation) => aggregation.merge(input),
-            Self::Sort { by, descending, nulls_last } => input.sort_by_exprs(
-                by,
-                SortMultipleOptions::default()
-                    .with_order_descending_multi(descending.iter().copied())
-                    .with_nulls_last(*nulls_last)
-                    .with_multithreaded(false),
-            ),
-            Self::Distinct(columns) => {
-                let subset = columns.as_ref().map(|names| cols(names.iter().map(String::as_str)));
-                input.unique(subset, UniqueKeepStrategy::Any)
-            }
-            Self::Limit(n) => input.limit(IdxSize::try_from(*n).unwrap_or(IdxSize::MAX)),
-        }
-    }
-}
-
-/// Sends a copy of what is shared in this process.
-mod shared {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
-        shared: &Arc<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        (**shared).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Arc<T>, D::Error> {
-        T::deserialize(deserializer).map(Arc::new)
-    }
-}
-
-/// A join of two co-partitioned inputs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct JoinStep {
-    pub left_on: Vec<Expr>,
-    pub right_on: Vec<Expr>,
-    pub how: JoinType,
-}
-
-impl JoinStep {
-    /// The join as a plan.
-    pub fn apply(&self, left: LazyFrame, right: LazyFrame) -> LazyFrame {
-        left.join_builder()
-            .with(right)
-            .left_on(&self.left_on)
-            .right_on(&self.right_on)
-            .how(self.how.clone())
-            .allow_parallel(false)
-            .finish()
     }
 }
 
