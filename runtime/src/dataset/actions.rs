@@ -25,8 +25,8 @@ impl Dataset {
     /// # Errors
     /// When a step is invalid, a task fails or the job is cancelled.
     pub fn collect(&self) -> Result<DataFrame> {
-        let node = self.node()?;
-        stacked(self.run(Action::Collect, "collect")?, &node.schema)
+        let plan = self.plan()?;
+        stacked(self.run(Action::Collect, "collect")?, &plan.schema)
     }
 
     /// Returns all rows and the report of the job that computed them.
@@ -34,10 +34,10 @@ impl Dataset {
     /// # Errors
     /// As [`collect`](Self::collect).
     pub fn profile(&self) -> Result<(DataFrame, JobReport)> {
-        let node = self.node()?;
+        let plan = self.plan()?;
         let result = self.run(Action::Collect, "profile")?;
         let report = self.report(&result)?;
-        Ok((stacked(result, &node.schema)?, report))
+        Ok((stacked(result, &plan.schema)?, report))
     }
 
     /// Returns the rows of each partition separately, to see how they are distributed.
@@ -62,8 +62,8 @@ impl Dataset {
     /// As [`collect`](Self::collect).
     pub fn show(&self) -> Result<()> {
         let first = self.limit(SHOW_ROWS);
-        let node = first.node()?;
-        let rows = stacked(first.run(Action::Collect, "show")?, &node.schema)?;
+        let plan = first.plan()?;
+        let rows = stacked(first.run(Action::Collect, "show")?, &plan.schema)?;
         self.session().host().show(Shown::New { id: fresh_id(), bundle: rows.mime_bundle() });
         Ok(())
     }
@@ -93,11 +93,11 @@ impl Dataset {
     /// # Errors
     /// When a step is invalid.
     pub fn explain(&self) -> Result<String> {
-        explain::explain(self.node()?)
+        explain::explain(self.plan()?, self.session.settings())
     }
 
     fn run(&self, action: Action, name: &str) -> Result<JobResult> {
-        self.session.run(self.node()?, action, name)
+        self.session.run(self.plan()?, action, name)
     }
 
     fn report(&self, result: &JobResult) -> Result<JobReport> {

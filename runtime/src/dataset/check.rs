@@ -1,35 +1,12 @@
-//! Refuses expressions that would silently mean something else within a partition than over the whole
-//! dataset.
+//! Checks the keys that rows are moved by.
 
-use partita_engine::task::Step;
 use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_plan::plans::{AExpr, IR, IRPlan, is_elementwise_rec};
 use polars_plan::utils::has_aexpr;
 
 use crate::error::{PartitaError, Result};
-use crate::plan::{check_partitions, schema_after};
-
-/// Returns an error unless every row's result depends on that row alone: `select([col("a").sum()])` would
-/// give one sum per partition, and `shift` would start again in each.
-pub(super) fn elementwise(name: &str, step: &Step, schema: &SchemaRef) -> Result<()> {
-    let plan = plan(name, step, schema)?;
-    let exprs = top_expressions(&plan);
-    if let Some(node) = exprs.iter().find(|node| !is_elementwise_rec(**node, &plan.expr_arena)) {
-        return Err(beyond_its_row(name, &plan, *node));
-    }
-    if matches!(step, Step::Select(_))
-        && !exprs.is_empty()
-        && !exprs.iter().any(|node| reads_column(&plan, *node))
-    {
-        return Err(PartitaError::argument(
-            name,
-            "no expression uses a column, so there would be one row per partition",
-            "use with_columns to add constants, or agg([…]) for a single row",
-        ));
-    }
-    Ok(())
-}
+use crate::plan::{check_partitions, exact, schema_after};
 
 /// The keys as expressions of one column each, with their types. Wildcards are expanded. Keys that depend on
 /// other rows, or do not use any column, are errors.
@@ -37,9 +14,8 @@ pub(super) fn keys(name: &str, keys: &[Expr], schema: &SchemaRef) -> Result<Vec<
     let mut out = Vec::new();
     let mut any_column = keys.is_empty();
     for key in keys {
-        let step = Step::Select(vec![key.clone()]);
-        let plan = plan(name, &step, schema)?;
-        let types = schema_after(schema, |lf| step.apply(lf))
+        let plan = plan(name, key, schema)?;
+        let types = schema_after(schema, |lf| lf.select([key.clone()]))
             .map_err(|cause| PartitaError::plan(name, cause, schema))?;
         let mut exprs = Vec::new();
         match plan.lp_arena.get(plan.lp_top) {
@@ -54,7 +30,7 @@ pub(super) fn keys(name: &str, keys: &[Expr], schema: &SchemaRef) -> Result<Vec<
             }
             IR::SimpleProjection { columns, .. } => {
                 any_column = true;
-                exprs.extend(columns.iter_names().map(|column| col(column.clone())));
+                exprs.extend(columns.iter_names_cloned().map(exact));
             }
             _ => {
                 any_column = true;
@@ -78,19 +54,9 @@ pub(super) fn salts(name: &str, salts: usize) -> Result<()> {
     }
 }
 
-fn plan(name: &str, step: &Step, schema: &SchemaRef) -> Result<IRPlan> {
+fn plan(name: &str, key: &Expr, schema: &SchemaRef) -> Result<IRPlan> {
     let rows = DataFrame::empty_with_schema(schema).lazy().with_simplify_expr(false);
-    step.apply(rows).to_alp().map_err(|cause| PartitaError::plan(name, cause, schema))
-}
-
-fn top_expressions(plan: &IRPlan) -> Vec<Node> {
-    match plan.lp_arena.get(plan.lp_top) {
-        IR::Select { expr: exprs, .. } | IR::HStack { exprs, .. } => {
-            exprs.iter().map(|expr| expr.node()).collect()
-        }
-        IR::Filter { predicate, .. } => vec![predicate.node()],
-        _ => Vec::new(),
-    }
+    rows.select([key.clone()]).to_alp().map_err(|cause| PartitaError::plan(name, cause, schema))
 }
 
 fn reads_column(plan: &IRPlan, node: Node) -> bool {
@@ -101,8 +67,7 @@ fn beyond_its_row(name: &str, plan: &IRPlan, node: Node) -> PartitaError {
     let expr = polars_plan::plans::node_to_expr(node, &plan.expr_arena);
     PartitaError::argument(
         name,
-        format!("{expr} depends on more than one row, but would see only the rows of its own partition here"),
-        "for a total use agg([…]) or group_by(…).agg([…]); to mean each partition by itself use \
-         map_partitions(|lf| …)",
+        format!("{expr} depends on more than one row, so it cannot say where a row goes"),
+        "compute it with with_columns first, and use the new column",
     )
 }

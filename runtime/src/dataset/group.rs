@@ -1,10 +1,9 @@
-use partita_engine::task::Step;
-use partita_engine::task::aggregate::decompose;
 use polars::prelude::*;
 
-use super::{Dataset, check};
+use super::{Dataset, check, extended};
 use crate::error::PartitaError;
-use crate::plan::{Node, Op, schema_after};
+use crate::plan::aggregate::decompose;
+use crate::plan::marker::{Advice, Step, mark};
 
 /// Grouping.
 impl Dataset {
@@ -57,16 +56,12 @@ impl GroupedDataset {
     #[must_use]
     pub fn agg(self, aggs: impl AsRef<[Expr]>) -> Dataset {
         let (keys, aggs, combine, salts) = (self.keys, aggs.as_ref().to_vec(), self.combine, self.salts);
-        self.input.step(if keys.is_empty() { "agg" } else { "group_by" }, |input| {
-            let keys: Vec<Expr> =
-                check::keys("group_by", &keys, &input.schema)?.into_iter().map(|(key, _)| key).collect();
+        let name = if keys.is_empty() { "agg" } else { "group_by" };
+        self.input.step(name, |input| {
             if aggs.is_empty() {
                 let remedy = "name at least one, such as col(…).sum() or len()";
                 return Err(PartitaError::argument("agg", "there are no aggregations", remedy));
             }
-            let whole = Step::Aggregate { keys: keys.clone(), aggs: aggs.clone() };
-            let schema = schema_after(&input.schema, |lf| whole.apply(lf))
-                .map_err(|cause| PartitaError::plan("agg", cause, &input.schema))?;
             if let Some(salts) = salts {
                 check::salts("salted", salts)?;
                 if keys.is_empty() {
@@ -82,9 +77,12 @@ impl GroupedDataset {
                     ));
                 }
             }
-            let partitions = self.input.session.shuffle_partitions();
-            let input = input.clone();
-            Ok(Node { op: Op::GroupBy { input, keys, aggs, partitions, combine, salts }, schema })
+            let advice = Advice { combine: (!combine).then_some(false), salts, ..Advice::default() };
+            extended(name, input, |rows| {
+                let rows =
+                    if advice == Advice::default() { rows } else { mark(rows, Step::Advice(advice)) };
+                rows.group_by(&keys).agg(&aggs)
+            })
         })
     }
 }

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use partita_engine::task::JoinStep;
 use polars::prelude::*;
+use polars_plan::dsl::DslPlan;
 
 use super::{Dataset, check};
 use crate::error::{PartitaError, Result};
-use crate::plan::{JoinStrategy, Node, NodeRef, Op, can_broadcast, schema_after};
+use crate::plan::marker::{Advice, Step, mark};
+use crate::plan::{JoinStrategy, Plan, can_broadcast, schema_after};
 
 /// Joins and their strategies.
 impl Dataset {
@@ -21,26 +22,21 @@ impl Dataset {
     pub fn join_on(&self, right: &Dataset, on: JoinOn) -> Self {
         self.step("join", |left| {
             self.same_session(right, "join")?;
-            let right = right.node()?;
+            let right = right.plan()?;
             let (left_on, right_on) = on.checked(left, right)?;
-            // Decided now, so that the same dataset always has the same partitions.
-            let small = || {
-                let bytes = right.bytes_at_most();
-                can_broadcast(&on.how)
-                    && bytes.is_some_and(|bytes| bytes <= self.session.broadcast_threshold())
+            let join = |left: LazyFrame, right: LazyFrame| {
+                left.join_builder()
+                    .with(right)
+                    .left_on(&left_on)
+                    .right_on(&right_on)
+                    .how(on.how.clone())
+                    .finish()
             };
-            let strategy = match on.strategy {
-                JoinStrategy::Auto if small() => JoinStrategy::Broadcast,
-                JoinStrategy::Auto => JoinStrategy::Shuffle,
-                told => told,
-            };
-            let join = Arc::new(JoinStep { left_on, right_on, how: on.how });
             let other = DataFrame::empty_with_schema(&right.schema).lazy();
-            let schema = schema_after(&left.schema, |lf| join.apply(lf, other))
+            let schema = schema_after(&left.schema, |lf| join(lf, other))
                 .map_err(|cause| PartitaError::plan("join", cause, &left.schema))?;
-            let (left, right) = (left.clone(), right.clone());
-            let partitions = self.session.shuffle_partitions();
-            Ok(Node { op: Op::Join { left, right, join, strategy, partitions }, schema })
+            let lazy = join(advised(left.lazy.clone(), on.strategy), right.lazy.clone());
+            Ok(Plan { lazy, schema, cache: None, dealt: false })
         })
     }
 
@@ -80,17 +76,27 @@ impl Dataset {
 
     /// The join that is the last step, with another strategy.
     fn rejoin(&self, name: &'static str, strategy: JoinStrategy) -> Self {
-        self.step(name, |node| {
-            let Op::Join { left, right, join, partitions, .. } = &node.op else {
+        self.step(name, |plan| {
+            let mut lazy = plan.lazy.clone();
+            let DslPlan::Join { input_left, options, .. } = &mut lazy.logical_plan else {
                 let remedy =
                     "call it directly after join(…): left.join(&right, […], JoinType::Inner).broadcast()";
                 return Err(PartitaError::argument(name, "the last step is not a join", remedy));
             };
-            can_join(&join.how, strategy)?;
-            let (left, right, join, partitions) = (left.clone(), right.clone(), join.clone(), *partitions);
-            Ok(Node { op: Op::Join { left, right, join, strategy, partitions }, schema: node.schema.clone() })
+            can_join(&options.args.how, strategy)?;
+            let left = LazyFrame::from((**input_left).clone());
+            *input_left = Arc::new(advised(left, strategy).logical_plan);
+            Ok(Plan { lazy: LazyFrame::from(lazy.logical_plan), schema: plan.schema.clone(), cache: None, dealt: false })
         })
     }
+}
+
+/// The left side of a join of which a strategy was said.
+fn advised(left: LazyFrame, strategy: JoinStrategy) -> LazyFrame {
+    if strategy == JoinStrategy::Auto {
+        return left;
+    }
+    mark(left, Step::Advice(Advice { strategy: Some(strategy), ..Advice::default() }))
 }
 
 /// The keys, type and strategy of a join.
@@ -108,7 +114,7 @@ pub struct JoinOn {
 
 impl JoinOn {
     /// The keys of both sides, one column each, if they can be joined.
-    fn checked(&self, left: &NodeRef, right: &NodeRef) -> Result<(Vec<Expr>, Vec<Expr>)> {
+    fn checked(&self, left: &Plan, right: &Plan) -> Result<(Vec<Expr>, Vec<Expr>)> {
         use JoinType::{Anti, Cross, Full, Inner, Left, Right, Semi};
         let error = |problem: String, remedy: &str| Err(PartitaError::argument("join", problem, remedy));
         if !matches!(self.how, Inner | Left | Right | Full | Semi | Anti | Cross) {

@@ -7,13 +7,16 @@ use crate::display::{MimeBundle, MimeDisplay};
 /// Describes the dataset without running anything.
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let node = match &self.plan {
-            Ok(node) => node,
+        let plan = match &self.plan {
+            Ok(plan) => plan,
             Err(error) => return write!(f, "Dataset with an invalid step: {error}"),
         };
-        let n = node.partitions();
+        let n = match self.partitions() {
+            Ok(n) => n,
+            Err(error) => return write!(f, "Dataset with an invalid plan: {error}"),
+        };
         writeln!(f, "Dataset in {n} partition{}, not computed yet", if n == 1 { "" } else { "s" })?;
-        for (name, dtype) in node.schema.iter() {
+        for (name, dtype) in plan.schema.iter() {
             writeln!(f, "  {name}: {dtype}")?;
         }
         write!(f, "collect()?, count()? or show()? compute it; explain()? shows how")
@@ -29,10 +32,10 @@ impl fmt::Debug for Dataset {
 impl MimeDisplay for Dataset {
     fn mime_bundle(&self) -> MimeBundle {
         let text = self.to_string();
-        let Ok(node) = &self.plan else { return MimeBundle::text(text) };
+        let Ok(plan) = &self.plan else { return MimeBundle::text(text) };
         let first = text.lines().next().unwrap_or_default();
         let hint = text.lines().next_back().unwrap_or_default();
-        let rows: String = node
+        let rows: String = plan
             .schema
             .iter()
             .map(|(name, dtype)| {
@@ -45,7 +48,7 @@ impl MimeDisplay for Dataset {
             "<div>{}</div><details open><summary>{} columns</summary><table><tbody>{rows}</tbody></table></details>\
              <small style=\"opacity:0.6\">{}</small>",
             escape(first),
-            node.schema.len(),
+            plan.schema.len(),
             escape(hint)
         );
         MimeBundle::text(text).with("text/html", html)

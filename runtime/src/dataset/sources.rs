@@ -6,7 +6,8 @@ use polars::prelude::*;
 
 use super::Dataset;
 use crate::error::{PartitaError, Result};
-use crate::plan::{Node, Op, check_partitions};
+use crate::plan::leaf::{Leaf, Source};
+use crate::plan::{Plan, check_partitions};
 use crate::session::Session;
 
 /// Creates datasets.
@@ -18,7 +19,7 @@ impl Session {
             return self.failed(error);
         }
         let schema = Arc::new(Schema::from_iter([Field::new("id".into(), DataType::Int64)]));
-        self.begin(Node { op: Op::Range { start, end: end.max(start), partitions }, schema })
+        self.begin(Source::Range { start, end: end.max(start), partitions }, schema)
     }
 
     /// A frame split into `partitions` parts with equal numbers of rows (to within one), in order.
@@ -30,7 +31,7 @@ impl Session {
         let rows = frame.height();
         let at = |i: usize| (rows as u128 * i as u128 / partitions as u128) as usize;
         let parts = (0..partitions).map(|i| frame.slice(at(i) as i64, at(i + 1) - at(i))).collect();
-        self.begin(Node { op: Op::Frames(parts), schema })
+        self.begin(Source::Frames(parts), schema)
     }
 
     /// Frames of one schema, each of which becomes a partition: for partitions made by hand.
@@ -47,7 +48,7 @@ impl Session {
                 "use frames of one schema, with columns in the same order",
             ));
         }
-        self.begin(Node { op: Op::Frames(frames), schema })
+        self.begin(Source::Frames(frames), schema)
     }
 
     /// Any Polars plans that read data, of one schema, each of which becomes a partition. Polars' own readers
@@ -67,7 +68,7 @@ impl Session {
                 "select the same columns, with the same types and order, in each",
             ));
         }
-        Ok(self.begin(Node { op: Op::Plans(plans), schema }))
+        Ok(self.begin(Source::Plans(plans), schema))
     }
 
     /// Reads Parquet files: a file, a directory or a glob such as `trips/2019-*.parquet`. Each row group is a
@@ -93,7 +94,7 @@ impl Session {
     fn parquet(&self, pattern: &Path, partitions: Option<usize>) -> Result<Dataset> {
         let source = ParquetSource::open(&pattern.to_string_lossy())?;
         let pieces = source.pieces(partitions).into_iter().map(Arc::new).collect();
-        Ok(self.begin(Node { op: Op::Pieces(pieces), schema: source.schema().clone() }))
+        Ok(self.begin(Source::Pieces(pieces), source.schema().clone()))
     }
 
     /// Reads CSV files with a header: a file, a directory or a glob. Each file is a partition.
@@ -111,11 +112,12 @@ impl Session {
     pub fn read_csv_with(&self, pattern: impl AsRef<Path>, options: CsvOptions) -> Result<Dataset> {
         let source = CsvSource::open(&pattern.as_ref().to_string_lossy(), &options)?;
         let pieces = source.pieces(None)?.into_iter().map(Arc::new).collect();
-        Ok(self.begin(Node { op: Op::Pieces(pieces), schema: source.schema().clone() }))
+        Ok(self.begin(Source::Pieces(pieces), source.schema().clone()))
     }
 
-    fn begin(&self, node: Node) -> Dataset {
-        Dataset::new(self.clone(), Ok(Arc::new(node)))
+    pub(super) fn begin(&self, source: Source, schema: SchemaRef) -> Dataset {
+        let lazy = Leaf::scan(source, &schema);
+        Dataset::new(self.clone(), Ok(Plan { lazy, schema, cache: None, dealt: false }))
     }
 
     fn failed(&self, error: PartitaError) -> Dataset {

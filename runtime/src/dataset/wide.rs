@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use polars::prelude::*;
 
 use super::{Dataset, check};
 use crate::error::PartitaError;
-use crate::plan::{Node, Op, Partitioning, check_partitions};
+use crate::plan::leaf::{Leaf, Source};
+use crate::plan::marker::{Step, mark};
+use crate::plan::{Partitioning, Plan, check_partitions};
 
 /// Wide steps: rows change partitions, so a stage ends here.
 impl Dataset {
@@ -71,7 +75,7 @@ impl Dataset {
                 Partitioning::Salted(_, n, salts) => Partitioning::Salted(exprs(), n, salts),
                 other => other,
             };
-            Ok(Node { op: Op::Repartition { input: input.clone(), by }, schema: input.schema.clone() })
+            Ok(repartitioned(input, by, &keys))
         })
     }
 
@@ -81,8 +85,8 @@ impl Dataset {
     pub fn coalesce(&self, n: usize) -> Self {
         self.step("coalesce", |input| {
             check_partitions("coalesce", n)?;
-            let schema = input.schema.clone();
-            Ok(Node { op: Op::Coalesce { input: input.clone(), partitions: n }, schema })
+            let lazy = mark(input.lazy.clone(), Step::Coalesce(n));
+            Ok(Plan { lazy, schema: input.schema.clone(), cache: None, dealt: input.dealt })
         })
     }
 
@@ -96,26 +100,19 @@ impl Dataset {
     /// gets the first rows; the order of equal rows is unspecified.
     #[must_use]
     pub fn sort_with(&self, by: impl AsRef<[Expr]>, options: SortMultipleOptions) -> Self {
-        let by = by.as_ref().to_vec();
-        self.step("sort", |input| {
-            let by: Vec<Expr> =
-                check::keys("sort", &by, &input.schema)?.into_iter().map(|(key, _)| key).collect();
-            if by.is_empty() {
-                return Err(PartitaError::argument("sort", "there are no columns", "name at least one"));
-            }
-            let Some(descending) = one_or_each(&options.descending, by.len()) else {
+        let by = by.as_ref();
+        if by.is_empty() {
+            return self.step("sort", |_| {
+                Err(PartitaError::argument("sort", "there are no columns", "name at least one"))
+            });
+        }
+        if options.descending.len() > 1 && options.descending.len() != by.len() {
+            return self.step("sort", |_| {
                 let problem = format!("{} directions for {} columns", options.descending.len(), by.len());
-                return Err(PartitaError::argument("sort", problem, "use one, or one per column"));
-            };
-            let nulls_last = options.nulls_last.first().copied().unwrap_or(false);
-            if options.nulls_last.iter().any(|last| *last != nulls_last) {
-                let remedy = "use one nulls_last for all columns";
-                return Err(PartitaError::argument("sort", "nulls_last differs between columns", remedy));
-            }
-            let (input, schema) = (input.clone(), input.schema.clone());
-            let partitions = self.session.shuffle_partitions();
-            Ok(Node { op: Op::Sort { input, by, descending, nulls_last, partitions }, schema })
-        })
+                Err(PartitaError::argument("sort", problem, "use one, or one per column"))
+            });
+        }
+        self.wide("sort", |lf| lf.sort_by_exprs(by, options.clone()))
     }
 
     /// Keeps one of each set of equal rows.
@@ -131,17 +128,14 @@ impl Dataset {
     }
 
     fn distinct_rows(&self, columns: Option<Vec<String>>) -> Self {
-        self.step("distinct", |input| {
-            let keys: Vec<Expr> = columns.iter().flatten().map(|name| col(name.as_str())).collect();
-            check::keys("distinct", &keys, &input.schema)?;
-            if columns.as_ref().is_some_and(Vec::is_empty) {
+        if columns.as_ref().is_some_and(Vec::is_empty) {
+            return self.step("distinct_by", |_| {
                 let remedy = "name at least one, or use distinct() for whole rows";
-                return Err(PartitaError::argument("distinct_by", "there are no columns", remedy));
-            }
-            let partitions = self.session.shuffle_partitions();
-            let schema = input.schema.clone();
-            Ok(Node { op: Op::Distinct { input: input.clone(), columns, partitions }, schema })
-        })
+                Err(PartitaError::argument("distinct_by", "there are no columns", remedy))
+            });
+        }
+        let subset = columns.map(|names| by_name(names, true, false));
+        self.wide("distinct", |lf| lf.unique(subset.clone(), UniqueKeepStrategy::Any))
     }
 
     /// The rows of both datasets; their partitions are kept. The columns must be the same, in the same order.
@@ -149,7 +143,7 @@ impl Dataset {
     pub fn union(&self, other: &Dataset) -> Self {
         self.step("union", |first| {
             self.same_session(other, "union")?;
-            let second = other.node()?;
+            let second = other.plan()?;
             if first.schema != second.schema {
                 return Err(PartitaError::argument(
                     "union",
@@ -157,25 +151,46 @@ impl Dataset {
                     "select the same columns, with the same types and order, on both sides",
                 ));
             }
-            let schema = first.schema.clone();
-            Ok(Node { op: Op::Union(vec![first.clone(), second.clone()]), schema })
+            let lazy = concat([first.lazy.clone(), second.lazy.clone()], UnionArgs::default())?;
+            Ok(Plan { lazy, schema: first.schema.clone(), cache: None, dealt: false })
         })
     }
 
     /// The first `n` rows in partition order, as one partition.
     #[must_use]
     pub fn limit(&self, n: usize) -> Self {
+        let n = IdxSize::try_from(n).unwrap_or(IdxSize::MAX);
         self.step("limit", |input| {
-            let schema = input.schema.clone();
-            Ok(Node { op: Op::Limit { input: input.clone(), rows: n }, schema })
+            // Which rows are the first depends on how they were dealt.
+            let rows = input.lazy.clone();
+            let rows = if input.dealt { mark(rows, Step::Fence) } else { rows };
+            Ok(Plan { lazy: rows.limit(n), schema: input.schema.clone(), cache: None, dealt: false })
         })
     }
 }
 
-fn one_or_each(flags: &[bool], n: usize) -> Option<Vec<bool>> {
-    match flags {
-        [] => Some(vec![false; n]),
-        [one] => Some(vec![*one; n]),
-        each => (each.len() == n).then(|| each.to_vec()),
+/// The plan with rows moved to other partitions. Keys are the right side of a semi join that is never
+/// run: the optimiser sees in it that the keys are needed and that the order of rows is lost.
+fn repartitioned(input: &Plan, by: Partitioning, keys: &[(Expr, DataType)]) -> Plan {
+    let schema = input.schema.clone();
+    if let Partitioning::RoundRobin(n) = by {
+        let lazy = mark(input.lazy.clone(), Step::RoundRobin(n));
+        return Plan { lazy, schema, cache: None, dealt: true };
     }
+    let named = |at: usize| PlSmallStr::from_string(at.to_string());
+    let fields = keys.iter().enumerate().map(|(at, (_, dtype))| Field::new(named(at), dtype.clone()));
+    let leaf = Leaf::scan(Source::Keys(by), &Arc::new(Schema::from_iter(fields)));
+    let left: Vec<Expr> = keys.iter().map(|(key, _)| key.clone()).collect();
+    let right: Vec<Expr> = (0..keys.len()).map(|at| col(named(at))).collect();
+    let lazy = input
+        .lazy
+        .clone()
+        .join_builder()
+        .with(leaf)
+        .left_on(left)
+        .right_on(right)
+        .how(JoinType::Semi)
+        .join_nulls(true)
+        .finish();
+    Plan { lazy, schema, cache: None, dealt: false }
 }

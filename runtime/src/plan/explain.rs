@@ -1,20 +1,19 @@
-//! Explains a plan: its stages, and what Polars makes of one task of each.
+//! Explains a plan: its stages, and what one task of each does.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use partita_engine::shuffle::ShuffleId;
 use partita_engine::task::Input;
-use polars::prelude::*;
 
-use super::NodeRef;
-use super::physical::{Sink, stages_of};
+use super::cut::{Want, stages_of};
+use super::physical::Sink;
+use super::{Plan, Settings};
 use crate::error::Result;
 
-pub(crate) fn explain(node: &NodeRef) -> Result<String> {
+pub(crate) fn explain(plan: &Plan, settings: Settings) -> Result<String> {
     let next = Cell::new(0);
-    let plan = stages_of(node, &|| ShuffleId(next.replace(next.get() + 1)), &|_| 0);
+    let plan = stages_of(plan, Want::Rows, settings, &|| ShuffleId(next.replace(next.get() + 1)), &|_| 0)?;
     let mut text = String::new();
     for (index, stage) in plan.stages.iter().enumerate() {
         let after = match stage.after.as_slice() {
@@ -28,7 +27,9 @@ pub(crate) fn explain(node: &NodeRef) -> Result<String> {
         let s = if tasks == 1 { "" } else { "s" };
         let _ = writeln!(text, "stage {index}: {} [{tasks} partition{s}{after}]", stage.name);
         if let Some(input) = stage.inputs.first() {
-            for line in one_task(input)?.lines() {
+            let mut lines = String::new();
+            describe(input, 0, &mut lines);
+            for line in lines.lines() {
                 let _ = writeln!(text, "    {line}");
             }
         }
@@ -57,40 +58,41 @@ fn sink(sink: &Sink) -> String {
     }
 }
 
-/// The optimised plan of a task over this input. It shows at the scan what reaches the file reader.
-fn one_task(input: &Input) -> Result<String> {
-    let mut notes = Vec::new();
-    let plan = lazy(input, &mut notes)?;
-    let mut text = plan.describe_optimized_plan()?;
-    for note in notes {
-        let _ = write!(text, "\n({note})");
+/// What a task does with this input, outermost first, as Polars describes plans.
+fn describe(input: &Input, depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    let mut line = |what: &str| {
+        let _ = writeln!(text, "{indent}{what}");
+    };
+    match input {
+        Input::Frame(frame) => line(&format!("{} rows in memory", frame.height())),
+        Input::Range { start, end } => line(&format!("the integers from {start} up to {end}")),
+        Input::Plan(plan) => {
+            line("read with Polars' own readers:");
+            let described = plan.describe_optimized_plan().unwrap_or_else(|error| error.to_string());
+            described.lines().for_each(|text| line(&format!("  {text}")));
+        }
+        Input::Piece(piece) => line(&piece.to_string()),
+        Input::Shuffle { partition, schema, .. } => {
+            line(&format!("shuffle read, partition {partition}: {}", names(schema)));
+        }
+        Input::Broadcast { schema, .. } => line(&format!("broadcast: {}", names(schema))),
+        Input::Lost => line("cached"),
+        Input::Fragment { fragment, inputs } => {
+            fragment.plan().describe().lines().for_each(&mut line);
+            inputs.iter().for_each(|input| describe(input, depth + 1, text));
+        }
+        Input::Concat { inputs, .. } => {
+            line(&format!("{} neighbouring partitions, the first of them:", inputs.len()));
+            inputs.iter().take(1).for_each(|input| describe(input, depth + 1, text));
+        }
+        Input::Cache { level, input, .. } => {
+            line(&format!("cached, {level}: the steps after it see rows, nothing is pushed through it"));
+            describe(input, depth + 1, text);
+        }
     }
-    Ok(text)
 }
 
-fn lazy(input: &Input, notes: &mut Vec<String>) -> PolarsResult<LazyFrame> {
-    let empty = |schema: &SchemaRef| DataFrame::empty_with_schema(schema).lazy();
-    Ok(match input {
-        Input::Frame(frame) => frame.clear().lazy(),
-        Input::Lost => DataFrame::empty().lazy(),
-        Input::Range { .. } => {
-            empty(&Arc::new(Schema::from_iter([Field::new("id".into(), DataType::Int64)])))
-        }
-        Input::Plan(plan) => (**plan).clone(),
-        Input::Piece(piece) => piece.scan(Arc::default())?,
-        Input::Shuffle { schema, .. } | Input::Broadcast { schema, .. } => empty(schema),
-        Input::Step { input, step } => step.apply(lazy(input, notes)?),
-        Input::Concat { inputs, schema } => match inputs.first() {
-            Some(first) => {
-                notes.push(format!("and {} neighbouring partitions more", inputs.len() - 1));
-                lazy(first, notes)?
-            }
-            None => empty(schema),
-        },
-        Input::Join { left, right, join } => join.apply(lazy(left, notes)?, lazy(right, notes)?),
-        Input::Cache { level, input, .. } => {
-            notes.push(format!("cached, {level}: the steps after it see rows, nothing is pushed through it"));
-            lazy(input, notes)?
-        }
-    })
+fn names(schema: &polars::prelude::SchemaRef) -> String {
+    schema.iter_names().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }

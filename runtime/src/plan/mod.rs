@@ -1,32 +1,48 @@
-//! The logical plan of a dataset: what the user wrote, in Spark's terms, over Polars expressions.
-//! `physical` splits it into stages; nothing here runs anything.
+//! The plan of a dataset: what was written, as one Polars plan. Its leaves are Partita's own scans
+//! (`leaf`); steps that only Partita has stand in it as markers (`marker`), so that columns and predicates
+//! pass them. `optimise` calls Polars' optimiser, `cut` cuts the result into the stages of `physical`.
+//! Nothing here runs anything.
 
+pub mod aggregate;
+mod cut;
 pub(crate) mod explain;
+pub(crate) mod leaf;
+pub(crate) mod leaves;
+pub(crate) mod marker;
+mod optimise;
 pub(crate) mod physical;
-mod size;
-
-pub use partita_engine::task::aggregate;
+mod reduction;
+pub(crate) mod template;
 
 use std::sync::Arc;
 
 use partita_engine::cache::CacheLease;
-use partita_engine::cache::StorageLevel;
 use partita_engine::shuffle::MAX_PARTITIONS;
-use partita_engine::source::Piece;
-use partita_engine::task::{JoinStep, Step};
 use polars::prelude::*;
 
+pub(crate) use self::cut::{Want, partitions_of, stages_of};
 use crate::error::{PartitaError, Result};
 
-/// A step of a dataset with everything before it. Immutable and shared: two datasets built from a third
-/// share its nodes.
-pub(crate) struct Node {
-    pub op: Op,
+/// What a dataset will compute. Immutable and shared: two datasets built from a third share its plan.
+pub(crate) struct Plan {
+    /// As written.
+    pub lazy: LazyFrame,
     /// The columns of the result.
     pub schema: SchemaRef,
+    /// The cache that the last step is, if it is one.
+    pub cache: Option<Arc<CacheLease>>,
+    /// Whether rows were dealt to partitions whatever they contain, and no step has moved them since.
+    pub dealt: bool,
 }
 
-pub(crate) type NodeRef = Arc<Node>;
+/// A session's settings that decide what a plan becomes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// The number of partitions after a shuffle.
+    pub shuffle_partitions: usize,
+    /// The largest side of a join, in bytes, that is broadcast automatically.
+    pub broadcast_threshold: usize,
+}
 
 /// How a `repartition` assigns rows to partitions.
 #[derive(Debug, Clone)]
@@ -51,6 +67,15 @@ impl Partitioning {
         match self {
             Self::RoundRobin(n) | Self::Hash(_, n) | Self::Range(_, n) | Self::Expr(_, n) => *n,
             Self::Salted(_, n, _) => *n,
+        }
+    }
+
+    /// The keys, each an expression.
+    pub(crate) fn keys(&self) -> Vec<Expr> {
+        match self {
+            Self::RoundRobin(_) => Vec::new(),
+            Self::Hash(keys, _) | Self::Range(keys, _) | Self::Salted(keys, ..) => keys.clone(),
+            Self::Expr(expr, _) => vec![expr.clone()],
         }
     }
 
@@ -82,132 +107,14 @@ pub enum JoinStrategy {
     Salted(usize),
 }
 
-/// The steps.
-pub(crate) enum Op {
-    /// Rows in memory, one frame per partition.
-    Frames(Vec<DataFrame>),
-    /// The integers from `start` up to but excluding `end`, in `partitions` equal parts.
-    Range {
-        start: i64,
-        end: i64,
-        partitions: usize,
-    },
-    /// Polars plans that read something, one per partition.
-    Plans(Vec<LazyFrame>),
-    /// Pieces of files, one per partition.
-    Pieces(Vec<Arc<Piece>>),
-    /// A step that needs no rows of other partitions.
-    Narrow {
-        input: NodeRef,
-        step: Arc<Step>,
-    },
-    Repartition {
-        input: NodeRef,
-        by: Partitioning,
-    },
-    /// Merges neighbouring partitions without a shuffle.
-    Coalesce {
-        input: NodeRef,
-        partitions: usize,
-    },
-    GroupBy {
-        input: NodeRef,
-        keys: Vec<Expr>,
-        aggs: Vec<Expr>,
-        partitions: usize,
-        combine: bool,
-        /// Over how many partitions a key's rows are spread before they are aggregated in two halves.
-        salts: Option<usize>,
-    },
-    /// The strategy is decided already: never automatic.
-    Join {
-        left: NodeRef,
-        right: NodeRef,
-        join: Arc<JoinStep>,
-        strategy: JoinStrategy,
-        partitions: usize,
-    },
-    Sort {
-        input: NodeRef,
-        by: Vec<Expr>,
-        descending: Vec<bool>,
-        nulls_last: bool,
-        partitions: usize,
-    },
-    Distinct {
-        input: NodeRef,
-        columns: Option<Vec<String>>,
-        partitions: usize,
-    },
-    Limit {
-        input: NodeRef,
-        rows: usize,
-    },
-    Union(Vec<NodeRef>),
-    Cache {
-        input: NodeRef,
-        lease: Arc<CacheLease>,
-        level: StorageLevel,
-    },
-}
-
-impl Node {
-    /// The number of resulting partitions according to the plan. A broadcast and a shuffle return the
-    /// same number.
-    pub fn partitions(&self) -> usize {
-        match &self.op {
-            Op::Frames(frames) => frames.len(),
-            Op::Range { partitions, .. } => *partitions,
-            Op::Plans(plans) => plans.len(),
-            Op::Pieces(pieces) => pieces.len(),
-            Op::Narrow { input, .. } | Op::Cache { input, .. } => input.partitions(),
-            Op::Repartition { by, .. } => by.partitions(),
-            Op::Coalesce { input, partitions } => (*partitions).min(input.partitions()),
-            Op::GroupBy { input, keys, partitions, .. } => {
-                if keys.is_empty() {
-                    1
-                } else {
-                    (*partitions).min(shuffled(input, *partitions))
-                }
-            }
-            Op::Sort { input, partitions, .. } | Op::Distinct { input, partitions, .. } => {
-                shuffled(input, *partitions)
-            }
-            Op::Join { left, right, partitions, .. } => {
-                if self.broadcasts() {
-                    left.partitions()
-                } else {
-                    shuffled_pair(left, right, *partitions)
-                }
-            }
-            Op::Limit { .. } => 1,
-            Op::Union(inputs) => inputs.iter().map(|input| input.partitions()).sum(),
-        }
-    }
-
-    /// Whether a join node broadcasts its right side.
-    pub fn broadcasts(&self) -> bool {
-        match &self.op {
-            Op::Join { join, strategy, .. } => {
-                *strategy == JoinStrategy::Broadcast || matches!(join.how, JoinType::Cross)
-            }
-            _ => false,
-        }
-    }
-}
-
 /// Whether every left row can be joined without knowing the other left rows.
 pub(crate) fn can_broadcast(how: &JoinType) -> bool {
     matches!(how, JoinType::Inner | JoinType::Left | JoinType::Semi | JoinType::Anti | JoinType::Cross)
 }
 
-/// A single partition is not shuffled: all its rows are together already.
-fn shuffled(input: &Node, partitions: usize) -> usize {
-    if input.partitions() <= 1 { 1 } else { partitions }
-}
-
-fn shuffled_pair(left: &Node, right: &Node, partitions: usize) -> usize {
-    if left.partitions() <= 1 && right.partitions() <= 1 { 1 } else { partitions }
+/// The column with exactly this name, even if Polars would take the name for a pattern.
+pub(crate) fn exact(name: PlSmallStr) -> Expr {
+    by_name([name], true, false).as_expr()
 }
 
 /// The columns that a plan has over an empty frame of `schema`.

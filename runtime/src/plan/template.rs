@@ -1,149 +1,117 @@
-//! A Polars plan with one hole in it. `map_partitions` runs the user's closure once, on the driver, over
-//! an empty frame that represents a partition. Each task then fills the hole with its own input. So a
-//! plan is sent to workers, never code.
+//! `map_partitions`: a plan over each partition by itself. The user's closure is called once, on the
+//! driver, with a hole that represents the partition. Each task fills it with its own rows, so a plan is
+//! sent to workers, never code.
 
 use std::sync::Arc;
 
-use polars::polars_utils::arena::Node;
+use partita_engine::plans::map_leaves;
+use partita_engine::task::fragment::Hole;
 use polars::prelude::*;
 use polars_plan::dsl::DslPlan;
-use polars_plan::plans::{AExpr, IRFunctionExpr, IRPlan};
+use polars_plan::plans::{ArenaLpIter, IR};
 
-/// A plan over a placeholder frame.
-#[derive(Clone)]
-pub struct Template {
-    plan: DslPlan,
-    hole: Arc<DataFrame>,
+use super::optimise;
+
+/// A plan over a partition.
+pub(crate) struct Template {
+    plan: LazyFrame,
+    partition: Arc<Hole>,
+    /// What else it reads: frames and files, each in every task.
+    others: Vec<(Arc<Hole>, LazyFrame)>,
+    schema: SchemaRef,
+    /// The columns of the partition that it reads; `None` if all.
+    columns: Option<Vec<PlSmallStr>>,
 }
 
 impl Template {
-    /// Builds the plan by calling `build` with the placeholder. `None` if the result does not read the
-    /// placeholder: the closure then collected it or ignored it.
-    pub fn new(schema: &SchemaRef, build: impl FnOnce(LazyFrame) -> LazyFrame) -> Option<Self> {
-        let hole = Arc::new(DataFrame::empty_with_schema(schema));
-        let scan = DslPlan::DataFrameScan { df: hole.clone(), schema: schema.clone() };
-        let plan = build(LazyFrame::from(scan)).logical_plan;
-        let template = Self { plan, hole };
-        let mut filled = 0;
-        template.replace(&template.plan, &template.plan, &mut filled);
-        (filled > 0).then_some(template)
-    }
-
-    /// The plan with `input` in the hole.
-    pub fn fill(&self, input: LazyFrame) -> LazyFrame {
-        let mut filled = 0;
-        LazyFrame::from(self.replace(&self.plan, &input.logical_plan, &mut filled))
-    }
-
-    /// Whether the plan draws random numbers without a seed, so that it returns other rows each time.
-    pub fn is_random(&self) -> bool {
-        let Ok(IRPlan { expr_arena, .. }) = self.lazy().to_alp() else { return true };
-        (0..expr_arena.len()).any(|node| match expr_arena.get(Node(node)) {
-            AExpr::Function { function: IRFunctionExpr::Random { seed, .. }, .. } => seed.is_none(),
-            _ => false,
-        })
-    }
-
-    /// The plan over the empty placeholder, for its schema.
-    pub fn lazy(&self) -> LazyFrame {
-        LazyFrame::from(self.plan.clone())
-    }
-
-    /// The plan and the frame that represents the partition in it.
-    pub(crate) fn parts(&self) -> (&DslPlan, &Arc<DataFrame>) {
-        (&self.plan, &self.hole)
-    }
-
-    /// A template from a plan in which `hole` represents the partition.
-    pub(crate) fn from_parts(plan: DslPlan, hole: Arc<DataFrame>) -> Self {
-        Self { plan, hole }
-    }
-
-    fn replace(&self, plan: &DslPlan, with: &DslPlan, filled: &mut usize) -> DslPlan {
-        map_leaves(plan, &mut |leaf| match leaf {
-            DslPlan::DataFrameScan { df, .. } if Arc::ptr_eq(df, &self.hole) => {
-                *filled += 1;
-                Some(with.clone())
+    /// Calls `build` with the placeholder for a partition with columns of `schema`. `None` if the result
+    /// does not read the placeholder: the closure then collected it or ignored it.
+    ///
+    /// # Errors
+    /// When the plan is not valid.
+    pub fn new(
+        schema: &SchemaRef,
+        build: impl FnOnce(LazyFrame) -> LazyFrame,
+    ) -> PolarsResult<Option<Self>> {
+        let partition = Arc::new(Hole::new());
+        let mut built = build(partition.scan(schema));
+        let result = built.collect_schema()?;
+        let mut others = Vec::new();
+        let mut failed = None;
+        let plan = map_leaves(&built.logical_plan, &mut |leaf| {
+            if is_scan_of(leaf, &partition) {
+                return None;
             }
-            _ => None,
-        })
+            let mut scan = LazyFrame::from(leaf.clone());
+            match scan.collect_schema() {
+                Ok(schema) => {
+                    let hole = Arc::new(Hole::new());
+                    let hole_scan = hole.scan(&schema).logical_plan;
+                    others.push((hole, scan));
+                    Some(hole_scan)
+                }
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    None
+                }
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let mut template = Self { plan: LazyFrame::from(plan), partition, others, schema: result, columns: None };
+        let Some(columns) = template.reads(schema)? else { return Ok(None) };
+        template.columns = (columns.len() < schema.len()).then_some(columns);
+        Ok(Some(template))
+    }
+
+    /// The columns of the result.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The columns of the partition that it reads; `None` if all.
+    pub fn columns(&self) -> Option<&[PlSmallStr]> {
+        self.columns.as_deref()
+    }
+
+    /// The plan over the partition's hole.
+    pub fn plan(&self) -> &LazyFrame {
+        &self.plan
+    }
+
+    /// The hole that represents the partition.
+    pub fn partition(&self) -> &Arc<Hole> {
+        &self.partition
+    }
+
+    /// The other holes in the plan, with what belongs into them.
+    pub fn others(&self) -> &[(Arc<Hole>, LazyFrame)] {
+        &self.others
+    }
+
+    /// The columns that the optimised plan reads, in the order of `schema`; `None` if it does not read the
+    /// partition.
+    fn reads(&self, schema: &SchemaRef) -> PolarsResult<Option<Vec<PlSmallStr>>> {
+        let plan = optimise::optimised(self.plan.clone())?;
+        let mut read = None;
+        for (_, node) in plan.lp_arena.iter(plan.lp_top) {
+            if Hole::of(node).is_some_and(|hole| hole.number() == self.partition.number())
+                && let IR::Scan { output_schema, .. } = node
+            {
+                let columns = output_schema.as_ref().unwrap_or(schema);
+                read.get_or_insert_with(PlHashSet::new).extend(columns.iter_names_cloned());
+            }
+        }
+        let in_order = |read: PlHashSet<PlSmallStr>| {
+            schema.iter_names_cloned().filter(|name| read.contains(name)).collect()
+        };
+        Ok(read.map(in_order))
     }
 }
 
-/// The plan with other leaves: `leaf` returns the replacement of a frame or scan, or `None` to keep it.
-pub(crate) fn map_leaves(plan: &DslPlan, leaf: &mut dyn FnMut(&DslPlan) -> Option<DslPlan>) -> DslPlan {
-    let mut one = |input: &Arc<DslPlan>| Arc::new(map_leaves(input, leaf));
-    let mut copy = plan.clone();
-    match &mut copy {
-        DslPlan::Filter { input, .. }
-        | DslPlan::Cache { input, .. }
-        | DslPlan::Select { input, .. }
-        | DslPlan::GroupBy { input, .. }
-        | DslPlan::HStack { input, .. }
-        | DslPlan::MatchToSchema { input, .. }
-        | DslPlan::Pivot { input, .. }
-        | DslPlan::Distinct { input, .. }
-        | DslPlan::Sort { input, .. }
-        | DslPlan::Slice { input, .. }
-        | DslPlan::MapFunction { input, .. }
-        | DslPlan::Sink { input, .. } => *input = one(input),
-        DslPlan::Join { input_left, input_right, .. } => {
-            *input_left = one(input_left);
-            *input_right = one(input_right);
-        }
-        DslPlan::Gather { input, idxs, .. } => {
-            *input = one(input);
-            *idxs = one(idxs);
-        }
-        DslPlan::ExtContext { input, contexts } => {
-            *input = one(input);
-            map_all(contexts, leaf);
-        }
-        DslPlan::PipeWithSchema { input, .. } => {
-            let mut inputs = input.to_vec();
-            map_all(&mut inputs, leaf);
-            *input = inputs.into();
-        }
-        DslPlan::Union { inputs, .. }
-        | DslPlan::HConcat { inputs, .. }
-        | DslPlan::SinkMultiple { inputs } => {
-            map_all(inputs, leaf);
-        }
-        // The converted form is a cache of `dsl`, and stale once a leaf has changed.
-        DslPlan::IR { dsl, .. } => return map_leaves(dsl, leaf),
-        DslPlan::DataFrameScan { .. } | DslPlan::Scan { .. } => return leaf(plan).unwrap_or(copy),
-    }
-    copy
-}
-
-fn map_all(plans: &mut [DslPlan], leaf: &mut dyn FnMut(&DslPlan) -> Option<DslPlan>) {
-    for plan in plans {
-        *plan = map_leaves(plan, leaf);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn schema() -> SchemaRef {
-        Arc::new(Schema::from_iter([Field::new("a".into(), DataType::Int64)]))
-    }
-
-    #[test]
-    fn every_use_of_the_partition_is_filled_also_in_joins_and_unions() {
-        let template = Template::new(&schema(), |lf| {
-            let doubled = lf.clone().select([(col("a") * lit(2)).alias("a")]);
-            concat([lf.clone(), doubled], UnionArgs::default()).unwrap().semi_join(lf, col("a"), col("a"))
-        })
-        .unwrap();
-        let input = df!("a" => [1i64, 2, 3]).unwrap().lazy();
-        let out = template.fill(input).sort(["a"], SortMultipleOptions::default()).collect().unwrap();
-        assert_eq!(out, df!("a" => [1i64, 2, 2, 3]).unwrap());
-    }
-
-    #[test]
-    fn a_closure_that_collects_its_partition_is_recognised() {
-        assert!(Template::new(&schema(), |lf| lf.collect().unwrap().lazy()).is_none());
-    }
+fn is_scan_of(leaf: &DslPlan, hole: &Hole) -> bool {
+    super::leaves::anonymous(leaf)
+        .and_then(|function| function.as_any().downcast_ref::<Hole>())
+        .is_some_and(|found| found.number() == hole.number())
 }

@@ -28,10 +28,9 @@ use partita_events::JobId;
 use polars::prelude::DataFrame;
 
 use crate::cancel::Interrupts;
-use crate::error::Result;
+use crate::error::{PartitaError, Result};
 use crate::events::EventBus;
-use crate::plan::NodeRef;
-use crate::plan::physical::stages_of;
+use crate::plan::{Plan, Settings, Want, stages_of};
 
 /// What an action wants of the last stage's rows.
 #[derive(Clone)]
@@ -93,13 +92,13 @@ impl Scheduler {
     }
 
     /// Runs the plan's stages to the end and frees their shuffle blocks.
-    pub fn run(&self, node: &NodeRef, action: Action, name: &str) -> Result<JobResult> {
+    pub fn run(&self, plan: &Plan, settings: Settings, action: Action, name: &str) -> Result<JobResult> {
         let kept = |cache| {
             let (memory, disk) = self.engine.cached_partitions(cache);
             memory + disk
         };
-        match self.run_planned(node, action.clone(), name, &kept) {
-            Err(job::Failure::CacheLost(_)) => self.run_planned(node, action, name, &|_| 0),
+        match self.run_planned(plan, settings, action.clone(), name, &kept) {
+            Err(job::Failure::CacheLost(_)) => self.run_planned(plan, settings, action, name, &|_| 0),
             result => result,
         }
         .map_err(job::Failure::into_error)
@@ -107,14 +106,16 @@ impl Scheduler {
 
     fn run_planned(
         &self,
-        node: &NodeRef,
+        plan: &Plan,
+        settings: Settings,
         action: Action,
         name: &str,
         kept: &dyn Fn(CacheId) -> usize,
     ) -> Result<JobResult, job::Failure> {
         let id = JobId(self.next_job.fetch_add(1, Ordering::Relaxed));
         let next_shuffle = || self.next_shuffle();
-        let plan = stages_of(node, &next_shuffle, kept);
+        let want = if matches!(action, Action::Count) { Want::Count } else { Want::Rows };
+        let plan = stages_of(plan, want, settings, &next_shuffle, kept).map_err(PartitaError::from)?;
         job::Job::new(id, name, self, &next_shuffle, plan, action).run()
     }
 

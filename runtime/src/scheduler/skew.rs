@@ -6,14 +6,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use partita_engine::shuffle::ShuffleId;
-use partita_engine::task::{Input, Step, TaskResult};
+use partita_engine::task::{Input, TaskResult};
 use partita_events::StageId;
-use polars::prelude::{DataFrame, JoinType, PolarsError, PolarsResult};
+use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
 use super::job::Job;
 
-/// The bytes of a hot partition, its shuffle, and the map tasks for each part.
-type Hot = (u64, ShuffleId, Vec<Range<usize>>);
+/// The bytes of a hot partition, which of the input's reads it is, and the map tasks for each part.
+type Hot = (u64, usize, Vec<Range<usize>>);
 
 /// A partition is hot if it is more than this many times the median, and large enough to be worth it.
 const FACTOR: u64 = 2;
@@ -23,12 +23,12 @@ impl Job<'_> {
     /// some of the map tasks.
     pub(super) fn split_hot_partitions(&mut self, stage: StageId, above: u64) {
         let inputs = &self.plan.stages[stage.0].inputs;
-        let read: Vec<Vec<(ShuffleId, usize)>> = inputs.iter().map(|input| splittable(input)).collect();
+        let read: Vec<Vec<Read>> = inputs.iter().map(|input| splittable(input)).collect();
         // The sides of a join are checked separately: one may be hot and the other even.
         let sides = read.iter().map(Vec::len).min().unwrap_or(0);
         let mut hottest: Vec<Option<Hot>> = vec![None; inputs.len()];
         for side in 0..sides {
-            let sizes: Vec<Vec<u64>> = read.iter().map(|read| self.sizes(read[side])).collect();
+            let sizes: Vec<Vec<u64>> = read.iter().map(|read| self.sizes(&read[side])).collect();
             let whole: Vec<u64> = sizes.iter().map(|maps| maps.iter().sum()).collect();
             let median = median(&whole);
             let is_hot = |bytes: u64| bytes > FACTOR * median && bytes > above;
@@ -37,7 +37,7 @@ impl Job<'_> {
             for (input, (bytes, maps)) in whole.iter().zip(&sizes).enumerate() {
                 let ranges = if is_hot(*bytes) { ranges(maps, target) } else { Vec::new() };
                 if ranges.len() > 1 && hottest[input].as_ref().is_none_or(|(most, ..)| most < bytes) {
-                    hottest[input] = Some((*bytes, read[input][side].0, ranges));
+                    hottest[input] = Some((*bytes, read[input][side].at, ranges));
                 }
             }
         }
@@ -49,9 +49,9 @@ impl Job<'_> {
         for (partition, (input, hot)) in self.plan.stages[stage.0].inputs.drain(..).zip(hottest).enumerate() {
             match hot {
                 None => inputs.push(input),
-                Some((_, shuffle, ranges)) => inputs.extend(ranges.into_iter().map(|range| {
+                Some((_, at, ranges)) => inputs.extend(ranges.into_iter().map(|range| {
                     let mut part = (*input).clone();
-                    read_only(&mut part, shuffle, &range);
+                    read_only(&mut part, at, range);
                     Arc::new(part)
                 })),
             }
@@ -65,7 +65,7 @@ impl Job<'_> {
     }
 
     /// The bytes that each map task has left for a reduce partition.
-    fn sizes(&self, (shuffle, partition): (ShuffleId, usize)) -> Vec<u64> {
+    fn sizes(&self, &Read { shuffle, partition, .. }: &Read) -> Vec<u64> {
         let Some(stage) = self.stage_of(shuffle) else { return Vec::new() };
         let of = |result: &Option<TaskResult>| match result {
             Some(TaskResult::Written(sizes)) => sizes.get(partition).copied().unwrap_or(0),
@@ -75,41 +75,38 @@ impl Job<'_> {
     }
 }
 
-/// The shuffles and partitions that an input may read from some map tasks at a time: the results of
-/// several such inputs together are the same as the result of one input over all of them.
-fn splittable(input: &Input) -> Vec<(ShuffleId, usize)> {
-    match input {
-        Input::Shuffle { id, partition, maps: None, .. } => vec![(*id, *partition)],
-        Input::Step { input, step } => match **step {
-            // The first half of an aggregation can be done in parts; the second half merges them.
-            Step::Filter(_) | Step::Select(_) | Step::WithColumns(_) | Step::Partial(_) => splittable(input),
-            _ => Vec::new(),
-        },
-        Input::Join { left, right, join } => {
-            use JoinType::{Anti, Inner, Left, Right, Semi};
-            let mut sides = Vec::new();
-            if matches!(join.how, Inner | Left | Semi | Anti) {
-                sides.extend(splittable(left));
-            }
-            if matches!(join.how, Inner | Right) {
-                sides.extend(splittable(right));
-            }
-            sides
+/// A reduce partition that an input may read from some map tasks at a time: the results of several such
+/// inputs together are the same as the result of one input over all of them.
+struct Read {
+    shuffle: ShuffleId,
+    partition: usize,
+    /// The position among the inputs of a fragment. Two of them may read the same partition.
+    at: usize,
+}
+
+fn splittable(input: &Input) -> Vec<Read> {
+    let read = |input: &Input, at| match input {
+        Input::Shuffle { id, partition, maps: None, .. } => {
+            Some(Read { shuffle: *id, partition: *partition, at })
         }
-        _ => Vec::new(),
+        _ => None,
+    };
+    match input {
+        Input::Fragment { fragment, inputs } => {
+            fragment.splits().iter().filter_map(|&at| read(inputs.get(at)?, at)).collect()
+        }
+        input => read(input, 0).into_iter().collect(),
     }
 }
 
-/// Makes an input read only some map tasks' rows of a shuffle.
-fn read_only(input: &mut Input, shuffle: ShuffleId, range: &Range<usize>) {
-    match input {
-        Input::Shuffle { id, maps, .. } if *id == shuffle => *maps = Some(range.clone()),
-        Input::Step { input, .. } => read_only(input, shuffle, range),
-        Input::Join { left, right, .. } => {
-            read_only(left, shuffle, range);
-            read_only(right, shuffle, range);
-        }
-        _ => {}
+/// Makes an input read only some map tasks' rows at a place that [`splittable`] returned.
+fn read_only(input: &mut Input, at: usize, range: Range<usize>) {
+    let read = match input {
+        Input::Fragment { inputs, .. } => inputs.get_mut(at),
+        input => Some(input),
+    };
+    if let Some(Input::Shuffle { maps, .. }) = read {
+        *maps = Some(range);
     }
 }
 

@@ -10,6 +10,7 @@ pub use temp::remove_temp_dirs;
 
 pub use partita_engine::Worker;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -25,7 +26,7 @@ use partita_engine::{
 use crate::error::{PartitaError, Result};
 use crate::events::{EventBus, JobReport};
 use crate::host::Host;
-use crate::plan::{NodeRef, check_partitions};
+use crate::plan::{Plan, Settings, check_partitions};
 use crate::scheduler::{Action, JobResult, Scheduler};
 
 /// A running engine and the record of its jobs. Cheap to clone; clones are the same session.
@@ -54,6 +55,8 @@ struct Inner {
     broadcast_threshold: AtomicUsize,
     next_cache: AtomicU64,
     last_job: AtomicUsize,
+    /// What SQL calls by name.
+    tables: Mutex<BTreeMap<String, Arc<Plan>>>,
     temp: Mutex<Option<OwnDirectory>>,
 }
 
@@ -121,6 +124,7 @@ impl Session {
             broadcast_threshold: AtomicUsize::new(SMALL),
             next_cache: AtomicU64::new(0),
             last_job: AtomicUsize::new(NO_JOB),
+            tables: Mutex::default(),
             temp: Mutex::default(),
             host,
             engine,
@@ -152,7 +156,8 @@ impl Session {
         }
     }
 
-    /// Sets the number of partitions after wide steps that are built from now on.
+    /// Sets the number of partitions after wide steps, for jobs that start from now on. A cached dataset keeps
+    /// the partitions that it had when it was cached.
     ///
     /// # Errors
     /// When `n` is zero.
@@ -167,8 +172,8 @@ impl Session {
         self.inner.broadcast_threshold.load(Ordering::Relaxed)
     }
 
-    /// Sets the largest right side of a join, in bytes in memory, that is broadcast automatically, for joins
-    /// built from now on; 0 switches this off. It applies where the size is known before the right side runs:
+    /// Sets the largest right side of a join, in bytes in memory, that is broadcast automatically, for jobs
+    /// that start from now on; 0 switches this off. It applies where the size is known before the right side runs:
     /// to frames, ranges and Parquet files, filtered or not, and to datasets cached whole in this process.
     ///
     /// ```
@@ -183,6 +188,17 @@ impl Session {
     /// ```
     pub fn set_broadcast_threshold(&self, bytes: usize) {
         self.inner.broadcast_threshold.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tables(&self) -> &Mutex<BTreeMap<String, Arc<Plan>>> {
+        &self.inner.tables
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            shuffle_partitions: self.shuffle_partitions(),
+            broadcast_threshold: self.broadcast_threshold(),
+        }
     }
 
     /// Whether slow tasks get a copy on another worker.
@@ -253,7 +269,7 @@ impl Session {
         &self.inner.events
     }
 
-    pub(crate) fn run(&self, node: &NodeRef, action: Action, name: &str) -> Result<JobResult> {
+    pub(crate) fn run(&self, plan: &Plan, action: Action, name: &str) -> Result<JobResult> {
         if inside_task() {
             return Err(PartitaError::argument(
                 name,
@@ -261,7 +277,7 @@ impl Session {
                 "collect first, outside the closure",
             ));
         }
-        let result = self.inner.scheduler.run(node, action, name);
+        let result = self.inner.scheduler.run(plan, self.settings(), action, name);
         let job = result.as_ref().map_or_else(PartitaError::job, |result| Some(result.job.0));
         if let Some(job) = job {
             self.inner.last_job.store(job, Ordering::Relaxed);

@@ -185,7 +185,7 @@ impl State {
                     return Some((*id, lost));
                 }
             }
-            inputs.extend(below(input));
+            inputs.extend(input.below().iter().rev());
         }
         None
     }
@@ -203,7 +203,7 @@ impl State {
                 }
                 continue;
             }
-            inputs.extend(below(input));
+            inputs.extend(input.below().iter().rev());
         }
         preferred
     }
@@ -268,21 +268,6 @@ impl State {
             }
         }
         cause
-    }
-}
-
-fn below(input: &Input) -> Vec<&Input> {
-    match input {
-        Input::Step { input, .. } | Input::Cache { input, .. } => vec![input],
-        Input::Concat { inputs, .. } => inputs.iter().rev().collect(),
-        Input::Join { left, right, .. } => vec![right, left],
-        Input::Frame(_)
-        | Input::Range { .. }
-        | Input::Plan(_)
-        | Input::Piece(_)
-        | Input::Shuffle { .. }
-        | Input::Broadcast { .. }
-        | Input::Lost => Vec::new(),
     }
 }
 

@@ -276,18 +276,12 @@ fn of_input(input: &Input, reads: &mut BTreeSet<ShuffleId>, caches: &mut BTreeSe
         Input::Shuffle { id, .. } => {
             reads.insert(*id);
         }
-        Input::Step { input, .. } => of_input(input, reads, caches),
-        Input::Cache { input, lease, .. } => {
+        Input::Cache { lease, .. } => {
             caches.insert(lease.id());
-            of_input(input, reads, caches);
-        }
-        Input::Concat { inputs, .. } => inputs.iter().for_each(|input| of_input(input, reads, caches)),
-        Input::Join { left, right, .. } => {
-            of_input(left, reads, caches);
-            of_input(right, reads, caches);
         }
         _ => {}
     }
+    input.below().iter().for_each(|input| of_input(input, reads, caches));
 }
 
 impl CachedDatasets for FaultyEngine {

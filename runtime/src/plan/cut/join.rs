@@ -1,0 +1,326 @@
+//! Joins: rows with equal keys must meet. Where both sides lie matters, and how large they are.
+
+use std::sync::Arc;
+
+use partita_engine::shuffle::Partitioner;
+use polars::polars_utils::arena::Node;
+use polars::prelude::*;
+use polars_plan::dsl::JoinOptionsIR;
+use polars_plan::plans::IR;
+use polars_plan::plans::expr_ir::ExprIR;
+
+use super::Cutter;
+use super::flow::Flow;
+use super::placement::Placement;
+use super::rows::nodes;
+use super::size::Size;
+use crate::plan::leaf::{Leaf, Source};
+use crate::plan::physical::{SAMPLE_ROWS, Sink};
+use crate::plan::{JoinStrategy, Partitioning};
+
+/// How the sides of a join meet.
+enum Meeting {
+    /// The right side goes to every partition of the left.
+    BroadcastRight,
+    /// The left side goes to every partition of the right.
+    BroadcastLeft,
+    /// Both are shuffled by their keys.
+    Shuffle,
+    /// Shuffled, with the left rows of hot keys spread over this many partitions.
+    Salted(usize),
+    /// All rows in one partition, because their order matters.
+    Gather,
+}
+
+/// A join node without its slice.
+struct Join {
+    ir: IR,
+    left: Node,
+    right: Node,
+    left_on: Vec<ExprIR>,
+    right_on: Vec<ExprIR>,
+    options: Arc<JoinOptionsIR>,
+}
+
+impl Cutter<'_, '_> {
+    pub(super) fn join(&mut self, mut ir: IR, order: bool) -> PolarsResult<Flow> {
+        let IR::Join { input_left, input_right, left_on, right_on, options, .. } = &mut ir else {
+            return self.whole(ir);
+        };
+        let (left, right) = (*input_left, *input_right);
+        let (left_on, right_on) = (left_on.clone(), right_on.clone());
+        let slice = options.args.slice;
+        if slice.is_some() {
+            Arc::make_mut(options).args.slice = None;
+        }
+        let options = options.clone();
+        let repartition = match Leaf::of(self.ir.get(right)) {
+            Some(Leaf { source: Source::Keys(by), .. }) => Some(by.clone()),
+            _ => None,
+        };
+        let flow = match repartition {
+            Some(by) => self.repartition(left, &left_on, by)?,
+            None => self.joined(Join { ir, left, right, left_on, right_on, options }, order)?,
+        };
+        match slice {
+            Some((offset, len)) => self.slice(flow, offset, len),
+            None => Ok(flow),
+        }
+    }
+
+    /// A repartition by keys, which stands in the plan as a semi join.
+    fn repartition(&mut self, input: Node, keys: &[ExprIR], by: Partitioning) -> PolarsResult<Flow> {
+        let flow = self.cut(input, false)?;
+        let keys = nodes(keys);
+        let exprs = self.expressions(&keys);
+        let (name, columns) = (by.name(), self.columns(&keys));
+        let mut flow = match by {
+            Partitioning::RoundRobin(n) => self.shuffle(flow, name, Partitioner::RoundRobin { n }),
+            Partitioning::Hash(_, n) => {
+                let mut flow = self.shuffle(flow, name, Partitioner::Hash { keys: exprs, n });
+                flow.placed = columns.map(Placement::by).unwrap_or_default();
+                flow
+            }
+            Partitioning::Expr(expr, n) => self.shuffle(flow, name, Partitioner::ByExpr { expr, n }),
+            Partitioning::Salted(_, n, salts) => {
+                let salt = partita_engine::shuffle::Salt::all(salts);
+                self.shuffle(flow, name, Partitioner::Salted { keys: exprs, n, salt })
+            }
+            Partitioning::Range(_, n) => {
+                let descending = vec![false; exprs.len()];
+                self.shuffle_by_range(flow, name, exprs, descending, false, n)
+            }
+        };
+        flow.ordered = true;
+        Ok(flow)
+    }
+
+    fn joined(&mut self, join: Join, order: bool) -> PolarsResult<Flow> {
+        use JoinType::AsOf;
+        let args = &join.options.args;
+        let (keeps_left, keeps_right) = match args.maintain_order {
+            MaintainOrderJoin::None => (false, false),
+            MaintainOrderJoin::Left => (true, false),
+            MaintainOrderJoin::Right => (false, true),
+            MaintainOrderJoin::LeftRight | MaintainOrderJoin::RightLeft => (true, true),
+        };
+        let sorted = matches!(args.how, AsOf(_));
+        let mut left = self.cut(join.left, keeps_left || sorted || order)?;
+        let right = self.cut(join.right, keeps_right || sorted)?;
+        let advice = std::mem::take(&mut left.advice);
+        let n = self.settings.shuffle_partitions;
+        let meeting = self.meeting(&join, &left, &right, advice.strategy.unwrap_or_default());
+        if left.alone() && right.alone() && !matches!(meeting, Meeting::BroadcastRight | Meeting::BroadcastLeft) {
+            return Ok(self.meet(join, left, right, "join"));
+        }
+        Ok(match meeting {
+            Meeting::Gather => {
+                let (left, right) = (self.gather(left, "join"), self.gather(right, "join"));
+                self.meet(join, left, right, "join")
+            }
+            Meeting::BroadcastRight => {
+                let right = self.broadcast(right, left.partitions());
+                let (placed, ordered, splits) = (left.placed.clone(), left.ordered, left.splits.clone());
+                let mut flow = self.meet(join, left, right, "join: broadcast");
+                flow.placed = placed;
+                flow.placed.keep(&self.names(flow.top));
+                (flow.ordered, flow.splits) = (ordered, splits);
+                flow
+            }
+            Meeting::BroadcastLeft => {
+                let left = self.broadcast(left, right.partitions());
+                let splits = right.splits.clone();
+                let mut flow = self.meet(join, left, right, "join: broadcast left");
+                flow.splits = splits;
+                flow
+            }
+            Meeting::Salted(salts) => {
+                let (left, right) = self.shuffle_salted(left, right, &join, n, salts);
+                self.meet(join, left, right, "join")
+            }
+            Meeting::Shuffle => self.shuffled(join, left, right, n),
+        })
+    }
+
+    fn meeting(&self, join: &Join, left: &Flow, right: &Flow, strategy: JoinStrategy) -> Meeting {
+        use JoinType::{Anti, AsOf, Cross, Full, IEJoin, Inner, Left, Range, Right, Semi};
+        let args = &join.options.args;
+        let (on_left, on_right) = match &args.how {
+            Inner | Cross | IEJoin | Range => (true, true),
+            Left | Semi | Anti => (false, true),
+            Right => (true, false),
+            Full | AsOf(_) => (false, false),
+        };
+        let keyless = matches!(args.how, Cross | IEJoin | Range) || join.left_on.is_empty();
+        let order_left = matches!(args.maintain_order, MaintainOrderJoin::Left | MaintainOrderJoin::LeftRight);
+        if args.maintain_order != MaintainOrderJoin::None {
+            return if order_left && on_right && left.ordered && args.validation == JoinValidation::ManyToMany {
+                Meeting::BroadcastRight
+            } else {
+                Meeting::Gather
+            };
+        }
+        if keyless && !matches!(args.how, AsOf(_)) {
+            return if on_right { Meeting::BroadcastRight } else { Meeting::Gather };
+        }
+        if let AsOf(options) = &args.how {
+            return match (&options.left_by, &options.right_by) {
+                (Some(_), Some(_)) => Meeting::Shuffle,
+                _ => Meeting::Gather,
+            };
+        }
+        match strategy {
+            JoinStrategy::Broadcast if on_right => return Meeting::BroadcastRight,
+            JoinStrategy::Shuffle => return Meeting::Shuffle,
+            JoinStrategy::Salted(salts) if on_right => return Meeting::Salted(salts),
+            JoinStrategy::Auto | JoinStrategy::Broadcast | JoinStrategy::Salted(_) => {}
+        }
+        // A number of matches per row can only be checked where all rows of a key are.
+        if args.validation != JoinValidation::ManyToMany {
+            return Meeting::Shuffle;
+        }
+        let small = |flow: &Flow| flow.size.bytes.filter(|bytes| *bytes <= self.settings.broadcast_threshold);
+        let less = |one: usize, other: Option<usize>| other.is_none_or(|other| one <= other);
+        match (small(left).filter(|_| on_left), small(right).filter(|_| on_right)) {
+            (_, Some(bytes)) if !on_left || less(bytes, left.size.bytes) => Meeting::BroadcastRight,
+            (Some(_), _) => Meeting::BroadcastLeft,
+            (None, Some(_)) => Meeting::BroadcastRight,
+            (None, None) => Meeting::Shuffle,
+        }
+    }
+
+    /// The join node over two flows whose partitions belong together.
+    fn meet(&mut self, join: Join, left: Flow, right: Flow, name: &str) -> Flow {
+        let (one, other) = (left.size, right.size);
+        let mut flow = self.combine(vec![left, right], join.ir, name);
+        let how = &join.options.args.how;
+        flow.size = match how {
+            JoinType::Semi | JoinType::Anti => one,
+            _ => Size { rows: None, bytes: None },
+        };
+        // A join with unique keys has at most as many rows as the larger side; that is a guess, so it is
+        // not used as a bound.
+        let _ = other;
+        flow.ordered = true;
+        flow
+    }
+
+    /// Shuffles the sides that are not yet placed by the keys.
+    fn shuffled(&mut self, join: Join, left: Flow, right: Flow, n: usize) -> PolarsResult<Flow> {
+        let (mut left_keys, mut right_keys) = (nodes(&join.left_on), nodes(&join.right_on));
+        if let JoinType::AsOf(options) = &join.options.args.how {
+            let columns = |names: &Option<Vec<PlSmallStr>>, cutter: &mut Self| -> Vec<Node> {
+                let add = |name: &PlSmallStr| cutter.exprs.add(polars_plan::plans::AExpr::Column(name.clone()));
+                names.iter().flatten().map(add).collect()
+            };
+            left_keys = columns(&options.left_by, self);
+            right_keys = columns(&options.right_by, self);
+        }
+        let (left_columns, right_columns) = (self.columns(&left_keys), self.columns(&right_keys));
+        let placed = |flow: &Flow, columns: &Option<Vec<PlSmallStr>>| {
+            if flow.alone() { None } else { flow.placed.positions(columns.as_deref()?) }
+        };
+        let both = left_columns.is_some() && right_columns.is_some();
+        let (on_left, on_right) = (
+            placed(&left, &left_columns).filter(|_| both),
+            placed(&right, &right_columns).filter(|_| both),
+        );
+        let pick = |keys: &[Node], positions: &[usize]| positions.iter().map(|at| keys[*at]).collect::<Vec<_>>();
+        let (left, right, used) = match (on_left, on_right) {
+            (Some(one), Some(other)) if one == other && left.partitions() == right.partitions() => {
+                (left, right, one)
+            }
+            (Some(one), _) => {
+                let n = left.partitions();
+                let right = self.by_hash(right, &pick(&right_keys, &one), n);
+                (left, right, one)
+            }
+            (None, Some(other)) => {
+                let n = right.partitions();
+                let left = self.by_hash(left, &pick(&left_keys, &other), n);
+                (left, right, other)
+            }
+            (None, None) => {
+                let (left, right) = (self.by_hash(left, &left_keys, n), self.by_hash(right, &right_keys, n));
+                let all = (0..left_keys.len()).collect();
+                (left, right, all)
+            }
+        };
+        let how = join.options.args.how.clone();
+        let mut splits = Vec::new();
+        if matches!(how, JoinType::Inner | JoinType::Left | JoinType::Semi | JoinType::Anti) {
+            splits.extend(&left.splits);
+        }
+        if matches!(how, JoinType::Inner | JoinType::Right) {
+            splits.extend(&right.splits);
+        }
+        let mut flow = self.meet(join, left, right, "join");
+        flow.splits = splits;
+        if both {
+            let columns = |columns: Option<Vec<PlSmallStr>>| pick_names(columns, &used);
+            let (one, other) = (columns(left_columns), columns(right_columns));
+            let left_side = !matches!(how, JoinType::Right | JoinType::Full);
+            let names = self.names(flow.top);
+            flow.placed = match how {
+                JoinType::Full => Placement::default(),
+                _ if left_side => Placement::by(one.clone()),
+                _ => Placement::by(other.clone()),
+            };
+            // An inner join's keys are equal, under whichever name they are left.
+            if matches!(how, JoinType::Inner) {
+                for (one, other) in one.iter().zip(&other).filter(|(one, other)| one != other) {
+                    let only_right = !one_side_has(&self.names_of_left(flow.top), other);
+                    if only_right && names.contains(other) {
+                        flow.placed.also(one, other.clone());
+                    }
+                }
+            }
+            flow.placed.keep(&names);
+        }
+        Ok(flow)
+    }
+
+    fn by_hash(&mut self, flow: Flow, keys: &[Node], n: usize) -> Flow {
+        let partitioner = Partitioner::Hash { keys: self.expressions(keys), n };
+        self.shuffle(flow, "shuffle by hash", partitioner)
+    }
+
+    fn names(&self, node: Node) -> Vec<PlSmallStr> {
+        self.schema(node).iter_names_cloned().collect()
+    }
+
+    fn names_of_left(&self, join: Node) -> Vec<PlSmallStr> {
+        match self.ir.get(join) {
+            IR::Join { input_left, .. } => self.names(*input_left),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Shuffles both sides of a join by their keys. The left's hot keys, found by a sample, are spread
+    /// over several partitions each, and the right rows of those keys are copied to all of them.
+    fn shuffle_salted(&mut self, left: Flow, right: Flow, join: &Join, n: usize, salts: usize) -> (Flow, Flow) {
+        let left_on = self.expressions(&nodes(&join.left_on));
+        let right_on = self.expressions(&nodes(&join.right_on));
+        let sample = Sink::Sample { by: left_on.clone(), rows: SAMPLE_ROWS };
+        let sample = self.stage(&left, Some("sample"), sample);
+        let mut side = |cutter: &mut Self, flow: Flow, keys: Vec<Expr>, copied: bool, why: &str| {
+            let id = (cutter.stages.next_shuffle)();
+            let sink = Sink::SaltedShuffle { id, sample, keys, n, salts, copied };
+            let stage = cutter.stage(&flow, Some(why), sink);
+            cutter.stages.list[stage].after.push(sample);
+            cutter.after_shuffle(&flow, id, n, stage)
+        };
+        let left = side(self, left, left_on, false, "shuffle by hash, salted");
+        let right = side(self, right, right_on, true, "shuffle by hash, copied");
+        (left, right)
+    }
+}
+
+fn one_side_has(names: &[PlSmallStr], name: &PlSmallStr) -> bool {
+    names.contains(name)
+}
+
+fn pick_names(columns: Option<Vec<PlSmallStr>>, positions: &[usize]) -> Vec<PlSmallStr> {
+    let columns = columns.unwrap_or_default();
+    positions.iter().filter_map(|at| columns.get(*at).cloned()).collect()
+}

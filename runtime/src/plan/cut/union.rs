@@ -1,0 +1,85 @@
+//! Several datasets as one: their rows one after the other, or side by side.
+
+use partita_engine::task::Input;
+use polars::polars_utils::arena::Node;
+use polars::prelude::*;
+use polars_plan::dsl::JoinOptionsIR;
+use polars_plan::plans::{IR, is_scalar_ae};
+
+use super::Cutter;
+use super::flow::Flow;
+use super::size::Size;
+
+impl Cutter<'_, '_> {
+    pub(super) fn union(&mut self, ir: IR, order: bool) -> PolarsResult<Flow> {
+        let IR::Union { inputs, options } = &ir else { return self.whole(ir) };
+        let schema = self.schema(inputs[0]);
+        let (mut tasks, mut after, mut size, mut ordered): (Vec<Input>, _, _, _) =
+            (Vec::new(), Vec::new(), Size { rows: Some(0), bytes: Some(0) }, true);
+        for input in inputs {
+            let flow = self.cut(*input, order || options.slice.is_some())?;
+            tasks.extend(self.seal(&flow));
+            after.extend(flow.after);
+            size = size + flow.size;
+            ordered &= flow.ordered;
+        }
+        let mut flow = self.begin(tasks, &schema, "union");
+        (flow.after, flow.size, flow.ordered) = (after, size, ordered);
+        match options.slice {
+            Some((offset, len)) => self.slice(flow, offset, len),
+            None => Ok(flow),
+        }
+    }
+
+    /// Columns side by side. What is one row, such as the result of a subquery, is broadcast to the rows
+    /// of the others; otherwise rows are matched by number, in one partition.
+    pub(super) fn hconcat(&mut self, ir: IR, order: bool) -> PolarsResult<Flow> {
+        let IR::HConcat { inputs, schema, .. } = &ir else { return self.whole(ir) };
+        let single: Vec<bool> = inputs.iter().map(|input| self.is_one_row(*input)).collect();
+        let many = single.iter().filter(|single| !**single).count();
+        if many != 1 {
+            return self.whole(ir);
+        }
+        let (inputs, schema) = (inputs.clone(), schema.clone());
+        let rows = single.iter().position(|single| !single).unwrap_or(0);
+        let mut flow = self.cut(inputs[rows], order)?;
+        for (at, input) in inputs.iter().enumerate().filter(|(at, _)| *at != rows) {
+            let one = self.cut(*input, false)?;
+            let one = self.broadcast(one, flow.partitions());
+            let columns: Schema =
+                self.schema(flow.top).iter().chain(self.schema(one.top).iter()).map(|(n, t)| (n.clone(), t.clone())).collect();
+            let cross = IR::Join {
+                input_left: flow.top,
+                input_right: one.top,
+                schema: columns.into(),
+                left_on: Vec::new(),
+                right_on: Vec::new(),
+                options: JoinOptionsIR {
+                    allow_parallel: false,
+                    force_parallel: false,
+                    args: JoinArgs::new(JoinType::Cross),
+                    options: None,
+                }
+                .into(),
+            };
+            let (placed, ordered, size) = (flow.placed.clone(), flow.ordered, flow.size);
+            let _ = at;
+            flow = self.combine(vec![flow, one], cross, "subquery");
+            (flow.placed, flow.ordered, flow.size) = (placed, ordered, size);
+        }
+        let input = flow.top;
+        Ok(self.push(flow, IR::SimpleProjection { input, columns: schema }, None))
+    }
+
+    /// Whether a node has exactly one row, whatever is below it.
+    fn is_one_row(&self, node: Node) -> bool {
+        match self.ir.get(node) {
+            IR::Select { expr, .. } => {
+                !expr.is_empty() && expr.iter().all(|expr| is_scalar_ae(expr.node(), &self.exprs))
+            }
+            IR::SimpleProjection { input, .. } => self.is_one_row(*input),
+            IR::HStack { input, .. } => self.is_one_row(*input),
+            _ => false,
+        }
+    }
+}

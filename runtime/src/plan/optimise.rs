@@ -1,0 +1,46 @@
+//! Calls Polars' optimiser on the plan of a whole query.
+
+use polars::polars_utils::arena::{Arena, Node};
+use polars::prelude::*;
+use polars_plan::plans::{AExpr, IR, IRFunctionExpr, IRPlan};
+
+/// What Polars may do to a plan that is cut into stages. A `group_by` or join on a column of folders stays
+/// one step instead of up to 64 plans, and equal parts are found among the stages instead.
+pub(super) fn flags() -> OptFlags {
+    OptFlags::default() & !OptFlags::PARTITION_HIVE & !OptFlags::COMM_SUBPLAN_ELIM
+}
+
+/// The optimised plan.
+///
+/// # Errors
+/// Polars' own.
+pub(super) fn optimised(plan: LazyFrame) -> PolarsResult<IRPlan> {
+    let (mut lp_arena, mut expr_arena) = (Arena::new(), Arena::new());
+    let lp_top = into(plan, &mut lp_arena, &mut expr_arena)?;
+    Ok(IRPlan { lp_top, lp_arena, expr_arena })
+}
+
+/// Optimises a plan and adds it to arenas that may have others.
+///
+/// # Errors
+/// Polars' own.
+pub(super) fn into(
+    plan: LazyFrame,
+    lp_arena: &mut Arena<IR>,
+    expr_arena: &mut Arena<AExpr>,
+) -> PolarsResult<Node> {
+    let known = expr_arena.len();
+    let top = plan.with_optimizations(flags()).optimize(lp_arena, expr_arena)?;
+    without_dynamic_predicates(expr_arena, known);
+    Ok(top)
+}
+
+/// A sort with a limit leaves a predicate in its scan that only the streaming engine sets while it sorts.
+/// Elsewhere it is always true, and it cannot be turned back into an expression.
+fn without_dynamic_predicates(exprs: &mut Arena<AExpr>, from: usize) {
+    for node in (from..exprs.len()).map(Node) {
+        if let AExpr::Function { function: IRFunctionExpr::DynamicPred { .. }, .. } = exprs.get(node) {
+            exprs.replace(node, AExpr::Literal(Scalar::from(true).into()));
+        }
+    }
+}
