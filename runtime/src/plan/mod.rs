@@ -5,7 +5,9 @@
 
 pub mod aggregate;
 mod cut;
+mod estimate;
 pub(crate) mod explain;
+mod join_order;
 pub(crate) mod leaf;
 pub(crate) mod leaves;
 pub(crate) mod marker;
@@ -20,7 +22,7 @@ use partita_engine::cache::CacheLease;
 use partita_engine::shuffle::MAX_PARTITIONS;
 use polars::prelude::*;
 
-pub(crate) use self::cut::{Want, partitions_of, stages_of};
+pub(crate) use self::cut::{Planning, Want, partitions_of, stages_of};
 use crate::error::{PartitaError, Result};
 
 /// What a dataset will compute. Immutable and shared: two datasets built from a third share its plan.
@@ -42,6 +44,10 @@ pub(crate) struct Settings {
     pub shuffle_partitions: usize,
     /// The largest side of a join, in bytes, that is broadcast automatically.
     pub broadcast_threshold: usize,
+    /// Whether the bytes that stages leave decide how the next ones work.
+    pub adaptive: bool,
+    /// Whether inner joins are put in another order than written.
+    pub join_reorder: bool,
 }
 
 /// How a `repartition` assigns rows to partitions.

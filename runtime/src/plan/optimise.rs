@@ -2,7 +2,10 @@
 
 use polars::polars_utils::arena::{Arena, Node};
 use polars::prelude::*;
-use polars_plan::plans::{AExpr, IR, IRFunctionExpr, IRPlan};
+use polars_mem_engine::scan_predicate::functions::apply_scan_predicate_to_scan_ir;
+use polars_plan::plans::{AExpr, IR, IRFunctionExpr, IRPlan, optimize};
+
+use super::join_order;
 
 /// What Polars may do to a plan that is cut into stages. A `group_by` or join on a column of folders stays
 /// one step instead of up to 64 plans, and equal parts are found among the stages instead.
@@ -31,6 +34,26 @@ pub(super) fn into(
 ) -> PolarsResult<Node> {
     let known = expr_arena.len();
     let top = plan.with_optimizations(flags()).optimize(lp_arena, expr_arena)?;
+    without_dynamic_predicates(expr_arena, known);
+    Ok(top)
+}
+
+/// Puts inner joins in a better order, if there is one.
+///
+/// # Errors
+/// Polars' own.
+pub(super) fn ordered(
+    top: Node,
+    lp_arena: &mut Arena<IR>,
+    expr_arena: &mut Arena<AExpr>,
+) -> PolarsResult<Node> {
+    if !join_order::reorder(top, lp_arena, expr_arena) {
+        return Ok(top);
+    }
+    // The new joins keep all columns; those that nobody reads go again.
+    let known = expr_arena.len();
+    let scans = apply_scan_predicate_to_scan_ir;
+    let top = optimize(top, flags(), lp_arena, expr_arena, &mut Vec::new(), scans)?;
     without_dynamic_predicates(expr_arena, known);
     Ok(top)
 }

@@ -82,9 +82,15 @@ impl Sink {
     }
 }
 
-/// The stages of a job, each after those it reads. The last one produces the result.
+/// The stages of a job, each after those it reads. The last one produces the result, unless there are more
+/// to come.
 pub(crate) struct PhysicalPlan {
     pub stages: Vec<Stage>,
     /// The number of broadcasts that the stages create.
     pub broadcasts: usize,
+    /// Of the last stage's rows, one partition after the other, only these are wanted: the number left out and
+    /// the number taken. Its partitions need not all be computed.
+    pub limit: Option<(usize, usize)>,
+    /// The stage whose output must be measured before more stages can be planned.
+    pub waits: Option<usize>,
 }

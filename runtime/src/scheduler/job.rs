@@ -15,6 +15,7 @@ use super::order::Order;
 use super::skew;
 use super::speculation::Speculation;
 use super::stage::{StageState, TaskState};
+use super::stepwise::Stepwise;
 use super::{Action, JobResult, Scheduler};
 use crate::cancel::Interrupts;
 use crate::error::{PartitaError, Result};
@@ -55,7 +56,7 @@ impl From<PartitaError> for Failure {
 pub(super) struct Job<'a> {
     pub(super) id: JobId,
     name: &'a str,
-    pub(super) next_shuffle: &'a dyn Fn() -> ShuffleId,
+    pub(super) planned: Stepwise<'a>,
     pub(super) engine: &'a dyn Engine,
     pub(super) events: &'a EventBus,
     interrupts: &'a Interrupts,
@@ -64,7 +65,7 @@ pub(super) struct Job<'a> {
     pub(super) stages: Vec<StageState>,
     /// What may differ if a stage's tasks are run again. Computed when it is needed.
     pub(super) orders: OnceCell<Vec<Order>>,
-    broadcasts: Arc<Vec<DataFrame>>,
+    pub(super) broadcasts: Arc<Vec<DataFrame>>,
     /// The hashes of hot keys, by the stage that took the sample.
     hot: HashMap<usize, Vec<u64>>,
     cancelled: Arc<AtomicBool>,
@@ -82,7 +83,7 @@ impl<'a> Job<'a> {
         id: JobId,
         name: &'a str,
         scheduler: &'a Scheduler,
-        next_shuffle: &'a dyn Fn() -> ShuffleId,
+        planned: Stepwise<'a>,
         plan: PhysicalPlan,
         action: Action,
     ) -> Self {
@@ -91,7 +92,7 @@ impl<'a> Job<'a> {
         Self {
             id,
             name,
-            next_shuffle,
+            planned,
             engine: &*scheduler.engine,
             events: &scheduler.events,
             interrupts: &scheduler.interrupts,
@@ -131,14 +132,22 @@ impl<'a> Job<'a> {
         outcome?;
         let mut last = self.stages.pop().unwrap_or_default();
         let (count, parts) = (last.count(), std::mem::take(&mut last.parts));
-        let frames = skew::together(last.take_frames(), &parts).map_err(PartitaError::from)?;
+        let mut frames = skew::together(last.take_frames(), &parts).map_err(PartitaError::from)?;
+        if let Some((offset, len)) = self.plan.limit {
+            let mut rest = frames.into_iter();
+            let mut rows = rest.next().unwrap_or_default();
+            for frame in rest {
+                rows.vstack_mut(&frame).map_err(PartitaError::from)?;
+            }
+            frames = vec![rows.slice(offset as i64, len)];
+        }
         Ok(JobResult { job, count, frames })
     }
 
     fn run_stages(&mut self) -> Result<(), Failure> {
         let token = self.interrupts.token();
         self.submit_ready()?;
-        while !self.stages.last().is_none_or(|last| last.finished) {
+        while self.plan.waits.is_some() || !self.stages.last().is_none_or(|last| last.finished) {
             if token.is_cancelled() {
                 return Err(PartitaError::Cancelled { job: self.id.0 }.into());
             }
@@ -230,11 +239,34 @@ impl<'a> Job<'a> {
         }
         let state = &mut self.stages[stage.0];
         state.left -= 1;
-        if state.left == 0 {
+        if let Some((offset, len)) = self.plan.limit.filter(|_| self.is_last(stage)) {
+            self.limited(stage, offset.saturating_add(len));
+        }
+        if self.stages[stage.0].left == 0 {
             self.finish_stage(stage)?;
+            self.submit_ready()?;
+        } else if self.stages[stage.0].waits() {
             self.submit_ready()?;
         }
         Ok(())
+    }
+
+    /// A task of a stage of which only the first rows are wanted is done: either there are enough, or more
+    /// partitions are asked, four times as many each time.
+    fn limited(&mut self, stage: StageId, rows: usize) {
+        let state = &mut self.stages[stage.0];
+        if state.first_rows() >= rows {
+            state.left = 0;
+            state.pending.clear();
+            state.spare.clear();
+            for partition in (0..state.tasks.len()).map(PartitionId) {
+                self.give_up(stage, partition, "there are enough rows");
+            }
+        } else if state.pending.is_empty() && !state.tasks.iter().any(TaskState::is_live) {
+            let done = state.tasks.len() - state.left;
+            let next = (done * 3).max(1).min(state.spare.len());
+            state.pending = state.spare.drain(..next).collect();
+        }
     }
 
     /// Cancels the attempts of a task that are queued or running.
@@ -260,8 +292,10 @@ impl<'a> Job<'a> {
 
     /// Queues every task that can run. Repeats this as long as empty stages end at once.
     pub(super) fn submit_ready(&mut self) -> Result<()> {
+        self.plan_on()?;
         while let Some(stage) = self.next_ready() {
             self.submit(stage)?;
+            self.plan_on()?;
         }
         Ok(())
     }
@@ -280,6 +314,9 @@ impl<'a> Job<'a> {
                 self.engine.open_shuffle(*id, self.sender.clone());
             }
             self.stages[stage.0].begin(tasks, output);
+            if self.is_last(stage) && self.plan.limit.is_some() {
+                self.stages[stage.0].hold_back(self.engine.slots().max(1));
+            }
             let name = self.plan.stages[stage.0].name.clone();
             self.events.emit(Event::StageSubmitted { job, stage, name, tasks, at });
         } else if let Some((tasks, cause)) = self.stages[stage.0].lost.take() {
@@ -298,7 +335,7 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn is_last(&self, stage: StageId) -> bool {
-        stage.0 + 1 == self.stages.len()
+        self.plan.waits.is_none() && stage.0 + 1 == self.stages.len()
     }
 
     /// The next attempt of a task.

@@ -58,7 +58,10 @@ impl Job<'_> {
     /// readers are all done is not needed; it is run again only if they are.
     pub(super) fn next_ready(&self) -> Option<StageId> {
         let mut needed = vec![false; self.stages.len()];
-        *needed.last_mut()? = true;
+        match self.plan.waits {
+            Some(stage) => *needed.get_mut(stage)? = true,
+            None => *needed.last_mut()? = true,
+        }
         for (index, stage) in self.plan.stages.iter().enumerate().rev() {
             if needed[index] && !self.stages[index].finished {
                 stage.after.iter().for_each(|&before| needed[before] = true);
@@ -101,7 +104,7 @@ impl Job<'_> {
     /// blocks to the new ones.
     fn renew_shuffle(&mut self, stage: StageId) {
         let Some(Output::Shuffle { id, .. }) = &mut self.stages[stage.0].output else { return };
-        let (old, new) = (*id, (self.next_shuffle)());
+        let (old, new) = (*id, self.planned.next_shuffle());
         *id = new;
         self.plan.stages[stage.0].sink.set_shuffle(new);
         for later in &mut self.plan.stages[stage.0 + 1..] {

@@ -5,7 +5,7 @@
 //!
 //! `job` is the loop that receives the engine's events; `stage` is its state; `attempts` decides what a
 //! failed attempt means; `lineage` reruns what is lost, and `order` decides when that takes whole stages;
-//! `speculation` gives slow tasks a copy; `skew` splits hot partitions into several tasks.
+//! `stepwise` plans on when a stage has been measured; `speculation` gives slow tasks a copy; `skew` splits hot partitions into several tasks.
 
 mod attempts;
 mod job;
@@ -14,6 +14,7 @@ mod order;
 mod skew;
 mod speculation;
 mod stage;
+mod stepwise;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,8 @@ use polars::prelude::DataFrame;
 use crate::cancel::Interrupts;
 use crate::error::{PartitaError, Result};
 use crate::events::EventBus;
-use crate::plan::{Plan, Settings, Want, stages_of};
+use self::stepwise::Stepwise;
+use crate::plan::{Plan, Planning, Settings, Want};
 
 /// What an action wants of the last stage's rows.
 #[derive(Clone)]
@@ -113,10 +115,16 @@ impl Scheduler {
         kept: &dyn Fn(CacheId) -> usize,
     ) -> Result<JobResult, job::Failure> {
         let id = JobId(self.next_job.fetch_add(1, Ordering::Relaxed));
+        let want = match action {
+            Action::Collect => Want::First,
+            Action::Count => Want::Count,
+            Action::Parquet(_) => Want::Rows,
+        };
+        let planning = Planning::new(plan, want, settings).map_err(PartitaError::from)?;
         let next_shuffle = || self.next_shuffle();
-        let want = if matches!(action, Action::Count) { Want::Count } else { Want::Rows };
-        let plan = stages_of(plan, want, settings, &next_shuffle, kept).map_err(PartitaError::from)?;
-        job::Job::new(id, name, self, &next_shuffle, plan, action).run()
+        let mut stepwise = Stepwise::new(planning, kept, &next_shuffle);
+        let plan = stepwise.plan().map_err(PartitaError::from)?;
+        job::Job::new(id, name, self, stepwise, plan, action).run()
     }
 
     /// A new shuffle id.

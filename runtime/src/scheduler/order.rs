@@ -196,9 +196,8 @@ fn varies(expr: &AExpr) -> bool {
         AExpr::Over { mapping: WindowMapping::Explode, .. }
         | AExpr::Agg(IRAggExpr::Implode { maintain_order: false, .. }) => true,
         AExpr::Function { function, .. } => match function {
-            IRFunctionExpr::Random { seed, .. } | IRFunctionExpr::ListExpr(IRListFunction::Sample { seed, .. }) => {
-                seed.is_none()
-            }
+            IRFunctionExpr::Random { seed, .. }
+            | IRFunctionExpr::ListExpr(IRListFunction::Sample { seed, .. }) => seed.is_none(),
             IRFunctionExpr::Rank { options, seed } => {
                 matches!(options.method, RankMethod::Random) && seed.is_none()
             }
@@ -242,9 +241,9 @@ fn ignores_order(root: Node, exprs: &Arena<AExpr>, in_group: bool) -> bool {
 fn push_kept(mut node: Node, exprs: &Arena<AExpr>, kept: &mut UnitVec<Node>) {
     loop {
         match exprs.get(node) {
-            AExpr::Function { input, function: IRFunctionExpr::DropNulls | IRFunctionExpr::DropNans, .. }
-                if input.len() == 1 =>
-            {
+            AExpr::Function {
+                input, function: IRFunctionExpr::DropNulls | IRFunctionExpr::DropNans, ..
+            } if input.len() == 1 => {
                 node = input[0].node();
             }
             AExpr::Filter { input, by } => {
@@ -303,7 +302,11 @@ mod tests {
 
     /// What stays the same of a plan's result over two inputs of which this much stays the same.
     fn order(rows: Order, plan: impl Fn(LazyFrame, LazyFrame) -> LazyFrame) -> Order {
-        let fields = [("k", DataType::Int64), ("v", DataType::Float64), ("l", DataType::List(Box::new(DataType::Int64)))];
+        let fields = [
+            ("k", DataType::Int64),
+            ("v", DataType::Float64),
+            ("l", DataType::List(Box::new(DataType::Int64))),
+        ];
         let schema = Arc::new(Schema::from_iter(fields.map(|(name, dtype)| Field::new(name.into(), dtype))));
         let holes = [Arc::new(Hole::new()), Arc::new(Hole::new())];
         let [left, right] = &holes;
@@ -326,10 +329,13 @@ mod tests {
         assert_eq!(orders(|lf, _| lf.filter(col("v").gt(lit(0.0)))), (Same, Shuffled));
         assert_eq!(orders(|lf, _| lf.with_columns([(col("v") + col("k")).alias("s")])), (Same, Shuffled));
         assert_eq!(orders(|lf, _| lf.select([col("v") / col("v").sum()])), (Same, Shuffled));
-        assert_eq!(orders(|lf, _| lf.explode(by_name(["l"], true, false), ExplodeOptions {
-            empty_as_null: true,
-            keep_nulls: true,
-        })), (Same, Shuffled));
+        assert_eq!(
+            orders(|lf, _| lf.explode(
+                by_name(["l"], true, false),
+                ExplodeOptions { empty_as_null: true, keep_nulls: true }
+            )),
+            (Same, Shuffled)
+        );
         assert_eq!(orders(|lf, _| lf.sort(["v"], SortMultipleOptions::default())), (Same, Shuffled));
         assert_eq!(orders(|lf, other| concat([lf, other], UnionArgs::default()).unwrap()), (Same, Shuffled));
     }
@@ -341,7 +347,10 @@ mod tests {
         assert_eq!(orders(|lf, _| lf.with_row_index("i", None)), (Same, Varies));
         assert_eq!(orders(|lf, _| lf.with_columns([col("v").cum_sum(false)])), (Same, Varies));
         assert_eq!(orders(|lf, _| lf.with_columns([col("v").shift(lit(1))])), (Same, Varies));
-        assert_eq!(orders(|lf, _| lf.with_columns([col("v").sum().over([col("k")]).unwrap()])), (Same, Varies));
+        assert_eq!(
+            orders(|lf, _| lf.with_columns([col("v").sum().over([col("k")]).unwrap()])),
+            (Same, Varies)
+        );
     }
 
     #[test]

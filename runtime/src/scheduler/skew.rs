@@ -93,7 +93,10 @@ fn splittable(input: &Input) -> Vec<Read> {
     };
     match input {
         Input::Fragment { fragment, inputs } => {
-            fragment.splits().iter().filter_map(|&at| read(inputs.get(at)?, at)).collect()
+            // In a plan that reads an input twice, a part of it would only meet itself.
+            let once = |at: &usize| fragment.holes().iter().filter(|(_, input)| input == at).count() == 1;
+            let splits = fragment.splits().iter().copied().filter(once);
+            splits.filter_map(|at| read(inputs.get(at)?, at)).collect()
         }
         input => read(input, 0).into_iter().collect(),
     }
@@ -152,7 +155,55 @@ pub(super) fn together(frames: Vec<DataFrame>, parts: &[usize]) -> PolarsResult<
 
 #[cfg(test)]
 mod tests {
+    use partita_engine::task::fragment::{Fragment, Hole};
+    use polars::prelude::*;
+
     use super::*;
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::from_iter([Field::new("id".into(), DataType::Int64)]))
+    }
+
+    fn read(maps: Option<Range<usize>>) -> Input {
+        Input::Shuffle { id: ShuffleId(5), partition: 2, maps, schema: schema() }
+    }
+
+    /// A join of the inputs at two positions.
+    fn joined(positions: [usize; 2], splits: Vec<usize>, inputs: Vec<Input>) -> Input {
+        let holes: Vec<Arc<Hole>> = inputs.iter().map(|_| Arc::new(Hole::new())).collect();
+        let [left, right] = positions.map(|at| holes[at].scan(&schema()));
+        let plan = left.inner_join(right, col("id"), col("id")).with_comm_subplan_elim(false);
+        let plan = plan.to_alp_optimized().unwrap();
+        let numbers: Vec<u64> = holes.iter().map(|hole| hole.number()).collect();
+        let fragment = Fragment::new(plan.lp_top, &plan.lp_arena, &plan.expr_arena, &numbers);
+        Input::Fragment { fragment: Arc::new(fragment.with_splits(splits)), inputs }
+    }
+
+    fn places(input: &Input) -> Vec<usize> {
+        splittable(input).iter().map(|read| read.at).collect()
+    }
+
+    #[test]
+    fn only_whole_reads_that_a_plan_allows_to_split_are_split() {
+        assert_eq!(places(&read(None)), [0]);
+        assert!(places(&read(Some(0..1))).is_empty());
+        let both = || vec![read(None), read(None)];
+        assert_eq!(places(&joined([0, 1], vec![0, 1], both())), [0, 1]);
+        assert_eq!(places(&joined([0, 1], vec![1], both())), [1]);
+        assert!(places(&joined([0, 1], vec![0], vec![Input::Lost, read(None)])).is_empty());
+        assert!(places(&joined([0, 0], vec![0], both())).is_empty(), "the plan reads it twice");
+    }
+
+    #[test]
+    fn a_part_reads_some_maps_on_one_side_of_a_join_with_itself() {
+        let mut input = joined([0, 1], vec![0, 1], vec![read(None), read(None)]);
+        read_only(&mut input, 1, 3..5);
+        let maps = input.below().iter().map(|input| match input {
+            Input::Shuffle { maps, .. } => maps.clone(),
+            _ => panic!("it was a shuffle"),
+        });
+        assert_eq!(maps.collect::<Vec<_>>(), [None, Some(3..5)]);
+    }
 
     #[test]
     fn ranges_hold_all_map_tasks_once_and_about_the_target_each() {

@@ -22,6 +22,8 @@ pub(super) struct StageState {
     pub left: usize,
     /// Partitions to be queued as soon as the earlier stages are finished.
     pub pending: Vec<PartitionId>,
+    /// Partitions that are computed only if the earlier ones are not enough.
+    pub spare: Vec<PartitionId>,
     /// How many of those were done before, and how their output was lost.
     pub lost: Option<(usize, String)>,
     /// For each task, the partition that it computes completely or in part; empty if each task has its
@@ -39,6 +41,20 @@ impl StageState {
         self.tasks.resize_with(tasks, TaskState::default);
         self.left = tasks;
         self.pending = (0..tasks).map(PartitionId).collect();
+    }
+
+    /// Queues only some partitions first, to see whether they are enough.
+    pub fn hold_back(&mut self, first: usize) {
+        self.spare = self.pending.split_off(first.min(self.pending.len()));
+    }
+
+    /// The rows of the first partitions, as far as all before them are done.
+    pub fn first_rows(&self) -> usize {
+        let frames = self.tasks.iter().map_while(|task| match &task.result {
+            Some(TaskResult::Frame(frame)) => Some(frame.height()),
+            _ => None,
+        });
+        frames.sum()
     }
 
     /// Whether some of its tasks wait to be queued.

@@ -12,7 +12,7 @@ pub use partita_engine::Worker;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -53,6 +53,8 @@ struct Inner {
     scheduler: Scheduler,
     shuffle_partitions: AtomicUsize,
     broadcast_threshold: AtomicUsize,
+    adaptive: AtomicBool,
+    join_reorder: AtomicBool,
     next_cache: AtomicU64,
     last_job: AtomicUsize,
     /// What SQL calls by name.
@@ -122,6 +124,8 @@ impl Session {
             scheduler: Scheduler::new(engine.clone(), events.clone(), host.interrupts().clone()),
             shuffle_partitions: AtomicUsize::new(AS_SLOTS),
             broadcast_threshold: AtomicUsize::new(SMALL),
+            adaptive: AtomicBool::new(true),
+            join_reorder: AtomicBool::new(true),
             next_cache: AtomicU64::new(0),
             last_job: AtomicUsize::new(NO_JOB),
             tables: Mutex::default(),
@@ -190,6 +194,30 @@ impl Session {
         self.inner.broadcast_threshold.store(bytes, Ordering::Relaxed);
     }
 
+    /// Whether the bytes that stages have left decide how the next ones work.
+    pub fn adaptive(&self) -> bool {
+        self.inner.adaptive.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether a join waits for its smaller side and broadcasts it if it turned out small, as Spark's
+    /// adaptive execution does. On by default. It applies to jobs that start from now on. The names of stages
+    /// say what was decided and from how many bytes.
+    pub fn set_adaptive(&self, on: bool) {
+        self.inner.adaptive.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether inner joins may be done in another order than written.
+    pub fn join_reorder(&self) -> bool {
+        self.inner.join_reorder.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether inner joins of three and more datasets may be done in another order than written, where
+    /// guesses from row counts and predicates say that far fewer rows are between them. On by default. It
+    /// applies to jobs that start from now on. Results do not change.
+    pub fn set_join_reorder(&self, on: bool) {
+        self.inner.join_reorder.store(on, Ordering::Relaxed);
+    }
+
     pub(crate) fn tables(&self) -> &Mutex<BTreeMap<String, Arc<Plan>>> {
         &self.inner.tables
     }
@@ -198,6 +226,8 @@ impl Session {
         Settings {
             shuffle_partitions: self.shuffle_partitions(),
             broadcast_threshold: self.broadcast_threshold(),
+            adaptive: self.adaptive(),
+            join_reorder: self.join_reorder(),
         }
     }
 

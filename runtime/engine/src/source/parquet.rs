@@ -175,6 +175,13 @@ impl ParquetFile {
         self.metadata.row_groups[group].total_byte_size() as u64
     }
 
+    /// The uncompressed bytes of these columns.
+    pub(super) fn unpacked_bytes_of(&self, group: usize, columns: &Schema) -> u64 {
+        let group = &self.metadata.row_groups[group];
+        let leaves = columns.iter_names().filter_map(|name| group.columns_idxs_under_root_iter(name)).flatten();
+        leaves.map(|&leaf| group.parquet_columns()[leaf].uncompressed_size().max(0) as u64).sum()
+    }
+
     pub(super) fn bytes(&self, group: usize) -> u64 {
         self.metadata.row_groups[group].compressed_size() as u64
     }
@@ -184,12 +191,16 @@ impl ParquetFile {
 fn is_supported(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as D;
     match dtype {
-        D::Null | D::Boolean | D::Float32 | D::Float64 | D::Date32 | D::Date64 | D::Duration(_) => true,
+        D::Null | D::Boolean | D::Float16 | D::Float32 | D::Float64 => true,
+        D::Date32 | D::Date64 | D::Time32(_) | D::Time64(_) | D::Duration(_) => true,
+        D::Decimal(..) => true,
         D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 => true,
         D::Utf8 | D::LargeUtf8 | D::Utf8View | D::Binary | D::LargeBinary | D::BinaryView => true,
         D::FixedSizeBinary(_) => true,
         D::Timestamp(_, zone) => TimeZone::opt_try_new(zone.clone()).is_ok(),
-        D::List(item) | D::LargeList(item) | D::Map(item, _) => is_supported(item.dtype()),
+        D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) | D::Map(item, _) => {
+            is_supported(item.dtype())
+        }
         D::Struct(fields) => fields.iter().all(|field| is_supported(field.dtype())),
         D::Dictionary(_, values, _) => is_supported(values),
         _ => false,

@@ -74,9 +74,15 @@ impl Piece {
         self.stretches.iter().map(|stretch| stretch.part().bytes).sum()
     }
 
-    /// The uncompressed bytes of all columns, if known without reading: only for Parquet.
-    pub fn unpacked_bytes(&self) -> Option<u64> {
-        self.stretches.iter().map(Stretch::unpacked_bytes).sum()
+    /// The uncompressed bytes of these columns, if known without reading: only for Parquet.
+    pub fn unpacked_bytes_of(&self, columns: &Schema) -> Option<u64> {
+        let of = |stretch: &Stretch| match stretch {
+            Stretch::RowGroups { file, groups } => {
+                Some(groups.clone().map(|group| file.unpacked_bytes_of(group, columns)).sum::<u64>())
+            }
+            Stretch::Records { .. } => None,
+        };
+        self.stretches.iter().map(of).sum()
     }
 
     /// A lazy frame over exactly the rows of this piece. When collected, it reads on the calling thread
@@ -174,15 +180,6 @@ impl fmt::Display for Piece {
 }
 
 impl Stretch {
-    fn unpacked_bytes(&self) -> Option<u64> {
-        match self {
-            Stretch::RowGroups { file, groups } => {
-                Some(groups.clone().map(|group| file.unpacked_bytes(group)).sum())
-            }
-            Stretch::Records { .. } => None,
-        }
-    }
-
     fn part(&self) -> Part {
         match self {
             Stretch::RowGroups { file, groups } => Part {

@@ -10,7 +10,7 @@ use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_plan::plans::{ArenaLpIter, IR};
 
-use super::Cutter;
+use super::{Cutter, Sealed};
 use super::placement::Placement;
 use super::size::Size;
 use crate::plan::marker::Advice;
@@ -55,14 +55,14 @@ impl Flow {
 
 impl Cutter<'_, '_> {
     pub(super) fn schema(&self, node: Node) -> SchemaRef {
-        self.ir.get(node).schema(&self.ir).into_owned()
+        self.planning.ir.get(node).schema(&self.planning.ir).into_owned()
     }
 
     /// A new flow over inputs whose rows have this schema.
     pub(super) fn begin(&mut self, inputs: Vec<Input>, schema: &SchemaRef, name: &str) -> Flow {
         let hole = Arc::new(Hole::new());
         Flow {
-            top: self.ir.add(hole.node(schema)),
+            top: self.planning.ir.add(hole.node(schema)),
             holes: vec![hole.number()],
             tasks: inputs.into_iter().map(|input| vec![input]).collect(),
             splits: Vec::new(),
@@ -77,7 +77,7 @@ impl Cutter<'_, '_> {
 
     /// Adds a node that needs no rows of other partitions.
     pub(super) fn push(&mut self, mut flow: Flow, ir: IR, name: Option<&str>) -> Flow {
-        flow.top = self.ir.add(on_one_core(ir.with_inputs([flow.top])));
+        flow.top = self.planning.ir.add(on_one_core(ir.with_inputs([flow.top])));
         flow.names.extend(name.map(str::to_owned));
         flow
     }
@@ -85,7 +85,7 @@ impl Cutter<'_, '_> {
     /// Adds a node with several inputs, whose partitions belong together by their numbers.
     pub(super) fn combine(&mut self, flows: Vec<Flow>, ir: IR, name: &str) -> Flow {
         let tops: Vec<Node> = flows.iter().map(|flow| flow.top).collect();
-        let top = self.ir.add(on_one_core(ir.with_inputs(tops)));
+        let top = self.planning.ir.add(on_one_core(ir.with_inputs(tops)));
         let mut flows = flows.into_iter();
         let mut all = flows.next().expect("a node with inputs");
         for flow in flows {
@@ -106,9 +106,13 @@ impl Cutter<'_, '_> {
 
     /// The inputs of the tasks, with the fragment closed.
     pub(super) fn seal(&self, flow: &Flow) -> Vec<Input> {
-        let bare = match self.ir.get(flow.top) {
-            scan @ IR::Scan { predicate: None, output_schema, file_info, .. } if flow.holes.len() == 1 => {
-                Hole::of(scan).is_some() && output_schema.as_ref().is_none_or(|out| **out == *file_info.schema)
+        let bare = match self.planning.ir.get(flow.top) {
+            scan @ IR::Scan { predicate: None, output_schema, file_info, unified_scan_args, .. }
+                if flow.holes.len() == 1 =>
+            {
+                unified_scan_args.pre_slice.is_none()
+                    && Hole::of(scan).is_some()
+                    && output_schema.as_ref().is_none_or(|out| **out == *file_info.schema)
             }
             _ => false,
         };
@@ -116,11 +120,17 @@ impl Cutter<'_, '_> {
             return flow.tasks.iter().filter_map(|task| task.first().cloned()).collect();
         }
         let position = |number: &u64| flow.holes.iter().position(|hole| hole == number);
-        let fragment = Fragment::new(flow.top, &self.ir, &self.exprs, &flow.holes)
+        let fragment = Fragment::new(flow.top, &self.planning.ir, &self.planning.exprs, &flow.holes)
             .with_splits(flow.splits.iter().filter_map(position).collect());
         let fragment = Arc::new(fragment);
         let seal = |inputs: &Vec<Input>| Input::Fragment { fragment: fragment.clone(), inputs: inputs.clone() };
         flow.tasks.iter().map(seal).collect()
+    }
+
+    /// The flow as the last one of its plan.
+    pub(super) fn close(&self, flow: Flow) -> Sealed {
+        let tasks = self.seal(&flow);
+        Sealed { tasks, names: flow.names, after: flow.after, ordered: flow.ordered }
     }
 
     /// Ends the flow with a stage.
@@ -218,24 +228,24 @@ impl Cutter<'_, '_> {
 
     /// Adds a plan that reads the flow through the hole with this number.
     pub(super) fn graft(&mut self, mut flow: Flow, plan: LazyFrame, hole: u64) -> PolarsResult<Flow> {
-        let top = optimise::into(plan, &mut self.ir, &mut self.exprs)?;
-        let nodes: Vec<Node> = self.ir.iter(top).map(|(node, _)| node).collect();
+        let top = optimise::into(plan, &mut self.planning.ir, &mut self.planning.exprs)?;
+        let nodes: Vec<Node> = self.planning.ir.iter(top).map(|(node, _)| node).collect();
         for node in nodes {
-            let ir = self.ir.get(node);
+            let ir = self.planning.ir.get(node);
             if Hole::of(ir).is_some_and(|found| found.number() == hole) {
                 let filled = self.filled(node, flow.top);
-                self.ir.replace(node, filled);
+                self.planning.ir.replace(node, filled);
             } else if let IR::DataFrameScan { df, schema, output_schema } = ir {
                 // Frames are inputs like everything else that is read.
                 let columns = output_schema.as_ref().unwrap_or(schema).clone();
                 let rows = Input::Frame(df.select(columns.iter_names_cloned())?);
                 let hole = Arc::new(Hole::new());
-                self.ir.replace(node, hole.node(&columns));
+                self.planning.ir.replace(node, hole.node(&columns));
                 flow.holes.push(hole.number());
                 flow.tasks.iter_mut().for_each(|task| task.push(rows.clone()));
             } else {
-                let ir = on_one_core(self.ir.get(node).clone());
-                self.ir.replace(node, ir);
+                let ir = on_one_core(self.planning.ir.get(node).clone());
+                self.planning.ir.replace(node, ir);
             }
         }
         flow.top = top;
@@ -246,13 +256,13 @@ impl Cutter<'_, '_> {
     fn filled(&mut self, hole: Node, rows: Node) -> IR {
         let mut input = rows;
         let mut columns = self.schema(rows);
-        if let IR::Scan { output_schema, unified_scan_args, .. } = self.ir.get(hole) {
+        if let IR::Scan { output_schema, unified_scan_args, .. } = self.planning.ir.get(hole) {
             if let Some(output) = output_schema {
                 columns = output.clone();
             }
             if let Some(slice) = unified_scan_args.pre_slice.clone() {
                 let len = IdxSize::try_from(slice.len()).unwrap_or(IdxSize::MAX);
-                input = self.ir.add(IR::Slice { input, offset: 0, len });
+                input = self.planning.ir.add(IR::Slice { input, offset: 0, len });
             }
         }
         IR::SimpleProjection { input, columns }

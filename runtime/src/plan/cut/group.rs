@@ -23,7 +23,7 @@ impl Cutter<'_, '_> {
             return self.whole(ir);
         };
         let plain = !options.is_dynamic() && !options.is_rolling();
-        let by_rows = keys.iter().all(|key| is_elementwise_rec(key.node(), &self.exprs));
+        let by_rows = keys.iter().all(|key| is_elementwise_rec(key.node(), &self.planning.exprs));
         if apply.is_some() || !by_rows || *maintain_order {
             return self.whole(ir);
         }
@@ -69,7 +69,7 @@ impl Cutter<'_, '_> {
         // What cannot be merged may depend on the order of rows, such as `first`.
         let mut flow = self.cut(input, halves.is_none())?;
         let advice = std::mem::take(&mut flow.advice);
-        let n = self.settings.shuffle_partitions;
+        let n = self.planning.settings.shuffle_partitions;
         let (key_nodes, groups) = (nodes(keys), names(keys));
         let columns = self.columns(&key_nodes);
         let at_most = flow.size;
@@ -144,7 +144,7 @@ impl Cutter<'_, '_> {
     }
 
     fn halves(&self, input: Node, keys: &[ExprIR], aggs: &[ExprIR]) -> Option<Decomposed> {
-        let exprs = |exprs: &[ExprIR]| exprs.iter().map(|expr| expr.to_expr(&self.exprs)).collect::<Vec<_>>();
+        let exprs = |exprs: &[ExprIR]| exprs.iter().map(|expr| expr.to_expr(&self.planning.exprs)).collect::<Vec<_>>();
         decompose(&exprs(keys), &exprs(aggs), &self.schema(input))
     }
 

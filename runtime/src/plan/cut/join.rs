@@ -16,7 +16,7 @@ use super::rows::nodes;
 use super::size::Size;
 use crate::plan::leaf::{Leaf, Source};
 use crate::plan::physical::{SAMPLE_ROWS, Sink};
-use crate::plan::{JoinStrategy, Partitioning};
+use crate::plan::{JoinStrategy, Partitioning, Settings, estimate};
 
 /// How the sides of a join meet.
 enum Meeting {
@@ -31,6 +31,16 @@ enum Meeting {
     /// All rows in one partition, because their order matters.
     Gather,
 }
+
+/// A side of a join.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// A side that is guessed to be this many times larger than what is broadcast is not waited for.
+const FAR: usize = 16;
 
 /// A join node without its slice.
 struct Join {
@@ -54,7 +64,7 @@ impl Cutter<'_, '_> {
             Arc::make_mut(options).args.slice = None;
         }
         let options = options.clone();
-        let repartition = match Leaf::of(self.ir.get(right)) {
+        let repartition = match Leaf::of(self.planning.ir.get(right)) {
             Some(Leaf { source: Source::Keys(by), .. }) => Some(by.clone()),
             _ => None,
         };
@@ -108,8 +118,9 @@ impl Cutter<'_, '_> {
         let mut left = self.cut(join.left, keeps_left || sorted || order)?;
         let right = self.cut(join.right, keeps_right || sorted)?;
         let advice = std::mem::take(&mut left.advice);
-        let n = self.settings.shuffle_partitions;
-        let meeting = self.meeting(&join, &left, &right, advice.strategy.unwrap_or_default());
+        let n = self.planning.settings.shuffle_partitions;
+        let strategy = advice.strategy.unwrap_or_default();
+        let meeting = self.meeting(&join, &left, &right, strategy);
         if left.alone() && right.alone() && !matches!(meeting, Meeting::BroadcastRight | Meeting::BroadcastLeft) {
             return Ok(self.meet(join, left, right, "join"));
         }
@@ -120,26 +131,98 @@ impl Cutter<'_, '_> {
             }
             Meeting::BroadcastRight => {
                 let right = self.broadcast(right, left.partitions());
-                let (placed, ordered, splits) = (left.placed.clone(), left.ordered, left.splits.clone());
-                let mut flow = self.meet(join, left, right, "join: broadcast");
-                flow.placed = placed;
-                flow.placed.keep(&self.names(flow.top));
-                (flow.ordered, flow.splits) = (ordered, splits);
-                flow
+                self.broadcast_right(join, left, right, "join: broadcast")
             }
             Meeting::BroadcastLeft => {
                 let left = self.broadcast(left, right.partitions());
-                let splits = right.splits.clone();
-                let mut flow = self.meet(join, left, right, "join: broadcast left");
-                flow.splits = splits;
-                flow
+                self.broadcast_left(join, left, right, "join: broadcast left")
             }
             Meeting::Salted(salts) => {
                 let (left, right) = self.shuffle_salted(left, right, &join, n, salts);
                 self.meet(join, left, right, "join")
             }
-            Meeting::Shuffle => self.shuffled(join, left, right, n),
+            Meeting::Shuffle => match self.worth_waiting(&join, &left, &right, strategy) {
+                Some(side) => self.measured(join, left, right, n, side)?,
+                None => self.shuffled(join, left, right, n),
+            },
         })
+    }
+
+    /// The side that may turn out small enough to be broadcast, if one may.
+    fn worth_waiting(&self, join: &Join, left: &Flow, right: &Flow, strategy: JoinStrategy) -> Option<Side> {
+        use JoinType::{Anti, Inner, Left, Right, Semi};
+        let Settings { adaptive, broadcast_threshold, .. } = self.planning.settings;
+        let plain = self.columns(&nodes(&join.left_on)).zip(self.columns(&nodes(&join.right_on)));
+        let (left_keys, right_keys) = plain?;
+        let unplaced =
+            left.placed.positions(&left_keys).is_none() && right.placed.positions(&right_keys).is_none();
+        let free = strategy == JoinStrategy::Auto && join.options.args.validation == JoinValidation::ManyToMany;
+        if !adaptive || !free || !unplaced || left.alone() || right.alone() {
+            return None;
+        }
+        let guess = |node: Node| {
+            let rows = estimate::rows(node, &self.planning.ir, &self.planning.exprs).now;
+            (rows * Size::row_width(&self.schema(node)) as f64) as usize
+        };
+        let (one, other) = (guess(join.left), guess(join.right));
+        let side = match join.options.args.how {
+            Inner if one < other => Side::Left,
+            Inner | Left | Semi | Anti => Side::Right,
+            Right => Side::Left,
+            _ => return None,
+        };
+        let bytes = if matches!(side, Side::Left) { one } else { other };
+        (bytes <= broadcast_threshold.saturating_mul(FAR)).then_some(side)
+    }
+
+    /// Shuffles one side, and broadcasts it if that left few bytes. The other side's work depends on it, so
+    /// it waits.
+    fn measured(&mut self, join: Join, left: Flow, right: Flow, n: usize, side: Side) -> PolarsResult<Flow> {
+        let (flow, on) = match side {
+            Side::Left => (left.clone(), &join.left_on),
+            Side::Right => (right.clone(), &join.right_on),
+        };
+        let keys = nodes(on);
+        let columns = self.columns(&keys).unwrap_or_default();
+        let mut flow = self.by_hash(flow, &keys, n);
+        flow.placed = Placement::by(columns);
+        let stage = flow.after.first().copied().unwrap_or_default();
+        let bytes = self.stages.measured(stage)?;
+        if bytes > self.planning.settings.broadcast_threshold as u64 {
+            return Ok(match side {
+                Side::Left => self.shuffled(join, flow, right, n),
+                Side::Right => self.shuffled(join, left, flow, n),
+            });
+        }
+        let size = partita_events::figures::bytes(bytes);
+        Ok(match side {
+            Side::Left => {
+                let left = self.broadcast(flow, right.partitions());
+                self.broadcast_left(join, left, right, &format!("join: broadcast left, {size}"))
+            }
+            Side::Right => {
+                let right = self.broadcast(flow, left.partitions());
+                self.broadcast_right(join, left, right, &format!("join: broadcast, {size}"))
+            }
+        })
+    }
+
+    /// The join of a flow with broadcast rows on its right.
+    fn broadcast_right(&mut self, join: Join, left: Flow, right: Flow, name: &str) -> Flow {
+        let (placed, ordered, splits) = (left.placed.clone(), left.ordered, left.splits.clone());
+        let mut flow = self.meet(join, left, right, name);
+        flow.placed = placed;
+        flow.placed.keep(&self.names(flow.top));
+        (flow.ordered, flow.splits) = (ordered, splits);
+        flow
+    }
+
+    /// The join of a flow with broadcast rows on its left.
+    fn broadcast_left(&mut self, join: Join, left: Flow, right: Flow, name: &str) -> Flow {
+        let splits = right.splits.clone();
+        let mut flow = self.meet(join, left, right, name);
+        flow.splits = splits;
+        flow
     }
 
     fn meeting(&self, join: &Join, left: &Flow, right: &Flow, strategy: JoinStrategy) -> Meeting {
@@ -179,7 +262,7 @@ impl Cutter<'_, '_> {
         if args.validation != JoinValidation::ManyToMany {
             return Meeting::Shuffle;
         }
-        let small = |flow: &Flow| flow.size.bytes.filter(|bytes| *bytes <= self.settings.broadcast_threshold);
+        let small = |flow: &Flow| flow.size.bytes.filter(|bytes| *bytes <= self.planning.settings.broadcast_threshold);
         let less = |one: usize, other: Option<usize>| other.is_none_or(|other| one <= other);
         match (small(left).filter(|_| on_left), small(right).filter(|_| on_right)) {
             (_, Some(bytes)) if !on_left || less(bytes, left.size.bytes) => Meeting::BroadcastRight,
@@ -191,26 +274,22 @@ impl Cutter<'_, '_> {
 
     /// The join node over two flows whose partitions belong together.
     fn meet(&mut self, join: Join, left: Flow, right: Flow, name: &str) -> Flow {
-        let (one, other) = (left.size, right.size);
+        let size = left.size;
         let mut flow = self.combine(vec![left, right], join.ir, name);
-        let how = &join.options.args.how;
-        flow.size = match how {
-            JoinType::Semi | JoinType::Anti => one,
-            _ => Size { rows: None, bytes: None },
-        };
-        // A join with unique keys has at most as many rows as the larger side; that is a guess, so it is
-        // not used as a bound.
-        let _ = other;
+        if matches!(join.options.args.how, JoinType::Semi | JoinType::Anti) {
+            flow.size = size;
+        }
+        // Polars promises no order either.
         flow.ordered = true;
         flow
     }
 
     /// Shuffles the sides that are not yet placed by the keys.
-    fn shuffled(&mut self, join: Join, left: Flow, right: Flow, n: usize) -> PolarsResult<Flow> {
+    fn shuffled(&mut self, join: Join, left: Flow, right: Flow, n: usize) -> Flow {
         let (mut left_keys, mut right_keys) = (nodes(&join.left_on), nodes(&join.right_on));
         if let JoinType::AsOf(options) = &join.options.args.how {
             let columns = |names: &Option<Vec<PlSmallStr>>, cutter: &mut Self| -> Vec<Node> {
-                let add = |name: &PlSmallStr| cutter.exprs.add(polars_plan::plans::AExpr::Column(name.clone()));
+                let add = |name: &PlSmallStr| cutter.planning.exprs.add(polars_plan::plans::AExpr::Column(name.clone()));
                 names.iter().flatten().map(add).collect()
             };
             left_keys = columns(&options.left_by, self);
@@ -268,16 +347,16 @@ impl Cutter<'_, '_> {
             };
             // An inner join's keys are equal, under whichever name they are left.
             if matches!(how, JoinType::Inner) {
+                let of_left = self.names_of_left(flow.top);
                 for (one, other) in one.iter().zip(&other).filter(|(one, other)| one != other) {
-                    let only_right = !one_side_has(&self.names_of_left(flow.top), other);
-                    if only_right && names.contains(other) {
+                    if !of_left.contains(other) && names.contains(other) {
                         flow.placed.also(one, other.clone());
                     }
                 }
             }
             flow.placed.keep(&names);
         }
-        Ok(flow)
+        flow
     }
 
     fn by_hash(&mut self, flow: Flow, keys: &[Node], n: usize) -> Flow {
@@ -290,7 +369,7 @@ impl Cutter<'_, '_> {
     }
 
     fn names_of_left(&self, join: Node) -> Vec<PlSmallStr> {
-        match self.ir.get(join) {
+        match self.planning.ir.get(join) {
             IR::Join { input_left, .. } => self.names(*input_left),
             _ => Vec::new(),
         }
@@ -314,10 +393,6 @@ impl Cutter<'_, '_> {
         let right = side(self, right, right_on, true, "shuffle by hash, copied");
         (left, right)
     }
-}
-
-fn one_side_has(names: &[PlSmallStr], name: &PlSmallStr) -> bool {
-    names.contains(name)
 }
 
 fn pick_names(columns: Option<Vec<PlSmallStr>>, positions: &[usize]) -> Vec<PlSmallStr> {

@@ -16,9 +16,11 @@ mod sources;
 mod union;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use partita_engine::cache::CacheId;
 use partita_engine::shuffle::{Partitioner, ShuffleId};
+use partita_engine::task::Input;
 use polars::polars_utils::arena::{Arena, Node};
 use polars::polars_utils::unique_id::UniqueId;
 use polars::prelude::*;
@@ -31,14 +33,15 @@ use super::{Plan, Settings, marker, optimise};
 /// What a job wants of a plan's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Want {
-    /// The rows.
+    /// The rows, in their partitions.
     Rows,
+    /// The rows. After a limit the first partitions may be enough.
+    First,
     /// Their number, so no column is needed.
     Count,
 }
 
-/// Cuts a plan into stages. `next_shuffle` returns a new shuffle id; `kept` returns how many partitions of
-/// a cached dataset are cached.
+/// Cuts a plan into stages, all of them at once: nothing is known of what they leave.
 ///
 /// # Errors
 /// When Polars cannot optimise the plan.
@@ -49,10 +52,8 @@ pub(crate) fn stages_of(
     next_shuffle: &dyn Fn() -> ShuffleId,
     kept: &dyn Fn(CacheId) -> usize,
 ) -> PolarsResult<PhysicalPlan> {
-    let mut stages = Stages { list: Vec::new(), broadcasts: 0, next_shuffle, kept };
-    let flow = stages.inputs_of(plan, want, settings)?;
-    stages.add(flow.tasks, flow.names, None, flow.after, Sink::Result);
-    Ok(PhysicalPlan { stages: stages.list, broadcasts: stages.broadcasts })
+    let settings = Settings { adaptive: false, ..settings };
+    Planning::new(plan, want, settings)?.stages(&[], next_shuffle, kept)
 }
 
 /// The number of partitions of a plan's rows.
@@ -64,9 +65,100 @@ pub(crate) fn partitions_of(plan: &Plan, settings: Settings) -> PolarsResult<usi
     Ok(physical.stages.last().map_or(0, |stage| stage.inputs.len()))
 }
 
+/// A plan that is optimised and cut as its stages run.
+pub(crate) struct Planning {
+    ir: Arena<IR>,
+    exprs: Arena<AExpr>,
+    top: Node,
+    want: Want,
+    settings: Settings,
+}
+
+impl Planning {
+    /// Optimises a plan.
+    ///
+    /// # Errors
+    /// When Polars cannot optimise the plan.
+    pub fn new(plan: &Plan, want: Want, settings: Settings) -> PolarsResult<Self> {
+        let lazy = match want {
+            Want::Rows | Want::First => plan.lazy.clone(),
+            Want::Count => plan.lazy.clone().select([len()]),
+        };
+        let (mut ir, mut exprs) = (Arena::new(), Arena::new());
+        let mut top = optimise::into(lazy, &mut ir, &mut exprs)?;
+        if settings.join_reorder {
+            top = optimise::ordered(top, &mut ir, &mut exprs)?;
+        }
+        if want == Want::Count
+            && let IR::Select { input, .. } = ir.get(top)
+        {
+            top = *input;
+        }
+        Ok(Self { ir, exprs, top, want, settings })
+    }
+
+    /// Cuts the plan into stages, as far as can be decided. `measured` are the bytes that the stages have left
+    /// on which it waited before, in that order; the stages before are the same each time, as long as
+    /// `next_shuffle` returns the same ids. `kept` returns how many partitions of a cached dataset are
+    /// cached.
+    ///
+    /// # Errors
+    /// Polars' own.
+    pub fn stages(
+        &mut self,
+        measured: &[u64],
+        next_shuffle: &dyn Fn() -> ShuffleId,
+        kept: &dyn Fn(CacheId) -> usize,
+    ) -> PolarsResult<PhysicalPlan> {
+        let mut stages =
+            Stages { list: Vec::new(), broadcasts: 0, waits: None, decided: 0, measured, next_shuffle, kept };
+        let mut limit = None;
+        match self.root(&mut stages) {
+            Ok((last, wanted)) => {
+                limit = wanted;
+                stages.add(last.tasks, last.names, None, last.after, Sink::Result);
+            }
+            // The rest is cut once that stage is done.
+            Err(_) if stages.waits.is_some() => {}
+            Err(error) => return Err(error),
+        }
+        let Stages { list: stages, broadcasts, waits, .. } = stages;
+        Ok(PhysicalPlan { stages, broadcasts, limit, waits })
+    }
+
+    fn sealed(&mut self, stages: &mut Stages<'_>) -> PolarsResult<Sealed> {
+        let top = self.top;
+        let mut cutter = Cutter { planning: self, stages, shared: HashMap::new() };
+        let flow = cutter.cut(top, false)?;
+        Ok(cutter.close(flow))
+    }
+
+    /// The result's partitions. Where the plan ends in a limit, the first rows of each, and the limit: who
+    /// collects them stops when there is enough.
+    fn root(&mut self, stages: &mut Stages<'_>) -> PolarsResult<(Sealed, Option<(usize, usize)>)> {
+        let top = self.top;
+        if self.want != Want::First {
+            return Ok((self.sealed(stages)?, None));
+        }
+        let mut cutter = Cutter { planning: self, stages, shared: HashMap::new() };
+        let (flow, limit) = match cutter.planning.ir.get(top).clone() {
+            IR::Slice { input, offset, len } if offset >= 0 => {
+                (cutter.cut(input, true)?, Some((offset as usize, len as usize)))
+            }
+            IR::Scan { .. } => cutter.limited_leaf(top)?,
+            _ => (cutter.cut(top, false)?, None),
+        };
+        let flow = match limit {
+            Some((offset, len)) => cutter.first(flow, offset.saturating_add(len)),
+            None => flow,
+        };
+        Ok((cutter.close(flow), limit))
+    }
+}
+
 /// Where a plan's partitions come from, once everything that they need is a stage.
 struct Sealed {
-    tasks: Vec<partita_engine::task::Input>,
+    tasks: Vec<Input>,
     names: Vec<String>,
     after: Vec<usize>,
     ordered: bool,
@@ -76,55 +168,47 @@ struct Sealed {
 struct Stages<'a> {
     list: Vec<Stage>,
     broadcasts: usize,
+    /// The stage whose output must be measured before the plan can be cut further.
+    waits: Option<usize>,
+    /// How many of the measurements were used.
+    decided: usize,
+    measured: &'a [u64],
     next_shuffle: &'a dyn Fn() -> ShuffleId,
     kept: &'a dyn Fn(CacheId) -> usize,
 }
 
 impl Stages<'_> {
-    /// Optimises and cuts a plan; its last stage is still open.
-    fn inputs_of(&mut self, plan: &Plan, want: Want, settings: Settings) -> PolarsResult<Sealed> {
-        let lazy = match want {
-            Want::Rows => plan.lazy.clone(),
-            Want::Count => plan.lazy.clone().select([len()]),
-        };
-        let mut cutter = Cutter {
-            ir: Arena::new(),
-            exprs: Arena::new(),
-            settings,
-            stages: self,
-            shared: HashMap::new(),
-        };
-        let mut top = optimise::into(lazy, &mut cutter.ir, &mut cutter.exprs)?;
-        if want == Want::Count
-            && let IR::Select { input, .. } = cutter.ir.get(top)
-        {
-            top = *input;
-        }
-        let flow = cutter.cut(top, false)?;
-        let tasks = cutter.seal(&flow);
-        Ok(Sealed { tasks, names: flow.names, after: flow.after, ordered: flow.ordered })
-    }
-
     fn add(
         &mut self,
-        tasks: Vec<partita_engine::task::Input>,
+        tasks: Vec<Input>,
         mut names: Vec<String>,
         why: Option<&str>,
         after: Vec<usize>,
         sink: Sink,
     ) -> usize {
         names.extend(why.map(str::to_owned));
-        let inputs = tasks.into_iter().map(std::sync::Arc::new).collect();
+        let inputs = tasks.into_iter().map(Arc::new).collect();
         self.list.push(Stage { name: names.join(" → "), inputs, sink, after });
         self.list.len() - 1
+    }
+
+    /// The bytes that a stage has left for others.
+    ///
+    /// # Errors
+    /// When it has not run yet: nothing more can be planned.
+    fn measured(&mut self, stage: usize) -> PolarsResult<u64> {
+        if let Some(bytes) = self.measured.get(self.decided) {
+            self.decided += 1;
+            return Ok(*bytes);
+        }
+        self.waits = Some(stage);
+        polars_bail!(ComputeError: "stage {stage} has not run yet")
     }
 }
 
 /// Cuts one plan.
 struct Cutter<'a, 'b> {
-    ir: Arena<IR>,
-    exprs: Arena<AExpr>,
-    settings: Settings,
+    planning: &'a mut Planning,
     stages: &'a mut Stages<'b>,
     /// Parts of the plan that several others read.
     shared: HashMap<UniqueId, Flow>,
@@ -138,7 +222,7 @@ impl Cutter<'_, '_> {
     }
 
     fn cut_node(&mut self, node: Node, order: bool) -> PolarsResult<Flow> {
-        let ir = self.ir.get(node).clone();
+        let ir = self.planning.ir.get(node).clone();
         match &ir {
             IR::Scan { .. } => self.leaf(node),
             IR::DataFrameScan { .. } => self.frame(node),

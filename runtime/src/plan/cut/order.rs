@@ -1,7 +1,9 @@
 //! Steps about the order and number of rows: sort, limit and slice, distinct.
 
 use partita_engine::shuffle::Partitioner;
+use partita_engine::task::Input;
 use polars::polars_utils::arena::Node;
+use polars::polars_utils::slice_enum::Slice;
 use polars::prelude::*;
 use polars_plan::plans::expr_ir::ExprIR;
 use polars_plan::plans::{AExpr, IR, is_elementwise_rec};
@@ -14,7 +16,7 @@ use super::rows::nodes;
 impl Cutter<'_, '_> {
     pub(super) fn sort(&mut self, ir: IR) -> PolarsResult<Flow> {
         let IR::Sort { input, by_column, slice, sort_options } = &ir else { return self.whole(ir) };
-        let by_rows = by_column.iter().all(|by| is_elementwise_rec(by.node(), &self.exprs));
+        let by_rows = by_column.iter().all(|by| is_elementwise_rec(by.node(), &self.planning.exprs));
         if !by_rows {
             return self.whole(ir);
         }
@@ -62,7 +64,7 @@ impl Cutter<'_, '_> {
         } else if nulls_last.iter().any(|last| *last != nulls_last[0]) {
             self.gather(flow, "sort")
         } else {
-            let n = self.settings.shuffle_partitions;
+            let n = self.planning.settings.shuffle_partitions;
             let by = self.expressions(&nodes(by));
             self.shuffle_by_range(flow, "shuffle by range", by, descending, nulls_last[0], n)
         };
@@ -81,14 +83,13 @@ impl Cutter<'_, '_> {
         flow.splits.clear();
         if !flow.alone() {
             // What is needed of all is needed of each, at most.
-            let (from, most) = if offset >= 0 {
-                (0, len.saturating_add(offset as usize))
+            if offset >= 0 {
+                flow = self.first(flow, len.saturating_add(offset as usize));
             } else {
-                (offset, offset.unsigned_abs() as usize)
-            };
-            let most = IdxSize::try_from(most).unwrap_or(IdxSize::MAX);
-            let top = flow.top;
-            flow = self.push(flow, slice(top, from, most), Some("limit"));
+                let most = IdxSize::try_from(offset.unsigned_abs()).unwrap_or(IdxSize::MAX);
+                let top = flow.top;
+                flow = self.push(flow, slice(top, offset, most), Some("limit"));
+            }
             flow = self.gather(flow, "limit");
         }
         let top = flow.top;
@@ -96,6 +97,35 @@ impl Cutter<'_, '_> {
         flow.size = flow.size.at_most(len as u64);
         flow.placed = Placement::default();
         Ok(flow)
+    }
+
+    /// The first rows of each partition. Where it is known how, no others are made or read.
+    pub(super) fn first(&mut self, mut flow: Flow, rows: usize) -> Flow {
+        flow.splits.clear();
+        let len = IdxSize::try_from(rows).unwrap_or(IdxSize::MAX);
+        let bare = matches!(self.planning.ir.get(flow.top), IR::Scan { predicate: None, .. });
+        if bare {
+            for input in flow.tasks.iter_mut().flatten() {
+                match input {
+                    Input::Range { start, end } => {
+                        let most = i64::try_from(rows).unwrap_or(i64::MAX);
+                        *end = (*end).min(start.saturating_add(most));
+                    }
+                    Input::Frame(frame) => *frame = frame.head(Some(rows)),
+                    _ => {}
+                }
+            }
+            let mut scan = self.planning.ir.get(flow.top).clone();
+            let pieces = flow.tasks.iter().flatten().all(|input| matches!(input, Input::Piece(_)));
+            if let IR::Scan { unified_scan_args, .. } = &mut scan
+                && pieces
+            {
+                unified_scan_args.pre_slice = Some(Slice::Positive { offset: 0, len: rows });
+                flow.top = self.planning.ir.add(scan);
+            }
+        }
+        let input = flow.top;
+        self.push(flow, IR::Slice { input, offset: 0, len }, Some("limit"))
     }
 
     pub(super) fn distinct(&mut self, mut ir: IR, order: bool) -> PolarsResult<Flow> {
@@ -107,7 +137,7 @@ impl Cutter<'_, '_> {
             let first = !matches!(keep, UniqueKeepStrategy::Any | UniqueKeepStrategy::None);
             let subset: Option<Vec<PlSmallStr>> = options.subset.as_deref().map(<[_]>::to_vec);
             let names = subset.unwrap_or_else(|| self.schema(input).iter_names_cloned().collect());
-            let keys: Vec<Node> = names.into_iter().map(|name| self.exprs.add(AExpr::Column(name))).collect();
+            let keys: Vec<Node> = names.into_iter().map(|name| self.planning.exprs.add(AExpr::Column(name))).collect();
             let mut flow = self.cut(input, first || order)?;
             let ready = flow.alone()
                 || self.columns(&keys).is_some_and(|columns| flow.placed.joins(&columns));
@@ -127,7 +157,7 @@ impl Cutter<'_, '_> {
 
     /// Rows keep their order within each key, so `first` and `last` stay what they are.
     fn distinct_shuffle(&mut self, flow: Flow, keys: &[Node]) -> Flow {
-        let n = self.settings.shuffle_partitions;
+        let n = self.planning.settings.shuffle_partitions;
         let columns = self.columns(keys);
         let partitioner = Partitioner::Hash { keys: self.expressions(keys), n };
         let mut flow = self.shuffle(flow, "shuffle by hash", partitioner);

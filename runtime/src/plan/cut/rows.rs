@@ -55,7 +55,7 @@ impl Cutter<'_, '_> {
         name: &str,
         order: bool,
     ) -> PolarsResult<Flow> {
-        let order = order || matches!(sees(exprs, &self.exprs), Sees::All);
+        let order = order || matches!(sees(exprs, &self.planning.exprs), Sees::All);
         let flow = self.cut(input, order)?;
         self.row_by_row_over(ir, flow, exprs, name, order)
     }
@@ -70,13 +70,13 @@ impl Cutter<'_, '_> {
         name: &str,
         order: bool,
     ) -> PolarsResult<Flow> {
-        let mut flow = match sees(exprs, &self.exprs) {
+        let mut flow = match sees(exprs, &self.planning.exprs) {
             _ if flow.alone() => flow,
             Sees::Row => flow,
             Sees::Keys(keys) => self.together(flow, &keys, name, order),
             Sees::All => self.gather(flow, name),
         };
-        let splits = match sees(exprs, &self.exprs) {
+        let splits = match sees(exprs, &self.planning.exprs) {
             Sees::Row => std::mem::take(&mut flow.splits),
             Sees::Keys(_) | Sees::All => Vec::new(),
         };
@@ -84,11 +84,11 @@ impl Cutter<'_, '_> {
             IR::Filter { .. } => {}
             IR::HStack { .. } => {
                 let written: Vec<PlSmallStr> =
-                    exprs.iter().filter(|expr| !is_unchanged(expr, &self.exprs)).map(|e| e.output_name().clone()).collect();
+                    exprs.iter().filter(|expr| !is_unchanged(expr, &self.planning.exprs)).map(|e| e.output_name().clone()).collect();
                 flow.placed.overwrite(&written);
             }
             _ => {
-                let arena = &self.exprs;
+                let arena = &self.planning.exprs;
                 flow.placed.rename(&|name| {
                     let same = |expr: &&ExprIR| matches!(arena.get(expr.node()), AExpr::Column(column) if column == name);
                     exprs.iter().filter(same).map(|expr| expr.output_name().clone()).collect()
@@ -105,7 +105,7 @@ impl Cutter<'_, '_> {
 
     /// `select`: also aggregates and constants, which are one row of the whole.
     pub(super) fn select(&mut self, ir: IR, input: Node, exprs: &[ExprIR], order: bool) -> PolarsResult<Flow> {
-        if !exprs.is_empty() && exprs.iter().all(|expr| is_scalar_ae(expr.node(), &self.exprs)) {
+        if !exprs.is_empty() && exprs.iter().all(|expr| is_scalar_ae(expr.node(), &self.planning.exprs)) {
             return self.one_row(ir, input, exprs);
         }
         self.row_by_row(ir, input, exprs, "select", order)
@@ -123,7 +123,7 @@ impl Cutter<'_, '_> {
         if columns.as_ref().is_some_and(|columns| flow.placed.joins(columns)) {
             return flow;
         }
-        let n = self.settings.shuffle_partitions;
+        let n = self.planning.settings.shuffle_partitions;
         let partitioner = Partitioner::Hash { keys: self.expressions(keys), n };
         let mut flow = self.shuffle(flow, "shuffle by hash", partitioner);
         flow.placed = columns.map(Placement::by).unwrap_or_default();
@@ -132,7 +132,7 @@ impl Cutter<'_, '_> {
 
     /// The names of the keys, if each is a column as it is.
     pub(super) fn columns(&self, keys: &[Node]) -> Option<Vec<PlSmallStr>> {
-        let name = |key: &Node| match self.exprs.get(*key) {
+        let name = |key: &Node| match self.planning.exprs.get(*key) {
             AExpr::Column(name) => Some(name.clone()),
             _ => None,
         };
@@ -140,7 +140,7 @@ impl Cutter<'_, '_> {
     }
 
     pub(super) fn expressions(&self, keys: &[Node]) -> Vec<Expr> {
-        keys.iter().map(|key| polars_plan::plans::node_to_expr(*key, &self.exprs)).collect()
+        keys.iter().map(|key| polars_plan::plans::node_to_expr(*key, &self.planning.exprs)).collect()
     }
 }
 

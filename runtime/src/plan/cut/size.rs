@@ -30,12 +30,17 @@ impl Size {
     fn of_piece(piece: &Piece, columns: &Schema) -> Self {
         let Some(rows) = piece.rows() else { return Self::default() };
         let has_texts = columns.iter_values().any(|dtype| width(dtype).is_none());
-        let texts = if has_texts { piece.unpacked_bytes() } else { Some(0) };
+        let texts = if has_texts { piece.unpacked_bytes_of(columns) } else { Some(0) };
         let bytes = texts.and_then(|texts| {
-            let numbers = usize::try_from(rows).ok()?.checked_mul(row_width(columns))?;
+            let numbers = usize::try_from(rows).ok()?.checked_mul(Self::row_width(columns))?;
             numbers.checked_add(usize::try_from(texts).ok()?)
         });
         Self { rows: Some(rows), bytes }
+    }
+
+    /// The bytes of a row, without those of its texts.
+    pub fn row_width(columns: &Schema) -> usize {
+        columns.iter_values().map(|dtype| width(dtype).unwrap_or(VIEW)).sum()
     }
 
     /// At most this many rows.
@@ -49,7 +54,7 @@ impl Size {
     pub fn with_columns(self, columns: &Schema) -> Self {
         let fixed = columns.iter_values().all(|dtype| width(dtype).is_some());
         let bytes = self.rows.filter(|_| fixed).and_then(|rows| {
-            usize::try_from(rows).ok()?.checked_mul(row_width(columns))
+            usize::try_from(rows).ok()?.checked_mul(Self::row_width(columns))
         });
         Self { rows: self.rows, bytes }
     }
@@ -69,9 +74,6 @@ impl std::ops::Add for Size {
 /// The bytes of the view or the offsets for a value without a fixed width.
 const VIEW: usize = 16;
 
-fn row_width(columns: &Schema) -> usize {
-    columns.iter_values().map(|dtype| width(dtype).unwrap_or(VIEW)).sum()
-}
 
 /// The bytes of a value, if all values of the type have the same.
 fn width(dtype: &DataType) -> Option<usize> {

@@ -11,7 +11,8 @@ use polars_plan::plans::{IR, is_elementwise_rec};
 
 use super::flow::Flow;
 use super::size::Size;
-use super::{Cutter, Want};
+use super::{Cutter, Planning, Want};
+use crate::plan::Settings;
 use crate::plan::exact;
 use crate::plan::leaf::{Cached, Leaf, Source};
 use partita_engine::task::fragment::Hole;
@@ -19,7 +20,16 @@ use partita_engine::task::fragment::Hole;
 impl Cutter<'_, '_> {
     /// A scan of one of our own leaves, with what is requested of it.
     pub(super) fn leaf(&mut self, node: Node) -> PolarsResult<Flow> {
-        let mut scan = self.ir.get(node).clone();
+        let (flow, limit) = self.limited_leaf(node)?;
+        match limit {
+            Some((offset, len)) => self.slice(flow, offset as i64, len),
+            None => Ok(flow),
+        }
+    }
+
+    /// Like [`leaf`](Self::leaf), without the limit that the scan has.
+    pub(super) fn limited_leaf(&mut self, node: Node) -> PolarsResult<(Flow, Option<(usize, usize)>)> {
+        let mut scan = self.planning.ir.get(node).clone();
         let IR::Scan { scan_type, unified_scan_args, predicate, output_schema, file_info, .. } = &mut scan else {
             polars_bail!(ComputeError: "a leaf of the plan is not a scan");
         };
@@ -32,9 +42,16 @@ impl Cutter<'_, '_> {
         };
         let columns = output_schema.as_ref().unwrap_or(&file_info.schema).clone();
         let slice = unified_scan_args.pre_slice.take();
-        // Within a slice a predicate counts after it, and beyond its row it needs all rows.
+        let limit = match slice {
+            None => None,
+            Some(Slice::Positive { offset, len }) => Some((offset, len)),
+            Some(Slice::Negative { .. }) => {
+                polars_bail!(ComputeError: "a scan of the plan is limited from its end")
+            }
+        };
+        // A limit counts before the predicate; and a predicate of more than its row needs all rows.
         let apart = predicate.take_if(|predicate| {
-            slice.is_some() || !is_elementwise_rec(predicate.node(), &self.exprs)
+            limit.is_some() || !is_elementwise_rec(predicate.node(), &self.planning.exprs)
         });
 
         let mut flow = match &leaf.source {
@@ -44,12 +61,12 @@ impl Cutter<'_, '_> {
                 let inputs = pieces.iter().cloned().map(Input::Piece).collect();
                 let mut flow = self.begin(inputs, &leaf.schema, "scan");
                 flow.holes = vec![hole.number()];
-                flow.top = self.ir.add(scan);
+                flow.top = self.planning.ir.add(scan);
                 flow.size = Size::of_pieces(pieces.iter().map(|piece| &**piece), &columns);
                 flow
             }
             Source::Plans(plans) => {
-                let request = predicate.take().map(|predicate| predicate.to_expr(&self.exprs));
+                let request = predicate.take().map(|predicate| predicate.to_expr(&self.planning.exprs));
                 let names: Vec<Expr> = columns.iter_names_cloned().map(exact).collect();
                 let read = |plan: &LazyFrame| {
                     let plan = plan.clone();
@@ -81,23 +98,17 @@ impl Cutter<'_, '_> {
             }
             Source::Keys(_) => polars_bail!(ComputeError: "a repartition has lost its rows"),
         };
-        if let Some(slice) = slice {
-            let (offset, len) = match slice {
-                Slice::Positive { offset, len } => (offset as i64, len),
-                Slice::Negative { offset_from_end, len } => (-(offset_from_end as i64), len),
-            };
-            flow = self.slice(flow, offset, len)?;
+        let Some(predicate) = apart else { return Ok((flow, limit)) };
+        if let Some((offset, len)) = limit {
+            flow = self.slice(flow, offset as i64, len)?;
         }
-        if let Some(predicate) = apart {
-            let filter = IR::Filter { input: flow.top, predicate: predicate.clone() };
-            flow = self.row_by_row_over(filter, flow, &[predicate], "filter", true)?;
-        }
-        Ok(flow)
+        let filter = IR::Filter { input: flow.top, predicate: predicate.clone() };
+        Ok((self.row_by_row_over(filter, flow, &[predicate], "filter", true)?, None))
     }
 
     /// Rows that Polars has made a frame of while it optimised.
     pub(super) fn frame(&mut self, node: Node) -> PolarsResult<Flow> {
-        let IR::DataFrameScan { df, schema, output_schema } = self.ir.get(node) else {
+        let IR::DataFrameScan { df, schema, output_schema } = self.planning.ir.get(node) else {
             polars_bail!(ComputeError: "a leaf of the plan is not a frame");
         };
         let columns = output_schema.as_ref().unwrap_or(schema).clone();
@@ -123,7 +134,9 @@ impl Cutter<'_, '_> {
             if (self.stages.kept)(cached.lease.id()) == cached.partitions {
                 (vec![Input::Lost; cached.partitions], vec!["cached".to_owned()], Vec::new(), true)
             } else {
-                let sealed = self.stages.inputs_of(&cached.plan, Want::Rows, cached.settings)?;
+                // Its partitions must be the same each time, whatever was measured.
+                let settings = Settings { adaptive: false, ..cached.settings };
+                let sealed = Planning::new(&cached.plan, Want::Rows, settings)?.sealed(self.stages)?;
                 (sealed.tasks, sealed.names, sealed.after, sealed.ordered)
             };
         let keep = |(partition, input)| Input::Cache {

@@ -73,9 +73,9 @@ impl Cutter<'_, '_> {
 
     /// Whether a node has exactly one row, whatever is below it.
     fn is_one_row(&self, node: Node) -> bool {
-        match self.ir.get(node) {
+        match self.planning.ir.get(node) {
             IR::Select { expr, .. } => {
-                !expr.is_empty() && expr.iter().all(|expr| is_scalar_ae(expr.node(), &self.exprs))
+                !expr.is_empty() && expr.iter().all(|expr| is_scalar_ae(expr.node(), &self.planning.exprs))
             }
             IR::SimpleProjection { input, .. } => self.is_one_row(*input),
             IR::HStack { input, .. } => self.is_one_row(*input),
