@@ -86,7 +86,12 @@ impl Dataset {
             can_join(&options.args.how, strategy)?;
             let left = LazyFrame::from((**input_left).clone());
             *input_left = Arc::new(advised(left, strategy).logical_plan);
-            Ok(Plan { lazy: LazyFrame::from(lazy.logical_plan), schema: plan.schema.clone(), cache: None, dealt: false })
+            Ok(Plan {
+                lazy: LazyFrame::from(lazy.logical_plan),
+                schema: plan.schema.clone(),
+                cache: None,
+                dealt: false,
+            })
         })
     }
 }

@@ -106,7 +106,9 @@ impl Dataset {
                 )
             })?;
             let rows = match template.columns() {
-                Some(columns) => input.lazy.clone().select([by_name(columns.to_vec(), true, false).as_expr()]),
+                Some(columns) => {
+                    input.lazy.clone().select([by_name(columns.to_vec(), true, false).as_expr()])
+                }
                 None => input.lazy.clone(),
             };
             let schema = template.schema().clone();

@@ -106,6 +106,7 @@ impl Session {
 fn written(step: &str, plan: LazyFrame, partitions: usize) -> Result<Plan> {
     let plan = leaves::adopt(&plan.logical_plan, partitions)?;
     let mut lazy = LazyFrame::from(plan);
-    let schema = lazy.collect_schema().map_err(|cause| PartitaError::plan(step, cause, &Schema::default()))?;
+    let schema =
+        lazy.collect_schema().map_err(|cause| PartitaError::plan(step, cause, &Schema::default()))?;
     Ok(Plan { lazy, schema: Arc::clone(&schema), cache: None, dealt: false })
 }

@@ -55,7 +55,8 @@ fn is_advised(mut node: Node, ir: &Arena<IR>) -> bool {
         match ir.get(node) {
             IR::SimpleProjection { input, .. } => node = *input,
             IR::MapFunction { function: function @ FunctionIR::Opaque { .. }, .. } => {
-                return marker::step_of(function).is_some_and(|step| matches!(*step, marker::Step::Advice(_)));
+                return marker::step_of(function)
+                    .is_some_and(|step| matches!(*step, marker::Step::Advice(_)));
             }
             _ => return false,
         }
@@ -128,7 +129,11 @@ impl Joins {
             let number = steps.len();
             steps.push((left, right));
             // Its node is made once the order is chosen.
-            parts.push(Part { node: Node(usize::MAX - number), rows: Rows { now: rows, unfiltered }, columns });
+            parts.push(Part {
+                node: Node(usize::MAX - number),
+                rows: Rows { now: rows, unfiltered },
+                columns,
+            });
         }
         if between * BETTER > self.written {
             return false;
@@ -203,6 +208,13 @@ impl Joins {
             one.iter().chain(other.iter()).map(|(name, dtype)| (name.clone(), dtype.clone())).collect();
         let args = JoinArgs::new(JoinType::Inner).with_coalesce(JoinCoalesce::KeepColumns);
         let options = JoinOptionsIR { allow_parallel: false, force_parallel: false, args, options: None };
-        IR::Join { input_left, input_right, schema: schema.into(), left_on, right_on, options: options.into() }
+        IR::Join {
+            input_left,
+            input_right,
+            schema: schema.into(),
+            left_on,
+            right_on,
+            options: options.into(),
+        }
     }
 }

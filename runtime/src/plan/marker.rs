@@ -91,7 +91,10 @@ pub(crate) fn mark(input: LazyFrame, step: Step) -> LazyFrame {
     };
     let function = DslFunction::FunctionIR(function);
     let flags = input.get_current_optimizations();
-    LazyFrame::from_logical_plan(DslPlan::MapFunction { input: Arc::new(input.logical_plan), function }, flags)
+    LazyFrame::from_logical_plan(
+        DslPlan::MapFunction { input: Arc::new(input.logical_plan), function },
+        flags,
+    )
 }
 
 /// The step that this function of a plan stands for, if it is one of ours.

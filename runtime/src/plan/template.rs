@@ -29,10 +29,7 @@ impl Template {
     ///
     /// # Errors
     /// When the plan is not valid.
-    pub fn new(
-        schema: &SchemaRef,
-        build: impl FnOnce(LazyFrame) -> LazyFrame,
-    ) -> PolarsResult<Option<Self>> {
+    pub fn new(schema: &SchemaRef, build: impl FnOnce(LazyFrame) -> LazyFrame) -> PolarsResult<Option<Self>> {
         let partition = Arc::new(Hole::new());
         let mut built = build(partition.scan(schema));
         let result = built.collect_schema()?;
@@ -59,7 +56,8 @@ impl Template {
         if let Some(error) = failed {
             return Err(error);
         }
-        let mut template = Self { plan: LazyFrame::from(plan), partition, others, schema: result, columns: None };
+        let mut template =
+            Self { plan: LazyFrame::from(plan), partition, others, schema: result, columns: None };
         let Some(columns) = template.reads(schema)? else { return Ok(None) };
         template.columns = (columns.len() < schema.len()).then_some(columns);
         Ok(Some(template))

@@ -28,10 +28,10 @@ use partita_engine::shuffle::ShuffleId;
 use partita_events::JobId;
 use polars::prelude::DataFrame;
 
+use self::stepwise::Stepwise;
 use crate::cancel::Interrupts;
 use crate::error::{PartitaError, Result};
 use crate::events::EventBus;
-use self::stepwise::Stepwise;
 use crate::plan::{Plan, Planning, Settings, Want};
 
 /// What an action wants of the last stage's rows.

@@ -10,9 +10,9 @@ use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_plan::plans::{ArenaLpIter, IR};
 
-use super::{Cutter, Sealed};
 use super::placement::Placement;
 use super::size::Size;
+use super::{Cutter, Sealed};
 use crate::plan::marker::Advice;
 use crate::plan::optimise;
 use crate::plan::physical::{SAMPLE_ROWS, Sink};
@@ -123,7 +123,8 @@ impl Cutter<'_, '_> {
         let fragment = Fragment::new(flow.top, &self.planning.ir, &self.planning.exprs, &flow.holes)
             .with_splits(flow.splits.iter().filter_map(position).collect());
         let fragment = Arc::new(fragment);
-        let seal = |inputs: &Vec<Input>| Input::Fragment { fragment: fragment.clone(), inputs: inputs.clone() };
+        let seal =
+            |inputs: &Vec<Input>| Input::Fragment { fragment: fragment.clone(), inputs: inputs.clone() };
         flow.tasks.iter().map(seal).collect()
     }
 

@@ -86,10 +86,19 @@ impl Cutter<'_, '_> {
                 let renamed = |flow: &mut Flow| {
                     let pairs: Vec<(Option<PlSmallStr>, PlSmallStr)> = keys
                         .iter()
-                        .map(|key| (self.columns(&[key.node()]).and_then(|mut name| name.pop()), key.output_name().clone()))
+                        .map(|key| {
+                            (
+                                self.columns(&[key.node()]).and_then(|mut name| name.pop()),
+                                key.output_name().clone(),
+                            )
+                        })
                         .collect();
                     flow.placed.rename(&|name| {
-                        pairs.iter().filter(|(from, _)| from.as_ref() == Some(name)).map(|(_, to)| to.clone()).collect()
+                        pairs
+                            .iter()
+                            .filter(|(from, _)| from.as_ref() == Some(name))
+                            .map(|(_, to)| to.clone())
+                            .collect()
                     });
                 };
                 renamed(&mut flow);
@@ -122,8 +131,14 @@ impl Cutter<'_, '_> {
 
     /// Aggregates of all rows.
     pub(super) fn one_row(&mut self, ir: IR, input: Node, exprs: &[ExprIR]) -> PolarsResult<Flow> {
-        let halves = self.halves(input, &[], exprs);
-        let mut flow = self.cut(input, halves.is_none())?;
+        let ordered = self.halves(input, &[], exprs).is_none();
+        let flow = self.cut(input, ordered)?;
+        self.one_row_over(ir, flow, exprs)
+    }
+
+    /// Aggregates of all rows of a flow.
+    pub(super) fn one_row_over(&mut self, ir: IR, mut flow: Flow, exprs: &[ExprIR]) -> PolarsResult<Flow> {
+        let halves = self.halves(flow.top, &[], exprs);
         let advice = std::mem::take(&mut flow.advice);
         let mut flow = match halves.filter(|_| advice.combine.unwrap_or(true)) {
             None => {
@@ -144,7 +159,9 @@ impl Cutter<'_, '_> {
     }
 
     fn halves(&self, input: Node, keys: &[ExprIR], aggs: &[ExprIR]) -> Option<Decomposed> {
-        let exprs = |exprs: &[ExprIR]| exprs.iter().map(|expr| expr.to_expr(&self.planning.exprs)).collect::<Vec<_>>();
+        let exprs = |exprs: &[ExprIR]| {
+            exprs.iter().map(|expr| expr.to_expr(&self.planning.exprs)).collect::<Vec<_>>()
+        };
         decompose(&exprs(keys), &exprs(aggs), &self.schema(input))
     }
 

@@ -121,7 +121,10 @@ impl Cutter<'_, '_> {
         let n = self.planning.settings.shuffle_partitions;
         let strategy = advice.strategy.unwrap_or_default();
         let meeting = self.meeting(&join, &left, &right, strategy);
-        if left.alone() && right.alone() && !matches!(meeting, Meeting::BroadcastRight | Meeting::BroadcastLeft) {
+        if left.alone()
+            && right.alone()
+            && !matches!(meeting, Meeting::BroadcastRight | Meeting::BroadcastLeft)
+        {
             return Ok(self.meet(join, left, right, "join"));
         }
         Ok(match meeting {
@@ -156,7 +159,8 @@ impl Cutter<'_, '_> {
         let (left_keys, right_keys) = plain?;
         let unplaced =
             left.placed.positions(&left_keys).is_none() && right.placed.positions(&right_keys).is_none();
-        let free = strategy == JoinStrategy::Auto && join.options.args.validation == JoinValidation::ManyToMany;
+        let free =
+            strategy == JoinStrategy::Auto && join.options.args.validation == JoinValidation::ManyToMany;
         if !adaptive || !free || !unplaced || left.alone() || right.alone() {
             return None;
         }
@@ -235,9 +239,11 @@ impl Cutter<'_, '_> {
             Full | AsOf(_) => (false, false),
         };
         let keyless = matches!(args.how, Cross | IEJoin | Range) || join.left_on.is_empty();
-        let order_left = matches!(args.maintain_order, MaintainOrderJoin::Left | MaintainOrderJoin::LeftRight);
+        let order_left =
+            matches!(args.maintain_order, MaintainOrderJoin::Left | MaintainOrderJoin::LeftRight);
         if args.maintain_order != MaintainOrderJoin::None {
-            return if order_left && on_right && left.ordered && args.validation == JoinValidation::ManyToMany {
+            return if order_left && on_right && left.ordered && args.validation == JoinValidation::ManyToMany
+            {
                 Meeting::BroadcastRight
             } else {
                 Meeting::Gather
@@ -262,7 +268,9 @@ impl Cutter<'_, '_> {
         if args.validation != JoinValidation::ManyToMany {
             return Meeting::Shuffle;
         }
-        let small = |flow: &Flow| flow.size.bytes.filter(|bytes| *bytes <= self.planning.settings.broadcast_threshold);
+        let small = |flow: &Flow| {
+            flow.size.bytes.filter(|bytes| *bytes <= self.planning.settings.broadcast_threshold)
+        };
         let less = |one: usize, other: Option<usize>| other.is_none_or(|other| one <= other);
         match (small(left).filter(|_| on_left), small(right).filter(|_| on_right)) {
             (_, Some(bytes)) if !on_left || less(bytes, left.size.bytes) => Meeting::BroadcastRight,
@@ -289,7 +297,9 @@ impl Cutter<'_, '_> {
         let (mut left_keys, mut right_keys) = (nodes(&join.left_on), nodes(&join.right_on));
         if let JoinType::AsOf(options) = &join.options.args.how {
             let columns = |names: &Option<Vec<PlSmallStr>>, cutter: &mut Self| -> Vec<Node> {
-                let add = |name: &PlSmallStr| cutter.planning.exprs.add(polars_plan::plans::AExpr::Column(name.clone()));
+                let add = |name: &PlSmallStr| {
+                    cutter.planning.exprs.add(polars_plan::plans::AExpr::Column(name.clone()))
+                };
                 names.iter().flatten().map(add).collect()
             };
             left_keys = columns(&options.left_by, self);
@@ -300,11 +310,10 @@ impl Cutter<'_, '_> {
             if flow.alone() { None } else { flow.placed.positions(columns.as_deref()?) }
         };
         let both = left_columns.is_some() && right_columns.is_some();
-        let (on_left, on_right) = (
-            placed(&left, &left_columns).filter(|_| both),
-            placed(&right, &right_columns).filter(|_| both),
-        );
-        let pick = |keys: &[Node], positions: &[usize]| positions.iter().map(|at| keys[*at]).collect::<Vec<_>>();
+        let (on_left, on_right) =
+            (placed(&left, &left_columns).filter(|_| both), placed(&right, &right_columns).filter(|_| both));
+        let pick =
+            |keys: &[Node], positions: &[usize]| positions.iter().map(|at| keys[*at]).collect::<Vec<_>>();
         let (left, right, used) = match (on_left, on_right) {
             (Some(one), Some(other)) if one == other && left.partitions() == right.partitions() => {
                 (left, right, one)
@@ -377,7 +386,14 @@ impl Cutter<'_, '_> {
 
     /// Shuffles both sides of a join by their keys. The left's hot keys, found by a sample, are spread
     /// over several partitions each, and the right rows of those keys are copied to all of them.
-    fn shuffle_salted(&mut self, left: Flow, right: Flow, join: &Join, n: usize, salts: usize) -> (Flow, Flow) {
+    fn shuffle_salted(
+        &mut self,
+        left: Flow,
+        right: Flow,
+        join: &Join,
+        n: usize,
+        salts: usize,
+    ) -> (Flow, Flow) {
         let left_on = self.expressions(&nodes(&join.left_on));
         let right_on = self.expressions(&nodes(&join.right_on));
         let sample = Sink::Sample { by: left_on.clone(), rows: SAMPLE_ROWS };

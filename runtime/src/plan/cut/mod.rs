@@ -2,7 +2,7 @@
 //! What a stage's tasks do is a fragment of the plan, copied as it is.
 //!
 //! `flow` is what is known of rows on their way: the open fragment, its inputs, and how rows are placed.
-//! `sources` begins flows at leaves; `rows`, `group`, `join`, `order` and `union` each know some nodes. What no
+//! `sources` begins flows at leaves; `rows`, `totals`, `group`, `join`, `order` and `union` each know some nodes. What no
 //! file knows is gathered in one partition, which is always right, and told.
 
 mod flow;
@@ -13,6 +13,7 @@ mod placement;
 mod rows;
 mod size;
 mod sources;
+mod totals;
 mod union;
 
 use std::collections::HashMap;
@@ -277,13 +278,7 @@ impl Cutter<'_, '_> {
     }
 
     /// A function that is none of Polars' own row by row steps.
-    fn function(
-        &mut self,
-        ir: &IR,
-        input: Node,
-        function: &FunctionIR,
-        order: bool,
-    ) -> PolarsResult<Flow> {
+    fn function(&mut self, ir: &IR, input: Node, function: &FunctionIR, order: bool) -> PolarsResult<Flow> {
         if let Some(step) = marker::step_of(function) {
             return self.step(&step, input, order);
         }

@@ -137,10 +137,11 @@ impl Cutter<'_, '_> {
             let first = !matches!(keep, UniqueKeepStrategy::Any | UniqueKeepStrategy::None);
             let subset: Option<Vec<PlSmallStr>> = options.subset.as_deref().map(<[_]>::to_vec);
             let names = subset.unwrap_or_else(|| self.schema(input).iter_names_cloned().collect());
-            let keys: Vec<Node> = names.into_iter().map(|name| self.planning.exprs.add(AExpr::Column(name))).collect();
+            let keys: Vec<Node> =
+                names.into_iter().map(|name| self.planning.exprs.add(AExpr::Column(name))).collect();
             let mut flow = self.cut(input, first || order)?;
-            let ready = flow.alone()
-                || self.columns(&keys).is_some_and(|columns| flow.placed.joins(&columns));
+            let ready =
+                flow.alone() || self.columns(&keys).is_some_and(|columns| flow.placed.joins(&columns));
             // Each row that is to be seen alone must be compared with all others.
             if !ready && keep != UniqueKeepStrategy::None {
                 flow = self.push(flow, ir.clone(), Some("distinct"));

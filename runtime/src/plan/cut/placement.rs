@@ -23,8 +23,7 @@ impl Placement {
 
     /// For each key of the hash, its position among `keys`; `None` if one is not among them.
     pub fn positions(&self, keys: &[PlSmallStr]) -> Option<Vec<usize>> {
-        let position =
-            |names: &Vec<PlSmallStr>| keys.iter().position(|key| names.contains(key));
+        let position = |names: &Vec<PlSmallStr>| keys.iter().position(|key| names.contains(key));
         if self.keys.is_empty() { None } else { self.keys.iter().map(position).collect() }
     }
 

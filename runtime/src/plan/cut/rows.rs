@@ -1,12 +1,12 @@
 //! Steps of expressions: filter, select, with_columns. What their expressions see decides where they run.
 
+use partita_engine::shuffle::Partitioner;
 use polars::polars_utils::arena::{Arena, Node};
 use polars::polars_utils::idx_vec::UnitVec;
 use polars::prelude::*;
 use polars_plan::dsl::WindowMapping;
 use polars_plan::plans::expr_ir::ExprIR;
 use polars_plan::plans::{AExpr, IR, is_elementwise, is_scalar_ae};
-use partita_engine::shuffle::Partitioner;
 
 use super::Cutter;
 use super::flow::Flow;
@@ -45,6 +45,11 @@ fn sees(exprs: &[ExprIR], arena: &Arena<AExpr>) -> Sees {
     keys.map_or(Sees::Row, Sees::Keys)
 }
 
+/// Whether each row is enough for these expressions.
+pub(super) fn needs_no_other(exprs: &[ExprIR], arena: &Arena<AExpr>) -> bool {
+    matches!(sees(exprs, arena), Sees::Row)
+}
+
 impl Cutter<'_, '_> {
     /// A node over `input` that needs no other rows if its expressions do not.
     pub(super) fn row_by_row(
@@ -74,7 +79,10 @@ impl Cutter<'_, '_> {
             _ if flow.alone() => flow,
             Sees::Row => flow,
             Sees::Keys(keys) => self.together(flow, &keys, name, order),
-            Sees::All => self.gather(flow, name),
+            Sees::All => match self.with_totals(&ir, &flow, exprs)? {
+                Some(flow) => return Ok(flow),
+                None => self.gather(flow, name),
+            },
         };
         let splits = match sees(exprs, &self.planning.exprs) {
             Sees::Row => std::mem::take(&mut flow.splits),
@@ -83,8 +91,11 @@ impl Cutter<'_, '_> {
         match &ir {
             IR::Filter { .. } => {}
             IR::HStack { .. } => {
-                let written: Vec<PlSmallStr> =
-                    exprs.iter().filter(|expr| !is_unchanged(expr, &self.planning.exprs)).map(|e| e.output_name().clone()).collect();
+                let written: Vec<PlSmallStr> = exprs
+                    .iter()
+                    .filter(|expr| !is_unchanged(expr, &self.planning.exprs))
+                    .map(|e| e.output_name().clone())
+                    .collect();
                 flow.placed.overwrite(&written);
             }
             _ => {
@@ -104,7 +115,13 @@ impl Cutter<'_, '_> {
     }
 
     /// `select`: also aggregates and constants, which are one row of the whole.
-    pub(super) fn select(&mut self, ir: IR, input: Node, exprs: &[ExprIR], order: bool) -> PolarsResult<Flow> {
+    pub(super) fn select(
+        &mut self,
+        ir: IR,
+        input: Node,
+        exprs: &[ExprIR],
+        order: bool,
+    ) -> PolarsResult<Flow> {
         if !exprs.is_empty() && exprs.iter().all(|expr| is_scalar_ae(expr.node(), &self.planning.exprs)) {
             return self.one_row(ir, input, exprs);
         }

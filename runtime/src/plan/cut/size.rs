@@ -53,9 +53,10 @@ impl Size {
     #[must_use]
     pub fn with_columns(self, columns: &Schema) -> Self {
         let fixed = columns.iter_values().all(|dtype| width(dtype).is_some());
-        let bytes = self.rows.filter(|_| fixed).and_then(|rows| {
-            usize::try_from(rows).ok()?.checked_mul(Self::row_width(columns))
-        });
+        let bytes = self
+            .rows
+            .filter(|_| fixed)
+            .and_then(|rows| usize::try_from(rows).ok()?.checked_mul(Self::row_width(columns)));
         Self { rows: self.rows, bytes }
     }
 }
@@ -73,7 +74,6 @@ impl std::ops::Add for Size {
 
 /// The bytes of the view or the offsets for a value without a fixed width.
 const VIEW: usize = 16;
-
 
 /// The bytes of a value, if all values of the type have the same.
 fn width(dtype: &DataType) -> Option<usize> {

@@ -30,7 +30,8 @@ impl Cutter<'_, '_> {
     /// Like [`leaf`](Self::leaf), without the limit that the scan has.
     pub(super) fn limited_leaf(&mut self, node: Node) -> PolarsResult<(Flow, Option<(usize, usize)>)> {
         let mut scan = self.planning.ir.get(node).clone();
-        let IR::Scan { scan_type, unified_scan_args, predicate, output_schema, file_info, .. } = &mut scan else {
+        let IR::Scan { scan_type, unified_scan_args, predicate, output_schema, file_info, .. } = &mut scan
+        else {
             polars_bail!(ComputeError: "a leaf of the plan is not a scan");
         };
         let FileScanIR::Anonymous { function, .. } = &mut **scan_type else {
@@ -74,7 +75,11 @@ impl Cutter<'_, '_> {
                         Some(predicate) => plan.filter(predicate.clone()),
                         None => plan,
                     };
-                    Input::Plan(Box::new(if names.len() < leaf.schema.len() { plan.select(&names) } else { plan }))
+                    Input::Plan(Box::new(if names.len() < leaf.schema.len() {
+                        plan.select(&names)
+                    } else {
+                        plan
+                    }))
                 };
                 let inputs = plans.iter().map(read).collect();
                 self.begin(inputs, &columns, "scan")
@@ -130,15 +135,15 @@ impl Cutter<'_, '_> {
     /// The rows of a plan of its own, which are kept once they are computed. A dataset that is cached
     /// completely needs nothing of its plan.
     fn cached(&mut self, cached: &Cached, schema: &SchemaRef) -> PolarsResult<Flow> {
-        let (tasks, mut names, after, ordered) =
-            if (self.stages.kept)(cached.lease.id()) == cached.partitions {
-                (vec![Input::Lost; cached.partitions], vec!["cached".to_owned()], Vec::new(), true)
-            } else {
-                // Its partitions must be the same each time, whatever was measured.
-                let settings = Settings { adaptive: false, ..cached.settings };
-                let sealed = Planning::new(&cached.plan, Want::Rows, settings)?.sealed(self.stages)?;
-                (sealed.tasks, sealed.names, sealed.after, sealed.ordered)
-            };
+        let (tasks, mut names, after, ordered) = if (self.stages.kept)(cached.lease.id()) == cached.partitions
+        {
+            (vec![Input::Lost; cached.partitions], vec!["cached".to_owned()], Vec::new(), true)
+        } else {
+            // Its partitions must be the same each time, whatever was measured.
+            let settings = Settings { adaptive: false, ..cached.settings };
+            let sealed = Planning::new(&cached.plan, Want::Rows, settings)?.sealed(self.stages)?;
+            (sealed.tasks, sealed.names, sealed.after, sealed.ordered)
+        };
         let keep = |(partition, input)| Input::Cache {
             lease: cached.lease.clone(),
             partition,

@@ -43,32 +43,33 @@ impl Cutter<'_, '_> {
         let (inputs, schema) = (inputs.clone(), schema.clone());
         let rows = single.iter().position(|single| !single).unwrap_or(0);
         let mut flow = self.cut(inputs[rows], order)?;
-        for (at, input) in inputs.iter().enumerate().filter(|(at, _)| *at != rows) {
+        for (_, input) in inputs.iter().enumerate().filter(|(at, _)| *at != rows) {
             let one = self.cut(*input, false)?;
-            let one = self.broadcast(one, flow.partitions());
-            let columns: Schema =
-                self.schema(flow.top).iter().chain(self.schema(one.top).iter()).map(|(n, t)| (n.clone(), t.clone())).collect();
-            let cross = IR::Join {
-                input_left: flow.top,
-                input_right: one.top,
-                schema: columns.into(),
-                left_on: Vec::new(),
-                right_on: Vec::new(),
-                options: JoinOptionsIR {
-                    allow_parallel: false,
-                    force_parallel: false,
-                    args: JoinArgs::new(JoinType::Cross),
-                    options: None,
-                }
-                .into(),
-            };
-            let (placed, ordered, size) = (flow.placed.clone(), flow.ordered, flow.size);
-            let _ = at;
-            flow = self.combine(vec![flow, one], cross, "subquery");
-            (flow.placed, flow.ordered, flow.size) = (placed, ordered, size);
+            flow = self.beside(flow, one, "subquery");
         }
         let input = flow.top;
         Ok(self.push(flow, IR::SimpleProjection { input, columns: schema }, None))
+    }
+
+    /// The columns of a single row beside every row of the flow.
+    pub(super) fn beside(&mut self, flow: Flow, one: Flow, name: &str) -> Flow {
+        let one = self.broadcast(one, flow.partitions());
+        let mut columns = (*self.schema(flow.top)).clone();
+        columns.merge((*self.schema(one.top)).clone());
+        let args = JoinArgs::new(JoinType::Cross);
+        let options = JoinOptionsIR { allow_parallel: false, force_parallel: false, args, options: None };
+        let cross = IR::Join {
+            input_left: flow.top,
+            input_right: one.top,
+            schema: columns.into(),
+            left_on: Vec::new(),
+            right_on: Vec::new(),
+            options: options.into(),
+        };
+        let (placed, ordered, size) = (flow.placed.clone(), flow.ordered, flow.size);
+        let mut flow = self.combine(vec![flow, one], cross, name);
+        (flow.placed, flow.ordered, flow.size) = (placed, ordered, size);
+        flow
     }
 
     /// Whether a node has exactly one row, whatever is below it.
