@@ -2,7 +2,8 @@
 //! the blocks that it reads have reported their sizes.
 
 use partita_engine::memory::Bytes;
-use partita_engine::task::{Input, Step, Task};
+use partita_engine::task::{Input, Task};
+use polars_plan::plans::{ArenaLpIter, FunctionIR, IR};
 
 /// Roughly how many bytes of Arrow memory a compressed byte of a file becomes.
 const UNPACKED: usize = 3;
@@ -40,27 +41,15 @@ impl Estimate {
             }
             // These are counted once their size is known, are shared by all tasks, or are in the cache.
             Input::Shuffle { .. } | Input::Broadcast { .. } | Input::Lost => {}
-            Input::Step { input, step } => {
-                self.add(input);
-                self.copies(matches!(
-                    **step,
-                    Step::Sort { .. } | Step::Distinct(_) | Step::Aggregate { .. } | Step::Map(_)
-                ));
+            Input::Fragment { fragment, inputs } => {
+                inputs.iter().for_each(|input| self.add(input));
+                let plan = fragment.plan();
+                if plan.lp_arena.iter(plan.lp_top).any(|(_, node)| copies(node)) {
+                    self.times = 3;
+                }
             }
             Input::Concat { inputs, .. } => inputs.iter().for_each(|input| self.add(input)),
-            Input::Join { left, right, .. } => {
-                self.add(left);
-                self.add(right);
-                self.copies(true);
-            }
             Input::Cache { input, .. } => self.add(input),
-        }
-    }
-
-    /// Input, output, and what is between them, such as a sorted order or a hash table.
-    fn copies(&mut self, more: bool) {
-        if more {
-            self.times = 3;
         }
     }
 
@@ -74,6 +63,20 @@ impl Estimate {
     pub fn at_start(&self, total: usize, slots: usize) -> usize {
         let guessed = self.need(self.guessed).min(total / slots);
         self.need(self.known).saturating_add(guessed).min(total.max(self.need(self.known)))
+    }
+}
+
+/// Whether a step holds something between its input and its output, such as a sorted order or a hash table.
+fn copies(node: &IR) -> bool {
+    match node {
+        IR::Sort { .. }
+        | IR::Distinct { .. }
+        | IR::GroupBy { .. }
+        | IR::Join { .. }
+        | IR::Gather { .. }
+        | IR::MergeSorted { .. }
+        | IR::MapFunction { function: FunctionIR::Explode { .. } | FunctionIR::Unpivot { .. }, .. } => true,
+        _ => false,
     }
 }
 
@@ -92,7 +95,32 @@ pub(super) fn too_large(partition: usize, input: usize, need: usize, most: usize
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use partita_engine::task::fragment::{Fragment, Hole};
+    use polars::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn a_plan_is_estimated_by_its_inputs_and_takes_more_with_a_table_or_an_order() {
+        let estimate = |build: fn(LazyFrame) -> LazyFrame| {
+            let frame = df!("id" => [1i64, 2]).unwrap();
+            let hole = Arc::new(Hole::new());
+            let plan = build(hole.scan(frame.schema())).to_alp_optimized().unwrap();
+            let fragment = Fragment::new(plan.lp_top, &plan.lp_arena, &plan.expr_arena, &[hole.number()]);
+            let mut estimate = Estimate { known: 0, guessed: 0, times: 2 };
+            estimate
+                .add(&Input::Fragment { fragment: Arc::new(fragment), inputs: vec![Input::Frame(frame)] });
+            (estimate.known, estimate.times)
+        };
+        assert_eq!(estimate(|rows| rows.filter(col("id").gt(lit(1)))), (16, 2));
+        assert_eq!(estimate(|rows| rows.group_by([col("id")]).agg([len()])), (16, 3));
+        assert_eq!(
+            estimate(|rows| rows.sort(["id"], Default::default()).select([col("id") + lit(1)])),
+            (16, 3)
+        );
+    }
 
     #[test]
     fn a_task_that_does_not_fit_is_told_how_much_and_what_to_do() {

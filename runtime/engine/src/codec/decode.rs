@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use bytes::Bytes;
 use polars::prelude::*;
 use polars_plan::dsl::DataTypeExpr;
 use serde::de::DeserializeOwned;
@@ -14,12 +13,11 @@ use super::frames;
 use super::plans::allowed;
 use super::shared::{Part, Shared};
 use super::visit::{Seen, can_travel, visit};
-use super::wire::{WireInput, WireOutput, WireStep, WireTask, exprs_of, keys_of};
-use super::{Access, CodecError, Decoded, GetBlob, MAX_INPUT_DEPTH, packed};
+use super::wire::{WireInput, WireOutput, WireTask, keys_of};
+use super::{Access, CodecError, Decoded, GetBlob, MAX_INPUT_DEPTH, fragments, packed};
 use crate::cache::CacheLease;
 use crate::shuffle::Partitioner;
-use crate::task::template::Template;
-use crate::task::{Input, JoinStep, Output, Step, Task};
+use crate::task::{Input, Output, Task};
 
 /// Decodes the task in these bytes.
 pub(super) fn decode(
@@ -74,14 +72,13 @@ impl Decoder<'_> {
         if depth > MAX_INPUT_DEPTH {
             return Err(CodecError::malformed("a task", "its inputs are nested too deeply"));
         }
-        let boxed = |input: Box<WireInput>| self.input(*input, depth + 1).map(Box::new);
         Ok(match input {
             WireInput::Frame(frame) => Input::Frame(frames::open(frame, self.blobs)?),
             WireInput::Range { start, end } if start <= end => Input::Range { start, end },
             WireInput::Range { .. } => {
                 return Err(CodecError::malformed("a range", "it ends before it begins"));
             }
-            WireInput::Plan(plan) => Input::Plan(Box::new(plan.into_plan(self.access, self.blobs)?)),
+            WireInput::Plan(plan) => Input::Plan(Box::new(plan.open(self.access, self.blobs)?)),
             WireInput::Piece(piece) => {
                 let allowed = |path: &Path| self.access.read(path).map_err(CodecError::from);
                 Input::Piece(Arc::new(piece.open(&self.access.opened, allowed)?))
@@ -90,49 +87,28 @@ impl Decoder<'_> {
                 Input::Shuffle { id, partition, maps, schema: Arc::new(schema) }
             }
             WireInput::Broadcast { index, schema } => Input::Broadcast { index, schema: Arc::new(schema) },
-            WireInput::Steps { input, steps } => {
-                let mut input = *boxed(input)?;
-                for step in steps {
-                    input = Input::Step { input: Box::new(input), step: self.step(&step)? };
+            WireInput::Fragment { fragment, inputs } => {
+                let fragment = self.shared.part(&fragment, || fragments::decode(&fragment))?;
+                if fragment.holes().iter().any(|(_, input)| *input >= inputs.len()) {
+                    return Err(CodecError::malformed("a task", "its plan reads an input that it lacks"));
                 }
-                input
+                Input::Fragment { fragment, inputs: self.inputs(inputs, depth)? }
             }
-            WireInput::Concat { inputs, schema } => Input::Concat {
-                inputs: inputs
-                    .into_iter()
-                    .map(|input| self.input(input, depth + 1))
-                    .collect::<Result<_, _>>()?,
-                schema: Arc::new(schema),
-            },
-            WireInput::Join { left, right, join } => {
-                let join = self.shared.part(&join, || {
-                    let join: JoinStep = unpack("a join", &join)?;
-                    let needs = self.check(join.left_on.iter().chain(&join.right_on))?;
-                    Ok(needs.part(join))
-                })?;
-                Input::Join { left: boxed(left)?, right: boxed(right)?, join }
+            WireInput::Concat { inputs, schema } => {
+                Input::Concat { inputs: self.inputs(inputs, depth)?, schema: Arc::new(schema) }
             }
             WireInput::Cache { id, partition, level, input } => Input::Cache {
                 lease: Arc::new(CacheLease::detached(id)),
                 partition,
                 level,
-                input: boxed(input)?,
+                input: Box::new(self.input(*input, depth + 1)?),
             },
             WireInput::Lost => Input::Lost,
         })
     }
 
-    fn step(&self, bytes: &Bytes) -> Result<Arc<Step>, CodecError> {
-        self.shared.part(bytes, || match unpack("a step", bytes)? {
-            WireStep::Step(step) => {
-                let needs = self.check(exprs_of(&step))?;
-                Ok(needs.part(step))
-            }
-            WireStep::Map(plan) => {
-                let template: Template = plan.into_template(self.access, self.blobs)?;
-                Ok(Part::Own(Step::Map(Box::new(template))))
-            }
-        })
+    fn inputs(&self, inputs: Vec<WireInput>, depth: usize) -> Result<Vec<Input>, CodecError> {
+        inputs.into_iter().map(|input| self.input(input, depth + 1)).collect()
     }
 
     fn output(&self, output: WireOutput) -> Result<Output, CodecError> {

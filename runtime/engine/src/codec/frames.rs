@@ -11,8 +11,6 @@ use super::{Blobs, CodecError, GetBlob};
 /// A frame as it is sent in a task.
 #[derive(Serialize, Deserialize)]
 pub(super) enum WireFrame {
-    /// The place of the partition in a plan.
-    Hole,
     Rows(Bytes),
     /// Rows that were sent ahead under this number.
     Blob(u64),
@@ -39,8 +37,7 @@ pub(super) fn wire(frame: &DataFrame, blobs: &dyn Blobs) -> Result<WireFrame, Co
         return Ok(WireFrame::Blob(number));
     }
     let mut bytes = Vec::new();
-    write_frame(frame, &mut bytes)
-        .map_err(|error| CodecError::CannotTravel { what: "a frame".into(), cause: error.to_string() })?;
+    write_frame(frame, &mut bytes).map_err(|error| CodecError::cannot_travel("a frame", error))?;
     Ok(WireFrame::Rows(bytes.into()))
 }
 
@@ -50,6 +47,5 @@ pub(super) fn open(frame: WireFrame, blobs: &GetBlob<'_>) -> Result<DataFrame, C
             read_frame(&bytes).map_err(|error| CodecError::malformed("a frame", error.to_string()))
         }
         WireFrame::Blob(number) => Ok(blobs(number)?),
-        WireFrame::Hole => Err(CodecError::malformed("a frame", "it is only a placeholder")),
     }
 }

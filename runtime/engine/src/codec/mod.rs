@@ -1,12 +1,14 @@
 //! Encodes tasks as bytes for the pool. Nearly everything in a task is data and Polars plans. The rest
 //! has a form of its own here: a cached dataset is sent as its number, files are reopened by the
 //! receiver, and large frames are sent ahead as blobs. What is received is checked before use: first the
-//! bytes (length, depth, checksum), then every path in them. How the bytes are transported is not known
-//! here.
+//! bytes (length, depth, checksum), then every path and every reference in them. How the bytes are
+//! transported is not known here.
 
 mod access;
 mod decode;
+mod fragments;
 mod frames;
+mod nodes;
 mod packed;
 mod plans;
 mod shared;
@@ -36,7 +38,7 @@ use crate::task::Task;
 /// The first bytes of every task.
 const MAGIC: &[u8; 4] = b"ptk1";
 
-/// How deep inputs may be nested in a task: joins and unions of joins.
+/// How deep inputs may be nested in a task: plans over caches of plans.
 const MAX_INPUT_DEPTH: usize = 128;
 
 /// Why a task cannot be sent, or why the received bytes are not a task.
@@ -82,6 +84,19 @@ pub enum BlobError {
 }
 
 impl CodecError {
+    fn cannot_travel(what: &str, cause: impl ToString) -> Self {
+        Self::CannotTravel { what: what.to_owned(), cause: cause.to_string() }
+    }
+
+    /// Something in a plan that the pool's tasks do not have.
+    fn unsupported(what: &str) -> Self {
+        Self::cannot_travel(what, "it is not supported there; use other steps")
+    }
+
+    fn too_deep(what: &str, most: usize) -> Self {
+        Self::cannot_travel(what, format!("it is nested more than {most} deep; compute it in several steps"))
+    }
+
     fn malformed(what: &str, cause: impl ToString) -> Self {
         Self::Malformed { what: what.to_owned(), cause: cause.to_string() }
     }
@@ -163,6 +178,5 @@ fn checksum(body: &[u8]) -> u64 {
 
 /// Rejects on this side what the other side would reject.
 fn fits(what: &str, bytes: &[u8]) -> Result<(), CodecError> {
-    packed::check(bytes, packed::MAX_DEPTH)
-        .map_err(|error| CodecError::CannotTravel { what: what.to_owned(), cause: error.to_string() })
+    packed::check(bytes, packed::MAX_DEPTH).map_err(|error| CodecError::cannot_travel(what, error))
 }

@@ -1,5 +1,6 @@
-//! Encodes Polars plans. The frames in a plan are sent beside it, each once, large ones as blobs. In the
-//! plan, a marker replaces each: a frame without rows whose only column is named by its number.
+//! Encodes plans that a task runs as Polars does, from their files to their last step. The frames in a
+//! plan are sent beside it, each once, large ones as blobs. In the plan, a marker replaces each: a frame
+//! without rows whose only column is named by its number.
 //!
 //! Plans are written as trees. Polars' own form for files is a table of nodes that refer to each other by
 //! number; a malicious peer could send references in a circle, and reading them would never end.
@@ -17,7 +18,7 @@ use super::access::Access;
 use super::frames::{self, WireFrame};
 use super::visit::{Seen, can_travel, visit};
 use super::{Blobs, CodecError, packed};
-use crate::task::template::{Template, map_leaves};
+use crate::plans::map_leaves;
 
 /// A plan as it is sent.
 #[derive(Serialize, Deserialize)]
@@ -27,18 +28,9 @@ pub(super) struct WirePlan {
 }
 
 impl WirePlan {
-    /// Encodes a plan without a hole.
+    /// Encodes a plan.
     pub(super) fn of(plan: &LazyFrame, blobs: &dyn Blobs) -> Result<Self, CodecError> {
-        Self::new(&plan.logical_plan, None, blobs)
-    }
-
-    /// Encodes a plan with a hole for the partition.
-    pub(super) fn of_template(template: &Template, blobs: &dyn Blobs) -> Result<Self, CodecError> {
-        let (plan, hole) = template.parts();
-        Self::new(plan, Some(hole), blobs)
-    }
-
-    fn new(plan: &DslPlan, hole: Option<&Arc<DataFrame>>, blobs: &dyn Blobs) -> Result<Self, CodecError> {
+        let plan = &plan.logical_plan;
         can_travel("a plan", [Seen::Plan(plan)])?;
         let mut numbers: HashMap<*const DataFrame, usize> = HashMap::new();
         let mut found: Vec<Arc<DataFrame>> = Vec::new();
@@ -64,81 +56,32 @@ impl WirePlan {
             }
             _ => None,
         });
-        let frame = |frame: &Arc<DataFrame>| match hole {
-            Some(hole) if Arc::ptr_eq(frame, hole) => Ok(WireFrame::Hole),
-            _ => frames::wire(frame, blobs),
-        };
-        let frames = found.iter().map(frame).collect::<Result<_, _>>()?;
-        let plan = packed::to_bytes(&marked)
-            .map_err(|error| CodecError::CannotTravel { what: "a plan".into(), cause: error.to_string() })?;
+        let frames = found.iter().map(|frame| frames::wire(frame, blobs)).collect::<Result<_, _>>()?;
+        let plan = packed::to_bytes(&marked).map_err(|error| CodecError::cannot_travel("a plan", error))?;
         super::fits("a plan", &plan)?;
         Ok(Self { plan: plan.into(), frames })
     }
 
-    /// The plan, which must not have a hole.
-    pub(super) fn into_plan(
-        self,
-        access: &Access,
-        blobs: &super::GetBlob<'_>,
-    ) -> Result<LazyFrame, CodecError> {
-        match self.open(access, blobs)? {
-            (plan, None) => Ok(LazyFrame::from(plan)),
-            (_, Some(_)) => Err(CodecError::malformed("a plan", "it has a hole for a partition")),
-        }
-    }
-
-    /// The template, which must have a hole for the partition.
-    pub(super) fn into_template(
-        self,
-        access: &Access,
-        blobs: &super::GetBlob<'_>,
-    ) -> Result<Template, CodecError> {
-        match self.open(access, blobs)? {
-            (plan, Some(hole)) => Ok(Template::from_parts(plan, hole)),
-            (_, None) => Err(CodecError::malformed("map_partitions' plan", "it does not read its partition")),
-        }
-    }
-
-    fn open(
-        self,
-        access: &Access,
-        blobs: &super::GetBlob<'_>,
-    ) -> Result<(DslPlan, Option<Arc<DataFrame>>), CodecError> {
+    /// The plan, with what it reads checked.
+    pub(super) fn open(self, access: &Access, blobs: &super::GetBlob<'_>) -> Result<LazyFrame, CodecError> {
         let marked: DslPlan =
             packed::from_bytes(&self.plan).map_err(|cause| CodecError::malformed("a plan", cause))?;
         allowed([Seen::Plan(&marked)], access)?;
-        let mut frames: Vec<Option<Arc<DataFrame>>> = Vec::with_capacity(self.frames.len());
-        let mut hole = None;
-        for (number, frame) in self.frames.into_iter().enumerate() {
-            frames.push(match frame {
-                // Its schema is beside the marker.
-                WireFrame::Hole if hole.is_none() => {
-                    hole = Some((number, None));
-                    None
-                }
-                WireFrame::Hole => return Err(CodecError::malformed("a plan", "two partitions")),
-                frame => Some(Arc::new(frames::open(frame, blobs)?)),
-            });
-        }
+        let open = |frame| frames::open(frame, blobs).map(Arc::new);
+        let frames = self.frames.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let mut unknown = None;
         let plan = map_leaves(&marked, &mut |leaf| {
-            let DslPlan::DataFrameScan { df, schema } = leaf else { return None };
+            let DslPlan::DataFrameScan { df, .. } = leaf else { return None };
             let number = number_of(df);
-            let df = match (number.and_then(|number| frames.get(number)), &mut hole) {
-                (Some(Some(frame)), _) => frame.clone(),
-                (Some(None), Some((_, hole))) => {
-                    hole.get_or_insert_with(|| Arc::new(DataFrame::empty_with_schema(schema))).clone()
-                }
-                _ => {
-                    unknown = Some(format!("its frame {number:?} is missing"));
-                    return None;
-                }
+            let Some(df) = number.and_then(|number| frames.get(number)).cloned() else {
+                unknown = Some(format!("its frame {number:?} is missing"));
+                return None;
             };
             Some(DslPlan::DataFrameScan { schema: df.schema().clone(), df })
         });
         match unknown {
             Some(cause) => Err(CodecError::malformed("a plan", cause)),
-            None => Ok((plan, hole.and_then(|(_, hole)| hole))),
+            None => Ok(LazyFrame::from(plan)),
         }
     }
 }
@@ -160,10 +103,7 @@ pub(super) fn allowed<'a>(
     start: impl IntoIterator<Item = Seen<'a>>,
     access: &Access,
 ) -> Result<(), CodecError> {
-    let refuse = |what: &str| {
-        let cause = "it is not supported there; use other steps".to_owned();
-        Err(CodecError::CannotTravel { what: what.to_owned(), cause })
-    };
+    let refuse = |what: &str| Err(CodecError::unsupported(what));
     visit(start, |seen, _| match seen {
         Seen::Plan(DslPlan::Scan { sources, unified_scan_args, .. }) => {
             if unified_scan_args.deletion_files.is_some() {

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use super::CodecError;
 
 /// Parts that a session's tasks have in common, keyed by their bytes. The tasks of a stage have the same
-/// steps; each is decoded and checked once. Decoding them for every task took a twentieth of a worker's
-/// time when tasks were short.
+/// plan; it is decoded and checked once. Decoding it for every task took a twentieth of a worker's time
+/// when tasks were short.
 #[derive(Default)]
 pub struct Shared(Mutex<Parts>);
 

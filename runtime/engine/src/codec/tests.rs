@@ -1,3 +1,5 @@
+mod fragments;
+
 use std::sync::Arc;
 
 use partita_events::{JobId, PartitionId, StageId, WorkerId};
@@ -8,7 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::execute::slots::STACK_BYTES;
 use crate::shuffle::Partitioner;
-use crate::task::{Input, Output, Step};
+use crate::task::fragment::{Fragment, Hole};
+use crate::task::{Input, Output};
 
 /// Sends every frame inside its task.
 struct Inline;
@@ -34,8 +37,23 @@ fn task(input: Input, output: Output) -> Task {
     }
 }
 
-fn step(input: Input, step: Step) -> Input {
-    Input::Step { input: Box::new(input), step: Arc::new(step) }
+/// A plan over inputs with these columns, as the planner makes it.
+fn fragment<const N: usize>(
+    schemas: [&SchemaRef; N],
+    build: impl FnOnce([LazyFrame; N]) -> LazyFrame,
+) -> Fragment {
+    let holes = schemas.map(|_| Arc::new(Hole::new()));
+    let scans = std::array::from_fn(|at| holes[at].scan(schemas[at]));
+    let plan = build(scans).with_comm_subplan_elim(false).to_alp_optimized().unwrap();
+    let numbers: Vec<u64> = holes.iter().map(|hole| hole.number()).collect();
+    Fragment::new(plan.lp_top, &plan.lp_arena, &plan.expr_arena, &numbers)
+}
+
+/// A plan over the numbers from 0 to 8.
+fn over_range(build: impl FnOnce(LazyFrame) -> LazyFrame) -> Input {
+    let schema = Arc::new(Schema::from_iter([Field::new("id".into(), DataType::Int64)]));
+    let fragment = Arc::new(fragment([&schema], |[rows]| build(rows)));
+    Input::Fragment { fragment, inputs: vec![Input::Range { start: 0, end: 9 }] }
 }
 
 fn encode(task: &Task) -> Result<Vec<u8>, CodecError> {
@@ -46,21 +64,43 @@ fn no_blobs(_: u64) -> Result<DataFrame, BlobError> {
     Err(BlobError::NotReceived("there is none".to_owned()))
 }
 
+/// Runs on a thread with a slot's stack.
+fn on_a_slot(work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap();
+    thread.join().unwrap();
+}
+
+/// Bytes from a peer, decoded without files and frames.
+fn arrive(bytes: &[u8]) -> Result<Task, CodecError> {
+    decode(bytes, &Access::default(), &Shared::default(), &no_blobs).map(|decoded| decoded.task)
+}
+
 #[test]
-fn tasks_of_a_session_share_their_steps_but_for_those_that_hold_more_than_an_expression() {
+fn tasks_of_a_session_share_their_plan_unless_it_holds_more_than_steps() {
     let shared = Shared::default();
     let arrived = |expr: &Expr| {
-        let input = step(Input::Range { start: 0, end: 9 }, Step::Filter(expr.clone()));
+        // The plans have nothing in common but what they do.
+        let input = over_range(|rows| rows.filter(expr.clone()));
         let bytes = encode(&task(input, Output::Collect)).unwrap();
         let decoded = decode(&bytes, &Access::default(), &shared, &no_blobs).unwrap();
-        let Input::Step { step, .. } = &*decoded.task.input else { panic!("it was a step") };
-        step.clone()
+        let Input::Fragment { fragment, .. } = &*decoded.task.input else { panic!("it was a plan") };
+        fragment.clone()
     };
     let shares = |expr: Expr| Arc::ptr_eq(&arrived(&expr), &arrived(&expr));
     assert!(shares(col("id").gt(lit(3)).and(col("id").cast(DataType::Int32).lt(lit(7)))));
     let categories = DataType::from_categories(Categories::global());
     assert!(!shares(col("id").cast(DataType::String).cast(categories).eq(lit("7"))));
     assert!(!shares(col("id").is_in(lit(Series::new("few".into(), [1i64, 2])), false)));
+    assert!(!shares(col("id").is_in(lit(Series::new("few".into(), [1i64, 2])).implode(true), false)));
+}
+
+#[test]
+fn equal_plans_have_equal_bytes() {
+    let bytes = || {
+        let input = over_range(|rows| rows.sort(["id"], SortMultipleOptions::default()).limit(3));
+        encode(&task(input, Output::Collect)).unwrap()
+    };
+    assert_eq!(bytes(), bytes());
 }
 
 #[test]
@@ -84,62 +124,49 @@ fn a_scan_inside_of_an_expression_is_checked_too() {
     std::fs::write(&secret, "a\n1\n").unwrap();
     let plan = LazyCsvReader::new(PlRefPath::new(secret.to_str().unwrap())).finish().unwrap().logical_plan;
     let hidden = Expr::SubPlan(polars_plan::dsl::SpecialEq::new(Arc::new(plan)), Vec::new());
+    let rows = || df!("id" => [1i64]).unwrap().lazy();
     let places = [
         col("id").is_in(hidden.clone().implode(true), false),
         col("id").sum().over([hidden.clone()]).unwrap(),
         when(lit(true)).then(col("id")).otherwise(hidden.clone()),
     ];
     for expr in places {
-        let bytes = encode(&task(step(Input::Range { start: 0, end: 3 }, Step::Filter(expr)), Output::Count));
-        let refusal = decode(&bytes.unwrap(), &Access::default(), &Shared::default(), &no_blobs)
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(refusal.contains("secret.csv"), "{refusal}");
+        let input = || Input::Range { start: 0, end: 3 };
+        let partitioner = Arc::new(Partitioner::Hash { keys: vec![expr.clone()], n: 2 });
+        for task in [
+            task(input(), Output::Sample { by: vec![expr.clone()], rows: 1 }),
+            task(input(), Output::Shuffle { id: ShuffleId(1), partitioner }),
+            task(Input::Plan(Box::new(rows().filter(expr))), Output::Count),
+        ] {
+            let refusal = arrive(&encode(&task).unwrap()).err().unwrap().to_string();
+            assert!(refusal.contains("secret.csv"), "{refusal}");
+        }
     }
 }
 
 #[test]
 fn deep_expressions_travel_and_deeper_ones_are_errors_on_both_sides() {
     let deep = |depth: usize| (0..depth).fold(lit(0i64), |sum, _| sum + col("id"));
-    let on_a_slot = |work: Box<dyn FnOnce() + Send>| {
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap();
-        thread.join().unwrap();
-    };
-    on_a_slot(Box::new(move || {
-        let fine =
-            task(step(Input::Range { start: 0, end: 3 }, Step::Select(vec![deep(1400)])), Output::Count);
-        let bytes = encode(&fine).unwrap();
-        decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).unwrap();
-        let absurd =
-            task(step(Input::Range { start: 0, end: 3 }, Step::Select(vec![deep(20_000)])), Output::Count);
+    on_a_slot(move || {
+        let sample = |by| task(Input::Range { start: 0, end: 3 }, Output::Sample { by: vec![by], rows: 1 });
+        arrive(&encode(&sample(deep(1400))).unwrap()).unwrap();
+        let absurd = sample(deep(20_000));
         let error = encode(&absurd).unwrap_err().to_string();
-        assert!(error.contains("select") && error.contains("deep"), "{error}");
+        assert!(error.contains("a sort") && error.contains("deep"), "{error}");
         // Dropping such a deep expression would recurse in Polars.
         std::mem::forget(absurd);
-    }));
-    let joined = |depth: usize| {
-        let join = Arc::new(crate::task::JoinStep {
-            left_on: vec![col("id")],
-            right_on: vec![col("id")],
-            how: JoinType::Semi,
-        });
-        (0..depth).fold(Input::Range { start: 0, end: 1 }, |left, _| Input::Join {
-            left: Box::new(left),
-            right: Box::new(Input::Range { start: 0, end: 1 }),
-            join: join.clone(),
-        })
+    });
+}
+
+#[test]
+fn deeply_nested_inputs_are_errors_on_both_sides() {
+    let schema = Arc::new(Schema::from_iter([Field::new("id".into(), DataType::Int64)]));
+    let nested = |depth: usize| {
+        let start = Input::Range { start: 0, end: 1 };
+        (0..depth).fold(start, |input, _| Input::Concat { inputs: vec![input], schema: schema.clone() })
     };
-    assert!(
-        decode(
-            &encode(&task(joined(120), Output::Count)).unwrap(),
-            &Access::default(),
-            &Shared::default(),
-            &no_blobs
-        )
-        .is_ok()
-    );
-    assert!(encode(&task(joined(1000), Output::Count)).is_err());
+    arrive(&encode(&task(nested(120), Output::Count)).unwrap()).unwrap();
+    assert!(encode(&task(nested(1000), Output::Count)).is_err());
 }
 
 #[test]
@@ -150,10 +177,7 @@ fn a_plan_that_refers_to_frames_it_lacks_is_an_error() {
     };
     let wire = plans_with(&plan);
     assert!(
-        packed::from_bytes::<plans::WirePlan>(&wire)
-            .unwrap()
-            .into_plan(&Access::default(), &no_blobs)
-            .is_err()
+        packed::from_bytes::<plans::WirePlan>(&wire).unwrap().open(&Access::default(), &no_blobs).is_err()
     );
 }
 
@@ -170,10 +194,20 @@ fn plans_with(plan: &DslPlan) -> Vec<u8> {
 /// A task with something of every kind in it.
 fn rich() -> Task {
     let frame = df!("id" => [1i64, 2], "name" => ["a", "b"]).unwrap();
-    let dataset = |lf: LazyFrame| lf.filter(col("id").gt(lit(0))).select([col("id"), col("name")]);
-    let template = crate::task::template::Template::new(frame.schema(), dataset).unwrap();
-    let input = step(Input::Frame(frame.clone()), Step::Map(Box::new(template)));
-    let input = step(input, Step::Sort { by: vec![col("id")], descending: vec![true], nulls_last: false });
+    let steps = fragment([frame.schema(), frame.schema()], |[rows, other]| {
+        let windows = [col("id").sum().over([col("name")]).unwrap().alias("sum")];
+        let options = SortMultipleOptions::default().with_order_descending(true);
+        let joined =
+            rows.filter(col("id").gt(lit(0))).with_columns(windows).inner_join(other, col("id"), col("id"));
+        joined
+            .group_by([col("id"), col("name")])
+            .agg([col("sum").max()])
+            .sort(["id"], options)
+            .limit(9)
+            .select([col("id"), col("name")])
+    });
+    let inputs = vec![Input::Frame(frame.clone()), Input::Frame(frame.clone())];
+    let input = Input::Fragment { fragment: Arc::new(steps), inputs };
     let plan = Input::Plan(Box::new(frame.lazy().select([col("id"), col("name").str().to_uppercase()])));
     let schema = Arc::new(Schema::from_iter([
         Field::new("id".into(), DataType::Int64),
@@ -188,9 +222,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn garbage_is_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).is_err());
+        prop_assert!(arrive(&bytes).is_err());
         // Sealed as if it were a task.
-        prop_assert!(decode(&sealed(&bytes), &Access::default(), &Shared::default(), &no_blobs).is_err());
+        prop_assert!(arrive(&sealed(&bytes)).is_err());
     }
 
     #[test]
@@ -205,10 +239,10 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        prop_assert!(decode(&bytes, &Access::default(), &Shared::default(), &no_blobs).is_err());
+        prop_assert!(arrive(&bytes).is_err());
         if bytes.len() > 12 {
             // With a matching checksum it may be a valid task again. It only has to return.
-            let _ = decode(&sealed(&bytes[12..]), &Access::default(), &Shared::default(), &no_blobs);
+            let _ = arrive(&sealed(&bytes[12..]));
         }
     }
 }

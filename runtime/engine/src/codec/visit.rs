@@ -56,7 +56,8 @@ fn below_plan<'a>(plan: &'a DslPlan, left: &mut Vec<Seen<'a>>) {
         | DslPlan::Sink { input, .. }
         | DslPlan::IR { dsl: input, .. } => left.push(Seen::Plan(input)),
         DslPlan::Join { input_left: one, input_right: other, .. }
-        | DslPlan::Gather { input: one, idxs: other, .. } => {
+        | DslPlan::Gather { input: one, idxs: other, .. }
+        | DslPlan::MergeSorted { input_left: one, input_right: other, .. } => {
             left.extend([Seen::Plan(one), Seen::Plan(other)]);
         }
         DslPlan::ExtContext { input, contexts } => {
@@ -114,6 +115,7 @@ pub(super) fn exprs_of<'a>(plan: &'a DslPlan) -> Vec<&'a Expr> {
         | DslPlan::Scan { .. }
         | DslPlan::DataFrameScan { .. }
         | DslPlan::Gather { .. }
+        | DslPlan::MergeSorted { .. }
         | DslPlan::PipeWithSchema { .. }
         | DslPlan::Slice { .. }
         | DslPlan::Union { .. }
@@ -230,10 +232,7 @@ pub(super) fn can_travel<'a>(
 ) -> Result<(), CodecError> {
     let closure = |text: String| Err(CodecError::Closure(text));
     visit(start, |seen, depth| match seen {
-        _ if depth > MAX_NESTED => {
-            let cause = format!("it is nested more than {MAX_NESTED} deep; compute it in several steps");
-            Err(CodecError::CannotTravel { what: what.to_owned(), cause })
-        }
+        _ if depth > MAX_NESTED => Err(CodecError::too_deep(what, MAX_NESTED)),
         Seen::Expr(expr @ Expr::AnonymousFunction { .. }) => closure(abbreviated(expr)),
         Seen::Expr(expr @ Expr::RenameAlias { function: RenameAliasFn::Map(PlanCallback::Rust(_)), .. }) => {
             closure(abbreviated(expr))
@@ -251,7 +250,7 @@ pub(super) fn can_travel<'a>(
 }
 
 /// An expression roughly as people write it; long ones are cut off.
-fn abbreviated(expr: &Expr) -> String {
+pub(super) fn abbreviated(expr: &Expr) -> String {
     const LONGEST: usize = 160;
     let text = expr.to_string();
     match text.char_indices().nth(LONGEST) {

@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use super::frames::{self, WireFrame};
 use super::plans::WirePlan;
 use super::visit::{Seen, can_travel};
-use super::{Blobs, CodecError, MAX_INPUT_DEPTH, ShuffleSource, packed};
+use super::{Blobs, CodecError, MAX_INPUT_DEPTH, ShuffleSource, fragments, packed};
 use crate::cache::{CacheId, StorageLevel};
 use crate::shuffle::{Partitioner, ShuffleId};
 use crate::source::WirePiece;
-use crate::task::{Input, Output, Step, Task};
+use crate::task::{Input, Output, Task};
 
-/// A task as it is sent. Steps, joins and the like are encoded separately, because many tasks share them.
+/// A task as it is sent. Fragments and partitioners are encoded separately, because many tasks share them.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WireTask {
     pub job: JobId,
@@ -37,49 +37,15 @@ pub(super) struct WireTask {
 #[derive(Serialize, Deserialize)]
 pub(super) enum WireInput {
     Frame(WireFrame),
-    Range {
-        start: i64,
-        end: i64,
-    },
+    Range { start: i64, end: i64 },
     Plan(WirePlan),
     Piece(Box<WirePiece>),
-    Shuffle {
-        id: ShuffleId,
-        partition: usize,
-        maps: Option<Range<usize>>,
-        schema: Schema,
-    },
-    Broadcast {
-        index: usize,
-        schema: Schema,
-    },
-    /// Steps over an input, innermost first.
-    Steps {
-        input: Box<WireInput>,
-        steps: Vec<Bytes>,
-    },
-    Concat {
-        inputs: Vec<WireInput>,
-        schema: Schema,
-    },
-    Join {
-        left: Box<WireInput>,
-        right: Box<WireInput>,
-        join: Bytes,
-    },
-    Cache {
-        id: CacheId,
-        partition: usize,
-        level: StorageLevel,
-        input: Box<WireInput>,
-    },
+    Shuffle { id: ShuffleId, partition: usize, maps: Option<Range<usize>>, schema: Schema },
+    Broadcast { index: usize, schema: Schema },
+    Fragment { fragment: Bytes, inputs: Vec<WireInput> },
+    Concat { inputs: Vec<WireInput>, schema: Schema },
+    Cache { id: CacheId, partition: usize, level: StorageLevel, input: Box<WireInput> },
     Lost,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) enum WireStep<S> {
-    Step(S),
-    Map(WirePlan),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,7 +87,7 @@ impl<'a> Encoder<'a> {
         let sources = needs.shuffles.into_iter().map(|id| (id, (self.sources)(id))).collect();
         let Task { job, stage, partition, attempt, .. } = *task;
         let task = WireTask { job, stage, partition, attempt, input, output, broadcasts, sources };
-        let body = packed::to_bytes(&task).map_err(|error| cannot_travel("a task", error))?;
+        let body = packed::to_bytes(&task).map_err(|error| CodecError::cannot_travel("a task", error))?;
         super::fits("a task", &body)?;
         Ok(super::sealed(&body))
     }
@@ -129,10 +95,9 @@ impl<'a> Encoder<'a> {
     fn input(&self, input: &Input, needs: &mut Needs) -> Result<WireInput, CodecError> {
         needs.depth += 1;
         if needs.depth > MAX_INPUT_DEPTH {
-            let cause = format!("its joins and unions are nested more than {MAX_INPUT_DEPTH} deep");
-            return Err(CodecError::CannotTravel { what: "a task".into(), cause });
+            let cause = format!("its inputs are nested more than {MAX_INPUT_DEPTH} deep");
+            return Err(CodecError::cannot_travel("a task", cause));
         }
-        let boxed = |input: &Input, needs: &mut Needs| self.input(input, needs).map(Box::new);
         let wire = match input {
             Input::Frame(frame) => WireInput::Frame(frames::wire(frame, self.blobs)?),
             Input::Range { start, end } => WireInput::Range { start: *start, end: *end },
@@ -147,32 +112,18 @@ impl<'a> Encoder<'a> {
                 needs.broadcasts.insert(*index);
                 WireInput::Broadcast { index: *index, schema: (**schema).clone() }
             }
-            Input::Step { .. } => {
-                let (mut steps, mut below) = (Vec::new(), input);
-                while let Input::Step { input, step } = below {
-                    steps.push(self.step(step)?);
-                    below = input;
-                }
-                steps.reverse();
-                WireInput::Steps { input: boxed(below, needs)?, steps }
+            Input::Fragment { fragment, inputs } => WireInput::Fragment {
+                fragment: self.once(Arc::as_ptr(fragment).addr(), || fragments::encode(fragment))?,
+                inputs: self.inputs(inputs, needs)?,
+            },
+            Input::Concat { inputs, schema } => {
+                WireInput::Concat { inputs: self.inputs(inputs, needs)?, schema: (**schema).clone() }
             }
-            Input::Concat { inputs, schema } => WireInput::Concat {
-                inputs: inputs.iter().map(|input| self.input(input, needs)).collect::<Result<_, _>>()?,
-                schema: (**schema).clone(),
-            },
-            Input::Join { left, right, join } => WireInput::Join {
-                left: boxed(left, needs)?,
-                right: boxed(right, needs)?,
-                join: self.once(Arc::as_ptr(join).addr(), || {
-                    let exprs = || join.left_on.iter().chain(&join.right_on);
-                    pack("a join", &**join, exprs)
-                })?,
-            },
             Input::Cache { lease, partition, level, input } => WireInput::Cache {
                 id: lease.id(),
                 partition: *partition,
                 level: *level,
-                input: boxed(input, needs)?,
+                input: Box::new(self.input(input, needs)?),
             },
             Input::Lost => WireInput::Lost,
         };
@@ -180,14 +131,8 @@ impl<'a> Encoder<'a> {
         Ok(wire)
     }
 
-    fn step(&self, step: &Arc<Step>) -> Result<Bytes, CodecError> {
-        self.once(Arc::as_ptr(step).addr(), || match &**step {
-            Step::Map(template) => {
-                let map = WireStep::<&Step>::Map(WirePlan::of_template(template, self.blobs)?);
-                pack("map_partitions", &map, std::iter::empty::<&Expr>)
-            }
-            other => pack(name(other), &WireStep::Step(other), || exprs_of(other).into_iter()),
-        })
+    fn inputs(&self, inputs: &[Input], needs: &mut Needs) -> Result<Vec<WireInput>, CodecError> {
+        inputs.iter().map(|input| self.input(input, needs)).collect()
     }
 
     fn output(&self, output: &Output) -> Result<WireOutput, CodecError> {
@@ -232,10 +177,6 @@ struct Needs {
     broadcasts: BTreeSet<usize>,
 }
 
-fn cannot_travel(what: &str, error: PolarsError) -> CodecError {
-    CodecError::CannotTravel { what: what.to_owned(), cause: error.to_string() }
-}
-
 /// Encodes something that contains expressions. An error names the closure found in one of them.
 fn pack<'e, T: Serialize, I: Iterator<Item = &'e Expr>>(
     what: &str,
@@ -243,34 +184,9 @@ fn pack<'e, T: Serialize, I: Iterator<Item = &'e Expr>>(
     exprs: impl Fn() -> I,
 ) -> Result<Vec<u8>, CodecError> {
     can_travel(what, exprs().map(Seen::Expr))?;
-    let bytes = packed::to_bytes(value).map_err(|error| cannot_travel(what, error))?;
+    let bytes = packed::to_bytes(value).map_err(|error| CodecError::cannot_travel(what, error))?;
     super::fits(what, &bytes)?;
     Ok(bytes)
-}
-
-fn name(step: &Step) -> &'static str {
-    match step {
-        Step::Filter(_) => "filter",
-        Step::Select(_) => "select",
-        Step::WithColumns(_) => "with_columns",
-        Step::Map(_) => "map_partitions",
-        Step::Aggregate { .. } | Step::Partial(_) | Step::Merge(_) => "group_by",
-        Step::Sort { .. } => "sort",
-        Step::Distinct(_) => "distinct",
-        Step::Limit(_) => "limit",
-    }
-}
-
-pub(super) fn exprs_of(step: &Step) -> Vec<&Expr> {
-    match step {
-        Step::Filter(expr) => vec![expr],
-        Step::Select(exprs) | Step::WithColumns(exprs) | Step::Sort { by: exprs, .. } => {
-            exprs.iter().collect()
-        }
-        Step::Aggregate { keys, aggs } => keys.iter().chain(aggs).collect(),
-        Step::Partial(aggregation) | Step::Merge(aggregation) => aggregation.exprs().collect(),
-        Step::Map(_) | Step::Distinct(_) | Step::Limit(_) => Vec::new(),
-    }
 }
 
 pub(super) fn keys_of(partitioner: &Partitioner) -> Vec<&Expr> {

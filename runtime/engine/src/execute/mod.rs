@@ -219,8 +219,12 @@ fn read_piece(hole: &mut IR, piece: &Piece, stats: &Arc<ReadStats>) {
 
 /// Puts rows into a hole.
 fn fill(hole: &mut IR, rows: DataFrame) -> PolarsResult<()> {
-    let IR::Scan { output_schema, predicate: None, .. } = hole else {
+    let IR::Scan { output_schema, predicate: None, unified_scan_args, .. } = hole else {
         polars_bail!(ComputeError: "a plan requests a predicate of rows that are computed already");
+    };
+    let rows = match &unified_scan_args.pre_slice {
+        Some(slice) => rows.slice(slice.to_signed_offset_len().0, slice.len()),
+        None => rows,
     };
     let schema = rows.schema().clone();
     *hole = IR::DataFrameScan { df: Arc::new(rows), schema, output_schema: output_schema.take() };
