@@ -25,13 +25,7 @@ impl Dataset {
     #[must_use]
     pub fn query(&self, build: impl FnOnce(LazyFrame) -> LazyFrame) -> Self {
         let slots = self.session().slots();
-        self.step("query", |input| {
-            let built = build(input.lazy.clone());
-            written("query", built, slots).map_err(|error| match error {
-                PartitaError::Polars(cause) => PartitaError::plan("query", cause, &input.schema),
-                other => other,
-            })
-        })
+        self.step("query", |input| written("query", build(input.lazy.clone()), &input.schema, slots))
     }
 }
 
@@ -52,7 +46,7 @@ impl Session {
     /// # Errors
     /// When the plan is not valid, or a file of it cannot be read.
     pub fn lazy(&self, plan: LazyFrame) -> Result<Dataset> {
-        Ok(Dataset::new(self.clone(), Ok(written("lazy", plan, self.slots())?)))
+        Ok(Dataset::new(self.clone(), Ok(written("lazy", plan, &Schema::default(), self.slots())?)))
     }
 
     /// Gives a dataset a name for [`sql`](Self::sql). It replaces one of the same name.
@@ -102,11 +96,10 @@ impl Session {
     }
 }
 
-/// A plan that somebody wrote, with leaves of our own.
-fn written(step: &str, plan: LazyFrame, partitions: usize) -> Result<Plan> {
+/// A plan that somebody wrote over `columns`, with leaves of our own.
+fn written(step: &str, plan: LazyFrame, columns: &Schema, partitions: usize) -> Result<Plan> {
     let plan = leaves::adopt(&plan.logical_plan, partitions)?;
     let mut lazy = LazyFrame::from(plan);
-    let schema =
-        lazy.collect_schema().map_err(|cause| PartitaError::plan(step, cause, &Schema::default()))?;
+    let schema = lazy.collect_schema().map_err(|cause| PartitaError::plan(step, cause, columns))?;
     Ok(Plan { lazy, schema: Arc::clone(&schema), cache: None, dealt: false })
 }

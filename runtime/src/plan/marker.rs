@@ -27,6 +27,9 @@ pub(crate) enum Step {
     Advice(Advice),
     /// Only columns pass: a limit above is not pushed below.
     Fence,
+    /// Aggregates of all rows are below. Polars would drop those that nobody reads, and with the last one
+    /// that the result is one row.
+    OneRow,
 }
 
 /// What a person said about how a step is done.
@@ -62,11 +65,22 @@ impl Drop for Marker {
 
 /// Puts a step above `input`.
 pub(crate) fn mark(input: LazyFrame, step: Step) -> LazyFrame {
+    let function = DslFunction::FunctionIR(function(step));
+    let flags = input.get_current_optimizations();
+    LazyFrame::from_logical_plan(
+        DslPlan::MapFunction { input: Arc::new(input.logical_plan), function },
+        flags,
+    )
+}
+
+/// The function that stands for a step.
+pub(super) fn function(step: Step) -> FunctionIR {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let (predicates, columns) = match &step {
         Step::RoundRobin(_) | Step::Coalesce(_) | Step::Advice(_) => (true, true),
         Step::Fence => (false, true),
+        Step::OneRow => (true, false),
         Step::EachPartition(_) => (false, false),
     };
     let schema = match &step {
@@ -78,7 +92,7 @@ pub(crate) fn mark(input: LazyFrame, step: Step) -> LazyFrame {
     };
     let marker = Arc::new(Marker { number, step });
     STEPS.lock().get_or_insert_default().insert(number, Arc::downgrade(&marker));
-    let function = FunctionIR::Opaque {
+    FunctionIR::Opaque {
         function: Arc::new(move |_: DataFrame| {
             let number = marker.number;
             polars_bail!(ComputeError: "step {number} of a dataset's plan runs on its session; collect the dataset")
@@ -88,13 +102,7 @@ pub(crate) fn mark(input: LazyFrame, step: Step) -> LazyFrame {
         projection_pd: columns,
         streamable: false,
         fmt_str: format!("{TEXT}{number}").into(),
-    };
-    let function = DslFunction::FunctionIR(function);
-    let flags = input.get_current_optimizations();
-    LazyFrame::from_logical_plan(
-        DslPlan::MapFunction { input: Arc::new(input.logical_plan), function },
-        flags,
-    )
+    }
 }
 
 /// The step that this function of a plan stands for, if it is one of ours.

@@ -22,7 +22,7 @@ use partita_engine::cache::CacheLease;
 use partita_engine::shuffle::MAX_PARTITIONS;
 use polars::prelude::*;
 
-pub(crate) use self::cut::{Planning, Want, partitions_of, stages_of};
+pub(crate) use self::cut::{Planning, Want, partitions_of};
 use crate::error::{PartitaError, Result};
 
 /// What a dataset will compute. Immutable and shared: two datasets built from a third share its plan.
@@ -73,15 +73,6 @@ impl Partitioning {
         match self {
             Self::RoundRobin(n) | Self::Hash(_, n) | Self::Range(_, n) | Self::Expr(_, n) => *n,
             Self::Salted(_, n, _) => *n,
-        }
-    }
-
-    /// The keys, each an expression.
-    pub(crate) fn keys(&self) -> Vec<Expr> {
-        match self {
-            Self::RoundRobin(_) => Vec::new(),
-            Self::Hash(keys, _) | Self::Range(keys, _) | Self::Salted(keys, ..) => keys.clone(),
-            Self::Expr(expr, _) => vec![expr.clone()],
         }
     }
 

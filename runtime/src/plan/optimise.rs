@@ -3,9 +3,9 @@
 use polars::polars_utils::arena::{Arena, Node};
 use polars::prelude::*;
 use polars_mem_engine::scan_predicate::functions::apply_scan_predicate_to_scan_ir;
-use polars_plan::plans::{AExpr, IR, IRFunctionExpr, IRPlan, optimize};
+use polars_plan::plans::{AExpr, ArenaLpIter, IR, IRFunctionExpr, IRPlan, is_scalar_ae, optimize, to_alp};
 
-use super::join_order;
+use super::{join_order, marker};
 
 /// What Polars may do to a plan that is cut into stages. A `group_by` or join on a column of folders stays
 /// one step instead of up to 64 plans, and equal parts are found among the stages instead.
@@ -32,10 +32,27 @@ pub(super) fn into(
     lp_arena: &mut Arena<IR>,
     expr_arena: &mut Arena<AExpr>,
 ) -> PolarsResult<Node> {
-    let known = expr_arena.len();
-    let top = plan.with_optimizations(flags()).optimize(lp_arena, expr_arena)?;
+    let (known, mut flags) = (expr_arena.len(), flags());
+    let top = to_alp(plan.logical_plan, expr_arena, lp_arena, &mut flags)?;
+    keep_single_rows(top, lp_arena, expr_arena);
+    let scans = apply_scan_predicate_to_scan_ir;
+    let top = optimize(top, flags, lp_arena, expr_arena, &mut Vec::new(), scans)?;
     without_dynamic_predicates(expr_arena, known);
     Ok(top)
+}
+
+/// Marks aggregates of all rows, so that they stay one row whoever reads them.
+fn keep_single_rows(top: Node, lp_arena: &mut Arena<IR>, expr_arena: &Arena<AExpr>) {
+    let nodes: Vec<Node> = lp_arena.iter(top).map(|(node, _)| node).filter(|node| *node != top).collect();
+    for node in nodes {
+        let IR::Select { expr, .. } = lp_arena.get(node) else { continue };
+        if !expr.is_empty() && expr.iter().all(|expr| is_scalar_ae(expr.node(), expr_arena)) {
+            let select = lp_arena.get(node).clone();
+            let input = lp_arena.add(select);
+            lp_arena
+                .replace(node, IR::MapFunction { input, function: marker::function(marker::Step::OneRow) });
+        }
+    }
 }
 
 /// Puts inner joins in a better order, if there is one.

@@ -30,7 +30,7 @@ impl Template {
     /// # Errors
     /// When the plan is not valid.
     pub fn new(schema: &SchemaRef, build: impl FnOnce(LazyFrame) -> LazyFrame) -> PolarsResult<Option<Self>> {
-        let partition = Arc::new(Hole::new());
+        let partition = Arc::new(Hole::placeholder());
         let mut built = build(partition.scan(schema));
         let result = built.collect_schema()?;
         let mut others = Vec::new();

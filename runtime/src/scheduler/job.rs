@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use partita_engine::Engine;
-use partita_engine::shuffle::{Partitioner, Salt, ShuffleError, ShuffleId, hot_hashes, range_bounds};
+use partita_engine::shuffle::{Partitioner, Salt, ShuffleError, hot_hashes, range_bounds};
 use partita_engine::task::{Output, Task, TaskEvent, TaskResult};
 use partita_events::{JobId, PartitionId, StageId, WorkerId};
 use polars::prelude::DataFrame;

@@ -25,6 +25,18 @@ pub(super) fn collect(mut ir: IRPlan) -> PolarsResult<DataFrame> {
             let schema = groups.schema().clone();
             ir.lp_arena
                 .replace(node, IR::DataFrameScan { df: Arc::new(groups), schema, output_schema: None });
+        } else if let IR::GroupBy { input, keys, schema, .. } = ir.lp_arena.get(node)
+            && !keys.is_empty()
+        {
+            // Some aggregations fail over no groups, so rows are computed first, to see if there are any.
+            let (input, groups) = (*input, schema.clone());
+            let rows = execute(&mut ir, input)?;
+            let (at, df) = match rows.height() {
+                0 => (node, DataFrame::empty_with_schema(&groups)),
+                _ => (input, rows),
+            };
+            let schema = df.schema().clone();
+            ir.lp_arena.replace(at, IR::DataFrameScan { df: Arc::new(df), schema, output_schema: None });
         }
     }
     let top = ir.lp_top;

@@ -178,7 +178,8 @@ impl ParquetFile {
     /// The uncompressed bytes of these columns.
     pub(super) fn unpacked_bytes_of(&self, group: usize, columns: &Schema) -> u64 {
         let group = &self.metadata.row_groups[group];
-        let leaves = columns.iter_names().filter_map(|name| group.columns_idxs_under_root_iter(name)).flatten();
+        let leaves =
+            columns.iter_names().filter_map(|name| group.columns_idxs_under_root_iter(name)).flatten();
         leaves.map(|&leaf| group.parquet_columns()[leaf].uncompressed_size().max(0) as u64).sum()
     }
 

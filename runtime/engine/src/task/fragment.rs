@@ -16,6 +16,8 @@ use polars_plan::plans::{AExpr, IR, IRPlan};
 #[derive(Debug)]
 pub struct Hole {
     number: u64,
+    /// Whether it can be read as if it had no rows.
+    empty: bool,
 }
 
 impl Hole {
@@ -24,7 +26,12 @@ impl Hole {
     pub fn new() -> Self {
         // Process-wide: plans of several sessions may be put together before they are refused.
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { number: NEXT.fetch_add(1, Ordering::Relaxed) }
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), empty: false }
+    }
+
+    /// A hole for a person's closure: whoever reads it gets no rows, instead of an error.
+    pub fn placeholder() -> Self {
+        Self { empty: true, ..Self::new() }
     }
 
     /// What tells it from others.
@@ -59,7 +66,10 @@ impl AnonymousScan for Hole {
         true
     }
 
-    fn scan(&self, _: AnonymousScanArgs) -> PolarsResult<DataFrame> {
+    fn scan(&self, args: AnonymousScanArgs) -> PolarsResult<DataFrame> {
+        if self.empty {
+            return Ok(DataFrame::empty_with_schema(args.output_schema.as_ref().unwrap_or(&args.schema)));
+        }
         polars_bail!(ComputeError: "input {} of a plan is not filled", self.number)
     }
 }

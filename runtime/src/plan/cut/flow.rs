@@ -13,7 +13,7 @@ use polars_plan::plans::{ArenaLpIter, IR};
 use super::placement::Placement;
 use super::size::Size;
 use super::{Cutter, Sealed};
-use crate::plan::marker::Advice;
+use crate::plan::marker::{self, Advice};
 use crate::plan::optimise;
 use crate::plan::physical::{SAMPLE_ROWS, Sink};
 use crate::plan::template::Template;
@@ -97,6 +97,9 @@ impl Cutter<'_, '_> {
         }
         all.top = top;
         all.splits.clear();
+        if all.names == ["shuffle read"] {
+            all.names.clear();
+        }
         all.names.push(name.to_owned());
         all.placed = Placement::default();
         all.size = Size::default();
@@ -244,6 +247,11 @@ impl Cutter<'_, '_> {
                 self.planning.ir.replace(node, hole.node(&columns));
                 flow.holes.push(hole.number());
                 flow.tasks.iter_mut().for_each(|task| task.push(rows.clone()));
+            } else if let IR::MapFunction { input, function } = ir
+                && marker::step_of(function).is_some()
+            {
+                let (input, columns) = (*input, self.schema(node));
+                self.planning.ir.replace(node, IR::SimpleProjection { input, columns });
             } else {
                 let ir = on_one_core(self.planning.ir.get(node).clone());
                 self.planning.ir.replace(node, ir);

@@ -8,7 +8,8 @@ use partita_engine::task::fragment::Hole;
 use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_plan::plans::expr_ir::ExprIR;
-use polars_plan::plans::{IR, is_elementwise_rec};
+use polars_plan::plans::{AExpr, IR, IRAggExpr, is_elementwise_rec};
+use polars_plan::utils::has_aexpr;
 
 use super::Cutter;
 use super::flow::Flow;
@@ -75,7 +76,9 @@ impl Cutter<'_, '_> {
         let at_most = flow.size;
         let together = columns.as_ref().is_some_and(|columns| flow.placed.joins(columns));
         let cut = advice.combine.unwrap_or(true) || advice.salts.is_some();
-        let halves = halves.filter(|_| cut && !together);
+        // Polars takes the variance of a single value to be 0, also of a null and NaN.
+        let fragile = aggs.iter().any(|agg| has_aexpr(agg.node(), &self.planning.exprs, is_spread));
+        let halves = halves.filter(|_| fragile || (cut && !together));
         let mut flow = match halves {
             None => {
                 if !flow.alone() && !together {
@@ -113,8 +116,12 @@ impl Cutter<'_, '_> {
                 }
                 // One partition needs no shuffle, but uses the same two halves, so that its time is
                 // comparable with the times of many partitions.
+                if !cut && !together && !alone {
+                    let hash = Partitioner::Hash { keys: self.expressions(&key_nodes), n };
+                    flow = self.shuffle(flow, "shuffle by hash", hash);
+                }
                 let mut flow = self.half(flow, "group_by: partial", |rows| halves.partial(rows))?;
-                if !alone {
+                if cut && !together && !alone {
                     let hash = Partitioner::Hash { keys: halves.merge_keys().to_vec(), n };
                     flow = self.shuffle(flow, "shuffle by hash", hash);
                 }
@@ -178,6 +185,11 @@ impl Cutter<'_, '_> {
         flow.names.push(name.to_owned());
         Ok(flow)
     }
+}
+
+/// Whether it is a variance or standard deviation.
+fn is_spread(expr: &AExpr) -> bool {
+    matches!(expr, AExpr::Agg(IRAggExpr::Var(..) | IRAggExpr::Std(..)))
 }
 
 fn names(exprs: &[ExprIR]) -> Vec<PlSmallStr> {

@@ -6,8 +6,8 @@ use partita_engine::shuffle::Partitioner;
 use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_plan::dsl::JoinOptionsIR;
-use polars_plan::plans::IR;
 use polars_plan::plans::expr_ir::ExprIR;
+use polars_plan::plans::{IR, ToFieldContext};
 
 use super::Cutter;
 use super::flow::Flow;
@@ -283,13 +283,33 @@ impl Cutter<'_, '_> {
     /// The join node over two flows whose partitions belong together.
     fn meet(&mut self, join: Join, left: Flow, right: Flow, name: &str) -> Flow {
         let size = left.size;
-        let mut flow = self.combine(vec![left, right], join.ir, name);
+        let ir = self.hashed(join.ir, left.top);
+        let mut flow = self.combine(vec![left, right], ir, name);
         if matches!(join.options.args.how, JoinType::Semi | JoinType::Anti) {
             flow.size = size;
         }
         // Polars promises no order either.
         flow.ordered = true;
         flow
+    }
+
+    /// The join, made to compare hashes. A single float key that is marked as sorted, as a single row always
+    /// is, would be merged by comparing values, and NaN would meet no NaN. Two keys are always hashed, so the
+    /// key is given twice.
+    fn hashed(&self, mut ir: IR, left: Node) -> IR {
+        let schema = self.schema(left);
+        if let IR::Join { left_on, right_on, .. } = &mut ir
+            && let ([one], [other]) = (&left_on[..], &right_on[..])
+        {
+            let context = ToFieldContext::new(&self.planning.exprs, &schema);
+            let dtype = self.planning.exprs.get(one.node()).to_dtype(&context);
+            if dtype.is_ok_and(|dtype| dtype.is_float()) {
+                let (one, other) = (one.clone(), other.clone());
+                left_on.push(one);
+                right_on.push(other);
+            }
+        }
+        ir
     }
 
     /// Shuffles the sides that are not yet placed by the keys.
@@ -398,7 +418,7 @@ impl Cutter<'_, '_> {
         let right_on = self.expressions(&nodes(&join.right_on));
         let sample = Sink::Sample { by: left_on.clone(), rows: SAMPLE_ROWS };
         let sample = self.stage(&left, Some("sample"), sample);
-        let mut side = |cutter: &mut Self, flow: Flow, keys: Vec<Expr>, copied: bool, why: &str| {
+        let side = |cutter: &mut Self, flow: Flow, keys: Vec<Expr>, copied: bool, why: &str| {
             let id = (cutter.stages.next_shuffle)();
             let sink = Sink::SaltedShuffle { id, sample, keys, n, salts, copied };
             let stage = cutter.stage(&flow, Some(why), sink);

@@ -29,7 +29,7 @@ use polars_plan::plans::{AExpr, FunctionIR, IR};
 
 use self::flow::Flow;
 use super::physical::{PhysicalPlan, Sink, Stage};
-use super::{Plan, Settings, marker, optimise};
+use super::{Plan, Settings, exact, marker, optimise};
 
 /// What a job wants of a plan's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,17 +83,15 @@ impl Planning {
     pub fn new(plan: &Plan, want: Want, settings: Settings) -> PolarsResult<Self> {
         let lazy = match want {
             Want::Rows | Want::First => plan.lazy.clone(),
-            Want::Count => plan.lazy.clone().select([len()]),
+            Want::Count => match size::narrowest(&plan.schema) {
+                Some(column) => plan.lazy.clone().select([exact(column)]),
+                None => plan.lazy.clone(),
+            },
         };
         let (mut ir, mut exprs) = (Arena::new(), Arena::new());
         let mut top = optimise::into(lazy, &mut ir, &mut exprs)?;
         if settings.join_reorder {
             top = optimise::ordered(top, &mut ir, &mut exprs)?;
-        }
-        if want == Want::Count
-            && let IR::Select { input, .. } = ir.get(top)
-        {
-            top = *input;
         }
         Ok(Self { ir, exprs, top, want, settings })
     }
@@ -298,7 +296,7 @@ impl Cutter<'_, '_> {
     /// A step that only Partita has.
     fn step(&mut self, step: &marker::Step, input: Node, order: bool) -> PolarsResult<Flow> {
         match step {
-            marker::Step::Fence => self.cut(input, order),
+            marker::Step::Fence | marker::Step::OneRow => self.cut(input, order),
             marker::Step::Advice(advice) => {
                 let mut flow = self.cut(input, order)?;
                 flow.advice = *advice;

@@ -72,6 +72,12 @@ impl std::ops::Add for Size {
     }
 }
 
+/// The column that is cheapest to read.
+pub(super) fn narrowest(columns: &Schema) -> Option<PlSmallStr> {
+    let column = columns.iter().min_by_key(|(_, dtype)| width(dtype).unwrap_or(usize::MAX))?;
+    Some(column.0.clone())
+}
+
 /// The bytes of the view or the offsets for a value without a fixed width.
 const VIEW: usize = 16;
 

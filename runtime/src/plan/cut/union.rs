@@ -9,6 +9,7 @@ use polars_plan::plans::{IR, is_scalar_ae};
 use super::Cutter;
 use super::flow::Flow;
 use super::size::Size;
+use crate::plan::marker;
 
 impl Cutter<'_, '_> {
     pub(super) fn union(&mut self, ir: IR, order: bool) -> PolarsResult<Flow> {
@@ -80,6 +81,10 @@ impl Cutter<'_, '_> {
             }
             IR::SimpleProjection { input, .. } => self.is_one_row(*input),
             IR::HStack { input, .. } => self.is_one_row(*input),
+            IR::MapFunction { input, function } => {
+                let step = marker::step_of(function);
+                step.is_some_and(|step| matches!(*step, marker::Step::OneRow)) && self.is_one_row(*input)
+            }
             _ => false,
         }
     }
