@@ -68,16 +68,16 @@ impl Estimate {
 
 /// Whether a step holds something between its input and its output, such as a sorted order or a hash table.
 fn copies(node: &IR) -> bool {
-    match node {
+    matches!(
+        node,
         IR::Sort { .. }
-        | IR::Distinct { .. }
-        | IR::GroupBy { .. }
-        | IR::Join { .. }
-        | IR::Gather { .. }
-        | IR::MergeSorted { .. }
-        | IR::MapFunction { function: FunctionIR::Explode { .. } | FunctionIR::Unpivot { .. }, .. } => true,
-        _ => false,
-    }
+            | IR::Distinct { .. }
+            | IR::GroupBy { .. }
+            | IR::Join { .. }
+            | IR::Gather { .. }
+            | IR::MergeSorted { .. }
+            | IR::MapFunction { function: FunctionIR::Explode { .. } | FunctionIR::Unpivot { .. }, .. }
+    )
 }
 
 /// The error of a task that is too large, with advice.

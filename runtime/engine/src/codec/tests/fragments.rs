@@ -269,10 +269,10 @@ fn deep(depth: usize, steps: usize) -> Input {
 #[test]
 fn deep_plans_run_and_deeper_ones_are_errors() {
     on_a_slot(|| {
-        for (depth, steps, least) in [(1400, 0, 1401), (1, 9000, 2)] {
+        for (depth, steps, least) in [(1400, 0, 1401i64), (1, 9000, 2)] {
             let bytes = encode(&task(deep(depth, steps), Output::Collect)).unwrap();
             let rows = rows_of(&arrive(&bytes).unwrap());
-            assert_eq!(rows, df!("id" => [least, 2 * least as i64]).unwrap());
+            assert_eq!(rows, df!("id" => [least, 2 * least]).unwrap());
         }
         let error = encode(&task(deep(20_000, 0), Output::Count)).unwrap_err().to_string();
         assert!(error.contains("select") && error.contains("1500 deep"), "{error}");
