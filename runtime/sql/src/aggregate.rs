@@ -113,13 +113,23 @@ pub fn put(expr: &mut Expr, calls: &[Expr], with: impl Fn(usize) -> Expr) {
     }
 }
 
+/// Returns whether a subquery is somewhere else than in an aggregate, whose subqueries are taken out before it.
+fn has_subquery<S: VisitMut + Visit + Clone>(syntax: &S) -> bool {
+    let mut rest = syntax.clone();
+    let _ = walk::change(&mut rest, |expr| {
+        if is_call(expr) {
+            *expr = build::null();
+        }
+        Ok(())
+    });
+    walk::has_subquery(&rest)
+}
+
 /// Returns whether a SELECT has to be split.
 pub fn comes_first(select: &Select, order_by: &Option<OrderBy>) -> bool {
     let grouped = is_grouped(select);
     let aggregates = grouped || select.having.is_some() || is_in(&select.projection);
-    let subquery = walk::has_subquery(&select.projection)
-        || walk::has_subquery(&select.having)
-        || walk::has_subquery(order_by);
+    let subquery = has_subquery(&select.projection) || has_subquery(&select.having) || has_subquery(order_by);
     aggregates && (subquery || (select.having.is_some() && !grouped))
 }
 
@@ -308,6 +318,15 @@ mod tests {
             "WITH _sql2 AS (SELECT k AS _sql2_k1, max(lo) AS _sql2_a1 FROM r GROUP BY k) \
              SELECT i, _sql1_2 AS x, _sql2_a1 AS m FROM (SELECT t.i AS i, sum(f) AS _sql1_2 FROM t GROUP BY t.i) AS _sql1 \
              LEFT JOIN _sql2 ON i = _sql2_k1"
+        );
+    }
+
+    #[test]
+    fn a_subquery_in_an_aggregate_is_taken_out_before() {
+        assert_eq!(
+            rewritten("select sum(f * (select max(lo) from r where k = i)) as x from t"),
+            "WITH _sql1 AS (SELECT k AS _sql1_k1, max(lo) AS _sql1_a1 FROM r GROUP BY k) \
+             SELECT sum(f * _sql1_a1) AS x FROM t LEFT JOIN _sql1 ON i = _sql1_k1"
         );
     }
 }

@@ -206,4 +206,12 @@ mod tests {
             "select i from t left join r on i = k join s on a = k"
         );
     }
+
+    #[test]
+    fn another_order_keeps_that_of_the_columns() {
+        assert_eq!(
+            rewritten("select * from s, t, r where a = k and i = k"),
+            "SELECT a, b, i, d, f, s, k, lo, hi FROM s JOIN r ON a = k JOIN t ON i = k"
+        );
+    }
 }

@@ -1,8 +1,9 @@
 //! SQL, rewritten into the part of it that Polars' SQL takes.
 //!
-//! Polars' `SQLContext` takes text. [`rewrite`] reads a text as Polars does, changes what Polars refuses or gets wrong, and
-//! prints it again: intervals, arithmetic of numbers with a point, products and divisions of decimals, subqueries, views, the order of
-//! joins, conditions of outer joins. One file does one of these. What Polars takes stays as it is written.
+//! Polars' `SQLContext` takes text. [`rewrite`] reads a text as Polars does, changes what Polars refuses or gets wrong,
+//! and prints it again: intervals, arithmetic of numbers with a point, products and divisions of decimals, equalities
+//! between types, subqueries, views, columns of equal names, the order of joins, conditions of outer joins. One file
+//! does one of these. A statement without them stays as it is written.
 //!
 //! Nothing here runs a query, knows Polars, or chooses an order of joins for speed: that is the planner's work, after
 //! Polars has read the text. This crate goes when Polars' SQL takes these texts by itself.
@@ -23,6 +24,7 @@ mod joins;
 mod literal;
 mod membership;
 mod names;
+mod nulls;
 mod outer;
 mod outputs;
 mod product;

@@ -35,7 +35,8 @@ pub fn flatten(
             owners.extend(columns.iter().map(|column| (column.name.clone(), at)));
         }
     }
-    if widened || !renamed.is_empty() {
+    // The order of three tables may change, and that of the columns of `*` must not.
+    if widened || !renamed.is_empty() || scope.relations.len() > 2 {
         outputs::expand(select, scope);
     }
     for item in &mut select.projection {
@@ -79,7 +80,6 @@ pub fn flatten(
     })?;
     for (at, factor) in factors(&mut select.from).enumerate() {
         let columns = scope.relations[at].columns.as_deref().unwrap_or_default();
-        let clashes = |alias: &str| alias.is_empty() || rewriter.catalog.columns(alias).is_some();
         if let Some(used) = renamed.get_mut(&at) {
             used.sort_unstable();
             if used.is_empty() {
@@ -95,10 +95,9 @@ pub fn flatten(
             let table = std::mem::replace(factor, build::table(name));
             let inner = build::select(projection, vec![build::from(table)], None);
             *factor = build::derived(build::select_query(inner), &rewriter.fresh());
-        } else if let TableFactor::Derived { alias, .. } = factor
-            && alias.as_ref().is_none_or(|alias| clashes(&alias.name.value))
+        } else if hides_a_table(factor, rewriter)
+            && let TableFactor::Derived { alias, .. } = factor
         {
-            // Polars would take it for that table from now on.
             let name = build::alias(&rewriter.fresh());
             let columns = alias.take().map(|alias| alias.columns).unwrap_or_default();
             *alias = Some(sqlparser::ast::TableAlias { columns, ..name });
@@ -112,6 +111,17 @@ pub fn flatten(
         }
     }
     Ok(owners)
+}
+
+/// Returns whether a query in FROM has the name of a table, or none. Polars would take it for that table from now on.
+pub fn hides_a_table(factor: &TableFactor, rewriter: &Rewriter<'_>) -> bool {
+    match factor {
+        TableFactor::Derived { alias: Some(alias), .. } => {
+            rewriter.catalog.columns(&alias.name.value).is_some()
+        }
+        TableFactor::Derived { alias: None, .. } => true,
+        _ => false,
+    }
 }
 
 /// Returns the name that Polars, too, gives the second of two columns of a name.
@@ -204,6 +214,14 @@ mod tests {
         assert!(
             refused("select k from r one, r two where one.k = two.k")
                 .starts_with("`k` at line 1, column 8 is a column of one and two")
+        );
+    }
+
+    #[test]
+    fn a_query_with_the_name_of_a_table_does_not_replace_it() {
+        assert_eq!(
+            rewritten("select r.x from (select k as x from r) as r where r.x > 1"),
+            "SELECT x FROM (SELECT k AS x FROM r) AS _sql1 WHERE x > 1"
         );
     }
 }

@@ -243,7 +243,8 @@ impl<'a> Rewriter<'a> {
         let pulled = subquery::pull(self, select, order_by, scopes)?;
         self.unify_pulled(select, &pulled, scopes)?;
         let scope = scopes.last().cloned().unwrap_or_default();
-        if scope.plain && (scope.relations.len() > 1 || !pulled.joins.is_empty()) {
+        let hides = matches!(&select.from[..], [item] if names::hides_a_table(&item.relation, self) && !scope.relations[0].name.is_empty());
+        if scope.plain && (scope.relations.len() > 1 || hides || !pulled.joins.is_empty()) {
             let mut added = pulled.joins;
             let owners = names::flatten(self, select, order_by, &scope, &mut added, pulled.widened)?;
             joins::arrange(self, select, &owners, added)?;

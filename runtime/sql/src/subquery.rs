@@ -157,6 +157,18 @@ mod tests {
     }
 
     #[test]
+    fn a_with_of_a_subquery_is_seen_in_all_of_it() {
+        assert_eq!(
+            rewritten(
+                "select i from t where i in (with w as (select a from s) select k from r where k in (select a from w))"
+            ),
+            "WITH w AS (SELECT a FROM s), _sql1 AS (SELECT a AS _sql1_value FROM w), \
+             _sql2 AS (SELECT k AS _sql2_value FROM r WHERE k IN (SELECT _sql1_value FROM _sql1)) \
+             SELECT i FROM t WHERE i IN (SELECT _sql2_value FROM _sql2)"
+        );
+    }
+
+    #[test]
     fn subqueries_stand_in_subqueries() {
         assert_eq!(
             rewritten(
