@@ -72,7 +72,7 @@ pub fn detach(
         match sides(&condition, &scope, outer.scopes)? {
             Sides { outer: false, .. } => local.push(condition),
             Sides { outer: true, .. } => match pair(&condition, &scope, outer.scopes)? {
-                Some(pair) => keys.push(pair),
+                Some(pair) => local.extend(add_key(&mut keys, pair)),
                 None => others.push(condition),
             },
         }
@@ -90,6 +90,18 @@ pub fn detach(
     let columns = rewriter.close(select, order_by, &mut scopes)?;
     rewriter.visible.truncate(visible);
     Ok(Subquery::Alone(Box::new(query), columns))
+}
+
+/// Adds a key. If its outer expression is one already, the two inner ones have to be equal instead: a join by one column
+/// twice is more than Polars' optimiser takes.
+fn add_key(keys: &mut Vec<(Expr, Expr)>, (outside, inside): (Expr, Expr)) -> Option<Expr> {
+    match keys.iter().find(|(known, _)| *known == outside) {
+        Some((_, known)) => Some(build::equal(known.clone(), inside)),
+        None => {
+            keys.push((outside, inside));
+            None
+        }
+    }
 }
 
 /// Returns whether a LIMIT leaves at least one row if there is one.
@@ -211,7 +223,11 @@ impl Inner {
             !matches!(shadowed, Ok(false))
         });
         match (shadowed, self.owner(&inside, outer)?) {
-            (_, Some(false)) => self.keys.push((outside, inside)),
+            (_, Some(false)) => {
+                let mut local: Vec<Expr> = self.select.selection.take().into_iter().collect();
+                local.extend(add_key(&mut self.keys, (outside, inside)));
+                self.select.selection = walk::conjunction(local);
+            }
             (Ok(false), _) => self.others.push(build::equal(inside, outside)),
             _ => {
                 return Err(unsupported(
@@ -342,6 +358,14 @@ mod tests {
             "WITH _sql1 AS (SELECT DISTINCT i AS _sql1_o1, d AS _sql1_o2 FROM t WHERE f > 0), \
              _sql2 AS (SELECT _sql1_o1 AS _sql2_k1, _sql1_o2 AS _sql2_k2 FROM r JOIN _sql1 ON k = _sql1_o1 WHERE _sql1_o2 BETWEEN lo AND hi) \
              SELECT i FROM t LEFT SEMI JOIN _sql2 ON i = _sql2_k1 AND d = _sql2_k2 WHERE f > 0"
+        );
+    }
+
+    #[test]
+    fn one_outer_column_is_one_key() {
+        assert_eq!(
+            rewritten("select i from t where exists (select * from r where k = i and i = k + 1)"),
+            "WITH _sql1 AS (SELECT k AS _sql1_k1 FROM r WHERE k = k + 1) SELECT i FROM t LEFT SEMI JOIN _sql1 ON i = _sql1_k1"
         );
     }
 

@@ -35,7 +35,7 @@ pub fn arrange(
         take_apart(item, &mut table, &mut units, &mut conditions);
     }
     conditions.extend(select.selection.take().into_iter().flat_map(walk::conjuncts));
-    let mut conditions: Vec<Expr> = conditions.into_iter().flat_map(common).collect();
+    let mut conditions = distinct(conditions.into_iter().flat_map(common));
     for unit in &mut units {
         conditions.extend(outer::conditions(rewriter, &mut unit.item, &unit.tables, owners)?);
     }
@@ -47,7 +47,14 @@ pub fn arrange(
             .iter()
             .position(|unit| conditions.iter().any(|c| links(c, &placed.tables, &unit.tables, owners)));
         let mut next = units.remove(linked.unwrap_or(0));
-        let on = conditions.extract_if(.., |c| links(c, &placed.tables, &next.tables, owners)).collect();
+        let mut on: Vec<Expr> = Vec::new();
+        for condition in
+            conditions.extract_if(.., |c| links(c, &placed.tables, &next.tables, owners)).collect::<Vec<_>>()
+        {
+            // Polars refuses to join by the same columns twice, whatever is done with them.
+            let again = on.iter().any(|known| columns(known) == columns(&condition));
+            if again { conditions.push(condition) } else { on.push(condition) }
+        }
         placed.tables.append(&mut next.tables);
         let relation = alone(rewriter, next.item);
         placed.item.joins.push(match walk::conjunction(on) {
@@ -125,6 +132,29 @@ pub fn links(condition: &Expr, some: &BTreeSet<usize>, others: &BTreeSet<usize>,
     !walk::has_subquery(condition)
         && ((within(some, &left) && within(others, &right))
             || (within(others, &left) && within(some, &right)))
+}
+
+/// Keeps one of equal conditions.
+fn distinct(conditions: impl Iterator<Item = Expr>) -> Vec<Expr> {
+    let mut once: Vec<Expr> = Vec::new();
+    for condition in conditions {
+        if !once.contains(&condition) {
+            once.push(condition);
+        }
+    }
+    once
+}
+
+/// Returns the names of an expression's columns.
+fn columns(expr: &Expr) -> BTreeSet<String> {
+    let mut columns = BTreeSet::new();
+    walk::any(expr, |expr| {
+        if let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = expr {
+            columns.insert(expr.to_string());
+        }
+        false
+    });
+    columns
 }
 
 /// Takes out of an OR what all of its branches have in common, so that it can join tables.
@@ -212,6 +242,14 @@ mod tests {
         assert_eq!(
             rewritten("select * from s, t, r where a = k and i = k"),
             "SELECT a, b, i, d, f, s, k, lo, hi FROM s JOIN r ON a = k JOIN t ON i = k"
+        );
+    }
+
+    #[test]
+    fn a_condition_joins_once() {
+        assert_eq!(
+            rewritten("select lo from t, r where i = k and (i = k or i = k) and k + 1 = i"),
+            "SELECT lo FROM t JOIN r ON i = k WHERE k + 1 = i"
         );
     }
 }
