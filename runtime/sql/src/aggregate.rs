@@ -4,12 +4,8 @@
 //! aggregates, and the one around it joins the subquery. So is one with HAVING and without GROUP BY, which Polars refuses.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Expr, GroupByExpr, OrderBy, Select, SelectItem, TableFactor, Visit, VisitMut, Visitor,
-    visit_expressions_mut,
-};
+use sqlparser::ast::{Expr, GroupByExpr, OrderBy, Select, SelectItem, Visit, VisitMut};
 
 use crate::catalog::Column;
 use crate::error::{Result, unsupported};
@@ -191,7 +187,7 @@ pub fn split(
     };
     walk::change(&mut select.projection, &mut rename)?;
     walk::change(&mut select.having, &mut rename)?;
-    unqualify(select, &groups, &made);
+    unqualify(select, &groups, &made)?;
     let aliases: Vec<Expr> = select.projection.iter().filter_map(alias_of).collect();
     walk::change(order_by, |expr| if aliases.contains(expr) { Ok(()) } else { rename(expr) })?;
     select.selection = select.having.take();
@@ -206,38 +202,21 @@ pub fn split(
 
 /// Writes groups as they are called below in the subqueries of a SELECT, too, where they have their table: that is no
 /// more there. A subquery with a table of that name means its own.
-fn unqualify(select: &mut Select, groups: &[Expr], made: &[String]) {
-    let mut tables = TableNames::default();
-    let _ = Visit::visit(&select.projection, &mut tables);
-    let _ = Visit::visit(&select.having, &mut tables);
-    let mut write = |expr: &mut Expr| {
+fn unqualify(select: &mut Select, groups: &[Expr], made: &[String]) -> Result<()> {
+    let mut tables = HashSet::new();
+    walk::tables(&select.projection, &mut tables);
+    walk::tables(&select.having, &mut tables);
+    let write = |expr: &mut Expr| {
         if let Expr::CompoundIdentifier(parts) = expr
-            && !tables.0.contains(&parts[0].value)
+            && !tables.contains(&parts[0].value)
             && let Some(at) = groups.iter().position(|group| group == expr)
         {
             *expr = build::column(&made[at]);
         }
-        ControlFlow::<()>::Continue(())
+        Ok(())
     };
-    let _ = visit_expressions_mut(&mut select.projection, &mut write);
-    let _ = visit_expressions_mut(&mut select.having, &mut write);
-}
-
-/// The names by which columns of some tables can be qualified.
-#[derive(Default)]
-struct TableNames(HashSet<String>);
-
-impl Visitor for TableNames {
-    type Break = ();
-
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, alias, .. } = factor {
-            self.0.insert(alias.as_ref().map_or_else(|| name.to_string(), |alias| alias.name.value.clone()));
-        } else if let TableFactor::Derived { alias: Some(alias), .. } = factor {
-            self.0.insert(alias.name.value.clone());
-        }
-        ControlFlow::Continue(())
-    }
+    walk::change_all(&mut select.projection, write)?;
+    walk::change_all(&mut select.having, write)
 }
 
 /// Returns the expression that a key of GROUP BY stands for: a column, one of the list by number or by alias, or itself.

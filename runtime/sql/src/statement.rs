@@ -1,19 +1,16 @@
 //! The statements of a text. Views become part of the queries that read them.
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
-use sqlparser::ast::{
-    CreateView, Expr, ObjectName, ObjectType, Query, Statement, Visit, VisitMut, Visitor, VisitorMut, With,
-};
+use sqlparser::ast::{CreateView, ObjectName, ObjectType, Query, Statement, VisitMut, With};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
 use crate::catalog::Catalog;
 use crate::error::{Result, SqlError, unsupported};
 use crate::query::Rewriter;
-use crate::{Rewritten, View, build, interval, literal};
+use crate::{Rewritten, View, build, interval, literal, walk};
 
 /// Rewrites a text.
 pub fn rewrite(text: &str, catalog: &dyn Catalog) -> Result<Rewritten> {
@@ -112,24 +109,12 @@ fn offset(text: &str, location: Location) -> usize {
     text[start..].char_indices().nth(column).map_or(text.len(), |(at, _)| start + at)
 }
 
-struct Folding;
-
-impl VisitorMut for Folding {
-    type Break = Box<SqlError>;
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
-        literal::fold(expr);
-        interval::rewrite(expr)
-            .map_or_else(|error| ControlFlow::Break(Box::new(error)), ControlFlow::Continue)
-    }
-}
-
 /// Computes what is constant.
 pub fn fold(syntax: &mut impl VisitMut) -> Result<()> {
-    match syntax.visit(&mut Folding) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(*error),
-    }
+    walk::change_all(syntax, |expr| {
+        literal::fold(expr);
+        interval::rewrite(expr)
+    })
 }
 
 fn create(rewriter: &mut Rewriter<'_>, view: &CreateView, views: &[String]) -> Result<String> {
@@ -157,12 +142,12 @@ fn create(rewriter: &mut Rewriter<'_>, view: &CreateView, views: &[String]) -> R
 /// Rewrites a query and puts what it reads before it.
 fn finish(rewriter: &mut Rewriter<'_>, query: &mut Query) -> Result<()> {
     rewriter.query(query, &[])?;
-    let mut needed = Named::default();
-    let _ = Visit::visit(query, &mut needed);
+    let mut needed = HashSet::new();
+    walk::tables(query, &mut needed);
     let mut used = Vec::new();
     for cte in rewriter.ctes.iter().rev() {
-        if needed.0.contains(&cte.alias.name.value) {
-            let _ = cte.query.visit(&mut needed);
+        if needed.contains(&cte.alias.name.value) {
+            walk::tables(cte.query.as_ref(), &mut needed);
             used.push(cte.clone());
         }
     }
@@ -171,19 +156,6 @@ fn finish(rewriter: &mut Rewriter<'_>, query: &mut Query) -> Result<()> {
         query.with = Some(With { with_token: AttachedToken::empty(), recursive: false, cte_tables: used });
     }
     Ok(())
-}
-
-/// The tables that a query reads.
-#[derive(Default)]
-struct Named(HashSet<String>);
-
-impl Visitor for Named {
-    type Break = ();
-
-    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        self.0.extend(relation.0.first().and_then(|part| part.as_ident()).map(|ident| ident.value.clone()));
-        ControlFlow::Continue(())
-    }
 }
 
 #[cfg(test)]

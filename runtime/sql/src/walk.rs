@@ -1,18 +1,24 @@
 //! Visits to the expressions of one query, without those of the queries inside it.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Query, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser::ast::{
+    BinaryOperator, Expr, ObjectName, Query, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+};
 
 use crate::build;
 use crate::error::{Result, SqlError};
 
-struct Changing<F> {
+// A visitor is compiled for the whole syntax of SQL, so there is one of each kind, and it calls a function it does not know.
+
+struct Changing<'a> {
     depth: usize,
-    change: F,
+    deep: bool,
+    change: &'a mut dyn FnMut(&mut Expr) -> Result<()>,
 }
 
-impl<F: FnMut(&mut Expr) -> Result<()>> VisitorMut for Changing<F> {
+impl VisitorMut for Changing<'_> {
     type Break = Box<SqlError>;
 
     fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<Self::Break> {
@@ -26,27 +32,36 @@ impl<F: FnMut(&mut Expr) -> Result<()>> VisitorMut for Changing<F> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
-        match if self.depth == 0 { (self.change)(expr) } else { Ok(()) } {
+        match if self.deep || self.depth == 0 { (self.change)(expr) } else { Ok(()) } {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(Box::new(error)),
         }
     }
 }
 
-/// Changes every expression of `syntax`, inner ones first. Queries inside it are left alone.
-pub fn change<S: VisitMut>(syntax: &mut S, change: impl FnMut(&mut Expr) -> Result<()>) -> Result<()> {
-    match syntax.visit(&mut Changing { depth: 0, change }) {
+fn visit(syntax: &mut impl VisitMut, deep: bool, change: &mut dyn FnMut(&mut Expr) -> Result<()>) -> Result<()> {
+    match syntax.visit(&mut Changing { depth: 0, deep, change }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
 }
 
-struct Looking<F> {
-    depth: usize,
-    look: F,
+/// Changes every expression of `syntax`, inner ones first. Queries inside it are left alone.
+pub fn change(syntax: &mut impl VisitMut, mut change: impl FnMut(&mut Expr) -> Result<()>) -> Result<()> {
+    visit(syntax, false, &mut change)
 }
 
-impl<F: FnMut(&Expr) -> bool> Visitor for Looking<F> {
+/// Changes every expression of `syntax` and of the queries inside it, inner ones first.
+pub fn change_all(syntax: &mut impl VisitMut, mut change: impl FnMut(&mut Expr) -> Result<()>) -> Result<()> {
+    visit(syntax, true, &mut change)
+}
+
+struct Looking<'a> {
+    depth: usize,
+    look: &'a mut dyn FnMut(&Expr) -> bool,
+}
+
+impl Visitor for Looking<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
@@ -65,12 +80,36 @@ impl<F: FnMut(&Expr) -> bool> Visitor for Looking<F> {
 }
 
 /// Returns whether `look` is true for an expression of `syntax`. Queries inside it are left alone.
-pub fn any<S: Visit>(syntax: &S, look: impl FnMut(&Expr) -> bool) -> bool {
-    syntax.visit(&mut Looking { depth: 0, look }).is_break()
+pub fn any(syntax: &impl Visit, mut look: impl FnMut(&Expr) -> bool) -> bool {
+    syntax.visit(&mut Looking { depth: 0, look: &mut look }).is_break()
+}
+
+struct Tables<'a>(&'a mut HashSet<String>);
+
+impl Visitor for Tables<'_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } = factor
+        {
+            self.0.insert(alias.name.value.clone());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        self.0.extend(relation.0.first().and_then(|part| part.as_ident()).map(|ident| ident.value.clone()));
+        ControlFlow::Continue(())
+    }
+}
+
+/// Adds the tables that `syntax` reads, and their aliases.
+pub fn tables(syntax: &impl Visit, names: &mut HashSet<String>) {
+    let _ = syntax.visit(&mut Tables(names));
 }
 
 /// Returns whether a query is part of an expression of `syntax`.
-pub fn has_subquery<S: Visit>(syntax: &S) -> bool {
+pub fn has_subquery(syntax: &impl Visit) -> bool {
     any(syntax, |expr| matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. }))
 }
 
