@@ -1,0 +1,1 @@
+WITH _sql1 AS (SELECT l_orderkey AS _sql1_k1 FROM lineitem WHERE l_commitdate < l_receiptdate) SELECT o_orderpriority, count(*) AS order_count FROM orders LEFT SEMI JOIN _sql1 ON o_orderkey = _sql1_k1 WHERE o_orderdate >= DATE '1993-07-01' AND o_orderdate < DATE '1993-10-01' GROUP BY o_orderpriority ORDER BY o_orderpriority

@@ -1,0 +1,1 @@
+SELECT c_count, count(*) AS custdist FROM (SELECT c_custkey, count(o_orderkey) AS c_count FROM customer LEFT OUTER JOIN (SELECT * FROM orders WHERE o_comment NOT LIKE '%special%requests%') AS _sql1 ON c_custkey = o_custkey GROUP BY c_custkey) AS c_orders GROUP BY c_count ORDER BY custdist DESC, c_count DESC

@@ -1,0 +1,1 @@
+WITH _sql1 AS (SELECT l_partkey AS _sql1_k1, avg(l_quantity) AS _sql1_a1 FROM lineitem GROUP BY l_partkey) SELECT sum(l_extendedprice) / 7.0 AS avg_yearly FROM lineitem JOIN part ON p_partkey = l_partkey LEFT JOIN _sql1 ON p_partkey = _sql1_k1 WHERE p_brand = 'Brand#23' AND p_container = 'MED BOX' AND l_quantity < (0.2 * _sql1_a1)
