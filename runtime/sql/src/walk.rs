@@ -39,7 +39,11 @@ impl VisitorMut for Changing<'_> {
     }
 }
 
-fn visit(syntax: &mut impl VisitMut, deep: bool, change: &mut dyn FnMut(&mut Expr) -> Result<()>) -> Result<()> {
+fn visit(
+    syntax: &mut impl VisitMut,
+    deep: bool,
+    change: &mut dyn FnMut(&mut Expr) -> Result<()>,
+) -> Result<()> {
     match syntax.visit(&mut Changing { depth: 0, deep, change }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
@@ -90,7 +94,8 @@ impl Visitor for Tables<'_> {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } = factor
+        if let TableFactor::Table { alias: Some(alias), .. }
+        | TableFactor::Derived { alias: Some(alias), .. } = factor
         {
             self.0.insert(alias.name.value.clone());
         }

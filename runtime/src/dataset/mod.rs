@@ -10,6 +10,7 @@ mod join;
 mod query;
 mod show;
 mod sources;
+mod sql;
 mod wide;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

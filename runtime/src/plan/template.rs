@@ -34,9 +34,10 @@ impl Template {
         let mut built = build(partition.scan(schema));
         let result = built.collect_schema()?;
         let mut others = Vec::new();
-        let mut failed = None;
+        let (mut failed, mut built_on_it) = (None, false);
         let plan = map_leaves(&built.logical_plan, &mut |leaf| {
             if is_scan_of(leaf, &partition) {
+                built_on_it = true;
                 return None;
             }
             let mut scan = LazyFrame::from(leaf.clone());
@@ -58,7 +59,10 @@ impl Template {
         }
         let mut template =
             Self { plan: LazyFrame::from(plan), partition, others, schema: result, columns: None };
-        let Some(columns) = template.reads(schema)? else { return Ok(None) };
+        if !built_on_it {
+            return Ok(None);
+        }
+        let columns = template.reads(schema)?;
         template.columns = (columns.len() < schema.len()).then_some(columns);
         Ok(Some(template))
     }
@@ -88,23 +92,19 @@ impl Template {
         &self.others
     }
 
-    /// The columns that the optimised plan reads, in the order of `schema`; `None` if it does not read the
-    /// partition.
-    fn reads(&self, schema: &SchemaRef) -> PolarsResult<Option<Vec<PlSmallStr>>> {
+    /// The columns that the optimised plan reads, in the order of `schema`.
+    fn reads(&self, schema: &SchemaRef) -> PolarsResult<Vec<PlSmallStr>> {
         let plan = optimise::optimised(self.plan.clone())?;
-        let mut read = None;
+        let mut read = PlHashSet::new();
         for (_, node) in plan.lp_arena.iter(plan.lp_top) {
             if Hole::of(node).is_some_and(|hole| hole.number() == self.partition.number())
                 && let IR::Scan { output_schema, .. } = node
             {
                 let columns = output_schema.as_ref().unwrap_or(schema);
-                read.get_or_insert_with(PlHashSet::new).extend(columns.iter_names_cloned());
+                read.extend(columns.iter_names_cloned());
             }
         }
-        let in_order = |read: PlHashSet<PlSmallStr>| {
-            schema.iter_names_cloned().filter(|name| read.contains(name)).collect()
-        };
-        Ok(read.map(in_order))
+        Ok(schema.iter_names_cloned().filter(|name| read.contains(name)).collect())
     }
 }
 

@@ -8,7 +8,7 @@ use partita_engine::task::Input;
 use partita_engine::task::fragment::{Fragment, Hole};
 use polars::polars_utils::arena::Node;
 use polars::prelude::*;
-use polars_plan::plans::{ArenaLpIter, IR};
+use polars_plan::plans::{ArenaLpIter, FunctionIR, IR};
 
 use super::placement::Placement;
 use super::size::Size;
@@ -145,6 +145,11 @@ impl Cutter<'_, '_> {
 
     /// Ends the flow with a shuffle, and begins the next flow after it.
     pub(super) fn shuffle(&mut self, flow: Flow, why: &str, partitioner: Partitioner) -> Flow {
+        if self.schema(flow.top).is_empty() {
+            let flow = self.numbered(flow);
+            let flow = self.shuffle(flow, why, partitioner);
+            return self.without_columns(flow);
+        }
         let n = partitioner.partitions();
         let id = (self.stages.next_shuffle)();
         let stage = self.stage(&flow, Some(why), Sink::Shuffle { id, partitioner: Arc::new(partitioner) });
@@ -192,9 +197,26 @@ impl Cutter<'_, '_> {
         self.shuffle(flow, &why, Partitioner::RoundRobin { n: 1 })
     }
 
+    /// Rows without columns do not travel: nobody could count them on arrival. So they get one on the way.
+    fn numbered(&mut self, flow: Flow) -> Flow {
+        let function = FunctionIR::RowIndex { name: "row".into(), offset: None, schema: Default::default() };
+        let input = flow.top;
+        self.push(flow, IR::MapFunction { input, function }, None)
+    }
+
+    fn without_columns(&mut self, flow: Flow) -> Flow {
+        let input = flow.top;
+        self.push(flow, IR::SimpleProjection { input, columns: SchemaRef::default() }, None)
+    }
+
     /// The rows of the flow in every task of others.
     pub(super) fn broadcast(&mut self, flow: Flow, partitions: usize) -> Flow {
         let schema = self.schema(flow.top);
+        if schema.is_empty() {
+            let flow = self.numbered(flow);
+            let flow = self.broadcast(flow, partitions);
+            return self.without_columns(flow);
+        }
         let index = self.stages.broadcasts;
         self.stages.broadcasts += 1;
         let stage = self.stage(&flow, Some("broadcast"), Sink::Broadcast { index, schema: schema.clone() });
