@@ -56,7 +56,8 @@ fn below_plan<'a>(plan: &'a DslPlan, left: &mut Vec<Seen<'a>>) {
         | DslPlan::Sink { input, .. }
         | DslPlan::IR { dsl: input, .. } => left.push(Seen::Plan(input)),
         DslPlan::Join { input_left: one, input_right: other, .. }
-        | DslPlan::Gather { input: one, idxs: other, .. } => {
+        | DslPlan::Gather { input: one, idxs: other, .. }
+        | DslPlan::MergeSorted { input_left: one, input_right: other, .. } => {
             left.extend([Seen::Plan(one), Seen::Plan(other)]);
         }
         DslPlan::ExtContext { input, contexts } => {
@@ -114,6 +115,7 @@ pub(super) fn exprs_of<'a>(plan: &'a DslPlan) -> Vec<&'a Expr> {
         | DslPlan::Scan { .. }
         | DslPlan::DataFrameScan { .. }
         | DslPlan::Gather { .. }
+        | DslPlan::MergeSorted { .. }
         | DslPlan::PipeWithSchema { .. }
         | DslPlan::Slice { .. }
         | DslPlan::Union { .. }

@@ -87,7 +87,8 @@ pub(crate) fn map_leaves(plan: &DslPlan, leaf: &mut dyn FnMut(&DslPlan) -> Optio
         | DslPlan::Slice { input, .. }
         | DslPlan::MapFunction { input, .. }
         | DslPlan::Sink { input, .. } => *input = one(input),
-        DslPlan::Join { input_left, input_right, .. } => {
+        DslPlan::Join { input_left, input_right, .. }
+        | DslPlan::MergeSorted { input_left, input_right, .. } => {
             *input_left = one(input_left);
             *input_right = one(input_right);
         }
