@@ -100,7 +100,8 @@ pub fn q10(t: &Tables) -> PolarsResult<LazyFrame> {
 
 /// Important stock identification.
 pub fn q11(t: &Tables) -> PolarsResult<LazyFrame> {
-    // Polars' streaming engine sums a product only if both factors are decimals.
+    // Polars plans a decimal times an integer with another precision than it computes, which its streaming engine
+    // refuses to sum.
     let value = col("ps_supplycost") * with_scale(col("ps_availqty"), 0);
     let stock = t
         .get("nation")?
