@@ -120,6 +120,8 @@ bench: install $(VENV)/.partita-test
 	@sh scripts/install-test-programs.sh bench
 	@echo "==> Measuring the pool beside Spark"
 	"$(PYTHON)" bench/pool.py
+	@echo "==> Measuring TPC-H beside other engines"
+	"$(PYTHON)" bench/tpch.py
 
 pool: build
 	@sh scripts/pool-image.sh "$(CARGO_TARGET_DIR)/release/partita-node"

@@ -15,62 +15,16 @@ Spark needs Java 17 or newer (`openjdk-17-jre-headless` on Debian 12).
 
 import json
 import os
-import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-CACHE = Path(os.environ.get("BENCH_CACHE", Path.home() / ".cache" / "partita" / "bench"))
+from clusters import CACHE, CHECKOUT, SPARK, needs_java, partita_pool, python_with, spark_cluster, spark_environment
+
 ROWS = int(os.environ.get("BENCH_POOL_ROWS", "10000000"))
-SPARK = os.environ.get("BENCH_SPARK", "pyspark==4.1.4")
-NODE = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target")) / "release" / "partita-node"
-START_SECONDS = 120
-
-
-class Process:
-    """A server that stops at the end of its `with` block. Its output goes to a file."""
-
-    def __init__(self, command, log, environment=None):
-        self.log = log
-        with open(log, "wb") as out:
-            self.process = subprocess.Popen(
-                [str(part) for part in command], stdout=out, stderr=out, env={**os.environ, **(environment or {})}
-            )
-
-    def said(self, pattern):
-        """Waits until the log matches, and returns the match."""
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until:
-            found = re.search(pattern, re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text(errors="replace")))
-            if found:
-                return found
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        sys.exit(f"{self.process.args[0]} did not print {pattern!r}:\n{self.log.read_text(errors='replace')}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def cargo_bench(name, environment):
@@ -98,46 +52,15 @@ def ours(directory, logs):
     """Partita's pool, then Partita in one process."""
     embedded = cargo_bench("pool", {"PARTITA_BENCH_TRIPS": str(directory)})
     with ExitStack() as stack:
-        command = [NODE, "master", "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0"]
-        master = stack.enter_context(Process(command, logs / "master"))
-        address = master.said(r"listening on (127\.0\.0\.1:\d+)")[1]
-        for number in (1, 2):
-            command = [NODE, "worker", "--master", f"partita://{address}", "--slots", "1", "--memory", "2GB"]
-            command += ["--listen", "127.0.0.1:0", "--data-dir", directory, "--spill-dir", logs / f"spill-{number}"]
-            stack.enter_context(Process(command, logs / f"worker-{number}")).said("is number")
-        return cargo_bench("pool", {"PARTITA_BENCH_TRIPS": str(directory), "PARTITA_MASTER": f"partita://{address}"}), embedded
+        address = partita_pool(stack, directory, logs)
+        return cargo_bench("pool", {"PARTITA_BENCH_TRIPS": str(directory), "PARTITA_MASTER": address}), embedded
 
 
 def spark(directory, logs):
-    home = CACHE / "spark-venv"
-    python = home / "bin" / "python"
-    if not (home / SPARK).exists():
-        print(f"==> Installing {SPARK} into {home}, once", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", home], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", SPARK], check=True)
-        (home / SPARK).touch()
-    where = "import pyspark, os; print(os.path.dirname(pyspark.__file__))"
-    spark_home = Path(subprocess.run([python, "-c", where], check=True, capture_output=True, text=True).stdout.strip())
-    # Workers write only into `logs`, which is deleted.
-    environment = {
-        "SPARK_HOME": str(spark_home),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_LOCAL_DIRS": str(logs / "spark"),
-        "SPARK_WORKER_DIR": str(logs / "spark-work"),
-        "PYSPARK_PYTHON": str(python),
-    }
-    launcher = spark_home / "bin" / "spark-class"
-    port = free_port()
-    url = f"spark://127.0.0.1:{port}"
+    python = python_with("spark", SPARK)
+    environment = spark_environment(python, logs)
     with ExitStack() as stack:
-        command = [launcher, "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", port]
-        master = stack.enter_context(Process([*command, "--webui-port", "0"], logs / "spark-master", environment))
-        master.said("New state: ALIVE")
-        for number in (1, 2):
-            command = [launcher, "org.apache.spark.deploy.worker.Worker", "--cores", "1", "--memory", "3g"]
-            command += ["--host", "127.0.0.1", "--webui-port", "0", url]
-            worker = stack.enter_context(Process(command, logs / f"spark-worker-{number}", environment))
-            worker.said("Successfully registered with master")
+        url = spark_cluster(stack, environment, logs)
         client = [python, CHECKOUT / "bench" / "pool_spark.py", url, directory]
         done = subprocess.run(client, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
         if done.returncode:
@@ -156,8 +79,7 @@ def row(name, pool, other, embedded):
 
 
 def main():
-    if SPARK != "skip" and not shutil.which("java"):
-        sys.exit("Spark needs Java: 'apt-get install default-jre-headless' on Debian; BENCH_SPARK=skip omits Spark")
+    needs_java()
     directory = trips()
     with tempfile.TemporaryDirectory(prefix="partita-bench-") as logs:
         logs = Path(logs)
