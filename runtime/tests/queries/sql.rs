@@ -79,7 +79,8 @@ fn subqueries_have_names() {
         df!("name" => ["Grace", "Ada"], "total" => [20i64, 90]),
     );
     assert_answer(
-        "select price from orders where price < 20 union all select id from people where id > 2 order by price",
+        "select price from (select price from orders where price < 20 union all \
+         select id as price from people where id > 2) as both order by price",
         df!("price" => [4i64, 10]),
     );
 }

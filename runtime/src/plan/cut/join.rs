@@ -64,10 +64,7 @@ impl Cutter<'_, '_> {
             Arc::make_mut(options).args.slice = None;
         }
         let options = options.clone();
-        let repartition = match Leaf::of(self.planning.ir.get(right)) {
-            Some(Leaf { source: Source::Keys(by), .. }) => Some(by.clone()),
-            _ => None,
-        };
+        let repartition = self.partitioning(right);
         let flow = match repartition {
             Some(by) => self.repartition(left, &left_on, by)?,
             None => self.joined(Join { ir, left, right, left_on, right_on, options }, order)?,
@@ -75,6 +72,26 @@ impl Cutter<'_, '_> {
         match slice {
             Some((offset, len)) => self.slice(flow, offset, len),
             None => Ok(flow),
+        }
+    }
+
+    /// The repartition that a join with this right side stands for, if it does. Predicates on the keys and
+    /// projections may be above its leaf.
+    fn partitioning(&self, mut right: Node) -> Option<Partitioning> {
+        loop {
+            match self.planning.ir.get(right) {
+                scan @ IR::Scan { .. } => {
+                    return match Leaf::of(scan) {
+                        Some(Leaf { source: Source::Keys(by), .. }) => Some(by.clone()),
+                        _ => None,
+                    };
+                }
+                IR::Filter { input, .. }
+                | IR::SimpleProjection { input, .. }
+                | IR::Select { input, .. }
+                | IR::HStack { input, .. } => right = *input,
+                _ => return None,
+            }
         }
     }
 

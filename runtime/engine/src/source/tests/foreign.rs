@@ -61,7 +61,10 @@ fn statistics_of_another_writer_rule_row_groups_out() {
 }
 
 #[test]
-fn a_column_of_a_type_that_is_not_supported_is_named() {
-    let error = ParquetSource::open(&path("decimal.parquet")).unwrap_err().to_string();
-    assert!(error.contains("column `price`") && error.contains("Decimal(10, 2)"), "{error}");
+fn decimals_of_another_writer_keep_their_precision_and_scale() {
+    let source = ParquetSource::open(&path("decimal.parquet")).unwrap();
+    assert_eq!(source.schema().get("price"), Some(&DataType::Decimal(10, 2)));
+    let (found, _) = collect(&source.pieces(Some(1)), |lazy| lazy).unwrap();
+    assert_eq!(found.height() as u64, source.rows());
+    assert_eq!(found.column("price").unwrap().dtype(), &DataType::Decimal(10, 2));
 }
