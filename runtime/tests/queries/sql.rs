@@ -80,7 +80,7 @@ fn subqueries_have_names() {
     );
     assert_answer(
         "select price from (select price from orders where price < 20 union all \
-         select id as price from people where id > 2) as both order by price",
+         select id as price from people where id > 2) as together order by price",
         df!("price" => [4i64, 10]),
     );
 }
@@ -126,7 +126,7 @@ fn a_table_that_is_not_there_is_named_with_those_that_are() {
 #[test]
 fn what_is_no_sql_is_refused_with_the_place() {
     let session = session();
-    assert_says(session.sql("selekt 1").unwrap_err(), &["selekt"]);
+    assert_says(session.sql("give me rows").unwrap_err(), &["sql", "give"]);
     assert_says(session.sql("select from where").unwrap_err(), &["sql"]);
     assert_says(session.sql("").unwrap_err(), &["sql"]);
 }
