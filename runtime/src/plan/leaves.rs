@@ -1,5 +1,6 @@
 //! The leaves of a plan as written: exchanging them, and what kind they are.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use partita_engine::plans::map_leaves;
@@ -83,9 +84,11 @@ fn parquet(leaf: &DslPlan) -> Option<&str> {
         && args.column_mapping.is_none()
         && args.default_values.is_none()
         && args.deletion_files.is_none()
-        && args.hive_options.enabled != Some(true);
+        && args.hive_options.schema.is_none();
     let [path] = &paths[..] else { return None };
     let text = path.as_str();
     // Names of folders may hold columns.
-    (plain && !path.has_scheme() && !text.contains('=')).then_some(text)
+    let folders =
+        args.hive_options.enabled != Some(false) && (text.contains('=') || !Path::new(text).is_file());
+    (plain && !path.has_scheme() && !folders).then_some(text)
 }

@@ -315,7 +315,8 @@ impl Cutter<'_, '_> {
     /// key is given twice.
     fn hashed(&self, mut ir: IR, left: Node) -> IR {
         let schema = self.schema(left);
-        if let IR::Join { left_on, right_on, .. } = &mut ir
+        if let IR::Join { left_on, right_on, options, .. } = &mut ir
+            && (options.args.how.is_equi() || options.args.how.is_semi_anti())
             && let ([one], [other]) = (&left_on[..], &right_on[..])
         {
             let context = ToFieldContext::new(&self.planning.exprs, &schema);
