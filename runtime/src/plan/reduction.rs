@@ -92,7 +92,7 @@ impl<'a> Reductions<'a> {
 
         match arena.get(node) {
             AExpr::Agg(IRAggExpr::Count { .. }) => Some(self.partial(whole).sum()),
-            AExpr::Agg(IRAggExpr::Sum(_)) if is_number(&from) || from.is_duration() => {
+            AExpr::Agg(IRAggExpr::Sum(_)) if is_number(&from) || from.is_duration() || from.is_decimal() => {
                 Some(self.partial(whole).sum())
             }
             AExpr::Agg(IRAggExpr::Min { propagate_nans, .. }) if is_ordered(&from) => {
@@ -141,6 +141,12 @@ impl<'a> Reductions<'a> {
     /// overflow where the mean does not.
     fn mean(&mut self, values: Expr, from: &DataType, to: DataType) -> Option<Expr> {
         let counted = self.partial(values.clone().count()).sum();
+        if from.is_decimal() {
+            // Sums of decimals are exact.
+            let sum = self.partial(values.sum()).sum().cast(DataType::Float64);
+            let mean = sum / counted.clone().cast(DataType::Float64);
+            return Some(when(counted.gt(lit(0))).then(mean).otherwise(lit(NULL)).cast(to));
+        }
         let floats = if *from == DataType::Float64 {
             // Unchanged, the sum is shared with a requested one.
             values
@@ -229,6 +235,7 @@ fn is_number(dtype: &DataType) -> bool {
 
 fn is_ordered(dtype: &DataType) -> bool {
     is_number(dtype)
+        || dtype.is_decimal()
         || dtype.is_temporal()
         || dtype.is_categorical()
         || dtype.is_enum()
