@@ -48,7 +48,7 @@ pub struct Engine {
 }
 
 enum RunsOn {
-    Polars(polars::prelude::Engine, SQLContext),
+    Polars(polars::prelude::Engine, Box<SQLContext>),
     Partita(PartitaSession),
 }
 
@@ -57,9 +57,11 @@ impl Engine {
     pub fn start(name: EngineName, form: Form, data: &Path) -> Result<Self> {
         let tables = Tables::scan(data)?;
         let runs_on = match name {
-            EngineName::Polars => RunsOn::Polars(polars::prelude::Engine::InMemory, context(&tables)?),
+            EngineName::Polars => {
+                RunsOn::Polars(polars::prelude::Engine::InMemory, Box::new(context(&tables)?))
+            }
             EngineName::PolarsStreaming => {
-                RunsOn::Polars(polars::prelude::Engine::Streaming, context(&tables)?)
+                RunsOn::Polars(polars::prelude::Engine::Streaming, Box::new(context(&tables)?))
             }
             EngineName::Embedded => RunsOn::Partita(PartitaSession::embedded(&tables)?),
             EngineName::Pool => RunsOn::Partita(PartitaSession::pool(&tables)?),

@@ -29,7 +29,7 @@ impl Placement {
 
     /// Only these columns are left.
     pub fn keep(&mut self, columns: &[PlSmallStr]) {
-        self.rename(&|name| columns.contains(name).then(|| vec![name.clone()]).unwrap_or_default());
+        self.rename(&|name| if columns.contains(name) { vec![name.clone()] } else { Vec::new() });
     }
 
     /// Each column becomes these.
