@@ -6,6 +6,9 @@ use partita::prelude::*;
 
 use super::shape::Shape;
 
+/// A step of datasets.
+type OfDataset = Rc<dyn Fn(&Dataset) -> Dataset>;
+
 /// A plan of the left rows and those of the right table.
 pub type Build = Rc<dyn Fn(LazyFrame, LazyFrame) -> LazyFrame>;
 
@@ -17,7 +20,7 @@ pub struct Next {
     /// What Polars has to do for the right answer, if not the same.
     pub oracle: Option<Build>,
     /// A step of datasets that leaves rows as they are.
-    pub of_dataset: Option<Rc<dyn Fn(&Dataset) -> Dataset>>,
+    pub of_dataset: Option<OfDataset>,
     pub ordered: bool,
     pub shown: bool,
     pub most: usize,
