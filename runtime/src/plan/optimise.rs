@@ -8,9 +8,27 @@ use polars_plan::plans::{AExpr, ArenaLpIter, IR, IRFunctionExpr, IRPlan, is_scal
 use super::{join_order, marker};
 
 /// What Polars may do to a plan that is cut into stages. A `group_by` or join on a column of folders stays
-/// one step instead of up to 64 plans, and equal parts are found among the stages instead.
+/// one step instead of up to 64 plans. Equal expressions are shared within a task only: shared ones would
+/// be columns of other lengths than their rows. And who asked for an order keeps it: Polars takes it away
+/// below a limit too, whose rows then would be others.
 pub(super) fn flags() -> OptFlags {
-    OptFlags::default() & !OptFlags::PARTITION_HIVE & !OptFlags::COMM_SUBPLAN_ELIM
+    OptFlags::default()
+        & !OptFlags::PARTITION_HIVE
+        & !OptFlags::COMM_SUBPLAN_ELIM
+        & !OptFlags::COMM_SUBEXPR_ELIM
+        & !OptFlags::CHECK_ORDER_OBSERVE
+}
+
+/// The plan of a task with each expression computed once.
+pub(super) fn sharing_expressions(plan: IRPlan) -> IRPlan {
+    let IRPlan { lp_top, lp_arena, expr_arena } = &plan;
+    let (mut ir, mut exprs) = (lp_arena.clone(), expr_arena.clone());
+    let flags = OptFlags::COMM_SUBEXPR_ELIM;
+    let scans = apply_scan_predicate_to_scan_ir;
+    match optimize(*lp_top, flags, &mut ir, &mut exprs, &mut Vec::new(), scans) {
+        Ok(top) => IRPlan { lp_top: top, lp_arena: ir, expr_arena: exprs },
+        Err(_) => plan,
+    }
 }
 
 /// The optimised plan.

@@ -86,6 +86,13 @@ pub fn scan_node(function: Arc<dyn AnonymousScan>, name: &'static str, schema: &
     plan.lp_arena.get(plan.lp_top).clone()
 }
 
+/// A plan of what `top` reaches, children first.
+pub fn pruned(top: Node, ir: &Arena<IR>, exprs: &Arena<AExpr>) -> IRPlan {
+    let (mut lp_arena, mut expr_arena) = (Arena::new(), Arena::new());
+    let tops = prune(&[top], ir, exprs, &mut lp_arena, &mut expr_arena);
+    IRPlan { lp_top: tops[0], lp_arena, expr_arena }
+}
+
 /// A plan with a hole for each input. Cheap to share, never changed.
 pub struct Fragment {
     plan: IRPlan,
@@ -100,15 +107,14 @@ impl Fragment {
     /// # Panics
     /// When `top` reaches a hole that is not among `inputs`: a mistake of the planner.
     pub fn new(top: Node, ir: &Arena<IR>, exprs: &Arena<AExpr>, inputs: &[u64]) -> Self {
-        let (mut lp_arena, mut expr_arena) = (Arena::new(), Arena::new());
-        let tops = prune(&[top], ir, exprs, &mut lp_arena, &mut expr_arena);
-        let holes = (0..lp_arena.len()).map(Node).filter_map(|node| {
-            let hole = Hole::of(lp_arena.get(node))?;
+        let plan = pruned(top, ir, exprs);
+        let holes = (0..plan.lp_arena.len()).map(Node).filter_map(|node| {
+            let hole = Hole::of(plan.lp_arena.get(node))?;
             let input = inputs.iter().position(|number| *number == hole.number);
             Some((node, input.expect("every hole of a fragment has an input")))
         });
         let holes = holes.collect();
-        Self { plan: IRPlan { lp_top: tops[0], lp_arena, expr_arena }, holes, splits: Vec::new() }
+        Self { plan, holes, splits: Vec::new() }
     }
 
     /// Says which inputs may be read in parts, by their positions. See [`splits`](Self::splits).

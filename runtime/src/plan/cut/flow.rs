@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use partita_engine::shuffle::{Partitioner, ShuffleId};
 use partita_engine::task::Input;
-use partita_engine::task::fragment::{Fragment, Hole};
+use partita_engine::task::fragment::{Fragment, Hole, pruned};
 use polars::polars_utils::arena::Node;
 use polars::prelude::*;
 use polars_plan::plans::{ArenaLpIter, FunctionIR, IR};
@@ -123,7 +123,9 @@ impl Cutter<'_, '_> {
             return flow.tasks.iter().filter_map(|task| task.first().cloned()).collect();
         }
         let position = |number: &u64| flow.holes.iter().position(|hole| hole == number);
-        let fragment = Fragment::new(flow.top, &self.planning.ir, &self.planning.exprs, &flow.holes)
+        let plan = pruned(flow.top, &self.planning.ir, &self.planning.exprs);
+        let plan = optimise::sharing_expressions(plan);
+        let fragment = Fragment::new(plan.lp_top, &plan.lp_arena, &plan.expr_arena, &flow.holes)
             .with_splits(flow.splits.iter().filter_map(position).collect());
         let fragment = Arc::new(fragment);
         let seal =
