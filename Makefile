@@ -135,7 +135,7 @@ pool-down:
 	sh scripts/compose.sh down
 
 build: tools
-	@echo "==> Building Partita (the first time compiles Polars: 25 minutes on two cores)"
+	@echo "==> Building Partita (the first time compiles Polars: 40 minutes on two cores)"
 	cargo build $(CARGO_FLAGS)
 	@# Kernels ask for the compiler where the library is, which may be outside of the checkout.
 	$(if $(TOOLCHAIN),,@cp rust-toolchain.toml "$(CARGO_TARGET_DIR)/")
