@@ -78,7 +78,9 @@ fn workers_on_a_slow_disk_spill_without_being_lost() {
     let sorted = session
         .range(0, rows, 16)
         .with_columns([mixed(1_103_515_245).alias("k"), mixed(48_271).alias("a")])
-        .sort([col("k"), col("id")]);
+        // Whatever is aggregated, each partition is sorted with all its columns.
+        .repartition_by(Partitioning::Range(vec![col("k"), col("id")], 16))
+        .map_partitions(|lf| lf.sort(["k", "id"], SortMultipleOptions::default()));
     let sum = sorted.agg([col("id").sum(), len().cast(DataType::Int64).alias("n")]).collect().unwrap();
     assert_eq!(sum, df!("id" => [rows * (rows - 1) / 2], "n" => [rows]).unwrap());
     let report = session.last_report().unwrap();

@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use partita::prelude::*;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use self::next::Next;
 pub use self::rows::Table;
@@ -171,7 +171,15 @@ pub fn cases(of_a_hundred: u32) -> u32 {
 /// Runs random queries, and shrinks the first that fails. `check` returns `false` for a query that Polars
 /// has no answer to; there may not be many.
 pub fn run(cases: u32, check: impl Fn(Query) -> Result<bool, TestCaseError>) {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() };
+    // Each run is the same, unless a seed is given.
+    let seed = std::env::var("PARTITA_QUERY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(12);
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 4000,
+        rng_seed: RngSeed::Fixed(seed),
+        ..Config::default()
+    };
     let unanswered = std::cell::Cell::new(0);
     let mut runner = TestRunner::new(config);
     let result = runner.run(&queries(), |query| {
