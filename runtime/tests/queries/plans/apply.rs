@@ -310,8 +310,8 @@ impl Spans {
             every: self.length(self.every, left, &index),
             period: self.length(self.period, left, &index),
             offset: self.length(0, left, &index),
-            // Polars leaves them out where there are no rows.
-            include_boundaries: self.boundaries && left.most > 0 && self.by.is_some(),
+            // Of no rows Polars leaves them out, and of some their type is not the one it says.
+            include_boundaries: false,
             closed_window: self.closed(),
             start_by: if self.closed % 8 < 4 { StartBy::WindowBound } else { StartBy::DataPoint },
             ..Default::default()

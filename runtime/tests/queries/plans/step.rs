@@ -98,24 +98,14 @@ pub struct Spans {
     pub every: i64,
     pub period: i64,
     pub closed: At,
-    pub boundaries: bool,
     pub aggs: Vec<Agg>,
 }
 
 fn spans() -> impl Strategy<Value = Spans> {
     let by = prop::option::of(any::<At>());
     let aggs = prop::collection::vec(aggs(), 1..3);
-    (any::<At>(), by, 1i64..5, 1i64..5, any::<At>(), any::<bool>(), aggs).prop_map(
-        |(index, by, every, period, closed, boundaries, aggs)| Spans {
-            index,
-            by,
-            every,
-            period,
-            closed,
-            boundaries,
-            aggs,
-        },
-    )
+    (any::<At>(), by, 1i64..5, 1i64..5, any::<At>(), aggs)
+        .prop_map(|(index, by, every, period, closed, aggs)| Spans { index, by, every, period, closed, aggs })
 }
 
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
