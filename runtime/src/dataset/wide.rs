@@ -178,6 +178,7 @@ fn repartitioned(input: &Plan, by: Partitioning, keys: &[(Expr, DataType)]) -> P
         return Plan { lazy, schema, cache: None, dealt: true };
     }
     let named = |at: usize| PlSmallStr::from_string(at.to_string());
+    let keys: Vec<(Expr, DataType)> = keys.iter().map(typed).collect();
     let fields = keys.iter().enumerate().map(|(at, (_, dtype))| Field::new(named(at), dtype.clone()));
     let leaf = Leaf::scan(Source::Keys(by), &Arc::new(Schema::from_iter(fields)));
     let left: Vec<Expr> = keys.iter().map(|(key, _)| key.clone()).collect();
@@ -193,4 +194,15 @@ fn repartitioned(input: &Plan, by: Partitioning, keys: &[(Expr, DataType)]) -> P
         .join_nulls(true)
         .finish();
     Plan { lazy, schema, cache: None, dealt: false }
+}
+
+/// A key of a type that both sides of a join can have. A literal's is not settled yet.
+fn typed((key, dtype): &(Expr, DataType)) -> (Expr, DataType) {
+    let settled = match dtype {
+        DataType::Unknown(UnknownKind::Int(_)) => DataType::Int64,
+        DataType::Unknown(UnknownKind::Float) => DataType::Float64,
+        DataType::Unknown(UnknownKind::Str) => DataType::String,
+        _ => return (key.clone(), dtype.clone()),
+    };
+    (key.clone().cast(settled.clone()), settled)
 }

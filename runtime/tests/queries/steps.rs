@@ -368,3 +368,11 @@ fn a_plan_over_frames_is_a_dataset() {
     assert_sorted(&sums, &["k"], df!("k" => [1i64, 2], "v" => [40i64, 20]));
     assert_eq!(sums.columns().unwrap(), ["k", "v"]);
 }
+
+#[test]
+fn rows_go_where_an_expression_of_literals_says() {
+    let session = session();
+    let by = when(col("v").gt(lit(3))).then(lit(1)).otherwise(lit(0));
+    let parts = rows(&session).repartition_by(Partitioning::Expr(by, 2)).collect_partitions().unwrap();
+    assert_eq!(parts.iter().map(DataFrame::height).collect::<Vec<_>>(), [3, 4]);
+}
