@@ -196,13 +196,9 @@ fn repartitioned(input: &Plan, by: Partitioning, keys: &[(Expr, DataType)]) -> P
     Plan { lazy, schema, cache: None, dealt: false }
 }
 
-/// A key of a type that both sides of a join can have. A literal's is not settled yet.
+/// A key of a type that both sides of a join can have. That of literals is not settled yet.
 fn typed((key, dtype): &(Expr, DataType)) -> (Expr, DataType) {
-    let settled = match dtype {
-        DataType::Unknown(UnknownKind::Int(_)) => DataType::Int64,
-        DataType::Unknown(UnknownKind::Float) => DataType::Float64,
-        DataType::Unknown(UnknownKind::Str) => DataType::String,
-        _ => return (key.clone(), dtype.clone()),
-    };
-    (key.clone().cast(settled.clone()), settled)
+    let has_literals = key.into_iter().any(|part| matches!(part, Expr::Literal(_)));
+    let key = if has_literals { key.clone().cast(dtype.clone()) } else { key.clone() };
+    (key, dtype.clone())
 }
